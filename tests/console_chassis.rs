@@ -21,14 +21,14 @@ use pointsman::console::svg::{Ground, render};
 use pointsman::console::terminal::{self, Session};
 use pointsman::console::theme::colour;
 use pointsman::console::theme::{Catalogue, Depth, Mode, Role, TerminalEnv, Theme, auto_theme};
+use pointsman::console::widgets::bars::Gauge;
+use pointsman::console::widgets::bars::Spark;
 use pointsman::console::widgets::bars::{Bar, BarList};
 use pointsman::console::widgets::chart::{Axis, Chart, Point, Series};
-use pointsman::console::widgets::gauge::Gauge;
 use pointsman::console::widgets::histogram::{self, Histogram, Marker, MarkerKind, Segment};
 use pointsman::console::widgets::key_values::{self, KeyValue};
 use pointsman::console::widgets::panel::{Panel, too_small};
 use pointsman::console::widgets::replay::{PlayState, ReplayBar, Strip};
-use pointsman::console::widgets::spark::Spark;
 use pointsman::console::widgets::table::{Column, Order, Table, TableState, Width};
 use pointsman::units::{PerMille, Pico};
 use ratatui::buffer::Buffer;
@@ -305,11 +305,11 @@ fn draw_everything(area: Rect, buf: &mut Buffer, look: Look<'_>) {
         focus: true,
     };
     table.render(table_at, buf, look, |buf, slot| match slot.column {
-        0 => slot.text(buf, "14:03:20.412", look.style(Role::Muted)),
-        1 => slot.text(buf, "gemini \u{1b}[31m2.5 日本", look.style(Role::Text)),
+        0 => slot.say(buf, "14:03:20.412", look.style(Role::Muted)),
+        1 => slot.say(buf, "gemini \u{1b}[31m2.5 日本", look.style(Role::Text)),
         _ => {
             let cost = format::money(Pico(1_234_567_890 * slot.row as i128));
-            slot.text(buf, &cost, look.style(Role::Observed));
+            slot.say(buf, &cost, look.style(Role::Observed));
         }
     });
 

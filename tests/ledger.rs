@@ -71,7 +71,7 @@ fn filled(folder: &Path, seqs: std::ops::RangeInclusive<u64>) -> LedgerOptions {
 
 fn exported(path: &Path, range: &Range, options: ExportOptions) -> String {
     let mut out = Vec::new();
-    LedgerFile::open(path).unwrap().export(range, options, &mut out, |_, _| true).unwrap();
+    LedgerFile::open(path).unwrap().export(range, options, &mut out, &mut |_, _| true).unwrap();
     String::from_utf8(out).unwrap()
 }
 

@@ -545,7 +545,7 @@ fn cut_under_load(durability: Durability, deed: &str, act: fn(&Path), before: u6
         assert!(report.wrong == 1 && report.findings[0].contains("(-wal) was cut short"), "{what}: {report}");
         let newest = file.newest().unwrap();
         assert_eq!(report.totals, fold(1..=newest), "{what}: whole up to operation {newest}");
-        let salvaged = file.salvage(&Range::default(), std::io::sink(), |_, _| true).unwrap();
+        let salvaged = file.salvage(&Range::default(), &mut std::io::sink(), &mut |_, _| true).unwrap();
         assert!(!salvaged.is_whole() && salvaged.exported.requests == newest, "{what}");
         newest
     };

@@ -81,7 +81,7 @@ fn speed() {
     println!("proved: {:.0} operations/s", (COUNT + apart) as f64 / start.elapsed().as_secs_f64());
     let start = Instant::now();
     let mut out = Vec::new();
-    file.export(&range, pointsman::ledger::ExportOptions::default(), &mut out, |_, _| true).unwrap();
+    file.export(&range, pointsman::ledger::ExportOptions::default(), &mut out, &mut |_, _| true).unwrap();
     println!("exported: {:.0} operations/s", COUNT as f64 / start.elapsed().as_secs_f64());
     let size = std::fs::metadata(&options.path).unwrap().len();
     println!("size: {} bytes an operation", size / (COUNT + apart));

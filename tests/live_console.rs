@@ -25,10 +25,10 @@ use pointsman::record::{self, Entry, Input, PolicyChange, ReadOptions};
 use pointsman::routing::{Policy, RouteId};
 use pointsman::sample;
 use pointsman::session::{
-    Answer, Breaker, Command, Deed, Feed, Headroom, Ingest, IngestOptions, LedgerState, LiveControl,
-    LiveStart, LiveStatus, ModelHealth, Outgoing, Play, Player, Question, Reply, Severity, Snapshot,
-    spawn_live,
+    Answer, Command, Deed, Feed, Ingest, IngestOptions, LedgerState, LiveControl, LiveStart, LiveStatus,
+    Outgoing, Play, Player, Question, Reply, Severity, Snapshot, spawn_live,
 };
+use pointsman::telemetry::{Breaker, Headroom, ModelHealth};
 use pointsman::units::{Instant, Names, Pico, Span};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -138,7 +138,7 @@ impl Rig {
         player.extend(&fed.join("\n"));
         let last = player.log().bounds().map_or(now, |(_, last)| last + Span::secs(2));
         player.tick(last);
-        player.set_owns(true);
+        player.tell(|view| view.owns = true);
         player.set_status(Arc::new(status(last)));
         let app = App::new(Ui::on(screen), settings("dark"), Arc::new(player.snapshot()));
         let area = Rect::new(0, 0, size.0, size.1);
@@ -261,7 +261,7 @@ fn no_size_breaks_a_live_screen_in_any_state() {
         }),
         ("disconnected", |rig| {
             rig.player.close("connection reset\u{1b}[2J".into());
-            rig.player.lose(7);
+            rig.player.tell(|view| view.lost += 7);
             rig.update();
         }),
         ("troubled", |rig| {
@@ -328,7 +328,7 @@ fn the_header_says_what_state_it_is_in() {
     rig.keys("G");
     let ledger = LedgerState { text: "disk full, traffic goes on".into(), severity: Severity::Failure };
     rig.player.set_status(Arc::new(LiveStatus { ledger, draining: true, ..status(rig.now) }));
-    rig.player.lose(12);
+    rig.player.tell(|view| view.lost += 12);
     rig.update();
     let line = first(&mut rig);
     for words in ["LEDGER disk full", "DRAINING", "12 lines lost"] {
@@ -341,7 +341,7 @@ fn the_header_says_what_state_it_is_in() {
         line.contains("DISCONNECTED") && !line.contains("open"),
         "what is open now, nobody knows: {line}"
     );
-    rig.player.expect_again(rig.now + Span::secs(4));
+    rig.player.tell(|view| view.again = Some(rig.now + Span::secs(4)));
     rig.update();
     let when = format!("tries again {}", (rig.now + Span::secs(4)).clock());
     assert!(first(&mut rig).contains(&when), "{}", first(&mut rig));
@@ -368,7 +368,7 @@ fn what_is_applied_goes_out_and_holds_when_it_comes_back() {
     assert!(text.contains("policy 2") && text.contains("kim: ext"), "{text}");
     rig.keys("u");
     assert_eq!(rig.applied.pop().unwrap().1, "undo: extraction · flash 619 → 620");
-    rig.player.set_read_only(Some("this key may only read".into()));
+    rig.player.tell(|view| view.read_only = Some("this key may only read".into()));
     rig.key(KeyCode::Left);
     rig.key(KeyCode::Enter);
     assert!(rig.applied.is_empty() && rig.text().contains("this key may only read"));
@@ -401,7 +401,8 @@ fn a_prompt_is_explained_sent_and_answered() {
         operation: "op-77".into(),
         simulated: true,
     };
-    rig.player.take_answer(Answer { ticket: question.ticket, outcome: Ok(reply) });
+    rig.player
+        .tell(|view| view.answer = Some(Arc::new(Answer { ticket: question.ticket, outcome: Ok(reply) })));
     rig.update();
     let text = rig.text();
     for words in ["Negative.", "mistral-small-3.1 on small", "$0.0000123", "840 ms", "op-77", "SIMULATED"] {
@@ -501,7 +502,7 @@ fn leaving_waits_for_requests_in_flight() {
     rig.keys("qq");
     assert!(rig.gone, "whoever insists leaves at once");
     let mut rig = Rig::open(ScreenId::Overview, (120, 36), &lines()[..500]);
-    rig.player.set_owns(false);
+    rig.player.tell(|view| view.owns = false);
     rig.update();
     rig.keys("q");
     assert!(rig.gone && !rig.drained, "an attached console leaves the gateway alone");

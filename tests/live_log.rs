@@ -377,7 +377,7 @@ fn changes_hold_when_they_come_back() {
     );
     one.policy_came(Policy { version: 3, ..(*policy).clone() }, at(9), "sam", Deed::Undo(&what));
     assert_eq!((one.snapshot().policy.version, one.snapshot().undoable), (3, 0));
-    one.set_read_only(Some("this key may only read".into()));
+    one.tell(|view| view.read_only = Some("this key may only read".into()));
     one.handle(Command::SetThreshold(RouteId(1), 0, PerMille::new(300).unwrap()));
     one.handle(Command::Apply);
     assert_eq!(one.snapshot().message.as_deref(), Some("not applied: this key may only read"));

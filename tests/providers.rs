@@ -17,12 +17,20 @@ use pointsman::providers::{
     Call, CallError, Cause, Failure, FoundKey, KeyError, Outcome, Providers, Reply, Target,
 };
 use pointsman::routing::Status;
-use pointsman::telemetry::BreakerState;
+use pointsman::telemetry::{Breaker, ModelHealth};
+use pointsman::units;
 use pointsman::wire::Dialect;
 use secrecy::SecretString;
 use upstream::{Act, Upstream, answer, chunked};
 
 const SECRET: &str = "sk-never-to-be-seen";
+
+/// The date at which tests look.
+const START: units::Instant = units::Instant(0);
+
+fn health(providers: &Providers, now: Instant) -> Vec<ModelHealth> {
+    providers.health(now, START)
+}
 
 fn spec(text: &str) -> ProvidersSpec {
     parse(&[("providers.toml", text)]).unwrap()
@@ -75,7 +83,7 @@ async fn fails(act: Act, more: &str, stream: bool) -> CallError {
     let target = providers.target("m").unwrap();
     let error = once(&providers, &target, call(stream)).await.unwrap_err();
     assert!(error.to_string().contains("up (127.0.0.1)"), "{error}");
-    assert_eq!(providers.health(Instant::now())[0].in_flight, 0);
+    assert_eq!(health(&providers, Instant::now())[0].in_flight, 0);
     error
 }
 
@@ -92,7 +100,7 @@ async fn a_provider_that_is_down_is_named() {
     assert!(matches!(&error, CallError::Connect { .. }), "{error:?}");
     assert!(error.to_string().to_lowercase().contains("refused"), "{error}");
     assert!(error.status().is_retryable());
-    assert_eq!(providers.health(Instant::now())[0].last_error.as_ref().unwrap().0, error.to_string());
+    assert_eq!(health(&providers, Instant::now())[0].last_error, error.to_string());
 }
 
 #[tokio::test]
@@ -371,8 +379,8 @@ async fn a_failing_model_is_left_alone_and_found_well_again() {
     let refused = providers.permit(&target, 1, false, now).unwrap_err();
     assert_eq!(refused.cause, Cause::Breaker);
     assert!(refused.retry_after.unwrap() <= Duration::from_secs(60));
-    let [health] = &providers.health(now)[..] else { panic!("one model was asked for") };
-    assert!(matches!(health.breaker, BreakerState::Open { for_ms: 1..=60_000 }), "{health:?}");
+    let [found] = &health(&providers, now)[..] else { panic!("one model was asked for") };
+    assert!(matches!(found.breaker, Breaker::Open { until: units::Instant(1..=60_000_000) }), "{found:?}");
 
     let mut probe = providers.permit(&target, 1, true, now).unwrap();
     assert!(providers.permit(&target, 1, true, now).is_err(), "one at a time");
@@ -382,8 +390,8 @@ async fn a_failing_model_is_left_alone_and_found_well_again() {
         "a head is answer enough; the stream may be long"
     );
     drop((reply, probe));
-    assert_eq!(providers.health(now)[0].breaker, BreakerState::Closed);
-    assert_eq!(providers.health(now)[0].in_flight, 0);
+    assert_eq!(health(&providers, now)[0].breaker, Breaker::Closed);
+    assert_eq!(health(&providers, now)[0].in_flight, 0);
 }
 
 #[tokio::test]
@@ -396,9 +404,9 @@ async fn headers_say_what_is_left_of_the_quota() {
     let target = providers.target("m").unwrap();
     once(&providers, &target, call(false)).await.unwrap();
     let now = Instant::now();
-    let health = providers.health(now).remove(0);
-    assert_eq!((health.requests.unwrap().limit, health.tokens.unwrap().limit), (100, 1000));
-    assert!(health.tokens.unwrap().resets_ms > 200_000, "{health:?}");
+    let health = health(&providers, now).remove(0);
+    assert_eq!((health.requests.unwrap().limit, health.tokens.unwrap().limit), (Some(100), Some(1000)));
+    assert!(health.resets.unwrap() > units::Instant::from_secs(200), "{health:?}");
     let refused = providers.permit(&target, 900, false, now).unwrap_err();
     assert_eq!(refused.cause, Cause::Quota);
     assert!(providers.permit(&target, 1, false, now).is_ok(), "a small one fits");
@@ -451,9 +459,9 @@ async fn no_outcome_leaks_a_place() {
     assert!(refused > 0, "the limits were felt");
     held.clear();
     let later = Instant::now() + Duration::from_secs(1200);
-    for health in providers.health(later) {
+    for health in health(&providers, later) {
         assert_eq!(health.in_flight, 0, "{health:?}");
-        assert_ne!(health.breaker, BreakerState::Open { for_ms: 0 });
+        assert_ne!(health.breaker, Breaker::Open { until: START });
     }
     let all: Vec<_> = ["m1", "m2", "m3"]
         .map(|model| providers.permit(&providers.target(model).unwrap(), 1, false, later))
@@ -475,7 +483,7 @@ async fn without_a_key_answers_are_made_up_and_say_so() {
         assert_eq!(status, 200);
         assert!(String::from_utf8_lossy(&body).contains("SIMULATED"));
     }
-    assert!(providers.health(Instant::now()).iter().all(|health| health.simulated));
+    assert!(health(&providers, Instant::now()).iter().all(|health| health.simulated));
     assert!(providers.offered(std::iter::empty()).await.iter().any(|entry| entry.id == "simulated"));
     let strict = build(&spec("[simulated]\nwithout_key = false\n"));
     let target = strict.target("gpt-4.1").unwrap();
@@ -501,9 +509,9 @@ async fn a_key_appears_nowhere_but_in_its_header() {
     assert_eq!(target.redact(&echoed), "Incorrect API key provided: (key)");
     let outcome = Outcome { status: Status::ServerError, tokens: None, error: Some(echoed) };
     providers.report(permit, &outcome, Instant::now());
-    write!(shown, "{:?}", providers.health(Instant::now())).unwrap();
+    write!(shown, "{:?}", health(&providers, Instant::now())).unwrap();
     let error = once(&providers, &target, call(false)).await.unwrap_err();
-    let (health, listed) = (providers.health(Instant::now()), providers.offered(std::iter::empty()).await);
+    let (health, listed) = (health(&providers, Instant::now()), providers.offered(std::iter::empty()).await);
     let found = FoundKey { key: SecretString::from(SECRET), warning: None };
     let warnings = providers.warnings();
     write!(shown, "{error:?} {error} {health:?} {listed:?} {warnings:?} {found:?}").unwrap();

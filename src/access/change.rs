@@ -3,7 +3,7 @@
 use super::caller::Scopes;
 use super::file::{AccessError, KeyFile};
 use super::record::{KeyRecord, check_text, is_tag};
-use super::secret::{self, Secret};
+use super::secret::{self, Hash, Secret};
 use crate::units::{Instant, SHADOW, Span};
 
 /// What a new key shall be.
@@ -54,7 +54,21 @@ pub fn add(file: &KeyFile, new: NewKey, now: Instant) -> Result<(KeyRecord, Secr
         if keys.iter().any(|key| key.name == new.name && key.revoked.is_none()) {
             return Err(AccessError::Taken(new.name.clone()));
         }
-        make(keys, new, now)
+        let NewKey { name, team, project, require, tags, scopes, expires, note } = new;
+        make(keys, |id, hash| KeyRecord {
+            id,
+            name,
+            team,
+            project,
+            require,
+            tags,
+            scopes,
+            created: now,
+            expires,
+            revoked: None,
+            note,
+            hash,
+        })
     })
 }
 
@@ -121,46 +135,27 @@ pub fn rotate(
         let Some(old) = keys.iter_mut().filter(live).max_by_key(|key| key.created) else {
             return Err(AccessError::NotFound(who.to_owned()));
         };
-        let new = NewKey {
-            name: old.name.clone(),
-            team: old.team.clone(),
-            project: old.project.clone(),
-            require: old.require.clone(),
-            tags: old.tags.clone(),
-            scopes: old.scopes,
-            // A key that has run out would give one that has run out.
-            expires: expires.or(old.expires.filter(|&end| end > now)),
-            note: old.note.clone(),
-        };
+        // A key that has run out would give one that has run out.
+        let expires = expires.or(old.expires.filter(|&end| end > now));
+        let as_before = old.clone();
         match keep {
             None => old.revoked = Some(now),
             Some(keep) => old.expires = Some(old.expires.map_or(now + keep, |end| end.min(now + keep))),
         }
-        make(keys, new, now)
+        make(keys, |id, hash| KeyRecord { id, hash, created: now, expires, revoked: None, ..as_before })
     })
 }
 
-fn make(keys: &mut Vec<KeyRecord>, new: NewKey, now: Instant) -> Result<(KeyRecord, Secret), AccessError> {
+fn make(
+    keys: &mut Vec<KeyRecord>,
+    of: impl FnOnce(String, Hash) -> KeyRecord,
+) -> Result<(KeyRecord, Secret), AccessError> {
     let (secret, hash) = secret::draw().map_err(AccessError::Random)?;
     let mut id = secret::draw_id().map_err(AccessError::Random)?;
     while keys.iter().any(|key| key.id == id) {
         id = secret::draw_id().map_err(AccessError::Random)?;
     }
-    let NewKey { name, team, project, require, tags, scopes, expires, note } = new;
-    let key = KeyRecord {
-        id,
-        name,
-        team,
-        project,
-        require,
-        tags,
-        scopes,
-        created: now,
-        expires,
-        revoked: None,
-        note,
-        hash,
-    };
+    let key = of(id, hash);
     keys.push(key.clone());
     Ok((key, secret))
 }

@@ -4,6 +4,8 @@
 //! from one SHA-256 over the first 46 characters: checking a key costs a single hash. A slow hash would add nothing,
 //! as nobody can go through 2^256 keys.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq};
@@ -77,7 +79,7 @@ pub(super) fn draw() -> Result<(Secret, Hash), getrandom::Error> {
 pub(super) fn from_bytes(bytes: &[u8; 32]) -> (Secret, Hash) {
     let mut text = String::with_capacity(LENGTH);
     text.push_str(KEY_PREFIX);
-    base64url(bytes, &mut text);
+    URL_SAFE_NO_PAD.encode_string(bytes, &mut text);
     let hash = Hash::of(text.as_bytes());
     text.push_str(&checksum(&hash));
     (SecretString::from(text), hash)
@@ -110,21 +112,8 @@ pub fn reveal(secret: &Secret) -> &str {
 }
 
 fn checksum(hash: &Hash) -> String {
-    let mut text = String::with_capacity(CHECK);
     // The last bytes: the first ones order the table.
-    base64url(hash.0.get(29..).unwrap_or_default(), &mut text);
-    text
-}
-
-fn base64url(bytes: &[u8], out: &mut String) {
-    for chunk in bytes.chunks(3) {
-        let byte = |at: usize| chunk.get(at).copied().map_or(0, u32::from);
-        let all = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for at in 0..=chunk.len() {
-            let index = (all >> (18 - 6 * at) & 63) as usize;
-            out.extend(LETTERS.get(index).map(|&letter| char::from(letter)));
-        }
-    }
+    URL_SAFE_NO_PAD.encode(hash.0.get(29..).unwrap_or_default())
 }
 
 #[cfg(test)]

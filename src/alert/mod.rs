@@ -4,13 +4,11 @@
 //! twice of one threshold in one window; what is over is told of again in a later window only; nothing here reads a clock.
 
 mod pace;
-mod pattern;
 mod rule;
 mod state;
 
 pub use pace::Pace;
-pub use pattern::Pattern;
-pub use rule::{Burn, Level, Rule, Rules, Source};
+pub use rule::{Burn, Level, Pattern, Rule, Rules, Source};
 pub use state::{Alert, Alerts, Change, Silence, Subject};
 
 #[cfg(test)]

@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::Pattern;
 use crate::anomaly::Knobs;
-use crate::units::Span;
+use crate::units::{Span, named};
 
 /// What an alert comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -33,25 +32,11 @@ pub enum Source {
     Expected,
 }
 
-impl Source {
-    /// Every source, under its name.
-    pub const ALL: [(&'static str, Self); 9] = [
-        ("budget", Self::Budget),
-        ("forecast", Self::Forecast),
-        ("burn-rate", Self::BurnRate),
-        ("anomaly", Self::Anomaly),
-        ("unpriced", Self::Unpriced),
-        ("provider", Self::Provider),
-        ("runaway", Self::Runaway),
-        ("quality", Self::Quality),
-        ("expected", Self::Expected),
-    ];
-
-    /// Returns its name.
-    pub fn name(self) -> &'static str {
-        Self::ALL.iter().find(|(_, one)| *one == self).map_or("", |(name, _)| name)
-    }
-}
+named!(Source {
+    Budget = "budget", Forecast = "forecast", BurnRate = "burn-rate", Anomaly = "anomaly",
+    Unpriced = "unpriced", Provider = "provider", Runaway = "runaway", Quality = "quality",
+    Expected = "expected",
+});
 
 /// How urgent an alert is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -66,16 +51,7 @@ pub enum Level {
     Critical,
 }
 
-impl Level {
-    /// Every level, under its name.
-    pub const ALL: [(&'static str, Self); 3] =
-        [("notice", Self::Notice), ("warning", Self::Warning), ("critical", Self::Critical)];
-
-    /// Returns its name.
-    pub fn name(self) -> &'static str {
-        Self::ALL.iter().find(|(_, one)| *one == self).map_or("", |(name, _)| name)
-    }
-}
+named!(Level { Notice = "notice", Warning = "warning", Critical = "critical" });
 
 /// Spending so many times faster than a limit can last, over a long stretch and the end of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -188,5 +164,57 @@ impl Rules {
     /// Finds a rule.
     pub fn find(&self, name: &str) -> Option<&Rule> {
         self.rules.iter().find(|rule| &*rule.name == name)
+    }
+}
+
+/// A pattern of names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Pattern(pub Arc<str>);
+
+impl Pattern {
+    /// Matches every name.
+    pub fn any() -> Self {
+        Self("*".into())
+    }
+
+    /// Says whether a name is of this pattern.
+    pub fn matches(&self, name: &str) -> bool {
+        let mut parts = self.0.split('*');
+        let first = parts.next().unwrap_or_default();
+        let Some(mut rest) = name.strip_prefix(first) else { return false };
+        let Some(last) = parts.next_back() else { return rest.is_empty() };
+        for part in parts {
+            match rest.find(part) {
+                Some(at) => rest = rest.get(at + part.len()..).unwrap_or_default(),
+                None => return false,
+            }
+        }
+        rest.ends_with(last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stars_stand_for_anything() {
+        for (pattern, name, fits) in [
+            ("*", "", true),
+            ("*", "teams/day of search", true),
+            ("teams/*", "teams/day of search", true),
+            ("*search", "teams/day of search", true),
+            ("*day*", "teams/day of search", true),
+            ("teams*of*search", "teams/day of search", true),
+            ("teams", "teams/day", false),
+            ("a*a", "a", false),
+            ("a*b*c", "abc", true),
+            ("a*b*c", "acb", false),
+            ("", "", true),
+            ("", "x", false),
+        ] {
+            assert_eq!(Pattern(pattern.into()).matches(name), fits, "{pattern} {name}");
+        }
     }
 }

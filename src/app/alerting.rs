@@ -49,8 +49,7 @@ impl File {
 
     fn read(&mut self) -> anyhow::Result<alerts::AlertSettings> {
         let Some(path) = self.path.as_deref() else { return Ok(alerts::AlertSettings::default()) };
-        let name = path.display().to_string();
-        let text = std::fs::read_to_string(path).with_context(|| name.clone())?;
+        let (name, text) = config::named_text(path, "")?;
         Ok(alerts::parse(&text, &name)?)
     }
 
@@ -154,7 +153,7 @@ impl Watching {
         let mut lines = Lines { feed: &mut self.feed, waiting: Vec::new() };
         let options = ExportOptions::default();
         let read =
-            LedgerFile::open(path).and_then(|file| file.export(range, options, &mut lines, |_, _| true));
+            LedgerFile::open(path).and_then(|file| file.export(range, options, &mut lines, &mut |_, _| true));
         if let Err(error) = read {
             tracing::error!(%error, "what was before cannot be read from the ledger: alerts go by what comes");
             return;

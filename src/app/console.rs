@@ -68,7 +68,7 @@ pub struct Dressing {
 }
 
 fn user_file(name: &str) -> Option<PathBuf> {
-    config::user_dir().map(|dir| dir.join(name)).filter(|path| path.is_file())
+    config::own_file(name)
 }
 
 impl Dressing {

@@ -8,24 +8,21 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use futures::FutureExt;
+use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
 
 use super::console::run_live_console;
-use super::remote::{RUNAWAYS, Remote, text_of};
+use super::remote::{Remote, text_of};
 use super::told::Told as Read;
 use super::{ConsoleOptions, Internal, Serving, Setup};
-use crate::budget::StandingRow;
-use crate::gateway::{self, Gateway, RolloutOrder, StopRow, TripRow};
+use crate::gateway::{self, Gateway, RolloutOrder};
 use crate::notify::Told;
 use crate::pricing::PriceBook;
 use crate::record::{self, Entry, PolicyChange};
 use crate::rollout::Order;
 use crate::routing::Policy;
 use crate::runaway::Whom;
-use crate::session::{
-    AlertDeed, AutomationRow, Deed, Feed, Ingest, KEEP, LiveControl, LiveStart, Player, Question, RolloutRow,
-    SteerRow,
-};
+use crate::session::{AlertDeed, Deed, Feed, Ingest, KEEP, LiveControl, LiveStart, Player, Question};
 use crate::units::{Instant, Names, Span};
 
 /// The window that a live console begins with.
@@ -208,19 +205,71 @@ fn remote(wanted: &AttachOptions) -> anyhow::Result<Remote> {
     Ok(Remote { client, url, key: wanted.key.clone() })
 }
 
-/// Asks a gateway elsewhere how its budgets stand.
+/// Where a gateway says how its budgets stand.
+pub const BUDGETS: &str = "/operator/v1/budgets";
+/// Where it says how its automations stand.
+pub const AUTOMATIONS: &str = "/operator/v1/automations";
+/// Where it says how limits stand that are steered towards, and takes orders.
+pub const STEERING: &str = "/operator/v1/steering";
+/// Where it says how rollouts stand, and takes orders.
+pub const ROLLOUTS: &str = "/operator/v1/rollouts";
+/// Where it tells of alerts, and takes orders.
+pub const ALERTS: &str = "/operator/v1/alerts";
+
+/// What a gateway says of several, whatever it calls them.
+#[derive(serde::Deserialize)]
+struct Rows<T> {
+    #[serde(alias = "budgets", alias = "automations", alias = "steering", alias = "rollouts")]
+    rows: Vec<T>,
+}
+
+/// Reads what a gateway answered.
+fn understood<T: DeserializeOwned>(wanted: &AttachOptions, text: &str) -> anyhow::Result<T> {
+    serde_json::from_str(text).with_context(|| no_gateway(&wanted.url))
+}
+
+fn no_gateway(url: &str) -> String {
+    format!("{url} does not answer like a gateway of this program")
+}
+
+/// Asks a gateway elsewhere for something that its operator may see: as it is written, and read.
 ///
 /// # Errors
-/// Where the gateway cannot be reached or refuses.
-pub fn budgets_at(wanted: &AttachOptions) -> anyhow::Result<Vec<StandingRow>> {
-    #[derive(serde::Deserialize)]
-    struct Answer {
-        budgets: Vec<StandingRow>,
-    }
-    let text = operator_get(wanted, "/operator/v1/budgets")?;
-    let answer: Answer = serde_json::from_str(&text)
-        .with_context(|| format!("{} does not answer like a gateway of this program", wanted.url))?;
-    Ok(answer.budgets)
+/// Where it cannot be reached, refuses, or is no gateway of this program.
+pub fn read_at<T: DeserializeOwned>(wanted: &AttachOptions, path: &str) -> anyhow::Result<(String, T)> {
+    let text = operator_get(wanted, path)?;
+    let read = understood(wanted, &text)?;
+    Ok((text, read))
+}
+
+/// Asks a gateway elsewhere how its budgets, automations, steered limits or rollouts stand, likewise.
+///
+/// # Errors
+/// As [`read_at`].
+pub fn rows_at<T: DeserializeOwned>(wanted: &AttachOptions, path: &str) -> anyhow::Result<(String, Vec<T>)> {
+    read_at(wanted, path).map(|(text, Rows { rows })| (text, rows))
+}
+
+/// Has a gateway elsewhere do something; returns what it answered.
+///
+/// # Errors
+/// Where it cannot be reached, does not take the order, or is no gateway of this program.
+pub fn order_at<T: DeserializeOwned>(
+    wanted: &AttachOptions,
+    path: &str,
+    order: &serde_json::Value,
+) -> anyhow::Result<T> {
+    let (runtime, remote) = alone(wanted)?;
+    understood(wanted, &runtime.block_on(post(&remote, path, order.to_string()))?)
+}
+
+/// Has a gateway elsewhere do something; returns what it said of it, in words.
+///
+/// # Errors
+/// As [`order_at`].
+pub fn said_at(wanted: &AttachOptions, path: &str, order: &serde_json::Value) -> anyhow::Result<String> {
+    let answer = order_at(wanted, path, order)?;
+    said_of(&answer).with_context(|| no_gateway(&wanted.url))
 }
 
 /// Asks a gateway elsewhere for something that its operator may see.
@@ -230,15 +279,6 @@ pub fn budgets_at(wanted: &AttachOptions) -> anyhow::Result<Vec<StandingRow>> {
 pub fn operator_get(wanted: &AttachOptions, path: &str) -> anyhow::Result<String> {
     let (runtime, remote) = alone(wanted)?;
     runtime.block_on(remote.get(path))
-}
-
-/// Asks a gateway elsewhere to do something.
-///
-/// # Errors
-/// Where the gateway cannot be reached or refuses.
-pub fn operator_post(wanted: &AttachOptions, path: &str, body: String) -> anyhow::Result<String> {
-    let (runtime, remote) = alone(wanted)?;
-    runtime.block_on(post(&remote, path, body))
 }
 
 async fn post(remote: &Remote, path: &str, body: String) -> anyhow::Result<String> {
@@ -253,108 +293,9 @@ pub(super) fn alone(wanted: &AttachOptions) -> anyhow::Result<(tokio::runtime::R
     Ok((runtime, remote(wanted)?))
 }
 
-/// Who is stopped at a gateway, and what tripped.
-#[derive(Debug, serde::Deserialize)]
-pub struct RunawaysAt {
-    /// Who is stopped.
-    pub stops: Vec<StopRow>,
-    /// What tripped, the latest first.
-    pub trips: Vec<TripRow>,
-}
-
-/// Asks a gateway who is stopped and what tripped; returns its answer as it came, too.
-///
-/// # Errors
-/// Where it cannot be reached, refuses, or is no gateway of this program.
-pub fn runaways_at(wanted: &AttachOptions) -> anyhow::Result<(String, RunawaysAt)> {
-    let text = operator_get(wanted, RUNAWAYS)?;
-    let answer = serde_json::from_str(&text)
-        .with_context(|| format!("{} does not answer like a gateway of this program", wanted.url))?;
-    Ok((text, answer))
-}
-
-/// Where a gateway says how rollouts stand, and takes orders.
-const STEERING: &str = "/operator/v1/steering";
-const ROLLOUTS: &str = "/operator/v1/rollouts";
-
 /// Returns what a gateway said of an order that it took.
-fn said_of(answer: &str) -> Option<String> {
-    let answer: serde_json::Value = serde_json::from_str(answer).ok()?;
+fn said_of(answer: &serde_json::Value) -> Option<String> {
     Some(answer.get("said")?.as_str()?.to_owned())
-}
-
-/// Asks a gateway how its rollouts stand; returns its answer as it came, too.
-///
-/// # Errors
-/// Where it cannot be reached, refuses, or is no gateway of this program.
-pub fn rollouts_at(wanted: &AttachOptions) -> anyhow::Result<(String, Vec<RolloutRow>)> {
-    #[derive(serde::Deserialize)]
-    struct Answer {
-        rollouts: Vec<RolloutRow>,
-    }
-    let text = operator_get(wanted, ROLLOUTS)?;
-    let answer: Answer = serde_json::from_str(&text)
-        .with_context(|| format!("{} does not answer like a gateway of this program", wanted.url))?;
-    Ok((text, answer.rollouts))
-}
-
-/// Asks a gateway how its automations stand; returns its answer as it came, too.
-///
-/// # Errors
-/// Where it cannot be reached, refuses, or is no gateway of this program.
-pub fn automations_at(wanted: &AttachOptions) -> anyhow::Result<(String, Vec<AutomationRow>)> {
-    #[derive(serde::Deserialize)]
-    struct Answer {
-        automations: Vec<AutomationRow>,
-    }
-    let text = operator_get(wanted, "/operator/v1/automations")?;
-    let answer: Answer = serde_json::from_str(&text)
-        .with_context(|| format!("{} does not answer like a gateway of this program", wanted.url))?;
-    Ok((text, answer.automations))
-}
-
-/// Sends a gateway an order about a rollout; returns what it said.
-///
-/// # Errors
-/// Where it cannot be reached, or does not take the order.
-pub fn roll_at(wanted: &AttachOptions, order: &serde_json::Value) -> anyhow::Result<String> {
-    let text = operator_post(wanted, ROLLOUTS, order.to_string())?;
-    said_of(&text).with_context(|| format!("{} does not answer like a gateway of this program", wanted.url))
-}
-
-/// Asks a gateway elsewhere how limits stand that are steered towards: as it is written, and read.
-///
-/// # Errors
-/// Where the gateway cannot be reached or refuses.
-pub fn steering_at(wanted: &AttachOptions) -> anyhow::Result<(String, Vec<SteerRow>)> {
-    #[derive(serde::Deserialize)]
-    struct Answer {
-        steering: Vec<SteerRow>,
-    }
-    let text = operator_get(wanted, STEERING)?;
-    let answer: Answer = serde_json::from_str(&text)
-        .with_context(|| format!("{} does not answer like a gateway of this program", wanted.url))?;
-    Ok((text, answer.steering))
-}
-
-/// Has a gateway take what is proposed for a limit; returns what it said.
-///
-/// # Errors
-/// Where it cannot be reached, or nothing is proposed.
-pub fn accept_at(wanted: &AttachOptions, limit: &str) -> anyhow::Result<String> {
-    let order = serde_json::json!({ "accept": limit });
-    let text = operator_post(wanted, STEERING, order.to_string())?;
-    said_of(&text).with_context(|| format!("{} does not answer like a gateway of this program", wanted.url))
-}
-
-/// Sends a gateway an order to stop someone or to let him go.
-///
-/// # Errors
-/// Where it cannot be reached, or does not take the order.
-pub fn order_at(wanted: &AttachOptions, order: &serde_json::Value) -> anyhow::Result<serde_json::Value> {
-    let text = operator_post(wanted, RUNAWAYS, order.to_string())?;
-    serde_json::from_str(&text)
-        .with_context(|| format!("{} does not answer like a gateway of this program", wanted.url))
 }
 
 /// Opens the console on a gateway elsewhere.
@@ -374,8 +315,7 @@ pub fn attach(setup: Setup, wanted: &AttachOptions, options: &ConsoleOptions) ->
     let url = remote.url.clone();
     let Setup { policy: _, book, mut ingest, .. } = setup;
     let line = runtime.block_on(remote.get("/operator/v1/policy"))?;
-    let policy = policy_of(&line, &mut ingest.names)
-        .with_context(|| format!("{url} does not answer like a gateway of this program"))?;
+    let policy = policy_of(&line, &mut ingest.names).with_context(|| no_gateway(&url))?;
     let rights = runtime.block_on(remote.rights())?;
     // Where the console falls behind, the gateway is read no further, and says what it left out.
     let (send, feed) = sync_channel(WAITING);
@@ -418,7 +358,10 @@ impl Attached {
         let (remote, answers, body) = (self.remote.clone(), self.answers.clone(), order.to_string());
         self.handle.spawn(FutureExt::boxed(async move {
             let said = match post(&remote, path, body).await {
-                Ok(answer) => said_of(&answer).unwrap_or_else(|| "done".to_owned()),
+                Ok(answer) => {
+                    let answer = serde_json::from_str(&answer).ok();
+                    answer.as_ref().and_then(said_of).unwrap_or_else(|| "done".to_owned())
+                }
                 Err(error) => format!("not done: {error:#}"),
             };
             let _ = answers.send(Feed::Refused(said.into()));
@@ -453,7 +396,7 @@ impl LiveControl for Attached {
     }
 
     fn rollout(&mut self, name: &str, order: Order, why: &str) -> Result<(), String> {
-        let word = Order::ALL.iter().find(|(_, one)| *one == order).map_or("hold", |(word, _)| *word);
+        let word = order.name();
         self.post(ROLLOUTS, &serde_json::json!({ word: name, "why": why }));
         Ok(())
     }
@@ -519,7 +462,7 @@ impl LiveControl for Attached {
         };
         let (remote, answers) = (self.remote.clone(), self.answers.clone());
         self.handle.spawn(FutureExt::boxed(async move {
-            if let Err(error) = post(&remote, "/operator/v1/alerts", body.to_string()).await {
+            if let Err(error) = post(&remote, ALERTS, body.to_string()).await {
                 let _ = answers.send(Feed::Refused(format!("not done: {error:#}").into()));
             }
         }));

@@ -69,7 +69,7 @@ impl Setup {
         let prices = options.prices.as_deref().unwrap_or("list").to_owned();
         let book = config::prices::layered(&prices, config::user_dir().as_deref())?;
         let mut names = Names::default().knowing(Arc::new(book.clone()));
-        let own = config::user_dir().map(|dir| dir.join("policy.toml")).filter(|path| path.is_file());
+        let own = config::own_file("policy.toml");
         let policy_path = options.policy.clone().or(own);
         let (mut policy, places) = match &policy_path {
             Some(path) => policy::load_placed(path, &mut names)?,

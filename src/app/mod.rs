@@ -41,8 +41,8 @@ pub use fault::Internal;
 pub use labelling::{Compared, LabelFile, Sitting, compare};
 pub use lessons::{Contents, Lesson, Lessons, Taught, file_name, list, meant};
 pub use live::{
-    AttachOptions, accept_at, attach, automations_at, budgets_at, operator_get, operator_post, order_at,
-    roll_at, rollouts_at, runaways_at, steering_at, watch,
+    ALERTS, AUTOMATIONS, AttachOptions, BUDGETS, ROLLOUTS, STEERING, attach, operator_get, order_at, read_at,
+    rows_at, said_at, watch,
 };
 pub use load::{
     Setup, SetupOptions, classifier, find_request, load_log, load_trial, policies_text, report_scope,
@@ -56,6 +56,7 @@ pub use plans::codex_plans;
 pub use presence::{Presence, ask_once, greet};
 pub use progress::{Cancel, Progress};
 pub use reconcile::reconciled;
+pub use remote::RUNAWAYS;
 pub use requests::write_requests;
 pub use serve::{Ended, ServeOptions, Serving, fingerprint, read_settings, serve};
 pub use spend::{Spent, spent};

@@ -94,7 +94,7 @@ enum Caught {
 }
 
 /// Where a gateway says who is stopped, and takes orders.
-pub(super) const RUNAWAYS: &str = "/operator/v1/runaways";
+pub const RUNAWAYS: &str = "/operator/v1/runaways";
 
 /// A gateway over HTTP.
 #[derive(Clone)]

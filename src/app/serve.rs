@@ -97,7 +97,7 @@ pub(super) fn read_providers(path: Option<&Path>) -> anyhow::Result<ProvidersSpe
 
 /// Reads gateway.toml.
 pub fn read_settings() -> anyhow::Result<GatewaySettings> {
-    let own = config::user_dir().map(|dir| dir.join(settings::FILE)).filter(|path| path.is_file());
+    let own = config::own_file(settings::FILE);
     match own {
         Some(path) => Ok(settings::read(&path.display().to_string(), &text_of(&path)?)?),
         None => Ok(GatewaySettings::default()),

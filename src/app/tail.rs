@@ -300,6 +300,11 @@ impl Tail {
             return;
         }
         let began = Watch::now();
+        if file.whole.is_none() && !is_quiet {
+            // It may be half written; that it then breaks off is no news.
+            file.whole = Some((began, Duration::ZERO));
+            return;
+        }
         if file.whole.is_some() {
             file.before = file.told;
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Anchor, Period, Scope, Steer, Zone};
-use crate::units::{Pico, Span};
+use crate::units::{Pico, Span, named};
 
 /// What a limit is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
@@ -19,16 +19,7 @@ pub enum Mode {
     Observe,
 }
 
-impl Mode {
-    /// Every mode, under the name that files use.
-    pub const ALL: [(&'static str, Self); 3] =
-        [("hard", Self::Hard), ("soft", Self::Soft), ("observe", Self::Observe)];
-
-    /// Returns its name.
-    pub fn name(self) -> &'static str {
-        Self::ALL.iter().find(|(_, one)| *one == self).map_or("", |(name, _)| name)
-    }
-}
+named!(Mode { Hard = "hard", Soft = "soft", Observe = "observe" });
 
 /// What becomes of a request for which there is no room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -42,16 +33,7 @@ pub enum OverLimit {
     Queue,
 }
 
-impl OverLimit {
-    /// Every answer, under the name that files use.
-    pub const ALL: [(&'static str, Self); 3] =
-        [("cheaper", Self::Cheaper), ("refuse", Self::Refuse), ("queue", Self::Queue)];
-
-    /// Returns its name.
-    pub fn name(self) -> &'static str {
-        Self::ALL.iter().find(|(_, one)| *one == self).map_or("", |(name, _)| name)
-    }
-}
+named!(OverLimit { Cheaper = "cheaper", Refuse = "refuse", Queue = "queue" });
 
 /// What is held for a call to a model without a price.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -63,15 +45,7 @@ pub enum Unpriced {
     Hold,
 }
 
-impl Unpriced {
-    /// Every answer, under the name that files use.
-    pub const ALL: [(&'static str, Self); 2] = [("refuse", Self::Refuse), ("hold", Self::Hold)];
-
-    /// Returns its name.
-    pub fn name(self) -> &'static str {
-        Self::ALL.iter().find(|(_, one)| *one == self).map_or("", |(name, _)| name)
-    }
-}
+named!(Unpriced { Refuse = "refuse", Hold = "hold" });
 
 /// One limit in force.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::units::words;
+
 /// When answers are checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -13,23 +15,7 @@ pub enum CheckWhen {
     After,
 }
 
-impl CheckWhen {
-    /// Every moment.
-    pub const ALL: [Self; 2] = [Self::Before, Self::After];
-
-    /// Returns the word that policies use.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Before => "before",
-            Self::After => "after",
-        }
-    }
-
-    /// Reads the word.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|when| when.name() == name)
-    }
-}
+words!(CheckWhen { Before = "before", After = "after" });
 
 /// What follows where a check says that an answer is not fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -42,23 +28,7 @@ pub enum OnFail {
     Record,
 }
 
-impl OnFail {
-    /// Every consequence.
-    pub const ALL: [Self; 2] = [Self::Escalate, Self::Record];
-
-    /// Returns the word that policies use.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Escalate => "escalate",
-            Self::Record => "record",
-        }
-    }
-
-    /// Reads the word.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|what| what.name() == name)
-    }
-}
+words!(OnFail { Escalate = "escalate", Record = "record" });
 
 /// What a check looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -81,36 +51,15 @@ pub enum Kind {
     Command,
 }
 
-impl Kind {
-    /// Every kind.
-    pub const ALL: [Self; 7] = [
-        Self::NonEmpty,
-        Self::Finish,
-        Self::Schema,
-        Self::Regex,
-        Self::ToolCalls,
-        Self::Logprobs,
-        Self::Command,
-    ];
-
-    /// Returns the word that policies use.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::NonEmpty => "non_empty",
-            Self::Finish => "finish",
-            Self::Schema => "schema",
-            Self::Regex => "regex",
-            Self::ToolCalls => "tool_calls",
-            Self::Logprobs => "logprobs",
-            Self::Command => "command",
-        }
-    }
-
-    /// Reads the word.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
-    }
-}
+words!(Kind {
+    NonEmpty = "non_empty",
+    Finish = "finish",
+    Schema = "schema",
+    Regex = "regex",
+    ToolCalls = "tool_calls",
+    Logprobs = "logprobs",
+    Command = "command",
+});
 
 /// A check as written; the keys of other kinds are absent.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Words;
-use crate::units::PerMille;
+use crate::units::{PerMille, words};
 
 /// One of the answers to a request, as checks see it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -71,19 +71,7 @@ pub enum Says {
     Abstained,
 }
 
-impl Says {
-    /// Every word.
-    pub const ALL: [Self; 3] = [Self::Passed, Self::Failed, Self::Abstained];
-
-    /// Returns the word used in logs and on screen.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Passed => "passed",
-            Self::Failed => "failed",
-            Self::Abstained => "abstained",
-        }
-    }
-}
+words!(Says { Passed = "passed", Failed = "failed", Abstained = "abstained" });
 
 /// What one check said of an answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

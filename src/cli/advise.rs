@@ -3,12 +3,10 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::args::{LogArgs, input, time};
+use super::args::{LogArgs, time};
 use super::certify::PromiseArgs;
 use super::output;
-use crate::app::load_log;
-use crate::console::format;
-use crate::report::{Format, Sheet, count, render, to_json};
+use crate::report::{Sheet, count, render};
 use crate::session::{Advice, Asked, Verdict, advise};
 use crate::units::{Pico, When, counted};
 
@@ -89,8 +87,7 @@ pub fn run(args: &AdviseArgs) -> anyhow::Result<()> {
         Some(When::Clock(_)) => anyhow::bail!("--since: a time of day is of no day; write 2026-05-23"),
         None => None,
     };
-    let logs = [args.input.log.clone()];
-    let log = load_log(&input(&logs), &logs, args.input.engine.start()?, &args.input.engine.read(), None)?;
+    let log = args.input.engine.load(std::slice::from_ref(&args.input.log))?;
     let asked = Asked {
         epsilon: args.promise.epsilon,
         delta: args.promise.delta,
@@ -152,16 +149,11 @@ pub fn run(args: &AdviseArgs) -> anyhow::Result<()> {
             })
             .collect(),
     };
-    match args.input.format {
-        Format::Json => output::text(&to_json(&report)?)?,
-        format => output::text(&render(&sheets(&report), format))?,
-    }
+    output::report(args.input.format, &report, || render(&sheets(&report), args.input.format))?;
     output::damage(&log.skipped.damaged)
 }
 
 fn sheets(report: &Report) -> Vec<Sheet> {
-    let money =
-        |usd: &str| Pico::from_usd(usd).map_or_else(|_| usd.to_owned(), |usd| format::money(usd).to_string());
     let title = format!(
         "{} · models that nobody uses and that would cost less · prices {}",
         report.log, report.prices
@@ -171,7 +163,7 @@ fn sheets(report: &Report) -> Vec<Sheet> {
         &["in use", ">at the latest prices", "instead", ">same tokens ~", ">saved", "what labels say of it"],
     );
     for used in &report.models {
-        let mut first = Some((used.model.clone(), money(&used.cost_usd)));
+        let mut first = Some((used.model.clone(), output::money(&used.cost_usd)));
         for one in &used.candidates {
             let evidence = match (one.quality, one.needed_labels) {
                 ("proven", _) => format!(
@@ -186,7 +178,7 @@ fn sheets(report: &Report) -> Vec<Sheet> {
             };
             let (model, cost) = first.take().unwrap_or_default();
             let saved = format!("{} %", one.saved_percent);
-            table.push(vec![model, cost, one.model.clone(), money(&one.cost_usd), saved, evidence]);
+            table.push(vec![model, cost, one.model.clone(), output::money(&one.cost_usd), saved, evidence]);
         }
         if let Some((model, cost)) = first {
             let nothing =
@@ -203,7 +195,7 @@ fn sheets(report: &Report) -> Vec<Sheet> {
     }
     for one in &report.news {
         let what = if one.what == "model" { "is new" } else { "changed its price" };
-        let change = one.change_usd.as_deref().map(money).unwrap_or_default();
+        let change = one.change_usd.as_deref().map(output::money).unwrap_or_default();
         news.push(vec![one.model.clone(), one.at.clone(), what.into(), change]);
     }
     if !news.rows.is_empty() {

@@ -3,12 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use clap::Args;
 
 use crate::alert::Rules;
 use crate::config::alerts::{AlertSettings, FILE, parse};
-use crate::config::user_dir;
+use crate::config::{named_text, own_file};
 
 /// Which file.
 #[derive(Args, Debug)]
@@ -24,12 +23,11 @@ impl Which {
     /// # Errors
     /// Where it cannot be used.
     pub(super) fn settings(&self) -> anyhow::Result<AlertSettings> {
-        let own = || user_dir().map(|dir| dir.join(FILE)).filter(|path| path.is_file());
+        let own = || own_file(FILE);
         let Some(path) = self.alerts.clone().or_else(own) else {
             return Ok(AlertSettings::default());
         };
-        let name = path.display().to_string();
-        let text = std::fs::read_to_string(&path).with_context(|| name.clone())?;
+        let (name, text) = named_text(&path, "")?;
         Ok(parse(&text, &name)?)
     }
 }

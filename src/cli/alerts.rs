@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
@@ -11,10 +11,10 @@ use super::alert_rules::Which;
 use super::args::{EngineArgs, GatewayAt, names};
 use super::{brought, console, output};
 use crate::alert::Alert;
-use crate::app::{Cancel, Progress, operator_get, operator_post};
-use crate::report::{Format, Sheet, render, to_json};
+use crate::app::{ALERTS, order_at, read_at};
+use crate::report::{Column, Format, Sheet, render, to_json};
 use crate::session::{alerts as alerts_of, would_trip};
-use crate::units::{Instant, counted, marked_lines};
+use crate::units::{Instant, counted, marked_lines, members};
 
 /// Lists alerts, silences and acknowledges them, tries receivers.
 #[derive(Args, Debug)]
@@ -82,20 +82,12 @@ enum Command {
     },
 }
 
-/// Where a gateway tells of alerts.
-const PATH: &str = "/operator/v1/alerts";
-
 fn get(at: &GatewayAt) -> anyhow::Result<Listed> {
-    understood(at, &operator_get(&at.options(), PATH)?)
+    Ok(read_at(&at.options(), ALERTS)?.1)
 }
 
 fn post(at: &GatewayAt, body: &serde_json::Value) -> anyhow::Result<serde_json::Value> {
-    understood(at, &operator_post(&at.options(), PATH, body.to_string())?)
-}
-
-fn understood<T: serde::de::DeserializeOwned>(at: &GatewayAt, text: &str) -> anyhow::Result<T> {
-    serde_json::from_str(text)
-        .with_context(|| format!("{} does not answer like a gateway of this program", at.url))
+    order_at(&at.options(), ALERTS, body)
 }
 
 /// What a gateway tells of alerts.
@@ -176,14 +168,9 @@ fn over_logs(replay: &Replay) -> anyhow::Result<()> {
     let limits = limits.map(|(limits, _)| limits).unwrap_or_default();
     let found = would_trip(&log, &super::runaways::rules(replay.budgets.as_ref())?);
     log.mark_runaways(&found);
-    let (mut progress, requests) = (Progress::new("alerts", None), log.len() as u64);
-    let cancel = Cancel::on_interrupt();
-    let found = alerts_of(&log, rules, &limits, |done| {
-        progress.step(done as u64, requests);
-        !cancel.is_raised()
-    });
-    progress.finish();
-    let Some(found) = found else { bail!("cancelled") };
+    let requests = log.len() as u64;
+    let found =
+        output::long("alerts", requests, |step| alerts_of(&log, rules, &limits, |done| step(done as u64)))?;
     let (named, simulated) = if replay.logs.is_empty() {
         output::unread_input("the bundled sample, all of it simulated");
         (vec![crate::sample::NAME.to_owned()], " · SIMULATED")
@@ -204,39 +191,22 @@ struct Report {
     alerts: Vec<AlertRow>,
 }
 
-#[derive(serde::Serialize, serde::Deserialize)]
-struct AlertRow {
-    id: String,
-    rule: String,
-    source: String,
-    level: String,
-    scope: String,
-    threshold: String,
-    window: Option<String>,
-    fired: String,
-    resolved: Option<String>,
-    acknowledged_by: Option<String>,
-    silenced: bool,
-    text: String,
-}
-
-impl From<&Alert> for AlertRow {
-    fn from(alert: &Alert) -> Self {
-        Self {
-            id: alert.id.clone(),
-            rule: alert.rule.to_string(),
-            source: alert.source.name().to_owned(),
-            level: alert.level.name().to_owned(),
-            scope: alert.scope.to_string(),
-            threshold: alert.threshold.to_string(),
-            window: (alert.window.0 != i64::MIN).then(|| alert.window.rfc3339()),
-            fired: alert.at.rfc3339(),
-            resolved: alert.resolved.map(Instant::rfc3339),
-            acknowledged_by: alert.acked.clone(),
-            silenced: alert.silenced,
-            text: alert.words.clone(),
-        }
-    }
+members! {
+    #[derive(serde::Serialize, serde::Deserialize)]
+    struct AlertRow;
+    fn from(alert: &Alert) {}
+    id: String = alert.id.clone(),
+    rule: String = alert.rule.to_string(),
+    source: String = alert.source.name().to_owned(),
+    level: String = alert.level.name().to_owned(),
+    scope: String = alert.scope.to_string(),
+    threshold: String = alert.threshold.to_string(),
+    window: Option<String> = (alert.window.0 != i64::MIN).then(|| alert.window.rfc3339()),
+    fired: String = alert.at.rfc3339(),
+    resolved: Option<String> = alert.resolved.map(Instant::rfc3339),
+    acknowledged_by: Option<String> = alert.acked.clone(),
+    silenced: bool = alert.silenced,
+    text: String = alert.words.clone(),
 }
 
 /// Writes a moment as people read it.
@@ -253,16 +223,21 @@ fn print(format: Format, title: String, alerts: Vec<AlertRow>) -> anyhow::Result
         return output::text(&to_json(&Report { schema: "pointsman.alerts/1", firing, alerts })?);
     }
     let count = alerts.len() as u64;
-    let mut sheet = Sheet::new(title, &["fired", "over", "level", "rule", "what", "id"]);
-    for row in alerts {
-        let mut state = row.resolved.map_or_else(|| "fires".to_owned(), |at| brief(&at, format));
-        for (is_so, word) in [(row.silenced, "silenced"), (row.acknowledged_by.is_some(), "acknowledged")] {
-            if is_so {
-                state = format!("{state}, {word}");
-            }
-        }
-        sheet.push(vec![brief(&row.fired, format), state, row.level, row.rule, row.text, row.id]);
-    }
+    let state = |row: &AlertRow| {
+        let over = row.resolved.as_ref().map_or_else(|| "fires".to_owned(), |at| brief(at, format));
+        let silenced = if row.silenced { ", silenced" } else { "" };
+        let acknowledged = if row.acknowledged_by.is_some() { ", acknowledged" } else { "" };
+        over + silenced + acknowledged
+    };
+    let columns: &[Column<'_, AlertRow>] = &[
+        ("fired", &|row| brief(&row.fired, format)),
+        ("over", &state),
+        ("level", &|row| row.level.clone()),
+        ("rule", &|row| row.rule.clone()),
+        ("what", &|row| row.text.clone()),
+        ("id", &|row| row.id.clone()),
+    ];
+    let sheet = Sheet::of(title, alerts, columns);
     output::text(&render(&[sheet], format))?;
     if format == Format::Table {
         output::say(&format!("{}, {firing} of them still firing", counted(count, "alert")));
@@ -276,17 +251,15 @@ fn history(format: Format, deliveries: &[DeliveryRow]) -> anyhow::Result<()> {
             &json!({ "schema": "pointsman.deliveries/1", "deliveries": deliveries }),
         )?);
     }
-    let mut sheet = Sheet::new("", &["at", "receiver", "alert", "news", "state", ">tries", "answer"]);
-    for row in deliveries {
-        sheet.push(vec![
-            brief(&row.at, format),
-            row.receiver.clone(),
-            row.alert.clone(),
-            row.news.clone(),
-            row.state.replace('_', " "),
-            row.tries.to_string(),
-            row.answer.clone(),
-        ]);
-    }
+    let columns: &[Column<'_, &DeliveryRow>] = &[
+        ("at", &|row| brief(&row.at, format)),
+        ("receiver", &|row| row.receiver.clone()),
+        ("alert", &|row| row.alert.clone()),
+        ("news", &|row| row.news.clone()),
+        ("state", &|row| row.state.replace('_', " ")),
+        (">tries", &|row| row.tries.to_string()),
+        ("answer", &|row| row.answer.clone()),
+    ];
+    let sheet = Sheet::of("", deliveries, columns);
     output::text(&render(&[sheet], format))
 }

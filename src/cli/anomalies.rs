@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::args::{EngineArgs, input, names, one_input};
+use super::args::{EngineArgs, input, names, one_input, usd};
 use super::output;
 use crate::anomaly::{Detector, Knobs};
 use crate::app::load_log;
 use crate::record::{Input, Series, Timing};
-use crate::report::{AnomalyReport, Format, Naming, ScoredPoint, SeriesReport, series_text, to_json};
+use crate::report::{AnomalyReport, Format, Naming, ScoredPoint, SeriesReport, series_text};
 use crate::session::survey;
 use crate::units::{Pico, Span};
 
@@ -57,10 +57,6 @@ fn false_alarms(text: &str) -> Result<f64, String> {
 
 fn percent(text: &str) -> Result<f64, String> {
     number(text, 0.0, 1_000_000.0)
-}
-
-fn usd(text: &str) -> Result<Pico, String> {
-    Pico::from_usd(text).map_err(|error| error.to_string())
 }
 
 fn slot(text: &str) -> Result<Span, String> {
@@ -133,9 +129,6 @@ fn of_logs(args: &AnomaliesArgs, logs: Vec<(PathBuf, Input)>) -> anyhow::Result<
     let shown = names.join(" ");
     let naming = Naming { names: &log.names, slot: found.slot, slots: found.slots, log: &shown };
     let report = AnomalyReport::new(names.clone(), log.book.clone(), &knobs, &naming, &found.incidents);
-    match args.format {
-        Format::Json => output::text(&to_json(&report)?)?,
-        format => output::text(&report.text(format))?,
-    }
+    output::report(args.format, &report, || report.text(args.format))?;
     output::damage(&log.skipped.damaged)
 }

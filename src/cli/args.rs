@@ -16,7 +16,7 @@ use crate::record::{Input, InputFormat, Mapping, ReadOptions};
 use crate::report::Format;
 use crate::session::{Log, Reading, Stretch, Trial};
 use crate::telemetry::Dimension;
-use crate::units::{PerMille, When, choice};
+use crate::units::{PerMille, Pico, When, choice};
 
 /// How logs are read and what a run rests on.
 #[derive(Args, Debug, Clone, Default)]
@@ -72,6 +72,14 @@ impl EngineArgs {
         }
     }
 
+    /// Loads logs.
+    ///
+    /// # Errors
+    /// Where a log, policy, prices or classifier cannot be used.
+    pub fn load(&self, logs: &[PathBuf]) -> anyhow::Result<Log> {
+        load_log(&input(logs), logs, self.start()?, &self.read(), None)
+    }
+
     /// Reads what a run rests on, and says on stderr what may not be meant.
     ///
     /// # Errors
@@ -114,8 +122,8 @@ pub struct LogsArgs {
 #[derive(Args, Debug)]
 pub struct ReadLogsArgs {
     /// The reading.
-    #[arg(long = "as", value_enum, default_value_t)]
-    pub read_as: ReadAs,
+    #[arg(long = "as", value_enum, default_value_t = Reading::Recorded)]
+    pub read_as: Reading,
     #[command(flatten)]
     pub(crate) from: LogsArgs,
 }
@@ -126,8 +134,7 @@ impl ReadLogsArgs {
     /// # Errors
     /// Where a log, policy, prices or classifier cannot be used.
     pub fn load(&self) -> anyhow::Result<Log> {
-        let LogsArgs { logs, engine, .. } = &self.from;
-        load_log(&input(logs), logs, engine.start()?, &engine.read(), None)
+        self.from.engine.load(&self.from.logs)
     }
 }
 
@@ -176,7 +183,7 @@ impl LabelledArgs {
     pub fn load(&self) -> anyhow::Result<Log> {
         let LogArgs { log, engine, .. } = &self.from;
         let logs: Vec<PathBuf> = std::iter::once(log).chain(&self.more).cloned().collect();
-        load_log(&input(&logs), &logs, engine.start()?, &engine.read(), None)
+        engine.load(&logs)
     }
 }
 
@@ -211,23 +218,27 @@ pub fn gateway_at(url: &str) -> AttachOptions {
     AttachOptions { url: url.to_owned(), key }
 }
 
-/// How a log is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Default)]
-pub enum ReadAs {
-    /// Account for what happened.
-    #[default]
-    Recorded,
-    /// Let the engine decide; estimated where the log lacks that model's answer.
-    Routed,
+impl ValueEnum for Reading {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Recorded, Self::Routed]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let help = match self {
+            Self::Recorded => "Account for what happened",
+            Self::Routed => "Let the engine decide; estimated where the log lacks that model's answer",
+        };
+        Some(PossibleValue::new(self.name()).help(help))
+    }
 }
 
-impl From<ReadAs> for Reading {
-    fn from(read: ReadAs) -> Self {
-        match read {
-            ReadAs::Recorded => Self::Recorded,
-            ReadAs::Routed => Self::Routed,
-        }
-    }
+/// How what is no table of many rows is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Shape {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
 }
 
 /// How lessons for a classifier are read: logs, and prices where costs matter.
@@ -299,6 +310,11 @@ pub fn end_time(text: &str) -> Result<When, String> {
     time(text).map(|when| if When::is_day(text) { when.a_day_later() } else { when })
 }
 
+/// Reads an amount of US dollars.
+pub fn usd(text: &str) -> Result<Pico, String> {
+    Pico::from_usd(text).map_err(|error| error.to_string())
+}
+
 /// Reads a part of a thousand.
 pub fn per_mille(text: &str) -> Result<PerMille, String> {
     let value = text.trim().parse::<u16>().ok().and_then(PerMille::new);
@@ -339,7 +355,7 @@ pub fn request_dimension(name: &str) -> Result<Dimension, String> {
 
 fn one_of(name: &str, may: impl Fn(&Dimension) -> bool) -> Result<Dimension, String> {
     Dimension::named(name.trim()).filter(&may).ok_or_else(|| {
-        let all: Vec<Dimension> = Dimension::ALL.into_iter().filter(&may).collect();
+        let all: Vec<Dimension> = Dimension::NAMED.into_iter().map(|(_, one)| one).filter(&may).collect();
         let known: Vec<&str> = all.iter().map(Dimension::name).chain(["tag.NAME"]).collect();
         format!("`{name}` is nothing to tell spend apart by; {}", choice(name, &known))
     })
@@ -356,6 +372,11 @@ pub fn one_input(path: &Path) -> anyhow::Result<Input> {
     let mut bytes = Vec::new();
     std::io::stdin().lock().read_to_end(&mut bytes).context("standard input cannot be read")?;
     Ok(Input::bytes("standard input", bytes))
+}
+
+/// Writes a text, or a dash where there is none.
+pub fn or_dash(text: &str) -> String {
+    if text.is_empty() { "-".to_owned() } else { text.to_owned() }
 }
 
 /// Names logs for reports.

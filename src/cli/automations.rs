@@ -2,15 +2,14 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
 
-use super::args::{EngineArgs, gateway_at, input, names};
+use super::args::{EngineArgs, gateway_at, names};
 use super::output;
-use crate::app::{automations_at, load_log};
+use crate::app::{AUTOMATIONS, rows_at};
 use crate::config::{self, automations};
-use crate::report::{Format, Sheet, render, to_json};
+use crate::report::{Format, Sheet, render};
 use crate::session::{AutomationRow, Automations, automate_over};
 use crate::units::counted;
 
@@ -66,19 +65,11 @@ pub fn run(args: &AutomationsArgs) -> anyhow::Result<()> {
 }
 
 fn of_logs(args: &AutomationsArgs) -> anyhow::Result<()> {
-    let usual = || config::user_dir().map(|dir| dir.join(automations::FILE));
-    let path = args.rules.clone().or_else(usual);
-    let path =
-        path.context("no folder for settings is known on this system\nhint: name the file with --rules")?;
-    let shown = path.display().to_string();
-    let text = std::fs::read_to_string(&path).map_err(|error| {
-        anyhow::anyhow!(
-            "{shown}: {error}\nhint: docs/automations.md has an example; --rules names another file"
-        )
-    })?;
+    let path = config::named_or_own(args.rules.as_deref(), automations::FILE, "--rules")?;
+    let hint = "\nhint: docs/automations.md has an example; --rules names another file";
+    let (shown, text) = config::named_text(&path, hint)?;
     let rules = automations::parse(&text, &shown)?;
-    let setup = args.engine.start()?;
-    let log = load_log(&input(&args.logs), &args.logs, setup, &args.engine.read(), None)?;
+    let log = args.engine.load(&args.logs)?;
     let unseen = rules.iter().filter(|rule| !rule.signal.is_in_logs());
     let not_in_logs: Vec<String> = unseen.map(|rule| format!("{}: {}", rule.name, rule.signal)).collect();
     // As at a gateway that begins with nothing shifted.
@@ -98,15 +89,19 @@ fn of_logs(args: &AutomationsArgs) -> anyhow::Result<()> {
         proposals: rows.collect(),
         last: found.last,
     };
-    if args.format == Format::Json {
-        output::text(&to_json(&report)?)?;
-        return output::damage(&log.skipped.damaged);
-    }
-    let mut sheet = Sheet::new("proposals, none of them acted on", &["at", "automation", ">share ‰", "what"]);
-    for row in &report.proposals {
-        sheet.push(vec![row.at.clone(), row.automation.clone(), row.share.to_string(), row.what.clone()]);
-    }
-    output::text(&render(&[sheet], args.format))?;
+    output::report(args.format, &report, || {
+        let sheet = Sheet::of(
+            "proposals, none of them acted on",
+            &report.proposals,
+            &[
+                ("at", &|row| row.at.clone()),
+                ("automation", &|row| row.automation.clone()),
+                (">share ‰", &|row| row.share.to_string()),
+                ("what", &|row| row.what.clone()),
+            ],
+        );
+        render(&[sheet], args.format)
+    })?;
     if args.format == Format::Table {
         let count = counted(report.proposals.len() as u64, "proposal");
         output::say(&format!("{count} in {}", counted(report.requests, "request")));
@@ -118,39 +113,27 @@ fn of_logs(args: &AutomationsArgs) -> anyhow::Result<()> {
 }
 
 fn of_gateway(args: &AutomationsArgs) -> anyhow::Result<()> {
-    let (text, rows) = automations_at(&gateway_at(&args.url))?;
+    let (text, rows) = rows_at::<AutomationRow>(&gateway_at(&args.url), AUTOMATIONS)?;
     if args.format == Format::Json {
         return output::text(&text);
     }
-    let heads = [
-        "automation",
-        "signal",
-        ">reading",
-        ">from",
-        ">until",
-        "route",
-        "to",
-        ">share ‰",
-        ">most ‰",
-        "acts",
-        "refused",
-    ];
-    let mut sheet = Sheet::new("", &heads);
-    for row in &rows {
-        sheet.push(vec![
-            row.name.clone(),
-            row.signal.clone(),
-            row.reading.map_or_else(|| "not known".to_owned(), |reading| reading.to_string()),
-            row.on.to_string(),
-            row.off.to_string(),
-            row.route.clone(),
-            row.to.clone(),
-            row.share.to_string(),
-            row.most.to_string(),
-            if row.acts { "yes" } else { "proposes" }.to_owned(),
-            row.refused.clone(),
-        ]);
-    }
+    let sheet = Sheet::of(
+        "",
+        &rows,
+        &[
+            ("automation", &|row| row.name.clone()),
+            ("signal", &|row| row.signal.clone()),
+            (">reading", &|row| row.reading.map_or_else(|| "not known".to_owned(), |told| told.to_string())),
+            (">from", &|row| row.on.to_string()),
+            (">until", &|row| row.off.to_string()),
+            ("route", &|row| row.route.clone()),
+            ("to", &|row| row.to.clone()),
+            (">share ‰", &|row| row.share.to_string()),
+            (">most ‰", &|row| row.most.to_string()),
+            ("acts", &|row| if row.acts { "yes" } else { "proposes" }.to_owned()),
+            ("refused", &|row| row.refused.clone()),
+        ],
+    );
     output::text(&render(&[sheet], args.format))?;
     if rows.is_empty() && args.format == Format::Table {
         output::say("there are no automations; automations.toml in the configuration folder has them");

@@ -12,9 +12,9 @@ use super::args::EngineArgs;
 use super::{brought, console, output};
 use crate::app::{self, Cancel, Progress};
 use crate::budget::LimitHistory;
-use crate::report::{Format, to_json};
+use crate::report::Format;
 use crate::sample;
-use crate::session::{BranchPlan, BranchesOf, branch_out};
+use crate::session::{BranchPlan, BranchesOf, LoadError, branch_out};
 use crate::units::{Instant, Span, When};
 
 /// How a replay is printed.
@@ -117,15 +117,14 @@ pub(super) fn run(args: &Asked<'_>, name: &str) -> anyhow::Result<()> {
         progress.step(done, all);
         !cancel.is_raised()
     })?;
-    let Some(found) = found else { bail!("cancelled") };
+    let Some(found) = found else { return Err(LoadError::Cancelled.into()) };
     progress.finish();
     let logs =
         if args.logs.is_empty() { vec![sample::NAME.to_owned()] } else { super::args::names(args.logs) };
     let report = app::branch_report(&found, logs);
     match args.format.tables() {
         None => output::text(&report.page())?,
-        Some(Format::Json) => output::text(&to_json(&report)?)?,
-        Some(format) => output::text(&report.text(format))?,
+        Some(format) => output::report(format, &report, || report.text(format))?,
     }
     output::damage(&log.skipped.damaged)
 }

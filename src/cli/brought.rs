@@ -13,6 +13,10 @@ use crate::session::Player;
 /// How budgets are called that a log brings along.
 const BROUGHT: &str = "the log's own budgets";
 
+/// What may help where a file of budgets cannot be read.
+pub(super) const NONE_YET: &str =
+    "\nhint: write one with `pointsman budgets set`, or name a file with --budgets";
+
 /// Plays a log against the budgets of a file, of one's own, or of the sample.
 ///
 /// # Errors
@@ -40,14 +44,9 @@ pub(super) fn of_log(
         let limits = budgets::parse(sample::BUDGETS, "the sample's budgets")?;
         return Ok(Some((limits.into(), "the sample's".to_owned())));
     }
-    let own = || config::user_dir().map(|dir| dir.join(budgets::FILE)).filter(|path| path.is_file());
+    let own = || config::own_file(budgets::FILE);
     let Some(path) = named.map(Path::to_path_buf).or_else(own) else { return Ok(None) };
-    let name = path.display().to_string();
-    let text = std::fs::read_to_string(&path).map_err(|error| {
-        anyhow::anyhow!(
-            "{name}: {error}\nhint: write one with `pointsman budgets set`, or name a file with --budgets"
-        )
-    })?;
+    let (name, text) = config::named_text(&path, NONE_YET)?;
     Ok(Some((budgets::parse(&text, &name)?.into(), name)))
 }
 

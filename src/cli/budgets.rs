@@ -9,16 +9,15 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use toml_edit::{DocumentMut, InlineTable, Item, Table, Value};
 
-use super::args::{EngineArgs, gateway_at, input};
-use super::brought::of_log;
+use super::args::{EngineArgs, gateway_at, or_dash};
+use super::brought::{NONE_YET, of_log};
 use super::output;
-use super::replay::ReadAs;
-use crate::app::{Cancel, Progress, budgets_at, load_log};
+use crate::app::{BUDGETS, rows_at};
 use crate::budget::{Limit, LimitHistory, Standing, StandingRow};
 use crate::config::{self, budgets};
 use crate::report::{Format, Sheet, render, to_json};
-use crate::session::{Log, Reading, budgeted};
-use crate::units::{Pico, counted, tag};
+use crate::session::{LoadError, Log, Reading, budgeted};
+use crate::units::{Instant, Pico, counted, tag};
 
 /// Requests refused or moved that are listed one by one; all are counted.
 const TURNED: usize = 1000;
@@ -76,8 +75,8 @@ struct Show {
     #[command(flatten)]
     of: Which,
     /// The reading: every call as it was made, or each request as the policy routes it within the budgets.
-    #[arg(long = "as", value_enum, default_value_t)]
-    read_as: ReadAs,
+    #[arg(long = "as", value_enum, default_value_t = Reading::Recorded)]
+    read_as: Reading,
     /// Also windows that are over; of logs these are always listed.
     #[arg(long)]
     all: bool,
@@ -163,19 +162,11 @@ pub fn run(args: &BudgetsArgs) -> anyhow::Result<()> {
 
 impl Which {
     fn path(&self) -> anyhow::Result<PathBuf> {
-        let usual = || config::user_dir().map(|dir| dir.join(budgets::FILE));
-        let path = self.budgets.clone().or_else(usual);
-        path.context("no folder for settings is known on this system\nhint: name a file with --budgets")
+        config::named_or_own(self.budgets.as_deref(), budgets::FILE, "--budgets")
     }
 
     fn limits(&self) -> anyhow::Result<Vec<Limit>> {
-        let path = self.path()?;
-        let name = path.display().to_string();
-        let text = std::fs::read_to_string(&path).map_err(|error| {
-            anyhow::anyhow!(
-                "{name}: {error}\nhint: write one with `pointsman budgets set`, or name a file with --budgets"
-            )
-        })?;
+        let (name, text) = config::named_text(&self.path()?, NONE_YET)?;
         Ok(budgets::parse(&text, &name)?)
     }
 }
@@ -192,23 +183,25 @@ impl Which {
 
 fn list(of: &Which, format: Format) -> anyhow::Result<()> {
     let limits = of.limits()?;
-    let heads = ["budget", "window", "whom", ">limit USD", "mode", "over", "unpriced", "zone", "special"];
-    let mut sheet = Sheet::new("", &heads);
-    for limit in &limits {
-        let special: Vec<_> =
-            limit.special.iter().map(|(member, amount)| format!("{member} {}", amount.usd())).collect();
-        sheet.push(vec![
-            limit.budget.to_string(),
-            limit.period.to_string(),
-            limit.scope.describe(),
-            limit.amount.usd(),
-            limit.mode.name().to_owned(),
-            limit.over.name().to_owned(),
-            limit.unpriced.name().to_owned(),
-            limit.zone.name().to_owned(),
-            special.join(", "),
-        ]);
-    }
+    let special = |limit: &Limit| {
+        let each = limit.special.iter().map(|(member, amount)| format!("{member} {}", amount.usd()));
+        each.collect::<Vec<_>>().join(", ")
+    };
+    let sheet = Sheet::of(
+        "",
+        &limits,
+        &[
+            ("budget", &|limit| limit.budget.to_string()),
+            ("window", &|limit| limit.period.to_string()),
+            ("whom", &|limit| limit.scope.describe()),
+            (">limit USD", &|limit| limit.amount.usd()),
+            ("mode", &|limit| limit.mode.name().to_owned()),
+            ("over", &|limit| limit.over.name().to_owned()),
+            ("unpriced", &|limit| limit.unpriced.name().to_owned()),
+            ("zone", &|limit| limit.zone.name().to_owned()),
+            ("special", &|limit| special(limit)),
+        ],
+    );
     if format == Format::Json {
         let rows: Vec<_> = sheet
             .rows
@@ -237,39 +230,26 @@ struct Heading {
 
 /// Lists the present windows of all limits over logs, and where each is heading.
 fn heading(args: &List) -> anyhow::Result<()> {
-    let log = load_log(&input(&args.logs), &args.logs, args.engine.start()?, &args.engine.read(), None)?;
+    let log = args.engine.load(&args.logs)?;
     log.untimed().into_iter().for_each(output::remark);
     let limits = args.of.limits_of(&log)?;
     let end = log.bounds().map(|(_, last)| last).unwrap_or_default();
     let found = budgeted(&log, &log.spans(), &limits, Reading::Recorded, |_| true);
-    let Some(found) = found else { bail!("cancelled") };
+    let found = found.ok_or(LoadError::Cancelled)?;
     let is_present = |standing: &&Standing| {
         let window = &standing.account.window;
         window.start <= end && window.end.is_none_or(|over| end < over)
     };
     let rows: Vec<StandingRow> = found.standings.iter().filter(is_present).map(StandingRow::from).collect();
-    if args.format == Format::Json {
-        output::text(&to_json(&Heading {
-            schema: "pointsman.budgets.ahead/1",
-            at: end.rfc3339(),
-            budgets: rows,
-        })?)?;
-        return output::damage(&log.skipped.damaged);
-    }
-    let exact = args.format == Format::Csv;
-    let heads = [
-        "budget",
-        "window",
-        "whom",
-        "member",
-        ">limit",
-        ">spent",
-        ">expected",
-        "runs out",
-        "by",
-        "starts anew",
-    ];
-    let mut sheet = Sheet::new(if exact { String::new() } else { format!("As of {end}, UTC") }, &heads);
+    let heading = Heading { schema: "pointsman.budgets.ahead/1", at: end.rfc3339(), budgets: rows };
+    output::report(args.format, &heading, || {
+        render(&[heading_sheet(&heading, end, args.format)], args.format)
+    })?;
+    output::damage(&log.skipped.damaged)
+}
+
+fn heading_sheet(heading: &Heading, end: Instant, format: Format) -> Sheet {
+    let exact = format == Format::Csv;
     let money = |usd: &str| match Pico::from_usd(usd) {
         Ok(amount) if !exact => amount.usd_rounded(2),
         _ => usd.to_owned(),
@@ -280,31 +260,31 @@ fn heading(args: &List) -> anyhow::Result<()> {
         Some(text) if exact => text.clone(),
         Some(text) => text.get(..16).unwrap_or(text).replace('T', " "),
     };
-    for row in rows {
-        let unknown = || if exact { String::new() } else { "unknown".to_owned() };
-        let by = match row.method.as_deref() {
-            Some("run_rate") if !exact => "rate so far".to_owned(),
-            Some(method) => method.to_owned(),
-            None => unknown(),
-        };
-        sheet.push(vec![
-            row.budget,
-            row.window,
-            row.scope,
-            if row.member.is_empty() && !exact { "-".to_owned() } else { row.member },
-            money(&row.limit),
-            money(&row.spent),
-            row.expected.as_deref().map_or_else(unknown, money),
-            moment(if row.ran_out.is_some() { &row.ran_out } else { &row.runs_out }),
-            by,
-            moment(&row.ends),
-        ]);
-    }
-    output::text(&render(&[sheet], args.format))?;
-    output::damage(&log.skipped.damaged)
+    let unknown = || if exact { String::new() } else { "unknown".to_owned() };
+    let by = |row: &StandingRow| match row.method.as_deref() {
+        Some("run_rate") if !exact => "rate so far".to_owned(),
+        Some(method) => method.to_owned(),
+        None => unknown(),
+    };
+    Sheet::of(
+        if exact { String::new() } else { format!("As of {end}, UTC") },
+        &heading.budgets,
+        &[
+            ("budget", &|row| row.budget.clone()),
+            ("window", &|row| row.window.clone()),
+            ("whom", &|row| row.scope.clone()),
+            ("member", &|row| if exact { row.member.clone() } else { or_dash(&row.member) }),
+            (">limit", &|row| money(&row.limit)),
+            (">spent", &|row| money(&row.spent)),
+            (">expected", &|row| row.expected.as_deref().map_or_else(unknown, money)),
+            ("runs out", &|row| moment(if row.ran_out.is_some() { &row.ran_out } else { &row.runs_out })),
+            ("by", &|row| by(row)),
+            ("starts anew", &|row| moment(&row.ends)),
+        ],
+    )
 }
 
-#[derive(serde::Serialize)]
+#[derive(Default, serde::Serialize)]
 struct Report {
     schema: &'static str,
     reading: Option<&'static str>,
@@ -328,48 +308,27 @@ struct TurnedRow {
 }
 
 fn show_live(show: &Show) -> anyhow::Result<()> {
-    let rows = budgets_at(&gateway_at(&show.url))?;
+    let (_, rows) = rows_at::<StandingRow>(&gateway_at(&show.url), BUDGETS)?;
     let open = rows.iter().map(|row| u64::from(row.open)).sum();
     print(
         show.format,
-        &Report {
-            schema: "pointsman.budgets.v1",
-            reading: None,
-            refused_requests: None,
-            moved_requests: None,
-            waited_requests: None,
-            open_holds: open,
-            budgets: rows,
-            turned: Vec::new(),
-        },
+        &Report { schema: "pointsman.budgets.v1", open_holds: open, budgets: rows, ..Report::default() },
     )
 }
 
 fn show_logs(show: &Show) -> anyhow::Result<()> {
-    let setup = show.engine.start()?;
-    let log = load_log(&input(&show.logs), &show.logs, setup, &show.engine.read(), None)?;
+    let log = show.engine.load(&show.logs)?;
     log.untimed().into_iter().for_each(output::remark);
     let limits = show.of.limits_of(&log)?;
-    let mut policies =
-        vec![crate::session::PolicySpan { from: 0, policy: std::sync::Arc::clone(&log.policy) }];
-    policies.extend(log.policies.iter().cloned());
-    let (mut progress, requests) = (Progress::new("budgets", None), log.len() as u64);
-    let cancel = Cancel::on_interrupt();
-    let found = budgeted(&log, &policies, &limits, show.read_as.into(), |done| {
-        progress.step(done as u64, requests);
-        !cancel.is_raised()
-    });
-    progress.finish();
-    let Some(found) = found else { bail!("cancelled") };
+    let found = output::long("budgets", log.len() as u64, |step| {
+        budgeted(&log, &log.spans(), &limits, show.read_as, |done| step(done as u64))
+    })?;
     let id = |index| log.history.id(index).to_owned();
     print(
         show.format,
         &Report {
             schema: "pointsman.budgets.v1",
-            reading: Some(match show.read_as {
-                ReadAs::Recorded => "recorded",
-                ReadAs::Routed => "routed",
-            }),
+            reading: Some(show.read_as.name()),
             refused_requests: Some(found.refused),
             moved_requests: Some(found.moved),
             waited_requests: Some(found.waited).filter(|waited| *waited > 0),
@@ -393,14 +352,6 @@ fn show_logs(show: &Show) -> anyhow::Result<()> {
 }
 
 fn print(format: Format, report: &Report) -> anyhow::Result<()> {
-    if format == Format::Json {
-        return output::text(&to_json(report)?);
-    }
-    let heads = [
-        "budget", "window", "whom", "member", "mode", ">limit", ">spent", ">assumed", ">held", ">calls",
-        ">refused", ">moved", "starts", "ends", "ran out",
-    ];
-    let mut sheet = Sheet::new("", &heads);
     // For people: rounded; CSV and JSON carry every digit.
     let money = |usd: &String| match Pico::from_usd(usd) {
         Ok(amount) if format != Format::Csv => amount.usd_rounded(4),
@@ -411,26 +362,30 @@ fn print(format: Format, report: &Report) -> anyhow::Result<()> {
         (Some(text), Format::Table | Format::Md) => text.get(..16).unwrap_or(text).replace('T', " "),
         (Some(text), _) => text.clone(),
     };
-    for row in &report.budgets {
-        sheet.push(vec![
-            row.budget.clone(),
-            row.window.clone(),
-            row.scope.clone(),
-            if row.member.is_empty() { "-".to_owned() } else { row.member.clone() },
-            row.mode.clone(),
-            money(&row.limit),
-            money(&row.spent),
-            money(&row.assumed),
-            money(&row.held),
-            row.calls.to_string(),
-            row.refused.to_string(),
-            row.moved.to_string(),
-            moment(&row.starts),
-            moment(&row.ends),
-            moment(&row.ran_out),
-        ]);
-    }
-    output::text(&render(&[sheet], format))?;
+    let sheet = || {
+        Sheet::of(
+            "",
+            &report.budgets,
+            &[
+                ("budget", &|row| row.budget.clone()),
+                ("window", &|row| row.window.clone()),
+                ("whom", &|row| row.scope.clone()),
+                ("member", &|row| or_dash(&row.member)),
+                ("mode", &|row| row.mode.clone()),
+                (">limit", &|row| money(&row.limit)),
+                (">spent", &|row| money(&row.spent)),
+                (">assumed", &|row| money(&row.assumed)),
+                (">held", &|row| money(&row.held)),
+                (">calls", &|row| row.calls.to_string()),
+                (">refused", &|row| row.refused.to_string()),
+                (">moved", &|row| row.moved.to_string()),
+                ("starts", &|row| moment(&row.starts)),
+                ("ends", &|row| moment(&row.ends)),
+                ("ran out", &|row| moment(&row.ran_out)),
+            ],
+        )
+    };
+    output::report(format, report, || render(&[sheet()], format))?;
     if let (Some(refused), Some(moved), true) =
         (report.refused_requests, report.moved_requests, format == Format::Table)
     {

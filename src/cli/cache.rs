@@ -7,7 +7,7 @@ use super::output;
 use crate::app::{CacheOptions, Cached, cached};
 use crate::config::{self, caching};
 use crate::prompt_cache::{Study, Ttl};
-use crate::report::{CacheReport, CacheScope, Format, to_json};
+use crate::report::{CacheReport, CacheScope, Format};
 use crate::session::Stretch;
 use crate::units::{PerMille, Span, counted};
 
@@ -80,12 +80,9 @@ pub fn run(args: &CacheArgs) -> anyhow::Result<()> {
     if let (Some(to), Some(trial)) = (&args.switch, &found.trial) {
         report = report.with_trial(to, trial, found.drawn);
     }
-    match args.input.format {
-        Format::Json => output::text(&to_json(&report)?)?,
-        format => {
-            output::text(&report.text(format))?;
-            report.notes().iter().for_each(|note| output::say(note));
-        }
+    output::report(args.input.format, &report, || report.text(args.input.format))?;
+    if args.input.format != Format::Json {
+        report.notes().iter().for_each(|note| output::say(note));
     }
     output::damage(&found.damaged)
 }

@@ -1,5 +1,7 @@
 //! `pointsman calibrate`: what the scores of a check are worth, as a curve for the policy.
 
+use std::sync::Arc;
+
 use anyhow::bail;
 use clap::Args;
 use serde::Serialize;
@@ -7,8 +9,9 @@ use serde::Serialize;
 use super::args::LabelledArgs;
 use super::output;
 use crate::calibration::{WordsWorth, Worth, worth, worth_of_words};
-use crate::report::{Format, Sheet, count, render, to_json};
-use crate::session::scored;
+use crate::report::{Format, Sheet, count, render};
+use crate::session::{Scored, scored};
+use crate::units::members;
 
 /// Fits what a check's scores are worth.
 #[derive(Args, Debug)]
@@ -23,24 +26,36 @@ pub struct CalibrateArgs {
     pub(crate) input: LabelledArgs,
 }
 
-#[derive(Debug, Serialize)]
-struct Row {
-    route: String,
-    model: String,
-    scored: u64,
-    judged: u64,
+members! {
+    #[derive(Debug, Serialize)]
+    struct Row;
+    fn new(((route, model), found): ((Arc<str>, Arc<str>), Scored)) {
+        let fitted = worth(&found.judged);
+        let told = fitted.as_ref().ok();
+        // Of answers of which words are told: what they tell together.
+        let words = worth_of_words(&found.words).ok();
+        let better = words.as_ref().filter(|words| words.loss[1] < words.loss[0]);
+        let ranks = |of: usize| words.as_ref().and_then(|words| words.ranks.get(of).copied());
+        let curve = better.map(|WordsWorth { curve, .. }| curve).or(told.map(|told| &told.curve));
+    }
+    route: String = route.to_string(),
+    model: String = model.to_string(),
+    scored: u64 = found.scored,
+    judged: u64 = found.judged.len() as u64,
     /// Judged answers that are missing.
-    needed: u64,
+    needed: u64 = fitted.as_ref().err().map_or(0, |needed| *needed as u64),
     /// `isotonic` or `logistic`; `null` where there are too few.
-    fit: Option<&'static str>,
-    error_raw: Option<f64>,
-    error_calibrated: Option<f64>,
-    curve: Option<Vec<[u16; 2]>>,
+    fit: Option<&'static str> = told.map(|told| if told.is_isotonic { "isotonic" } else { "logistic" }),
+    error_raw: Option<f64> = told.map(|Worth { error, .. }| error[0]),
+    error_calibrated: Option<f64> = better
+        .map(|words| words.error)
+        .or(told.map(|Worth { error, .. }| error[1])),
+    curve: Option<Vec<[u16; 2]>> = curve.cloned(),
     /// How often of a good and a bad answer the good one scores higher, out of fold: by the mean alone, by mean, worst and tail.
-    ranks_mean: Option<f64>,
-    ranks_words: Option<f64>,
+    ranks_mean: Option<f64> = ranks(0),
+    ranks_words: Option<f64> = ranks(1),
     /// Level, mean, worst and tail, where they tell more than the mean; `curve` is then theirs.
-    weights: Option<[i32; 4]>,
+    weights: Option<[i32; 4]> = better.map(|words| words.weights),
 }
 
 #[derive(Debug, Serialize)]
@@ -65,46 +80,16 @@ pub fn run(args: &CalibrateArgs) -> anyhow::Result<()> {
             args.input.from.log.display()
         );
     }
-    let row =
-        |((route, model), found): ((std::sync::Arc<str>, std::sync::Arc<str>), crate::session::Scored)| {
-            let fitted = worth(&found.judged);
-            let told = fitted.as_ref().ok();
-            // Of answers of which words are told: what they tell together.
-            let words = worth_of_words(&found.words).ok();
-            let better = words.as_ref().filter(|words| words.loss[1] < words.loss[0]);
-            let ranks = |of: usize| words.as_ref().and_then(|words| words.ranks.get(of).copied());
-            let curve = better.map(|WordsWorth { curve, .. }| curve).or(told.map(|told| &told.curve));
-            Row {
-                ranks_mean: ranks(0),
-                ranks_words: ranks(1),
-                weights: better.map(|words| words.weights),
-                route: route.to_string(),
-                model: model.to_string(),
-                scored: found.scored,
-                judged: found.judged.len() as u64,
-                needed: fitted.as_ref().err().map_or(0, |needed| *needed as u64),
-                fit: told.map(|told| if told.is_isotonic { "isotonic" } else { "logistic" }),
-                error_raw: told.map(|Worth { error, .. }| error[0]),
-                error_calibrated: better
-                    .map(|words| words.error)
-                    .or(told.map(|Worth { error, .. }| error[1])),
-                curve: curve.cloned(),
-            }
-        };
     let report = Report {
         schema: "pointsman.calibrate/1",
         log: args.input.from.log.display().to_string(),
         check: args.check.clone(),
-        rows: found.into_iter().map(row).collect(),
+        rows: found.into_iter().map(Row::new).collect(),
     };
-    match args.input.from.format {
-        Format::Json => output::text(&to_json(&report)?)?,
-        format => {
-            output::text(&render(&[sheet(&report)], format))?;
-            if format == Format::Table {
-                report.rows.iter().filter_map(Row::setting).try_for_each(|text| output::text(&text))?;
-            }
-        }
+    let format = args.input.from.format;
+    output::report(format, &report, || render(&[sheet(&report)], format))?;
+    if format == Format::Table {
+        report.rows.iter().filter_map(Row::setting).try_for_each(|text| output::text(&text))?;
     }
     output::damage(&log.skipped.damaged)
 }
@@ -127,34 +112,22 @@ impl Row {
 
 fn sheet(report: &Report) -> Sheet {
     let title = format!("{} · what scores of check {} are worth", report.log, report.check);
-    let mut sheet = Sheet::new(
+    let fit =
+        |row: &Row| row.fit.map_or_else(|| format!("{} judged ones more", count(row.needed)), str::to_owned);
+    let share = |share: Option<f64>| share.map_or_else(|| "-".to_owned(), |share| format!("{share:.3}"));
+    Sheet::of(
         title,
+        &report.rows,
         &[
-            "route",
-            "model",
-            ">scored",
-            ">judged",
-            "fit",
-            ">error",
-            ">calibrated",
-            ">ranks, mean",
-            ">all three",
+            ("route", &|row| row.route.clone()),
+            ("model", &|row| row.model.clone()),
+            (">scored", &|row| count(row.scored)),
+            (">judged", &|row| count(row.judged)),
+            ("fit", &|row| fit(row)),
+            (">error", &|row| share(row.error_raw)),
+            (">calibrated", &|row| share(row.error_calibrated)),
+            (">ranks, mean", &|row| share(row.ranks_mean)),
+            (">all three", &|row| share(row.ranks_words)),
         ],
-    );
-    for row in &report.rows {
-        let error = |error: Option<f64>| error.map_or_else(|| "-".to_owned(), |error| format!("{error:.3}"));
-        let fit = row.fit.map_or_else(|| format!("{} judged ones more", count(row.needed)), str::to_owned);
-        sheet.push(vec![
-            row.route.clone(),
-            row.model.clone(),
-            count(row.scored),
-            count(row.judged),
-            fit,
-            error(row.error_raw),
-            error(row.error_calibrated),
-            error(row.ranks_mean),
-            error(row.ranks_words),
-        ]);
-    }
-    sheet
+    )
 }

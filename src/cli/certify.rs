@@ -11,9 +11,9 @@ use crate::app::load_trial;
 use crate::calibration::{Bin, Diagram};
 use crate::certificate::{Finding, Judge, Label, Loss, Promise, Scope, Test, certify};
 use crate::record::Judgements;
-use crate::report::{Format, Sheet, count, render, to_json};
+use crate::report::{Format, Sheet, count, render};
 use crate::session::Trial;
-use crate::units::{PerMille, counted};
+use crate::units::{PerMille, counted, members};
 
 /// Finds the lowest thresholds that labels prove safe.
 #[derive(Args, Debug)]
@@ -96,92 +96,105 @@ fn judge(text: &str) -> Result<Judge, String> {
         .ok_or_else(|| format!("`{text}` is not WRONG/CHECKED, like 3/200: 3 wrong of 200 that were checked"))
 }
 
-/// What labels say of one threshold.
-#[derive(Debug, Serialize)]
-struct Tested {
-    threshold: u16,
-    n: u64,
-    failures: u64,
-    p_value: f64,
-    bound: f64,
-    needed_labels: Option<u64>,
-    needed_labels_at_rate: Option<u64>,
+members! {
+    /// What labels say of one threshold.
+    #[derive(Debug, Serialize)]
+    struct Tested;
+    fn from(test: &Test) {}
+    threshold: u16 = test.threshold.get(),
+    n: u64 = test.n,
+    failures: u64 = test.failures,
+    p_value: f64 = test.p_value,
+    bound: f64 = test.bound,
+    needed_labels: Option<u64> = test.needed,
+    needed_labels_at_rate: Option<u64> = test.needed_at_rate,
 }
 
-impl From<&Test> for Tested {
-    fn from(test: &Test) -> Self {
-        Self {
-            threshold: test.threshold.get(),
-            n: test.n,
-            failures: test.failures,
-            p_value: test.p_value,
-            bound: test.bound,
-            needed_labels: test.needed,
-            needed_labels_at_rate: test.needed_at_rate,
-        }
+members! {
+    /// What was found of one set of labels.
+    #[derive(Debug, Serialize)]
+    struct Found;
+    fn new(labels: &[Label], promise: &Promise) {
+        let finding = certify(labels, promise);
+        let Finding { certified, failed, base_loss, labels: count, hidden } = finding;
+        let told = certified.or(failed);
+        let threshold = certified.map(|test| test.threshold);
+        let served = labels.iter().filter(|label| threshold.is_some_and(|from| label.confidence >= from)).count();
+        let is_between = |quality: PerMille| quality > PerMille::ZERO && quality < PerMille::ONE;
+        let graded = labels.iter().filter(|label| is_between(label.cheap) || is_between(label.strong)).count();
     }
+        #[serde(skip_serializing_if = "Option::is_none")]
+        route: Option<String> = None,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rung: Option<String> = None,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cheap: Option<String> = None,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        strong: Option<String> = None,
+        /// The threshold in force, of a log.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        applied_threshold: Option<u16> = None,
+        certified_threshold: Option<u16> = threshold.map(PerMille::get),
+        /// Labels that count at that threshold, or where none is certified at the first that was tested.
+        n: u64 = told.map_or(0, |test| test.n),
+        failures: u64 = told.map_or(0, |test| test.failures),
+        /// The same by weight, where losses are graded.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        loss: Option<f64> = (promise.loss == Loss::Graded)
+            .then(|| told.map_or(0.0, |test| test.loss as f64 / 1000.0 / test.n.max(1) as f64)),
+        p_value: f64 = told.map_or(1.0, |test| test.p_value),
+        /// What the true loss stays below, but for a chance of delta.
+        bound: f64 = told.map_or(1.0, |test| test.bound),
+        /// Labels more, none of which may fail, until anything is certified; `null` where no number would do.
+        needed_labels: Option<u64> = told.and_then(|test| test.needed),
+        /// The same where failures go on at the rate seen.
+        needed_labels_at_rate: Option<u64> = told.and_then(|test| test.needed_at_rate),
+        /// The share of the labels that the cheap model would serve.
+        served_share: f64 = served as f64 / labels.len().max(1) as f64,
+        /// The first threshold that is not certified.
+        next: Option<Tested> = certified.and(failed).as_ref().map(Tested::from),
+        labels: u64 = count,
+        /// The loss of serving every request cheaply.
+        base_loss: f64 = base_loss as f64 / 1000.0 / count.max(1) as f64,
+        /// The share of requests that has to be kept from the cheap model for this loss among the served, whatever the method.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        least_kept_share: Option<f64> = (promise.scope == Scope::Served).then(|| finding.least_kept(promise.epsilon)),
+        /// The loss that the judge may hide, which is taken off epsilon.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        judge_may_hide: Option<f64> = promise.judge.map(|_| hidden),
+        /// Labels with only one of the answers judged.
+        half_labels: u64 = 0,
+        /// Qualities between 0 and 1000.
+        graded_labels: u64 = graded as u64,
+        /// Labels whose strong answer is acceptable: only there can anything be lost. None where losses are graded.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        strong_acceptable: Option<u64> = match promise.loss {
+            Loss::Acceptable(floor) => {
+                Some(labels.iter().filter(|label| label.strong >= floor).count() as u64)
+            }
+            Loss::Graded => None,
+        },
+        /// Whether confidences keep what they say of the cheap answer: that nothing is lost with it.
+        calibration: Calibration = Calibration::new(labels, promise.loss),
 }
 
-/// What was found of one set of labels.
-#[derive(Debug, Serialize)]
-struct Found {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    route: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rung: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cheap: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    strong: Option<String>,
-    /// The threshold in force, of a log.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    applied_threshold: Option<u16>,
-    certified_threshold: Option<u16>,
-    /// Labels that count at that threshold, or where none is certified at the first that was tested.
-    n: u64,
-    failures: u64,
-    /// The same by weight, where losses are graded.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    loss: Option<f64>,
-    p_value: f64,
-    /// What the true loss stays below, but for a chance of delta.
-    bound: f64,
-    /// Labels more, none of which may fail, until anything is certified; `null` where no number would do.
-    needed_labels: Option<u64>,
-    /// The same where failures go on at the rate seen.
-    needed_labels_at_rate: Option<u64>,
-    /// The share of the labels that the cheap model would serve.
-    served_share: f64,
-    /// The first threshold that is not certified.
-    next: Option<Tested>,
-    labels: u64,
-    /// The loss of serving every request cheaply.
-    base_loss: f64,
-    /// The share of requests that has to be kept from the cheap model for this loss among the served, whatever the method.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    least_kept_share: Option<f64>,
-    /// The loss that the judge may hide, which is taken off epsilon.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    judge_may_hide: Option<f64>,
-    /// Labels with only one of the answers judged.
-    half_labels: u64,
-    /// Qualities between 0 and 1000.
-    graded_labels: u64,
-    /// Labels whose strong answer is acceptable: only there can anything be lost. None where losses are graded.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    strong_acceptable: Option<u64>,
-    /// Whether confidences keep what they say of the cheap answer: that nothing is lost with it.
-    calibration: Calibration,
-}
-
-/// How far confidences are from what came.
-#[derive(Debug, Serialize)]
-struct Calibration {
-    ece: f64,
-    /// Less what chance alone adds to it.
-    ece_debiased: f64,
-    brier: f64,
-    bins: Vec<CalibrationBin>,
+members! {
+    /// How far confidences are from what came.
+    #[derive(Debug, Serialize)]
+    struct Calibration;
+    fn new(labels: &[Label], loss: Loss) {
+        let diagram = Diagram::new(&mut labels.iter().map(|label| loss.judged(label)).collect::<Vec<_>>(), BINS);
+        let bin = |bin: &Bin| {
+            let (low, high) = bin.interval();
+            let (said, did) = (bin.mean_said(), bin.mean_did());
+            CalibrationBin { from: bin.low.get(), to: bin.high.get(), n: bin.n, said, did, low, high }
+        };
+    }
+        ece: f64 = diagram.ece(),
+        /// Less what chance alone adds to it.
+        ece_debiased: f64 = diagram.ece_debiased(),
+        brier: f64 = diagram.brier,
+        bins: Vec<CalibrationBin> = diagram.bins.iter().map(bin).collect(),
 }
 
 #[derive(Debug, Serialize)]
@@ -198,21 +211,6 @@ struct CalibrationBin {
 
 /// Bins of a reliability diagram.
 const BINS: usize = 10;
-
-fn calibration(labels: &[Label], loss: Loss) -> Calibration {
-    let diagram = Diagram::new(&mut labels.iter().map(|label| loss.judged(label)).collect::<Vec<_>>(), BINS);
-    let bin = |bin: &Bin| {
-        let (low, high) = bin.interval();
-        let (said, did) = (bin.mean_said(), bin.mean_did());
-        CalibrationBin { from: bin.low.get(), to: bin.high.get(), n: bin.n, said, did, low, high }
-    };
-    Calibration {
-        ece: diagram.ece(),
-        ece_debiased: diagram.ece_debiased(),
-        brier: diagram.brier,
-        bins: diagram.bins.iter().map(bin).collect(),
-    }
-}
 
 #[derive(Debug, Serialize)]
 struct Report<'a> {
@@ -298,16 +296,10 @@ pub fn run(args: &CertifyArgs) -> anyhow::Result<()> {
         bad_lines: bad,
         routes: if found.first().is_some_and(|found| found.route.is_some()) { &found } else { &[] },
     };
-    match args.format {
-        Format::Json => output::text(&to_json(&report)?)?,
-        format => {
-            let sheets: Vec<Sheet> = found
-                .iter()
-                .flat_map(|found| [sheet(&report, found), reliability(&found.calibration)])
-                .collect();
-            output::text(&render(&sheets, format))?;
-        }
-    }
+    output::report(args.format, &report, || {
+        let sheets = found.iter().flat_map(|found| [sheet(&report, found), reliability(&found.calibration)]);
+        render(&sheets.collect::<Vec<_>>(), args.format)
+    })?;
     output::damage(&damaged)
 }
 
@@ -346,7 +338,7 @@ fn of_lines(judged: &Judgements, promise: &Promise) -> anyhow::Result<Found> {
             counted(halves, "label")
         ));
     }
-    Ok(Found { half_labels: halves, ..found(&labels, promise) })
+    Ok(Found { half_labels: halves, ..Found::new(&labels, promise) })
 }
 
 fn of_log(trial: &Trial, promise: &Promise, only: Option<&str>) -> anyhow::Result<Vec<Found>> {
@@ -371,7 +363,7 @@ fn of_log(trial: &Trial, promise: &Promise, only: Option<&str>) -> anyhow::Resul
                 strong: Some(trial.names.model(last.model).to_owned()),
                 applied_threshold: Some(rung.threshold.get()),
                 half_labels: pairs.halves(),
-                ..found(&labels, promise)
+                ..Found::new(&labels, promise)
             });
         }
     }
@@ -381,47 +373,6 @@ fn of_log(trial: &Trial, promise: &Promise, only: Option<&str>) -> anyhow::Resul
         );
     }
     Ok(all)
-}
-
-fn found(labels: &[Label], promise: &Promise) -> Found {
-    let finding = certify(labels, promise);
-    let Finding { certified, failed, base_loss, labels: count, hidden } = finding;
-    let told = certified.or(failed);
-    let threshold = certified.map(|test| test.threshold);
-    let served = labels.iter().filter(|label| threshold.is_some_and(|from| label.confidence >= from)).count();
-    let is_between = |quality: PerMille| quality > PerMille::ZERO && quality < PerMille::ONE;
-    let graded = labels.iter().filter(|label| is_between(label.cheap) || is_between(label.strong)).count();
-    Found {
-        route: None,
-        rung: None,
-        cheap: None,
-        strong: None,
-        applied_threshold: None,
-        certified_threshold: threshold.map(PerMille::get),
-        n: told.map_or(0, |test| test.n),
-        failures: told.map_or(0, |test| test.failures),
-        loss: (promise.loss == Loss::Graded)
-            .then(|| told.map_or(0.0, |test| test.loss as f64 / 1000.0 / test.n.max(1) as f64)),
-        p_value: told.map_or(1.0, |test| test.p_value),
-        bound: told.map_or(1.0, |test| test.bound),
-        needed_labels: told.and_then(|test| test.needed),
-        needed_labels_at_rate: told.and_then(|test| test.needed_at_rate),
-        served_share: served as f64 / labels.len().max(1) as f64,
-        next: certified.and(failed).as_ref().map(Tested::from),
-        labels: count,
-        base_loss: base_loss as f64 / 1000.0 / count.max(1) as f64,
-        least_kept_share: (promise.scope == Scope::Served).then(|| finding.least_kept(promise.epsilon)),
-        judge_may_hide: promise.judge.map(|_| hidden),
-        half_labels: 0,
-        graded_labels: graded as u64,
-        strong_acceptable: match promise.loss {
-            Loss::Acceptable(floor) => {
-                Some(labels.iter().filter(|label| label.strong >= floor).count() as u64)
-            }
-            Loss::Graded => None,
-        },
-        calibration: calibration(labels, promise.loss),
-    }
 }
 
 fn percent(share: f64) -> String {
@@ -434,17 +385,17 @@ fn reliability(calibration: &Calibration) -> Sheet {
         "confidence beside how often the cheap answer was as good · calibration error {:.3}, {:.3} of it more than chance",
         calibration.ece, calibration.ece_debiased
     );
-    let mut sheet = Sheet::new(title, &["confidence", ">labels", ">said", ">did", ">95 %"]);
-    for bin in &calibration.bins {
-        sheet.push(vec![
-            format!("{} to {}", bin.from, bin.to),
-            count(bin.n),
-            format!("{:.3}", bin.said),
-            format!("{:.3}", bin.did),
-            format!("{:.3} to {:.3}", bin.low, bin.high),
-        ]);
-    }
-    sheet
+    Sheet::of(
+        title,
+        &calibration.bins,
+        &[
+            ("confidence", &|bin| format!("{} to {}", bin.from, bin.to)),
+            (">labels", &|bin| count(bin.n)),
+            (">said", &|bin| format!("{:.3}", bin.said)),
+            (">did", &|bin| format!("{:.3}", bin.did)),
+            (">95 %", &|bin| format!("{:.3} to {:.3}", bin.low, bin.high)),
+        ],
+    )
 }
 
 fn labels_text(needed: Option<u64>, never: &str) -> String {

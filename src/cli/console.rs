@@ -10,7 +10,6 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use super::args::{EngineArgs, input, names};
 use super::brought;
 use super::output;
-use super::replay::ReadAs;
 use super::serve::{GatewayArgs, ServeArgs};
 use crate::app::{
     ConsoleOptions, Offered, agent_logs, follow, load_log, offer, run_console, serve, stream_report, watch,
@@ -35,8 +34,8 @@ pub struct ConsoleArgs {
     #[arg(long, value_name = "FILE")]
     pub try_classifier: Option<PathBuf>,
     /// The reading to begin with; `v` switches.
-    #[arg(long = "as", value_enum, default_value_t)]
-    pub read_as: ReadAs,
+    #[arg(long = "as", value_enum, default_value_t = Reading::Recorded)]
+    pub read_as: Reading,
     /// Serve clients here, and watch them: the console beside a gateway in one process.
     #[arg(long, value_name = "ADDRESS", conflicts_with = "logs", num_args = 0..=1, default_missing_value = "")]
     pub listen: Option<String>,
@@ -166,7 +165,7 @@ pub fn run(args: &ConsoleArgs) -> anyhow::Result<()> {
     // Whoever opens a console waits for both, so they are found side by side.
     let (player, found) = std::thread::scope(|scope| {
         let watching = scope.spawn(|| would_trip_at_once(&log, &rules));
-        let mut player = start(Arc::clone(&log), args.read_as.into(), logs.is_empty());
+        let mut player = start(Arc::clone(&log), args.read_as, logs.is_empty());
         let played = brought::play(&mut player, args.gateway.budgets.as_deref(), logs.is_empty());
         (played.map(|()| player), watching.join().unwrap_or_default())
     });
@@ -202,7 +201,7 @@ fn live(args: &ConsoleArgs, listen: &str) -> anyhow::Result<()> {
 
 fn report(args: &ConsoleArgs) -> anyhow::Result<()> {
     let setup = args.engine.start()?;
-    let options = StreamOptions::from(Reading::from(args.read_as));
+    let options = StreamOptions::from(args.read_as);
     let (source, shown) = if args.logs.is_empty() {
         output::unread_input("the bundled sample, all of it simulated");
         (Input::bytes(sample::NAME, sample::BUNDLED), vec![sample::NAME.to_owned()])

@@ -8,9 +8,9 @@ use super::args::LabelledArgs;
 use super::output;
 use crate::calibration::Diagram;
 use crate::certificate::Loss;
-use crate::report::{Format, Sheet, count, render, to_json};
+use crate::report::{Sheet, count, render};
 use crate::session::{Drifted, drifted, first_half};
-use crate::units::{Instant, When};
+use crate::units::{Instant, When, members};
 
 /// Compares confidences with how they were.
 #[derive(Args, Debug)]
@@ -36,47 +36,29 @@ fn stretch(text: &str) -> Result<(Instant, Instant), String> {
     if from < to { Ok((from, to)) } else { Err(format!("`{text}` ends before it begins")) }
 }
 
-#[derive(Debug, Serialize)]
-struct Row {
-    route: String,
-    rung: String,
-    model: String,
-    reference_requests: u64,
-    requests: u64,
-    /// `null` with everything that rests on it: too few, or all alike.
-    psi: Option<f64>,
-    psi_critical: Option<f64>,
-    ks: Option<f64>,
-    ks_critical: Option<f64>,
-    drifted: Option<bool>,
-    reference_labels: u64,
-    labels: u64,
-    /// The calibration error less what chance adds to it; `null` without labels.
-    reference_ece: Option<f64>,
-    ece: Option<f64>,
-}
-
-impl From<Drifted> for Row {
-    fn from(found: Drifted) -> Self {
+members! {
+    #[derive(Debug, Serialize)]
+    struct Row;
+    fn from(found: Drifted) {
         let reading = found.reading.as_ref();
         let [then, now] = found.calibration.each_ref().map(Option::as_ref);
-        Self {
-            route: found.route.to_string(),
-            rung: found.rung.to_string(),
-            model: found.model.to_string(),
-            reference_requests: found.requests[0],
-            requests: found.requests[1],
-            psi: reading.map(|reading| reading.psi),
-            psi_critical: reading.map(|reading| reading.critical),
-            ks: reading.map(|reading| reading.ks),
-            ks_critical: reading.map(|reading| reading.ks_critical),
-            drifted: reading.map(|reading| reading.has_drifted),
-            reference_labels: then.map_or(0, Diagram::n),
-            labels: now.map_or(0, Diagram::n),
-            reference_ece: then.map(Diagram::ece_debiased),
-            ece: now.map(Diagram::ece_debiased),
-        }
     }
+    route: String = found.route.to_string(),
+    rung: String = found.rung.to_string(),
+    model: String = found.model.to_string(),
+    reference_requests: u64 = found.requests[0],
+    requests: u64 = found.requests[1],
+    /// `null` with everything that rests on it: too few, or all alike.
+    psi: Option<f64> = reading.map(|reading| reading.psi),
+    psi_critical: Option<f64> = reading.map(|reading| reading.critical),
+    ks: Option<f64> = reading.map(|reading| reading.ks),
+    ks_critical: Option<f64> = reading.map(|reading| reading.ks_critical),
+    drifted: Option<bool> = reading.map(|reading| reading.has_drifted),
+    reference_labels: u64 = then.map_or(0, Diagram::n),
+    labels: u64 = now.map_or(0, Diagram::n),
+    /// The calibration error less what chance adds to it; `null` without labels.
+    reference_ece: Option<f64> = then.map(Diagram::ece_debiased),
+    ece: Option<f64> = now.map(Diagram::ece_debiased),
 }
 
 #[derive(Debug, Serialize)]
@@ -115,10 +97,8 @@ pub fn run(args: &DriftArgs) -> anyhow::Result<()> {
         reference_to: to.rfc3339(),
         rungs,
     };
-    match args.input.from.format {
-        Format::Json => output::text(&to_json(&report)?)?,
-        format => output::text(&render(&[sheet(&report)], format))?,
-    }
+    let format = args.input.from.format;
+    output::report(format, &report, || render(&[sheet(&report)], format))?;
     output::damage(&log.skipped.damaged)
 }
 
@@ -127,44 +107,28 @@ fn sheet(report: &Report) -> Sheet {
         "{} · what came after {} beside what came from {} on",
         report.log, report.reference_to, report.reference_from
     );
-    let mut sheet = Sheet::new(
-        title,
-        &[
-            "route",
-            "rung",
-            "model",
-            ">then",
-            ">now",
-            "",
-            ">PSI",
-            ">chance",
-            ">D",
-            ">chance",
-            ">ECE then",
-            ">now",
-        ],
-    );
     let figure = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"));
-    for row in &report.rungs {
-        let word = match row.drifted {
-            None => "too few",
-            Some(true) => "drifted",
-            Some(false) => "steady",
-        };
-        sheet.push(vec![
-            row.route.clone(),
-            row.rung.clone(),
-            row.model.clone(),
-            count(row.reference_requests),
-            count(row.requests),
-            word.to_owned(),
-            figure(row.psi),
-            figure(row.psi_critical),
-            figure(row.ks),
-            figure(row.ks_critical),
-            figure(row.reference_ece),
-            figure(row.ece),
-        ]);
-    }
-    sheet
+    let word = |row: &Row| match row.drifted {
+        None => "too few",
+        Some(true) => "drifted",
+        Some(false) => "steady",
+    };
+    Sheet::of(
+        title,
+        &report.rungs,
+        &[
+            ("route", &|row| row.route.clone()),
+            ("rung", &|row| row.rung.clone()),
+            ("model", &|row| row.model.clone()),
+            (">then", &|row| count(row.reference_requests)),
+            (">now", &|row| count(row.requests)),
+            ("", &|row| word(row).to_owned()),
+            (">PSI", &|row| figure(row.psi)),
+            (">chance", &|row| figure(row.psi_critical)),
+            (">D", &|row| figure(row.ks)),
+            (">chance", &|row| figure(row.ks_critical)),
+            (">ECE then", &|row| figure(row.reference_ece)),
+            (">now", &|row| figure(row.ece)),
+        ],
+    )
 }

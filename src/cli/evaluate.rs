@@ -3,16 +3,17 @@
 use std::path::PathBuf;
 
 use anyhow::bail;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
 
-use super::args::ReadArgs;
+use super::args::{ReadArgs, Shape};
 use super::output;
 use super::train::{ladder, tell};
 use crate::app::{Lessons, classifier, meant};
+use crate::classifier::Classifier;
 use crate::report::{Format, Sheet, render, to_json};
 use crate::training::{Evaluation, Judged, evaluate};
-use crate::units::counted;
+use crate::units::{counted, members};
 
 /// The fewest questions not learned from by which a classifier is judged alone.
 const FEWEST: usize = 20;
@@ -51,60 +52,62 @@ pub struct EvaluateArgs {
     pub(crate) read: ReadArgs,
 }
 
-/// How to print.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Shape {
-    /// For people.
-    Table,
-    /// For programs.
-    Json,
+members! {
+    /// What routing is worth otherwise: the share of the gap recovered, as `apgr` has it.
+    #[derive(Debug, Serialize)]
+    struct Baselines;
+    fn new(found: &Evaluation) {}
+    always_cheap: f64 = 0.0,
+    always_strong: f64 = 1.0,
+    random: f64 = 0.5,
+    length_only: Option<f64> = found.baselines.length_only,
+    tags_only: Option<f64> = found.baselines.tags_only,
+    oracle: Option<f64> = found.baselines.oracle,
 }
 
-/// What routing is worth otherwise: the share of the gap recovered, as `apgr` has it.
-#[derive(Debug, Serialize)]
-struct Baselines {
-    always_cheap: f64,
-    always_strong: f64,
-    random: f64,
-    length_only: Option<f64>,
-    tags_only: Option<f64>,
-    oracle: Option<f64>,
-}
-
-#[derive(Debug, Serialize)]
-struct Report {
-    schema: &'static str,
-    outcomes: String,
-    cheap: String,
-    strong: String,
-    weights: String,
-    hash: String,
-    n: usize,
-    apgr: Option<f64>,
-    apgr_low: Option<f64>,
-    apgr_high: Option<f64>,
-    cpt50: Option<f64>,
-    cpt80: Option<f64>,
-    saved_at_95: Option<f64>,
+members! {
+    #[derive(Debug, Serialize)]
+    struct Report;
+    fn new(
+        args: &EvaluateArgs,
+        made: &Classifier,
+        (cheap, strong): (&str, &str),
+        found: &Evaluation,
+        (half_known, trained_on, includes): (u64, u64, bool),
+        remarks: Vec<String>,
+    ) {}
+    schema: &'static str = "pointsman.evaluate/1",
+    outcomes: String = args.from.display().to_string(),
+    cheap: String = cheap.to_owned(),
+    strong: String = strong.to_owned(),
+    weights: String = made.name().to_owned(),
+    hash: String = format!("{:016x}", made.hash()),
+    n: usize = found.n,
+    apgr: Option<f64> = found.apgr,
+    apgr_low: Option<f64> = found.interval.map(|(low, _)| low),
+    apgr_high: Option<f64> = found.interval.map(|(_, high)| high),
+    cpt50: Option<f64> = found.cpt.0,
+    cpt80: Option<f64> = found.cpt.1,
+    saved_at_95: Option<f64> = found.saved_at_95,
     /// The share of requests to the strong model that keeps 95% of its quality.
-    strong_share_at_95: Option<f64>,
-    ece: Option<f64>,
-    brier: Option<f64>,
-    baselines: Baselines,
-    quality_cheap: f64,
-    quality_strong: f64,
+    strong_share_at_95: Option<f64> = found.share_at_95,
+    ece: Option<f64> = found.ece,
+    brier: Option<f64> = found.brier,
+    baselines: Baselines = Baselines::new(found),
+    quality_cheap: f64 = found.quality.0,
+    quality_strong: f64 = found.quality.1,
     /// The share of questions whose cheap answer is no worse.
-    cheap_will_do: f64,
+    cheap_will_do: f64 = found.will_do,
     /// Questions without a confidence: they go to the strong model first.
-    without_confidence: usize,
+    without_confidence: usize = found.silent,
     /// Questions whose costs of both answers are known.
-    costs_known: usize,
+    costs_known: usize = found.costed,
     /// Questions with only one of the answers known; they are in no figure.
-    half_known: u64,
+    half_known: u64 = half_known,
     /// Questions that the weights were trained on: left out, or judged all the same.
-    trained_on: u64,
-    trained_on_included: bool,
-    remarks: Vec<String>,
+    trained_on: u64 = trained_on,
+    trained_on_included: bool = includes,
+    remarks: Vec<String> = remarks,
 }
 
 /// Runs the subcommand.
@@ -173,41 +176,8 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
     } else if trained_on > 0 {
         remarks.push(format!("{} were trained on and left out", counted(trained_on, "question")));
     }
-    let report = Report {
-        schema: "pointsman.evaluate/1",
-        outcomes: args.from.display().to_string(),
-        cheap: cheap.clone(),
-        strong: strong.clone(),
-        weights: made.name().to_owned(),
-        hash: format!("{:016x}", made.hash()),
-        n: found.n,
-        apgr: found.apgr,
-        apgr_low: found.interval.map(|(low, _)| low),
-        apgr_high: found.interval.map(|(_, high)| high),
-        cpt50: found.cpt.0,
-        cpt80: found.cpt.1,
-        saved_at_95: found.saved_at_95,
-        strong_share_at_95: found.share_at_95,
-        ece: found.ece,
-        brier: found.brier,
-        baselines: Baselines {
-            always_cheap: 0.0,
-            always_strong: 1.0,
-            random: 0.5,
-            length_only: found.baselines.length_only,
-            tags_only: found.baselines.tags_only,
-            oracle: found.baselines.oracle,
-        },
-        quality_cheap: found.quality.0,
-        quality_strong: found.quality.1,
-        cheap_will_do: found.will_do,
-        without_confidence: found.silent,
-        costs_known: found.costed,
-        half_known,
-        trained_on,
-        trained_on_included: includes,
-        remarks,
-    };
+    let report =
+        Report::new(args, &made, (cheap, strong), &found, (half_known, trained_on, includes), remarks);
     match args.format {
         Shape::Json => output::text(&to_json(&report)?),
         Shape::Table => {

@@ -2,11 +2,10 @@
 
 use clap::Args;
 
-use super::args::{ReadLogsArgs, end_time, input, names, time};
+use super::args::{ReadLogsArgs, end_time, names, time};
 use super::output;
-use crate::app::load_log;
-use crate::report::{ExplainReport, ExplainScope, Format, NoteRow, to_json};
-use crate::session::{Log, Reading, compare};
+use crate::report::{ExplainReport, ExplainScope, NoteRow};
+use crate::session::{Log, compare};
 use crate::units::{Instant, Span, When};
 
 /// Says why cost changed between two windows: volume, mix, price, tokens, cache, escalation, retries, to the pico-dollar.
@@ -91,14 +90,7 @@ impl WindowArg {
 /// # Errors
 /// Where a log, policy or price book cannot be used, or neither window has a request.
 pub fn run(args: &ExplainArgs) -> anyhow::Result<()> {
-    let setup = args.input.from.engine.start()?;
-    let log = load_log(
-        &input(&args.input.from.logs),
-        &args.input.from.logs,
-        setup,
-        &args.input.from.engine.read(),
-        None,
-    )?;
+    let log = args.input.load()?;
     log.untimed().into_iter().for_each(output::remark);
     let after = args.after.moments(&log);
     let length = after.1 - after.0;
@@ -107,7 +99,7 @@ pub fn run(args: &ExplainArgs) -> anyhow::Result<()> {
         Some(Earlier::By(by)) => (after.0 - by, after.1 - by),
         Some(Earlier::Window(window)) => window.moments(&log),
     };
-    let reading: Reading = args.input.read_as.into();
+    let reading = args.input.read_as;
     let compared = compare(&log, reading, before, after);
     tell(&log, [("before", before, compared.before.requests), ("after", after, compared.after.requests)])?;
     if before.1 - before.0 != length {
@@ -124,10 +116,8 @@ pub fn run(args: &ExplainArgs) -> anyhow::Result<()> {
     };
     let explained = compared.explain(args.slices);
     let report = ExplainReport::new(scope, (&compared.before, &compared.after), &explained, &log.names);
-    match args.input.from.format {
-        Format::Json => output::text(&to_json(&report)?)?,
-        format => output::text(&report.text(format))?,
-    }
+    let format = args.input.from.format;
+    output::report(format, &report, || report.text(format))?;
     output::damage(&log.skipped.damaged)
 }
 

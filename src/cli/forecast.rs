@@ -3,14 +3,14 @@
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::args::{ReadLogsArgs, end_time, names};
+use super::args::{ReadLogsArgs, end_time, names, usd};
 use super::output;
 use crate::forecast::{HOUR, Method, Outcome, Step, forecast_with, runs_out};
 use crate::pricing::thousandths;
 use crate::record::Timing;
-use crate::report::{Format, Sheet, render, to_json};
-use crate::session::{Pace, pace, spent_at};
-use crate::units::{Instant, Pico, Span, When};
+use crate::report::{Format, Sheet, render};
+use crate::session::{Log, Pace, pace, spent_at};
+use crate::units::{Instant, Pico, Span, When, members};
 
 /// Foretells what the period in which a log ends will have cost when it is over.
 #[derive(Args, Debug)]
@@ -85,10 +85,6 @@ impl Period {
     }
 }
 
-fn usd(text: &str) -> Result<Pico, String> {
-    Pico::from_usd(text).map_err(|error| error.to_string())
-}
-
 #[derive(Debug, Serialize)]
 struct Tried {
     mape_percent: String,
@@ -109,31 +105,51 @@ struct Limit {
     runs_out_at: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
-struct Report {
-    schema: &'static str,
-    logs: Vec<String>,
-    reading: &'static str,
-    prices: String,
-    from: String,
-    to: String,
+members! {
+    #[derive(Debug, Serialize)]
+    struct Report;
+    fn new(
+        args: &ForecastArgs,
+        log: &Log,
+        pace: &Pace,
+        (from, to): (Instant, Instant),
+        outcome: &Outcome,
+        known: &[(Instant, Step)],
+        limit: Option<Limit>,
+    ) {
+        let is_known = !pace.spent.is_unknown();
+        let usd = |amount: Pico| is_known.then(|| amount.usd());
+    }
+    schema: &'static str = "pointsman.forecast/1",
+    logs: Vec<String> = names(&args.input.from.logs),
+    reading: &'static str = args.input.read_as.name(),
+    prices: String = log.book.clone(),
+    from: String = from.rfc3339(),
+    to: String = to.rfc3339(),
     /// The last request: what is known ends there.
-    at: String,
-    spent_usd: Option<String>,
+    at: String = pace.at.rfc3339(),
+    spent_usd: Option<String> = pace.spent.usd(),
     /// Requests of the period whose cost is not wholly known: what is not known of it is in no figure.
-    cost_unknown_requests: u64,
-    p50_usd: Option<String>,
-    p10_usd: Option<String>,
-    p90_usd: Option<String>,
-    method: &'static str,
-    method_note: String,
+    cost_unknown_requests: u64 = pace.spent.unknown,
+    p50_usd: Option<String> = usd(outcome.p50),
+    p10_usd: Option<String> = outcome.p10.and_then(usd),
+    p90_usd: Option<String> = outcome.p90.and_then(usd),
+    method: &'static str = outcome.method.name(),
+    method_note: String = note(outcome, pace),
     /// What is known to change.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    steps: Vec<Known>,
-    history_hours: usize,
-    backtest: Option<Tried>,
+    steps: Vec<Known> = known
+        .iter()
+        .map(|(at, step)| Known { at: at.rfc3339(), times_permille: step.times })
+        .collect(),
+    history_hours: usize = pace.hours.len(),
+    backtest: Option<Tried> = outcome.backtest.map(|test| Tried {
+        mape_percent: format!("{}.{}", test.mape / 10, test.mape % 10),
+        tries: test.tries,
+        days_ahead: test.days,
+    }),
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    limit: Option<Limit>,
+    limit: Option<Limit> = limit,
 }
 
 /// Runs the subcommand.
@@ -146,7 +162,7 @@ pub fn run(args: &ForecastArgs) -> anyhow::Result<()> {
         anyhow::ensure!(log.timing != Timing::Placed, "nothing can be foretold: {why}");
         output::remark(why);
     }
-    let reading = crate::session::Reading::from(args.input.read_as);
+    let reading = args.input.read_as;
     let pace = pace(&log, reading, |at| args.period.around(at).0);
     let (from, end) = args.period.around(pace.at);
     let to = args.until.map_or(end, |until| until.after(pace.at));
@@ -167,39 +183,9 @@ pub fn run(args: &ForecastArgs) -> anyhow::Result<()> {
         });
         Limit { limit_usd: limit.usd(), runs_out_at: at.map(|at| at.min(to).rfc3339()) }
     });
-    let is_known = !pace.spent.is_unknown();
-    let usd = |amount: Pico| is_known.then(|| amount.usd());
-    let report = Report {
-        schema: "pointsman.forecast/1",
-        logs: names(&args.input.from.logs),
-        reading: reading.name(),
-        prices: log.book.clone(),
-        from: from.rfc3339(),
-        to: to.rfc3339(),
-        at: pace.at.rfc3339(),
-        spent_usd: pace.spent.usd(),
-        cost_unknown_requests: pace.spent.unknown,
-        p50_usd: usd(outcome.p50),
-        p10_usd: outcome.p10.and_then(usd),
-        p90_usd: outcome.p90.and_then(usd),
-        method: outcome.method.name(),
-        method_note: note(&outcome, &pace),
-        steps: known
-            .iter()
-            .map(|(at, step)| Known { at: at.rfc3339(), times_permille: step.times })
-            .collect(),
-        history_hours: pace.hours.len(),
-        backtest: outcome.backtest.map(|test| Tried {
-            mape_percent: format!("{}.{}", test.mape / 10, test.mape % 10),
-            tries: test.tries,
-            days_ahead: test.days,
-        }),
-        limit,
-    };
-    match args.input.from.format {
-        Format::Json => output::text(&to_json(&report)?)?,
-        format => output::text(&render(&[sheet(&report, format)], format))?,
-    }
+    let report = Report::new(args, &log, &pace, (from, to), &outcome, &known, limit);
+    let format = args.input.from.format;
+    output::report(format, &report, || render(&[sheet(&report, format)], format))?;
     output::damage(&log.skipped.damaged)
 }
 

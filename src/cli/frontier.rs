@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use super::args::LogArgs;
 use super::output;
-use crate::report::{Format, Sheet, quality, render, to_json};
+use crate::report::{Format, Sheet, quality, render};
 use crate::session::RouteConsequences;
-use crate::telemetry::Forecast;
-use crate::units::{Pico, choice, counted};
+use crate::telemetry::{CurvePoint, Forecast};
+use crate::units::{Pico, choice, counted, members};
 
 /// Prints cost, split and quality of a route for every threshold of one of its rungs.
 #[derive(Args, Debug)]
@@ -28,17 +28,19 @@ pub struct FrontierArgs {
     pub(crate) input: LogArgs,
 }
 
-#[derive(Debug, Serialize)]
-struct Point {
-    threshold: u16,
-    requests_on_rung: u64,
-    requests_on_strongest: u64,
-    cost_usd: Option<String>,
-    cost_estimated_usd: String,
-    cost_unknown_requests: u64,
-    quality: Option<String>,
-    labelled_requests: u64,
-    applied: bool,
+members! {
+    #[derive(Debug, Serialize)]
+    struct Point;
+    fn new(point: &CurvePoint, applied: u16) {}
+    threshold: u16 = point.threshold.get(),
+    requests_on_rung: u64 = point.placed,
+    requests_on_strongest: u64 = point.strongest,
+    cost_usd: Option<String> = point.cost.usd(),
+    cost_estimated_usd: String = point.cost.estimated.usd(),
+    cost_unknown_requests: u64 = point.cost.unknown,
+    quality: Option<String> = quality(point.quality, point.labelled),
+    labelled_requests: u64 = point.labelled,
+    applied: bool = point.threshold.get() == applied,
 }
 
 #[derive(Debug, Serialize)]
@@ -117,31 +119,19 @@ pub fn run(args: &FrontierArgs) -> anyhow::Result<()> {
             .curve(&policy, route, rung)
             .iter()
             .filter(|point| point.threshold.get() % args.step == 0 || point.threshold.get() == applied)
-            .map(|point| Point {
-                threshold: point.threshold.get(),
-                requests_on_rung: point.placed,
-                requests_on_strongest: point.strongest,
-                cost_usd: point.cost.usd(),
-                cost_estimated_usd: point.cost.estimated.usd(),
-                cost_unknown_requests: point.cost.unknown,
-                quality: quality(point.quality, point.labelled),
-                labelled_requests: point.labelled,
-                applied: point.threshold.get() == applied,
-            })
+            .map(|point| Point::new(point, applied))
             .collect(),
     };
-    match args.input.format {
-        Format::Json => output::text(&to_json(&report)?)?,
-        format => output::text(&render(&[sheet(&report, format)], format))?,
-    }
-    if pinned.requests > 0 && args.input.format != Format::Json {
+    let format = args.input.format;
+    output::report(format, &report, || render(&[sheet(&report, format)], format))?;
+    if pinned.requests > 0 && format != Format::Json {
         let cost = report.pinned_cost_usd.as_deref().unwrap_or("unknown");
         output::say(&format!(
             "not in these costs: {} of the route ({cost} USD), which no threshold moves",
             counted(pinned.requests, "pinned request")
         ));
     }
-    if policy.remembers() && args.input.format != Format::Json {
+    if policy.remembers() && format != Format::Json {
         output::say("without caps on calls and warm caches; `pointsman whatif` decides them in order");
     }
     output::damage(&trial.damaged)
@@ -153,40 +143,28 @@ fn sheet(report: &FrontierReport, format: Format) -> Sheet {
         Ok(amount) if format != Format::Csv => amount.usd_rounded(6).replace(',', ""),
         _ => usd.to_owned(),
     };
-    let mut sheet = Sheet::new(
-        format!(
-            "{} · route {} · threshold of {} ({}) · {} · prices {}",
-            report.log,
-            report.route,
-            report.rung,
-            report.model,
-            counted(report.requests, "request"),
-            report.prices
-        ),
-        &[
-            ">threshold",
-            ">on_rung",
-            ">on_strongest",
-            ">cost_usd",
-            ">estimated_usd",
-            ">unknown",
-            ">quality",
-            ">labels",
-            "applied",
-        ],
+    let title = format!(
+        "{} · route {} · threshold of {} ({}) · {} · prices {}",
+        report.log,
+        report.route,
+        report.rung,
+        report.model,
+        counted(report.requests, "request"),
+        report.prices
     );
-    for point in &report.points {
-        sheet.push(vec![
-            point.threshold.to_string(),
-            point.requests_on_rung.to_string(),
-            point.requests_on_strongest.to_string(),
-            point.cost_usd.as_deref().map(money).unwrap_or_default(),
-            money(&point.cost_estimated_usd),
-            point.cost_unknown_requests.to_string(),
-            point.quality.clone().unwrap_or_default(),
-            point.labelled_requests.to_string(),
-            if point.applied { "applied".to_owned() } else { String::new() },
-        ]);
-    }
-    sheet
+    Sheet::of(
+        title,
+        &report.points,
+        &[
+            (">threshold", &|point| point.threshold.to_string()),
+            (">on_rung", &|point| point.requests_on_rung.to_string()),
+            (">on_strongest", &|point| point.requests_on_strongest.to_string()),
+            (">cost_usd", &|point| point.cost_usd.as_deref().map(money).unwrap_or_default()),
+            (">estimated_usd", &|point| money(&point.cost_estimated_usd)),
+            (">unknown", &|point| point.cost_unknown_requests.to_string()),
+            (">quality", &|point| point.quality.clone().unwrap_or_default()),
+            (">labels", &|point| point.labelled_requests.to_string()),
+            ("applied", &|point| if point.applied { "applied" } else { "" }.to_owned()),
+        ],
+    )
 }

@@ -8,11 +8,12 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use super::args::or_dash;
 use super::output;
 use crate::access::{self, FILE_NAME, KeyFile, KeyRecord, NewKey, Scope, Scopes};
 use crate::config;
 use crate::report::{Format, Sheet, render, to_json};
-use crate::units::{Instant, Span};
+use crate::units::{Instant, Span, members};
 
 /// Makes, lists, revokes and rotates keys.
 #[derive(Args, Debug)]
@@ -180,30 +181,32 @@ fn described(key: &KeyRecord) -> Sheet {
     sheet
 }
 
-/// A key as programs read it.
-#[derive(Serialize)]
-struct Listed<'a> {
-    name: &'a str,
-    id: &'a str,
-    state: &'static str,
-    team: Option<&'a str>,
-    project: Option<&'a str>,
+members! {
+    /// A key as programs read it.
+    #[derive(Serialize)]
+    struct Listed<'a>;
+    fn new(key: &'a KeyRecord, now: Instant) {}
+    name: &'a str = &key.name,
+    id: &'a str = &key.id,
+    state: &'static str = key.state(now),
+    team: Option<&'a str> = Some(key.team.as_str()).filter(|text| !text.is_empty()),
+    project: Option<&'a str> = Some(key.project.as_str()).filter(|text| !text.is_empty()),
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    require: &'a [String],
+    require: &'a [String] = &key.require,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    tags: &'a [String],
-    scopes: Vec<&'static str>,
-    created: String,
-    expires: Option<String>,
-    revoked: Option<String>,
-    note: &'a str,
+    tags: &'a [String] = &key.tags,
+    scopes: Vec<&'static str> = key.scopes.iter().map(Scope::name).collect(),
+    created: String = key.created.rfc3339(),
+    expires: Option<String> = key.expires.map(Instant::rfc3339),
+    revoked: Option<String> = key.revoked.map(Instant::rfc3339),
+    note: &'a str = &key.note,
 }
 
 fn list(file: &KeyFile, all: bool, format: Format, now: Instant) -> anyhow::Result<()> {
     let keys = file.read()?;
     let shown: Vec<&KeyRecord> = keys.iter().filter(|key| all || key.revoked.is_none()).collect();
     if format == Format::Json {
-        let listed: Vec<Listed<'_>> = shown.iter().map(|key| listed(key, now)).collect();
+        let listed: Vec<Listed<'_>> = shown.iter().map(|key| Listed::new(key, now)).collect();
         return output::text(&to_json(&listed)?);
     }
     let hidden = keys.len() - shown.len();
@@ -214,55 +217,32 @@ fn list(file: &KeyFile, all: bool, format: Format, now: Instant) -> anyhow::Resu
         (shown, 0) => format!("{shown} keys"),
         (shown, hidden) => format!("{shown} shown, {hidden} revoked (--all)"),
     };
-    let mut sheet = Sheet::new(
+    let note = |key: &KeyRecord| match key.require.as_slice() {
+        [] => key.note.clone(),
+        labels if key.note.is_empty() => format!("requires {}", labels.join(", ")),
+        labels => format!("requires {}; {}", labels.join(", "), key.note),
+    };
+    let sheet = Sheet::of(
         title,
-        &["name", "id", "state", "team", "project", "scopes", "created", "expires", "note"],
+        shown,
+        &[
+            ("name", &|key| key.name.clone()),
+            ("id", &|key| key.id.clone()),
+            ("state", &|key| key.state(now).to_owned()),
+            ("team", &|key| or_dash(&key.team)),
+            ("project", &|key| or_dash(&key.project)),
+            ("scopes", &|key| key.scopes.to_string()),
+            ("created", &|key| key.created.date()),
+            ("expires", &|key| key.expires.map_or_else(|| "never".to_owned(), minute)),
+            ("note", &|key| note(key)),
+        ],
     );
-    for key in shown {
-        let note = match key.require.as_slice() {
-            [] => key.note.clone(),
-            labels if key.note.is_empty() => format!("requires {}", labels.join(", ")),
-            labels => format!("requires {}; {}", labels.join(", "), key.note),
-        };
-        sheet.push(vec![
-            key.name.clone(),
-            key.id.clone(),
-            key.state(now).to_owned(),
-            or_dash(&key.team),
-            or_dash(&key.project),
-            key.scopes.to_string(),
-            key.created.date(),
-            key.expires.map_or_else(|| "never".to_owned(), minute),
-            note,
-        ]);
-    }
     output::text(&render(&[sheet], format))
-}
-
-fn listed(key: &KeyRecord, now: Instant) -> Listed<'_> {
-    Listed {
-        name: &key.name,
-        id: &key.id,
-        state: key.state(now),
-        team: Some(key.team.as_str()).filter(|text| !text.is_empty()),
-        project: Some(key.project.as_str()).filter(|text| !text.is_empty()),
-        require: &key.require,
-        tags: &key.tags,
-        scopes: key.scopes.iter().map(Scope::name).collect(),
-        created: key.created.rfc3339(),
-        expires: key.expires.map(Instant::rfc3339),
-        revoked: key.revoked.map(Instant::rfc3339),
-        note: &key.note,
-    }
 }
 
 /// Writes a moment to the minute.
 fn minute(at: Instant) -> String {
     format!("{} {}", at.date(), at.clock().get(..5).unwrap_or_default())
-}
-
-fn or_dash(text: &str) -> String {
-    if text.is_empty() { "-".to_owned() } else { text.to_owned() }
 }
 
 /// Reads a moment ahead: `30d`, `12h`, a date (its midnight, UTC) or a full time.

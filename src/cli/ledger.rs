@@ -227,17 +227,17 @@ fn export(path: &Path, args: &ExportArgs) -> anyhow::Result<()> {
     let options = ExportOptions { prices: args.with_prices, chain: true };
     let cancel = Cancel::on_interrupt();
     let mut progress = Progress::new("exporting", None);
-    let tick = |done, total| {
+    let mut tick = |done, total| {
         progress.step(done, total);
         !cancel.is_raised()
     };
-    let write = |out: &mut dyn io::Write| {
+    let mut write = |out: &mut dyn io::Write| {
         if args.salvage {
-            return file.salvage(&range, out, tick);
+            return file.salvage(&range, out, &mut tick);
         }
         let exported = match &args.after {
-            Some(cursor) => file.export_after(cursor, out, tick)?,
-            None => file.export(&range, options, out, tick)?,
+            Some(cursor) => file.export_after(cursor, out, &mut tick)?,
+            None => file.export(&range, options, out, &mut tick)?,
         };
         Ok(Salvaged { exported, ..Salvaged::default() })
     };

@@ -11,7 +11,7 @@ use super::output;
 use crate::app::{
     AgentLogs, Setup, agent_logs, codex_plans, follow, mine_report, run_console, stream_report,
 };
-use crate::report::{Format, MineReport, OtherPolicy, to_json};
+use crate::report::{Format, MineReport, OtherPolicy};
 use crate::session::{Reading, StreamOptions};
 
 /// Opens the logs that Claude Code, Codex, opencode and Gemini CLI keep on this machine.
@@ -47,10 +47,8 @@ pub fn run(args: &MineArgs) -> anyhow::Result<()> {
     let paths: Vec<PathBuf> = found.iter().map(|logs| logs.path.clone()).collect();
     if args.report || args.format.is_some() || !console::can_draw() {
         let report = report(&found, &paths, &args.engine)?;
-        return match args.format.unwrap_or(Format::Table) {
-            Format::Json => output::text(&to_json(&report)?),
-            format => output::text(&report.text(format)),
-        };
+        let format = args.format.unwrap_or(Format::Table);
+        return output::report(format, &report, || report.text(format));
     }
     for logs in &found {
         output::say(&format!("{}: {}", logs.agent, logs.path.display()));

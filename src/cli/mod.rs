@@ -78,104 +78,121 @@ pub struct Cli {
     console: console::ConsoleArgs,
 }
 
-#[derive(Subcommand, Debug)]
-enum Command {
+/// Makes the commands: each with its help, what it takes and what runs it.
+macro_rules! commands {
+    ($($(#[$help:meta])* $name:ident($args:ty) => $run:expr,)*) => {
+        #[derive(Subcommand, Debug)]
+        enum Command {
+            $($(#[$help])* $name($args),)*
+            /// Print the manual page
+            Man,
+        }
+
+        fn run(cli: Cli) -> anyhow::Result<()> {
+            match cli.command {
+                None => console::run(&cli.console),
+                $(Some(Command::$name(args)) => ($run)(&args),)*
+                Some(Command::Man) => manual::man(Cli::command()),
+            }
+        }
+    };
+}
+
+commands! {
     /// Serve clients without a console
-    Serve(Box<serve::ServeArgs>),
+    Serve(Box<serve::ServeArgs>) => serve::run,
     /// Open the console on a running gateway
-    Attach(Box<attach::AttachArgs>),
+    Attach(Box<attach::AttachArgs>) => attach::run,
     /// Replay logs without a console and print the report
-    Replay(Box<replay::ReplayArgs>),
+    Replay(Box<replay::ReplayArgs>) => replay::run,
     /// See what the coding agents on this machine have spent
-    Mine(Box<mine::MineArgs>),
+    Mine(Box<mine::MineArgs>) => mine::run,
     /// List requests one by one, filtered as in the console
-    Requests(Box<requests::RequestsArgs>),
+    Requests(Box<requests::RequestsArgs>) => requests::run,
     /// Compare the policy in force with one whose thresholds are moved
-    Whatif(Box<whatif::WhatIfArgs>),
+    Whatif(Box<whatif::WhatIfArgs>) => whatif::run,
     /// Print cost, split and quality of a route for every threshold
-    Frontier(Box<frontier::FrontierArgs>),
+    Frontier(Box<frontier::FrontierArgs>) => frontier::run,
     /// Find the thresholds that labels prove safe, or say how many labels are missing
-    Certify(Box<certify::CertifyArgs>),
+    Certify(Box<certify::CertifyArgs>) => certify::run,
     /// Fit what the scores of a check are worth, as a curve for the policy
-    Calibrate(Box<calibrate::CalibrateArgs>),
+    Calibrate(Box<calibrate::CalibrateArgs>) => calibrate::run,
     /// Say whether confidences are spread and calibrated as they were
-    Drift(Box<drift::DriftArgs>),
+    Drift(Box<drift::DriftArgs>) => drift::run,
     /// Compare two models' answers blindly and keep what you say as labels
-    Label(Box<label::LabelArgs>),
+    Label(Box<label::LabelArgs>) => label::run,
     /// Try a model on a sample of a log's requests, under a hard spending cap, and have a judge compare
-    Trial(Box<trial::TrialArgs>),
+    Trial(Box<trial::TrialArgs>) => trial::run,
     /// Find the best thresholds of all routes for a cost or a quality
-    Optimise(Box<optimise::OptimiseArgs>),
+    Optimise(Box<optimise::OptimiseArgs>) => optimise::run,
     /// Find models that nobody uses and that would cost less, with the evidence that is missing
-    Advise(Box<advise::AdviseArgs>),
+    Advise(Box<advise::AdviseArgs>) => advise::run,
     /// Show why one request went where it went
-    Why(Box<why::WhyArgs>),
+    Why(Box<why::WhyArgs>) => why::run,
     /// Say why cost changed between two windows
-    Explain(Box<explain::ExplainArgs>),
+    Explain(Box<explain::ExplainArgs>) => explain::run,
     /// Price a log at other prices, beside what was charged
-    Reprice(Box<reprice::RepriceArgs>),
+    Reprice(Box<reprice::RepriceArgs>) => reprice::run,
     /// Foretell what a month will have cost, with its error
-    Forecast(Box<forecast::ForecastArgs>),
+    Forecast(Box<forecast::ForecastArgs>) => forecast::run,
     /// Say what routing saved, net of what it costs
-    Savings(Box<savings::SavingsArgs>),
+    Savings(Box<savings::SavingsArgs>) => savings::run,
     /// Say what a request, a session and a good answer cost
-    Unit(Box<unit::UnitArgs>),
+    Unit(Box<unit::UnitArgs>) => unit::run,
     /// Say what prompt caches served, what they could have, and whether a change of model pays
-    Cache(Box<cache::CacheArgs>),
+    Cache(Box<cache::CacheArgs>) => cache::run,
     /// Train a classifier on your own log or on a set of outcomes
-    Train(Box<train::TrainArgs>),
+    Train(Box<train::TrainArgs>) => train::run,
     /// Measure what a classifier is worth, beside doing without
-    Evaluate(Box<evaluate::EvaluateArgs>),
+    Evaluate(Box<evaluate::EvaluateArgs>) => evaluate::run,
     /// Find what is unlike its past in a log or in any series
-    Anomalies(Box<anomalies::AnomaliesArgs>),
+    Anomalies(Box<anomalies::AnomaliesArgs>) => anomalies::run,
     /// Report spend by team, project, model and more: a table, a page, CSV or FOCUS
-    Report(Box<report::ReportArgs>),
+    Report(Box<report::ReportArgs>) => report::run,
     /// Compare what was spent with a provider's bill, by day and model
-    Reconcile(Box<reconcile::ReconcileArgs>),
+    Reconcile(Box<reconcile::ReconcileArgs>) => reconcile::run,
     /// Convert logs of other tools to our own format
-    Import(import::ImportArgs),
+    Import(import::ImportArgs) => import::run,
     /// Prove, export and tidy the ledger of live traffic
-    Ledger(ledger::LedgerArgs),
+    Ledger(ledger::LedgerArgs) => ledger::run,
     /// List budgets, show how they stand, change them
-    Budgets(budgets::BudgetsArgs),
+    Budgets(budgets::BudgetsArgs) => budgets::run,
     /// List alerts, silence and acknowledge them, try receivers, and see what a log would have told
-    Alerts(alerts::AlertsArgs),
+    Alerts(alerts::AlertsArgs) => alerts::run,
     /// Show where rules against runaways would have tripped in a log, or who is stopped now
-    Runaways(Box<runaways::RunawaysArgs>),
+    Runaways(Box<runaways::RunawaysArgs>) => runaways::run,
     /// Change a route step by step as evidence lets it, or see over a log when each step would have come
-    Rollout(Box<rollout::RolloutArgs>),
+    Rollout(Box<rollout::RolloutArgs>) => rollout::run,
     /// Move thresholds so that a budget's window comes out right, over a log or at a running gateway
-    Steer(Box<steer::SteerArgs>),
+    Steer(Box<steer::SteerArgs>) => steer::run,
     /// Show what automations do at a gateway, or what they would have proposed over a log
-    Automations(Box<automations::AutomationsArgs>),
+    Automations(Box<automations::AutomationsArgs>) => automations::run,
     /// Stop a key, a session, a team or everything at a running gateway
-    Stop(stop::StopArgs),
+    Stop(stop::StopArgs) => stop::stop,
     /// Let go who was stopped
-    Lift(stop::LiftArgs),
+    Lift(stop::LiftArgs) => stop::lift,
     /// List, show and import prices
-    Prices(prices::PricesArgs),
+    Prices(prices::PricesArgs) => prices::run,
     /// Run a worked example through the engine, or list them
-    Scenario(scenario::ScenarioArgs),
+    Scenario(scenario::ScenarioArgs) => scenario::run,
     /// Write the bundled sample log again, or another one from another seed
-    Sample(sample::SampleArgs),
+    Sample(sample::SampleArgs) => sample::run,
     /// Render a screen of the console, or write a stretch of a log with all that its figures rest on
-    Snapshot(Box<snapshot::SnapshotArgs>),
+    Snapshot(Box<snapshot::SnapshotArgs>) => snapshot::run,
     /// Send a log's requests to a running gateway, under a hard spending cap
-    Drive(Box<drive::DriveArgs>),
+    Drive(Box<drive::DriveArgs>) => drive::run,
     /// Start an agent that is pointed at a running gateway; none of its files is changed
-    Launch(launch::LaunchArgs),
+    Launch(launch::LaunchArgs) => launch::run,
     /// Find keys and agents, set up what is missing, and say how to leave again
-    Onboard(onboard::OnboardArgs),
+    Onboard(onboard::OnboardArgs) => onboard::run,
     /// Compare policies in the operator's words; lock one, and check it
-    Policy(policy::PolicyArgs),
+    Policy(policy::PolicyArgs) => policy::run,
     /// Make, list, revoke and rotate the keys that clients of the gateway present
-    Keys(keys::KeysArgs),
+    Keys(keys::KeysArgs) => keys::run,
     /// Print built-in settings and themes, and say where your own are looked for
-    Config(settings::SettingsArgs),
+    Config(settings::SettingsArgs) => settings::run,
     /// Print completions for a shell
-    Completions(manual::CompletionsArgs),
-    /// Print the manual page
-    Man,
+    Completions(manual::CompletionsArgs) => |args| manual::completions(args, Cli::command()),
 }
 
 /// How a run ended: 0 fine, 1 our fault or what was asked came to nothing, 2 something to mend in what was given, 130 cancelled by Ctrl-C.
@@ -219,60 +236,6 @@ fn print(error: &clap::Error) {
         let _ = error.print();
     } else {
         output::say(plain.trim_end());
-    }
-}
-
-fn run(cli: Cli) -> anyhow::Result<()> {
-    match cli.command {
-        None => console::run(&cli.console),
-        Some(Command::Serve(args)) => serve::run(&args),
-        Some(Command::Attach(args)) => attach::run(&args),
-        Some(Command::Replay(args)) => replay::run(&args),
-        Some(Command::Mine(args)) => mine::run(&args),
-        Some(Command::Requests(args)) => requests::run(&args),
-        Some(Command::Whatif(args)) => whatif::run(&args),
-        Some(Command::Frontier(args)) => frontier::run(&args),
-        Some(Command::Certify(args)) => certify::run(&args),
-        Some(Command::Calibrate(args)) => calibrate::run(&args),
-        Some(Command::Drift(args)) => drift::run(&args),
-        Some(Command::Label(args)) => label::run(&args),
-        Some(Command::Trial(args)) => trial::run(&args),
-        Some(Command::Optimise(args)) => optimise::run(&args),
-        Some(Command::Advise(args)) => advise::run(&args),
-        Some(Command::Why(args)) => why::run(&args),
-        Some(Command::Explain(args)) => explain::run(&args),
-        Some(Command::Reprice(args)) => reprice::run(&args),
-        Some(Command::Forecast(args)) => forecast::run(&args),
-        Some(Command::Savings(args)) => savings::run(&args),
-        Some(Command::Unit(args)) => unit::run(&args),
-        Some(Command::Cache(args)) => cache::run(&args),
-        Some(Command::Train(args)) => train::run(&args),
-        Some(Command::Evaluate(args)) => evaluate::run(&args),
-        Some(Command::Anomalies(args)) => anomalies::run(&args),
-        Some(Command::Report(args)) => report::run(&args),
-        Some(Command::Reconcile(args)) => reconcile::run(&args),
-        Some(Command::Import(args)) => import::run(&args),
-        Some(Command::Ledger(args)) => ledger::run(&args),
-        Some(Command::Budgets(args)) => budgets::run(&args),
-        Some(Command::Alerts(args)) => alerts::run(&args),
-        Some(Command::Runaways(args)) => runaways::run(&args),
-        Some(Command::Rollout(args)) => rollout::run(&args),
-        Some(Command::Steer(args)) => steer::run(&args),
-        Some(Command::Automations(args)) => automations::run(&args),
-        Some(Command::Stop(args)) => stop::stop(&args),
-        Some(Command::Lift(args)) => stop::lift(&args),
-        Some(Command::Prices(args)) => prices::run(&args),
-        Some(Command::Scenario(args)) => scenario::run(&args),
-        Some(Command::Sample(args)) => sample::run(&args),
-        Some(Command::Snapshot(args)) => snapshot::run(&args),
-        Some(Command::Drive(args)) => drive::run(&args),
-        Some(Command::Launch(args)) => launch::run(&args),
-        Some(Command::Onboard(args)) => onboard::run(&args),
-        Some(Command::Policy(args)) => policy::run(&args),
-        Some(Command::Keys(args)) => keys::run(&args),
-        Some(Command::Config(args)) => settings::run(&args),
-        Some(Command::Completions(args)) => manual::completions(&args, Cli::command()),
-        Some(Command::Man) => manual::man(Cli::command()),
     }
 }
 

@@ -9,13 +9,13 @@ use serde::Serialize;
 use super::args::LogArgs;
 use super::certify::PromiseArgs;
 use super::output;
+use super::whatif::rates;
 use crate::certificate::{Label, certify};
-use crate::console::format;
 use crate::pricing::CostSum;
-use crate::report::{Format, Sheet, count, quality, render, to_json};
+use crate::report::{Format, Sheet, count, quality, render};
 use crate::routing::Route;
 use crate::session::{Aim, GOOD, Keeping, Plan, PlannedRoute, Trial};
-use crate::units::{PerMille, Pico, Span, When, counted};
+use crate::units::{PerMille, Pico, Span, When, counted, members};
 
 /// Says what labels prove of a rung: the threshold, none where none can be, and how many labels there were.
 type Proved<'a> = dyn Fn(&Route, usize) -> Option<(Option<PerMille>, u64)> + 'a;
@@ -48,13 +48,15 @@ pub struct OptimiseArgs {
     pub(crate) input: LogArgs,
 }
 
-#[derive(Debug, Serialize)]
-struct Side {
-    cost_usd: String,
-    cost_estimated_usd: String,
-    cost_per_month_usd: Option<String>,
+members! {
+    #[derive(Debug, Serialize)]
+    struct Side;
+    fn new(cost: &CostSum, sum: i128, requests: u64, span: Option<Span>) {}
+    cost_usd: String = cost.total().usd(),
+    cost_estimated_usd: String = cost.estimated.usd(),
+    cost_per_month_usd: Option<String> = per_month(cost.total(), span),
     /// Per request, what nobody judged filled in.
-    quality: String,
+    quality: String = share(sum, requests),
 }
 
 #[derive(Debug, Serialize)]
@@ -70,60 +72,125 @@ struct RungReport {
     labels: u64,
 }
 
-#[derive(Debug, Serialize)]
-struct RouteReport {
-    route: String,
-    requests: u64,
-    flipped_requests: u64,
+members! {
+    #[derive(Debug, Serialize)]
+    struct RouteReport;
+    fn new(trial: &Trial, planned: &PlannedRoute, proved: &Proved<'_>, flips: &[u64]) {
+        let (route, span) = (trial.now.route(planned.route), trial.rated());
+        let requests = planned.applied.requests;
+        let rungs = route.ladder.iter().zip(&planned.thresholds).enumerate();
+        let thresholds = rungs.filter(|(_, (rung, _))| !rung.fallback).map(|(at, (rung, to))| {
+            let (lowest, labels) = proved(route, at).unwrap_or((None, 0));
+            RungReport {
+                rung: rung.name.to_string(),
+                model: trial.names.model(rung.model).to_owned(),
+                applied_threshold: rung.threshold.get(),
+                threshold: to.get(),
+                certified: (labels > 0).then(|| lowest.is_some_and(|lowest| *to >= lowest)),
+                certified_threshold: lowest.map(PerMille::get),
+                labels,
+            }
+        });
+    }
+    route: String = route.name.to_string(),
+    requests: u64 = requests,
+    flipped_requests: u64 = flips.get(planned.route.index()).copied().unwrap_or(0),
     /// What quality rests on: `labels`, or `confidence` where there are none.
-    quality_from: &'static str,
-    labelled_requests: u64,
+    quality_from: &'static str = planned.basis.word(),
+    labelled_requests: u64 = planned.planned.labelled,
     /// Of the labels alone, as `whatif` has it.
-    labelled_quality: Option<String>,
-    applied: Side,
-    planned: Side,
+    labelled_quality: Option<String> = quality(planned.planned.quality, planned.planned.labelled),
+    applied: Side = Side::new(&planned.applied.cost, planned.quality.0, requests, span),
+    planned: Side = Side::new(&planned.planned.cost, planned.quality.1, requests, span),
     /// Within how many milliseconds 95 of 100 requests are over, as far as latencies are known.
-    applied_p95_ms: Option<u64>,
-    planned_p95_ms: Option<u64>,
-    thresholds: Vec<RungReport>,
+    applied_p95_ms: Option<u64> = planned.p95_ms.0,
+    planned_p95_ms: Option<u64> = planned.p95_ms.1,
+    thresholds: Vec<RungReport> = thresholds.collect(),
 }
 
-#[derive(Debug, Serialize)]
-struct Report {
-    schema: &'static str,
-    log: String,
-    prices: String,
-    goal: String,
-    feasible: bool,
+members! {
+    #[derive(Debug, Serialize)]
+    struct Report;
+    fn new(
+        args: &OptimiseArgs,
+        aim: &Aim,
+        trial: &Trial,
+        plan: &Plan,
+        proved: &Proved<'_>,
+        flips: &[u64],
+    ) {
+        let (now, span) = (&trial.now, trial.rated());
+        let routes: Vec<RouteReport> =
+            plan.routes.iter().map(|planned| RouteReport::new(trial, planned, proved, flips)).collect();
+        let set = plan.routes.iter().flat_map(|planned| {
+            let route = now.route(planned.route);
+            let moved = route.ladder.iter().zip(&planned.thresholds);
+            moved
+                .filter(|(rung, to)| rung.threshold != **to)
+                .map(|(rung, to)| format!("{}.{}={to}", route.name, rung.name))
+                .collect::<Vec<_>>()
+        });
+        let set: Vec<String> = set.collect();
+        let is_quality = matches!(aim, Aim::Quality(_) | Aim::Least);
+        let (before, after) = (plan.cost_before.total(), plan.cost_after.total());
+    }
+    schema: &'static str = "pointsman.optimise/1",
+    log: String = trial.title.clone(),
+    prices: String = trial.book.clone(),
+    goal: String = format!(
+        "{aim}{}{}",
+        if args.certified { ", within what is certified" } else { "" },
+        args.within.map_or_else(String::new, |within| format!(", 95 of 100 within {} ms", count(within)))
+    ),
+    feasible: bool = plan.is_feasible,
     /// Where the goal is out of reach: that what follows comes nearest to it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    nearest: Option<String>,
-    requests: u64,
-    flipped_requests: u64,
-    epsilon: f64,
-    delta: f64,
-    applied: Side,
-    planned: Side,
-    change_percent: Option<String>,
+    nearest: Option<String> = (!plan.is_feasible).then(|| {
+        if !plan.too_slow.is_empty() {
+            format!("slower than that, wherever thresholds stand: {}", plan.too_slow.join(", "))
+        } else if is_quality {
+            format!(
+                "no thresholds reach it; the highest quality is {}",
+                share(plan.quality.1, plan.requests)
+            )
+        } else {
+            let month = per_month(plan.cost_after.total(), span);
+            format!(
+                "no thresholds keep it; the least cost is ${}{}",
+                plan.cost_after.total().usd_rounded(6),
+                month.map_or_else(String::new, |month| format!(", ${month} a month at this rate"))
+            )
+        }
+    }),
+    requests: u64 = plan.requests,
+    flipped_requests: u64 = routes.iter().map(|route| route.flipped_requests).sum(),
+    epsilon: f64 = args.promise.epsilon,
+    delta: f64 = args.promise.delta,
+    applied: Side = Side::new(&plan.cost_before, plan.quality.0, plan.requests, span),
+    planned: Side = Side::new(&plan.cost_after, plan.quality.1, plan.requests, span),
+    change_percent: Option<String> = rates::percent(before, after).filter(|_| before.0 > 0),
     /// Where a time was wanted: the routes of whose requests nobody knows how long they took, so that nothing is kept there.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    untimed: Vec<String>,
+    untimed: Vec<String> = plan.untimed.iter().map(ToString::to_string).collect(),
     /// What no threshold moves: it is in both costs.
-    fixed_usd: String,
+    fixed_usd: String = plan.fixed.total().usd(),
     /// Requests whose cost is not known; what is known of them is counted.
-    cost_unknown_requests: u64,
+    cost_unknown_requests: u64 = plan.cost_after.unknown,
     /// Any other thresholds are better by at most this, in quality or, of a least cost, in USD.
-    gap: String,
+    gap: String = if is_quality { Pico(plan.gap).usd() } else { share(plan.gap, plan.requests) },
     /// What a dollar more buys here, in good answers.
-    answers_per_usd: Option<String>,
+    answers_per_usd: Option<String> = plan.margin.filter(|margin| margin.cost > 0).map(|margin| {
+        // Pico-dollars and millionths of an answer: millionths of an answer a dollar.
+        share(margin.quality.saturating_mul(1_000_000_000_000) / margin.cost, 1)
+    }),
     /// Whether calls are capped, so that only a full run tells exactly.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    approximate: bool,
-    set: Vec<String>,
+    approximate: bool = now.remembers(),
     /// The command that shows them closely.
     #[serde(skip_serializing_if = "Option::is_none")]
-    look: Option<String>,
-    routes: Vec<RouteReport>,
+    look: Option<String> = look_at(args, &set),
+    set: Vec<String> = set,
+    routes: Vec<RouteReport> = routes,
 }
 
 /// Runs the subcommand.
@@ -170,11 +237,8 @@ pub fn run(args: &OptimiseArgs) -> anyhow::Result<()> {
         let of = |route: &Route| rows.iter().filter(|row| row.is_of(route)).map(|row| row.flips).sum();
         now.routes.iter().map(of).collect()
     };
-    let report = report(args, &aim, &trial, &plan, &of, &flips);
-    match args.input.format {
-        Format::Json => output::text(&to_json(&report)?)?,
-        format => output::text(&render(&sheets(&report), format))?,
-    }
+    let report = Report::new(args, &aim, &trial, &plan, &of, &flips);
+    output::report(args.input.format, &report, || render(&sheets(&report), args.input.format))?;
     // A table says it itself.
     if let Some(nearest) = report.nearest.as_ref().filter(|_| args.input.format == Format::Json) {
         output::say(&format!("infeasible: {nearest}"));
@@ -195,9 +259,7 @@ fn aim(args: &OptimiseArgs) -> anyhow::Result<Aim> {
 }
 
 fn per_month(cost: Pico, span: Option<Span>) -> Option<String> {
-    let span = span.filter(|span| *span >= Span::mins(1))?;
-    let amount = cost.ratio(i128::from(Span::days(30).0), i128::from(span.0));
-    Some(amount.usd_rounded(2).replace(',', ""))
+    rates::per_month(cost, span).map(|amount| amount.usd_rounded(2).replace(',', ""))
 }
 
 /// Writes quality in millionths, summed over requests, as a share of them.
@@ -205,87 +267,6 @@ fn share(sum: i128, requests: u64) -> String {
     let each = Pico(sum).ratio(1, i128::from(requests.max(1))).0;
     let sign = if each < 0 { "-" } else { "" };
     format!("{sign}{}.{:06}", (each / GOOD).abs(), (each % GOOD).abs())
-}
-
-fn side(cost: &CostSum, sum: i128, requests: u64, span: Option<Span>) -> Side {
-    Side {
-        cost_usd: cost.total().usd(),
-        cost_estimated_usd: cost.estimated.usd(),
-        cost_per_month_usd: per_month(cost.total(), span),
-        quality: share(sum, requests),
-    }
-}
-
-fn report(
-    args: &OptimiseArgs,
-    aim: &Aim,
-    trial: &Trial,
-    plan: &Plan,
-    proved: &Proved<'_>,
-    flips: &[u64],
-) -> Report {
-    let (now, span) = (&trial.now, trial.rated());
-    let routes: Vec<RouteReport> =
-        plan.routes.iter().map(|planned| route_report(trial, planned, proved, flips)).collect();
-    let set = plan.routes.iter().flat_map(|planned| {
-        let route = now.route(planned.route);
-        let moved = route.ladder.iter().zip(&planned.thresholds);
-        moved
-            .filter(|(rung, to)| rung.threshold != **to)
-            .map(|(rung, to)| format!("{}.{}={to}", route.name, rung.name))
-            .collect::<Vec<_>>()
-    });
-    let set: Vec<String> = set.collect();
-    let is_quality = matches!(aim, Aim::Quality(_) | Aim::Least);
-    let change = plan.cost_after.total() - plan.cost_before.total();
-    let before = plan.cost_before.total();
-    Report {
-        schema: "pointsman.optimise/1",
-        log: trial.title.clone(),
-        prices: trial.book.clone(),
-        goal: format!(
-            "{aim}{}{}",
-            if args.certified { ", within what is certified" } else { "" },
-            args.within.map_or_else(String::new, |within| format!(", 95 of 100 within {} ms", count(within)))
-        ),
-        feasible: plan.is_feasible,
-        nearest: (!plan.is_feasible).then(|| {
-            if !plan.too_slow.is_empty() {
-                format!("slower than that, wherever thresholds stand: {}", plan.too_slow.join(", "))
-            } else if is_quality {
-                format!(
-                    "no thresholds reach it; the highest quality is {}",
-                    share(plan.quality.1, plan.requests)
-                )
-            } else {
-                let month = per_month(plan.cost_after.total(), span);
-                format!(
-                    "no thresholds keep it; the least cost is ${}{}",
-                    plan.cost_after.total().usd_rounded(6),
-                    month.map_or_else(String::new, |month| format!(", ${month} a month at this rate"))
-                )
-            }
-        }),
-        requests: plan.requests,
-        flipped_requests: routes.iter().map(|route| route.flipped_requests).sum(),
-        epsilon: args.promise.epsilon,
-        delta: args.promise.delta,
-        applied: side(&plan.cost_before, plan.quality.0, plan.requests, span),
-        planned: side(&plan.cost_after, plan.quality.1, plan.requests, span),
-        change_percent: (before.0 > 0).then(|| tenths(Pico(change.0 * 1000).ratio(1, before.0).0)),
-        untimed: plan.untimed.iter().map(ToString::to_string).collect(),
-        fixed_usd: plan.fixed.total().usd(),
-        cost_unknown_requests: plan.cost_after.unknown,
-        gap: if is_quality { Pico(plan.gap).usd() } else { share(plan.gap, plan.requests) },
-        answers_per_usd: plan.margin.filter(|margin| margin.cost > 0).map(|margin| {
-            // Pico-dollars and millionths of an answer: millionths of an answer a dollar.
-            share(margin.quality.saturating_mul(1_000_000_000_000) / margin.cost, 1)
-        }),
-        approximate: now.remembers(),
-        look: look_at(args, &set),
-        set,
-        routes,
-    }
 }
 
 /// Returns the command that shows new thresholds closely, read as this one read the log; none where nothing moves.
@@ -340,45 +321,9 @@ fn millis(millis: Option<u64>) -> String {
     millis.map_or_else(|| "-".to_owned(), |millis| format!("{} ms", count(millis)))
 }
 
-fn tenths(tenths: i128) -> String {
-    format!("{}{}.{}", if tenths < 0 { "-" } else { "+" }, tenths.abs() / 10, tenths.abs() % 10)
-}
-
-fn route_report(trial: &Trial, planned: &PlannedRoute, proved: &Proved<'_>, flips: &[u64]) -> RouteReport {
-    let (route, span) = (trial.now.route(planned.route), trial.rated());
-    let requests = planned.applied.requests;
-    let rungs = route.ladder.iter().zip(&planned.thresholds).enumerate();
-    let thresholds = rungs.filter(|(_, (rung, _))| !rung.fallback).map(|(at, (rung, to))| {
-        let (lowest, labels) = proved(route, at).unwrap_or((None, 0));
-        RungReport {
-            rung: rung.name.to_string(),
-            model: trial.names.model(rung.model).to_owned(),
-            applied_threshold: rung.threshold.get(),
-            threshold: to.get(),
-            certified: (labels > 0).then(|| lowest.is_some_and(|lowest| *to >= lowest)),
-            certified_threshold: lowest.map(PerMille::get),
-            labels,
-        }
-    });
-    RouteReport {
-        route: route.name.to_string(),
-        requests,
-        flipped_requests: flips.get(planned.route.index()).copied().unwrap_or(0),
-        quality_from: planned.basis.word(),
-        labelled_requests: planned.planned.labelled,
-        labelled_quality: quality(planned.planned.quality, planned.planned.labelled),
-        applied: side(&planned.applied.cost, planned.quality.0, requests, span),
-        planned: side(&planned.planned.cost, planned.quality.1, requests, span),
-        applied_p95_ms: planned.p95_ms.0,
-        planned_p95_ms: planned.p95_ms.1,
-        thresholds: thresholds.collect(),
-    }
-}
-
 fn sheets(report: &Report) -> Vec<Sheet> {
-    let money =
-        |usd: &str| Pico::from_usd(usd).map_or_else(|_| usd.to_owned(), |usd| format::money(usd).to_string());
-    let month = |side: &Side| side.cost_per_month_usd.as_deref().map_or_else(|| "-".to_owned(), money);
+    let month =
+        |side: &Side| side.cost_per_month_usd.as_deref().map_or_else(|| "-".to_owned(), output::money);
     let short = |text: &str| text.get(..text.len().saturating_sub(2)).unwrap_or(text).to_owned();
     let title = format!(
         "{} · {} · {} · prices {}",
@@ -390,7 +335,7 @@ fn sheets(report: &Report) -> Vec<Sheet> {
     let mut all = Sheet::new(title, &["", ">applied", ">planned", ""]);
     let change = report.change_percent.as_ref().map_or_else(String::new, |change| format!("{change} %"));
     let (applied, planned) = (&report.applied, &report.planned);
-    all.push(vec!["cost".into(), money(&applied.cost_usd), money(&planned.cost_usd), change]);
+    all.push(vec!["cost".into(), output::money(&applied.cost_usd), output::money(&planned.cost_usd), change]);
     all.push(vec!["per month at this rate".into(), month(applied), month(planned), String::new()]);
     let guessed = report.routes.iter().filter(|route| route.quality_from == "confidence").count();
     let note = match guessed {
@@ -458,8 +403,8 @@ fn sheets(report: &Report) -> Vec<Sheet> {
                 format!("{}‰", rung.threshold),
                 certified,
                 count(rung.labels),
-                first(money(&route.applied.cost_usd)),
-                first(money(&route.planned.cost_usd)),
+                first(output::money(&route.applied.cost_usd)),
+                first(output::money(&route.planned.cost_usd)),
                 first(short(&route.planned.quality)),
                 first(route.quality_from.to_owned()),
                 first(millis(route.applied_p95_ms)),

@@ -6,7 +6,49 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 
-use crate::units::marked_lines;
+use serde::Serialize;
+
+use crate::app::{Cancel, Progress};
+use crate::console::format;
+use crate::report::{Format, to_json};
+use crate::session::LoadError;
+use crate::units::{Pico, marked_lines};
+
+/// Prints a report: as JSON, or as what is written of it.
+///
+/// # Errors
+/// As [`text`].
+pub fn report<T: Serialize>(
+    format: Format,
+    report: &T,
+    written: impl FnOnce() -> String,
+) -> anyhow::Result<()> {
+    text(&if format == Format::Json { to_json(report)? } else { written() })
+}
+
+/// Does what takes long, shows how far it is, and gives it up on Ctrl-C: `work` is given what it tells of every step, and
+/// goes on while that says so.
+///
+/// # Errors
+/// Where it was given up.
+pub fn long<T>(
+    what: &'static str,
+    steps: u64,
+    work: impl FnOnce(&mut dyn FnMut(u64) -> bool) -> Option<T>,
+) -> anyhow::Result<T> {
+    let (mut progress, cancel) = (Progress::new(what, None), Cancel::on_interrupt());
+    let found = work(&mut |done| {
+        progress.step(done, steps);
+        !cancel.is_raised()
+    });
+    progress.finish();
+    found.ok_or_else(|| LoadError::Cancelled.into())
+}
+
+/// Writes an amount of US dollars as the console does, for people.
+pub fn money(usd: &str) -> String {
+    Pico::from_usd(usd).map_or_else(|_| usd.to_owned(), |amount| format::money(amount).to_string())
+}
 
 /// Refuses a file to write to that is one of the logs to read, that is there and is not to be replaced, or whose folder is
 /// not there; standard output and devices are taken as they are.

@@ -199,7 +199,7 @@ fn own(named: Option<&String>) -> anyhow::Result<Found> {
     if let Some(named) = named {
         return find(named);
     }
-    let own = config::user_dir().map(|dir| dir.join("policy.toml")).filter(|path| path.is_file());
+    let own = config::own_file("policy.toml");
     own.map_or_else(|| find("built-in"), |path| find(&path.display().to_string()))
 }
 
@@ -216,15 +216,16 @@ fn compare(before: &Found, after: &Found, format: Format) -> anyhow::Result<()> 
         };
         output::text(&to_json(&report)?)?;
     } else {
-        let mut sheet = Sheet::new(format!("{old} → {new}"), &["setting", "before", "after"]);
-        for PolicyDifference { setting, before, after } in &differences {
-            let absent = || "-".to_owned();
-            sheet.push(vec![
-                setting.clone(),
-                before.clone().unwrap_or_else(absent),
-                after.clone().unwrap_or_else(absent),
-            ]);
-        }
+        let absent = |told: &Option<String>| told.clone().unwrap_or_else(|| "-".to_owned());
+        let sheet = Sheet::of(
+            format!("{old} → {new}"),
+            &differences,
+            &[
+                ("setting", &|one| one.setting.clone()),
+                ("before", &|one| absent(&one.before)),
+                ("after", &|one| absent(&one.after)),
+            ],
+        );
         if !differences.is_empty() {
             output::text(&render(&[sheet], format))?;
         }

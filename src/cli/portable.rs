@@ -93,10 +93,10 @@ fn brought(named: Option<&Path>, log: &Log) -> anyhow::Result<BudgetFiles> {
     if named.is_none() && !log.budgets.is_empty() {
         return Ok(log.budgets.clone());
     }
-    let own = || config::user_dir().map(|dir| dir.join(budgets::FILE)).filter(|path| path.is_file());
+    let own = || config::own_file(budgets::FILE);
     let Some(path) = named.map(Path::to_path_buf).or_else(own) else { return Ok(BudgetFiles::default()) };
-    let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-    budgets::parse(&text, &path.display().to_string())?;
+    let (name, text) = config::named_text(&path, "")?;
+    budgets::parse(&text, &name)?;
     Ok(text.into())
 }
 

@@ -13,9 +13,10 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 
 use self::form::{own_book, shown, table, usd};
+use super::args::Shape;
 use super::output;
 use crate::config::prices::{self, Import};
 use crate::config::{user_dir, write_whole};
@@ -69,8 +70,8 @@ enum Command {
         #[arg(long)]
         refused: bool,
         /// How to print the outcome.
-        #[arg(long, value_enum, default_value_t = Format::Table)]
-        format: Format,
+        #[arg(long, value_enum, default_value_t = Shape::Table)]
+        format: Shape,
     },
 }
 
@@ -92,15 +93,6 @@ impl Which {
             None => prices::resolve(&self.book, user_dir)?,
         })
     }
-}
-
-/// How the outcome of an import is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people.
-    Table,
-    /// For programs.
-    Json,
 }
 
 /// Runs the subcommand, writing to stdout; a reader that closes the pipe early is no error.
@@ -137,7 +129,7 @@ pub fn run_to(args: &PricesArgs, user_dir: Option<&Path>, out: &mut impl Write) 
             if target.exists() {
                 // Before one book takes another's place, somebody sees what that changes.
                 let now = Instant(chrono::Utc::now().timestamp_micros());
-                if let (Ok(mut before), Format::Table) = (prices::load(&target), format) {
+                if let (Ok(mut before), Shape::Table) = (prices::load(&target), format) {
                     set::differences(&before.amend(&import.book, now), out)?;
                 }
                 let place = target.display();
@@ -155,8 +147,8 @@ pub fn run_to(args: &PricesArgs, user_dir: Option<&Path>, out: &mut impl Write) 
             write_whole(&target, |file| file.write_all(text.as_bytes()))
                 .with_context(|| format!("cannot write {}", target.display()))?;
             match format {
-                Format::Table => report(&import, &target, *refused, out),
-                Format::Json => report_json(&import, &target, *refused, out),
+                Shape::Table => report(&import, &target, *refused, out),
+                Shape::Json => report_json(&import, &target, *refused, out),
             }
         }
     }

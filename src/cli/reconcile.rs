@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail};
 use clap::Args;
 
-use super::args::{EngineArgs, input, names};
+use super::args::{EngineArgs, input, names, usd};
 use super::output;
 use super::report::or_own_ledger;
-use crate::app::{reconciled, spent};
+use crate::app::{Setup, reconciled, spent};
 use crate::config;
 use crate::record::Input;
 use crate::record::bill::Bill;
-use crate::report::{Format, to_json};
+use crate::report::Format;
 use crate::telemetry::{Dimension, SpendOptions};
 use crate::units::Pico;
 
@@ -52,10 +52,6 @@ fn column(text: &str) -> Result<(String, String), String> {
     Ok((field.trim().to_owned(), name.trim().to_owned()))
 }
 
-fn usd(text: &str) -> Result<Pico, String> {
-    Pico::from_usd(text).map_err(|error| error.to_string())
-}
-
 /// Runs the subcommand.
 ///
 /// # Errors
@@ -80,12 +76,11 @@ pub fn run(args: &ReconcileArgs) -> anyhow::Result<()> {
     let by = vec![Dimension::Day, Dimension::Model, Dimension::Provider];
     let options = SpendOptions { tables: vec![by], most: SpendOptions::MOST, meters: None };
     let setup = args.engine.start()?;
+    // The provider bills calls beside the traffic like any other.
+    let setup = Setup { ingest: setup.ingest.counting_beside(), ..setup };
     let found = spent(&input(&logs), names(&logs), &setup, &args.engine.read(), options)?;
     let report = reconciled(&found, &bills, &setup.book, provider, args.within);
-    match args.format {
-        Format::Json => output::text(&to_json(&report)?)?,
-        format => output::text(&report.text(format))?,
-    }
+    output::report(args.format, &report, || report.text(args.format))?;
     if args.format == Format::Csv {
         report.scope.remarks.iter().for_each(|remark| output::remark(remark));
     }

@@ -4,12 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-pub use super::args::ReadAs;
 use super::args::{EngineArgs, input, names};
 use super::branches::{self, Asked, PrintAs, head};
 use super::output;
-use crate::app::{load_log, stream_report};
-use crate::report::{Format, replay_text, to_json};
+use crate::app::stream_report;
+use crate::report::replay_text;
 use crate::session::{Reading, StreamOptions};
 use crate::units::{Instant, When, counted};
 
@@ -23,8 +22,8 @@ pub struct ReplayArgs {
     #[arg(required_unless_present = "world", value_name = "LOG")]
     pub logs: Vec<PathBuf>,
     /// The reading; in another world it is always routed.
-    #[arg(long = "as", value_enum, default_value_t)]
-    pub read_as: ReadAs,
+    #[arg(long = "as", value_enum, default_value_t = Reading::Recorded)]
+    pub read_as: Reading,
     /// Replay it in a world that is not as it was: a .toml file, or the name of one that comes with the program.
     #[arg(long, value_name = "NAME|FILE")]
     pub world: Option<String>,
@@ -66,18 +65,15 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
     };
     let mut engine = args.engine.clone();
     if let Some(at) = &args.at {
-        let log = load_log(&input(&args.logs), &args.logs, engine.start()?, &engine.read(), None)?;
+        let log = engine.load(&args.logs)?;
         let head = head(at, log.bounds().unwrap_or_default())?;
         // What arrived at the moment itself has been seen.
         engine.to = Some(When::At(Instant(head.0.saturating_add(1))));
     }
     let setup = engine.start()?;
-    let options = StreamOptions::from(Reading::from(args.read_as));
+    let options = StreamOptions::from(args.read_as);
     let report = stream_report(&input(&args.logs), names(&args.logs), &setup, &engine.read(), &options)?;
-    match format {
-        Format::Json => output::text(&to_json(&report)?)?,
-        format => output::text(&replay_text(&report, format))?,
-    }
+    output::report(format, &report, || replay_text(&report, format))?;
     output::damage(&report.damaged)?;
     match report.constraints.filter(|check| engine.strict && check.broken_calls > 0) {
         Some(check) => anyhow::bail!(

@@ -3,14 +3,13 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::args::{EngineArgs, LogsArgs, input, names, time};
+use super::args::{EngineArgs, LogsArgs, names, or_dash, time};
 use super::output;
-use crate::app::load_log;
 use crate::config::{self, prices};
-use crate::pricing::{CostSum, PriceTable};
-use crate::report::{Format, Sheet, count, render, to_json};
+use crate::pricing::PriceTable;
+use crate::report::{Format, Sheet, count, render};
 use crate::session::{Repriced, Twice, reprice};
-use crate::units::{Instant, Pico, When};
+use crate::units::{Instant, Pico, When, members};
 
 /// Prices a log at another book or at the prices of a date, beside what was charged; the two are never mixed.
 #[derive(Args, Debug)]
@@ -25,24 +24,26 @@ pub struct RepriceArgs {
     pub(crate) input: LogsArgs,
 }
 
-#[derive(Debug, Serialize)]
-struct Row {
+members! {
+    #[derive(Debug, Serialize)]
+    struct Row;
+    fn new(twice: &Twice, model: Option<String>, [requests, calls]: [Option<u64>; 2]) {}
     #[serde(skip_serializing_if = "Option::is_none")]
-    model: Option<String>,
+    model: Option<String> = model,
     #[serde(skip_serializing_if = "Option::is_none")]
-    requests: Option<u64>,
+    requests: Option<u64> = requests,
     #[serde(skip_serializing_if = "Option::is_none")]
-    calls: Option<u64>,
-    charged_usd: Option<String>,
-    charged_estimated_usd: String,
-    charged_unknown: u64,
-    repriced_usd: Option<String>,
-    repriced_estimated_usd: String,
-    repriced_unknown: u64,
+    calls: Option<u64> = calls,
+    charged_usd: Option<String> = twice.charged.usd(),
+    charged_estimated_usd: String = twice.charged.estimated.usd(),
+    charged_unknown: u64 = twice.charged.unknown,
+    repriced_usd: Option<String> = twice.repriced.usd(),
+    repriced_estimated_usd: String = twice.repriced.estimated.usd(),
+    repriced_unknown: u64 = twice.repriced.unknown,
     /// Those of which both are there.
-    compared: u64,
+    compared: u64 = twice.compared,
     /// What those cost more at the other prices.
-    change_usd: Option<String>,
+    change_usd: Option<String> = (twice.compared > 0).then(|| twice.change.usd()),
 }
 
 #[derive(Debug, Serialize)]
@@ -61,23 +62,6 @@ struct Report {
     by_model: Vec<Row>,
 }
 
-fn row(twice: &Twice) -> Row {
-    let usd = |sum: &CostSum| sum.usd();
-    Row {
-        model: None,
-        requests: None,
-        calls: None,
-        charged_usd: usd(&twice.charged),
-        charged_estimated_usd: twice.charged.estimated.usd(),
-        charged_unknown: twice.charged.unknown,
-        repriced_usd: usd(&twice.repriced),
-        repriced_estimated_usd: twice.repriced.estimated.usd(),
-        repriced_unknown: twice.repriced.unknown,
-        compared: twice.compared,
-        change_usd: (twice.compared > 0).then(|| twice.change.usd()),
-    }
-}
-
 /// Runs the subcommand.
 ///
 /// # Errors
@@ -91,7 +75,7 @@ pub fn run(args: &RepriceArgs) -> anyhow::Result<()> {
     // What was charged rests on the list, whatever is tried beside it.
     let mut base = EngineArgs { reprice: false, ..args.input.engine.clone() };
     "list".clone_into(&mut base.serving.prices);
-    let log = load_log(&input(&args.input.logs), &args.input.logs, base.start()?, &base.read(), None)?;
+    let log = base.load(&args.input.logs)?;
     let (table, book) = if is_other {
         let book = prices::layered(&args.input.engine.serving.prices, config::user_dir().as_deref())?;
         (PriceTable::new(&book, &log.names), format!("{} {}", book.name, book.dated))
@@ -100,13 +84,11 @@ pub fn run(args: &RepriceArgs) -> anyhow::Result<()> {
     };
     let at = args.at.map(|at| at.near_start(log.bounds().unwrap_or_default().0));
     let found = reprice(&log, &table, at);
-    let models = found.models.iter().map(|(model, twice)| Row {
-        model: Some(if model.is_some() { log.names.model(*model).to_owned() } else { String::new() }),
-        calls: Some(twice.count),
-        ..row(twice)
+    let models = found.models.iter().map(|(model, twice)| {
+        let name = if model.is_some() { log.names.model(*model).to_owned() } else { String::new() };
+        (twice.charged.total(), Row::new(twice, Some(name), [None, Some(twice.count)]))
     });
-    let mut by_model: Vec<(Pico, Row)> =
-        models.zip(found.models.values()).map(|(row, twice)| (twice.charged.total(), row)).collect();
+    let mut by_model: Vec<(Pico, Row)> = models.collect();
     crate::units::sort_by(&mut by_model, |(one, a), (other, b)| {
         other.cmp(one).then_with(|| a.model.cmp(&b.model))
     });
@@ -117,13 +99,11 @@ pub fn run(args: &RepriceArgs) -> anyhow::Result<()> {
         charged_told_requests: found.told,
         repriced_by: book,
         repriced_at: at.map(Instant::rfc3339),
-        all: Row { requests: Some(found.all.count), ..row(&found.all) },
+        all: Row::new(&found.all, None, [Some(found.all.count), None]),
         by_model: by_model.into_iter().map(|(_, row)| row).collect(),
     };
-    match args.input.format {
-        Format::Json => output::text(&to_json(&report)?)?,
-        format => output::text(&render(&[sheet(&report, &found, format)], format))?,
-    }
+    let format = args.input.format;
+    output::report(format, &report, || render(&[sheet(&report, &found, format)], format))?;
     output::damage(&log.skipped.damaged)
 }
 
@@ -147,24 +127,22 @@ fn sheet(report: &Report, found: &Repriced, format: Format) -> Sheet {
     };
     let at = report.repriced_at.as_ref().map_or_else(String::new, |at| format!(" of {at}"));
     let title = format!("{} · {told} · re-priced by {}{at}", report.logs.join(", "), report.repriced_by);
-    let heads = ["model", ">calls", ">charged", ">unknown", ">re-priced", ">unknown", ">change", ">compared"];
-    let mut sheet = Sheet::new(title, &heads);
-    for row in report.by_model.iter().chain([&report.all]) {
-        let name = match &row.model {
-            None => "all (requests)".to_owned(),
-            Some(name) if name.is_empty() => "-".to_owned(),
-            Some(name) => name.clone(),
-        };
-        sheet.push(vec![
-            name,
-            number(row.calls.or(row.requests).unwrap_or_default()),
-            money(&row.charged_usd),
-            number(row.charged_unknown),
-            money(&row.repriced_usd),
-            number(row.repriced_unknown),
-            money(&row.change_usd),
-            number(row.compared),
-        ]);
-    }
-    sheet
+    let name = |row: &Row| match &row.model {
+        None => "all (requests)".to_owned(),
+        Some(name) => or_dash(name),
+    };
+    Sheet::of(
+        title,
+        report.by_model.iter().chain([&report.all]),
+        &[
+            ("model", &|row| name(row)),
+            (">calls", &|row| number(row.calls.or(row.requests).unwrap_or_default())),
+            (">charged", &|row| money(&row.charged_usd)),
+            (">unknown", &|row| number(row.charged_unknown)),
+            (">re-priced", &|row| money(&row.repriced_usd)),
+            (">unknown", &|row| number(row.repriced_unknown)),
+            (">change", &|row| money(&row.change_usd)),
+            (">compared", &|row| number(row.compared)),
+        ],
+    )
 }

@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
-use super::args::{LogsArgs, input};
+use super::args::LogsArgs;
 use super::output;
-use super::replay::ReadAs;
-use crate::app::{load_log, write_requests};
+use crate::app::write_requests;
 use crate::console::screen::Screen;
 use crate::console::screens::traffic;
 use crate::session::listing::SortBy;
-use crate::session::{Command, Player};
+use crate::session::{Command, Player, Reading};
 
 /// Lists the requests of logs that pass a filter, with their exact figures.
 #[derive(Args, Debug)]
@@ -24,8 +23,8 @@ pub struct RequestsArgs {
     #[arg(long, value_name = "FILTER", default_value = "", allow_hyphen_values = true)]
     pub filter: String,
     /// The reading.
-    #[arg(long = "as", value_enum, default_value_t)]
-    pub read_as: ReadAs,
+    #[arg(long = "as", value_enum, default_value_t = Reading::Recorded)]
+    pub read_as: Reading,
     /// The order; as they arrived where absent.
     #[arg(long, value_enum)]
     pub sort: Option<Sort>,
@@ -82,15 +81,8 @@ pub fn run(args: &RequestsArgs) -> anyhow::Result<()> {
         args.sort.map_or(SortBy::Time, SortBy::from),
         args.sort.is_none() != args.reverse,
     );
-    let setup = args.input.engine.start()?;
-    let log = Arc::new(load_log(
-        &input(&args.input.logs),
-        &args.input.logs,
-        setup,
-        &args.input.engine.read(),
-        None,
-    )?);
-    let mut player = Player::new(Arc::clone(&log), args.read_as.into(), None);
+    let log = Arc::new(args.input.engine.load(&args.input.logs)?);
+    let mut player = Player::new(Arc::clone(&log), args.read_as, None);
     player.handle(Command::Follow);
     let snapshot = player.snapshot();
     while table.work(&snapshot) {}

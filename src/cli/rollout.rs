@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::args::{EngineArgs, GatewayAt, GatewayLook, input, names};
+use super::args::{EngineArgs, GatewayAt, GatewayLook, names};
 use super::output;
-use crate::app::{load_log, roll_at, rollouts_at};
+use crate::app::{ROLLOUTS, rows_at, said_at};
 use crate::config::{self, rollouts};
 use crate::report::{Format, Sheet, render, to_json};
 use crate::rollout::{Plan, Rollout};
@@ -104,7 +104,7 @@ pub fn run(args: &RolloutArgs) -> anyhow::Result<()> {
             // A slip is told with the file's own name.
             rollouts::find(&text, &path, &start.name)?;
             let order = serde_json::json!({ "start": start.name, "plan": text });
-            output::say(&roll_at(&start.at.options(), &order)?);
+            output::say(&said_at(&start.at.options(), ROLLOUTS, &order)?);
             Ok(())
         }
         Some(Deed::Hold(one)) => order("hold", one),
@@ -116,24 +116,17 @@ pub fn run(args: &RolloutArgs) -> anyhow::Result<()> {
 
 fn order(word: &str, one: &One) -> anyhow::Result<()> {
     let order = serde_json::json!({ word: one.name, "why": one.why });
-    output::say(&roll_at(&one.at.options(), &order)?);
+    output::say(&said_at(&one.at.options(), ROLLOUTS, &order)?);
     Ok(())
 }
 
 fn plan_text(named: Option<&Path>) -> anyhow::Result<(String, String)> {
-    let usual = || config::user_dir().map(|dir| dir.join(rollouts::FILE));
-    let path = named.map(Path::to_owned).or_else(usual);
-    let path =
-        path.context("no folder for settings is known on this system\nhint: name the file with --plan")?;
-    let shown = path.display().to_string();
-    let text = std::fs::read_to_string(&path).map_err(|error| {
-        anyhow::anyhow!("{shown}: {error}\nhint: docs/rollouts.md has an example; --plan names another file")
-    })?;
-    Ok((shown, text))
+    let path = config::named_or_own(named, rollouts::FILE, "--plan")?;
+    config::named_text(&path, "\nhint: docs/rollouts.md has an example; --plan names another file")
 }
 
 fn list(look: &Look, in_full: bool) -> anyhow::Result<()> {
-    let (text, rows) = rollouts_at(&look.from.at.options())?;
+    let (text, rows) = rows_at::<RolloutRow>(&look.from.at.options(), ROLLOUTS)?;
     let rows: Vec<&RolloutRow> =
         rows.iter().filter(|row| look.name.as_ref().is_none_or(|name| row.name == *name)).collect();
     if let Some(name) = look.name.as_ref().filter(|_| rows.is_empty()) {
@@ -159,42 +152,26 @@ fn list(look: &Look, in_full: bool) -> anyhow::Result<()> {
 }
 
 fn sheet<'r>(title: &str, rows: impl Iterator<Item = &'r RolloutRow>) -> Sheet {
-    let heads = [
-        "rollout",
-        "route",
-        "change",
-        "stands",
-        "since",
-        ">canary requests",
-        ">USD per 1,000",
-        ">beside",
-        ">failed ‰",
-        ">beside",
-        ">labels",
-        "lacks",
-    ];
-    let mut sheet = Sheet::new(title, &heads);
-    for row in rows {
-        let money = |usd: &Option<String>| usd.clone().unwrap_or_else(|| "unknown".to_owned());
-        let count =
-            |count: Option<u64>| count.map_or_else(|| "unknown".to_owned(), |count| count.to_string());
-        let lacks = if row.is_open() { row.lacks.join("; ") } else { row.why.clone() };
-        sheet.push(vec![
-            row.name.clone(),
-            row.route.clone(),
-            row.change.clone(),
-            row.place(),
-            row.since.rfc3339(),
-            row.canary.requests.to_string(),
-            money(&row.canary.usd_per_thousand),
-            money(&row.base.usd_per_thousand),
-            count(row.canary.failed),
-            count(row.base.failed),
-            row.canary.judged.to_string(),
-            lacks,
-        ]);
-    }
-    sheet
+    let money = |usd: &Option<String>| usd.clone().unwrap_or_else(|| "unknown".to_owned());
+    let count = |count: Option<u64>| count.map_or_else(|| "unknown".to_owned(), |count| count.to_string());
+    Sheet::of(
+        title,
+        rows,
+        &[
+            ("rollout", &|row| row.name.clone()),
+            ("route", &|row| row.route.clone()),
+            ("change", &|row| row.change.clone()),
+            ("stands", &|row| row.place()),
+            ("since", &|row| row.since.rfc3339()),
+            (">canary requests", &|row| row.canary.requests.to_string()),
+            (">USD per 1,000", &|row| money(&row.canary.usd_per_thousand)),
+            (">beside", &|row| money(&row.base.usd_per_thousand)),
+            (">failed ‰", &|row| count(row.canary.failed)),
+            (">beside", &|row| count(row.base.failed)),
+            (">labels", &|row| row.canary.judged.to_string()),
+            ("lacks", &|row| if row.is_open() { row.lacks.join("; ") } else { row.why.clone() }),
+        ],
+    )
 }
 
 #[derive(Serialize)]
@@ -235,8 +212,7 @@ fn over_logs(args: &RolloutArgs) -> anyhow::Result<()> {
             }
         },
     };
-    let setup = args.engine.start()?;
-    let log = load_log(&input(&args.logs), &args.logs, setup, &args.engine.read(), None)?;
+    let log = args.engine.load(&args.logs)?;
     let (log, staged) = staged(log, &plan)?;
     let plan = Arc::new(plan);
     let began = log.bounds().map_or(Instant(0), |(first, _)| first);
@@ -287,23 +263,20 @@ fn print(args: &RolloutArgs, log: &Log, plan: &Plan, tried: &RolloutTried) -> an
         steps: rows.collect(),
         last,
     };
-    if args.format == Format::Json {
-        return output::text(&to_json(&report)?);
-    }
-    let mut sheet = Sheet::new(
-        format!("rollout {} of route {}, simulated", plan.name, plan.route),
-        &["at", "what", ">requests", "canary before", "route beside it"],
-    );
-    for step in &report.steps {
-        sheet.push(vec![
-            step.at.clone(),
-            step.what.to_owned(),
-            step.stood.canary.requests.to_string(),
-            step.stood.canary.words(),
-            step.stood.base.words(),
-        ]);
-    }
-    output::text(&render(&[sheet], args.format))?;
+    let sheet = || {
+        Sheet::of(
+            format!("rollout {} of route {}, simulated", plan.name, plan.route),
+            &report.steps,
+            &[
+                ("at", &|step| step.at.clone()),
+                ("what", &|step| step.what.to_owned()),
+                (">requests", &|step| step.stood.canary.requests.to_string()),
+                ("canary before", &|step| step.stood.canary.words()),
+                ("route beside it", &|step| step.stood.base.words()),
+            ],
+        )
+    };
+    output::report(args.format, &report, || render(&[sheet()], args.format))?;
     if args.format == Format::Table {
         let lines = last.lines();
         output::say(&format!("at the log's end:\n  {}", lines.get(1..).unwrap_or_default().join("\n  ")));

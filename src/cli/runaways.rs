@@ -2,18 +2,18 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, bail};
 use clap::Args;
 use serde::Serialize;
 
-use super::args::{EngineArgs, gateway_at, input};
+use super::args::{EngineArgs, gateway_at};
 use super::output;
-use crate::app::{Cancel, Progress, load_log, runaways_at};
+use crate::app::{RUNAWAYS, read_at};
 use crate::config::{self, budgets};
-use crate::report::{Format, Sheet, render, to_json};
+use crate::gateway::{StopRow, TripRow};
+use crate::report::{Format, Sheet, render};
 use crate::runaway::{Rule, built_in};
-use crate::session::{Tripped, watched};
-use crate::units::counted;
+use crate::session::{Log, Tripped, watched};
+use crate::units::{Pico, counted, members};
 
 /// Shows where rules would have tripped, or who is stopped now.
 #[derive(Args, Debug)]
@@ -58,25 +58,29 @@ struct RuleRow {
     trips: usize,
 }
 
-#[derive(Serialize)]
-struct Row {
-    at: String,
-    rule: String,
-    whom: String,
-    team: String,
-    project: String,
-    key: String,
-    session: String,
-    seen: String,
-    then: &'static str,
-    request: String,
-    last_request: String,
-    requests_after: u64,
+members! {
+    #[derive(Serialize)]
+    struct Row;
+    fn new(one: &Tripped, log: &Log) {
+        let Tripped { trip, index, requests_after, cost_after, last } = one;
+    }
+    at: String = trip.at.rfc3339(),
+    rule: String = trip.rule.to_string(),
+    whom: String = trip.whom.to_string(),
+    team: String = trip.whose.team.to_string(),
+    project: String = trip.whose.project.to_string(),
+    key: String = trip.whose.key.to_string(),
+    session: String = trip.whose.session.to_string(),
+    seen: String = trip.seen.clone(),
+    then: &'static str = trip.then.name(),
+    request: String = log.history.id(*index).to_owned(),
+    last_request: String = last.rfc3339(),
+    requests_after: u64 = *requests_after,
     /// What was spent from the trip on: at most what a stop would have saved.
-    saved_usd: Option<String>,
+    saved_usd: Option<String> = cost_after.usd(),
     /// `known`, or `estimated` where part of it is; what nobody knows is in no sum.
-    saved_kind: &'static str,
-    unknown_costs: u64,
+    saved_kind: &'static str = if cost_after.estimated == Pico::ZERO { "known" } else { "estimated" },
+    unknown_costs: u64 = cost_after.unknown,
 }
 
 /// Runs the subcommand.
@@ -89,46 +93,18 @@ pub fn run(args: &RunawaysArgs) -> anyhow::Result<()> {
 
 /// Returns the rules of a file, of one's own, or those that are built in.
 pub(super) fn rules(named: Option<&PathBuf>) -> anyhow::Result<Vec<Rule>> {
-    let usual = || config::user_dir().map(|dir| dir.join(budgets::FILE)).filter(|path| path.is_file());
+    let usual = || config::own_file(budgets::FILE);
     let Some(path) = named.cloned().or_else(usual) else { return Ok(built_in()) };
-    let name = path.display().to_string();
-    let text = std::fs::read_to_string(&path).with_context(|| name.clone())?;
+    let (name, text) = config::named_text(&path, "")?;
     Ok(budgets::parse_all(&text, &name)?.1)
 }
 
 fn of_logs(args: &RunawaysArgs) -> anyhow::Result<()> {
     let rules = rules(args.rules.as_ref())?;
-    let setup = args.engine.start()?;
-    let log = load_log(&input(&args.logs), &args.logs, setup, &args.engine.read(), None)?;
+    let log = args.engine.load(&args.logs)?;
     log.untimed().into_iter().for_each(output::remark);
-    let (mut progress, requests) = (Progress::new("runaways", None), log.len() as u64);
-    let cancel = Cancel::on_interrupt();
-    let found = watched(&log, &rules, |done| {
-        progress.step(done as u64, requests);
-        !cancel.is_raised()
-    });
-    progress.finish();
-    let Some(found) = found else { bail!("cancelled") };
-    let row = |one: &Tripped| {
-        let Tripped { trip, index, requests_after, cost_after, last } = one;
-        Row {
-            at: trip.at.rfc3339(),
-            rule: trip.rule.to_string(),
-            whom: trip.whom.to_string(),
-            team: trip.whose.team.to_string(),
-            project: trip.whose.project.to_string(),
-            key: trip.whose.key.to_string(),
-            session: trip.whose.session.to_string(),
-            seen: trip.seen.clone(),
-            then: trip.then.name(),
-            request: log.history.id(*index).to_owned(),
-            last_request: last.rfc3339(),
-            requests_after: *requests_after,
-            saved_usd: cost_after.usd(),
-            saved_kind: if cost_after.estimated == crate::units::Pico::ZERO { "known" } else { "estimated" },
-            unknown_costs: cost_after.unknown,
-        }
-    };
+    let found =
+        output::long("runaways", log.len() as u64, |step| watched(&log, &rules, |done| step(done as u64)))?;
     let report = Report {
         schema: "pointsman.runaways.v1",
         requests: found.requests,
@@ -144,32 +120,9 @@ fn of_logs(args: &RunawaysArgs) -> anyhow::Result<()> {
             })
             .collect(),
         trips_total: found.count,
-        trips: found.tripped.iter().map(row).collect(),
+        trips: found.tripped.iter().map(|one| Row::new(one, &log)).collect(),
     };
-    if args.format == Format::Json {
-        output::text(&to_json(&report)?)?;
-        return output::damage(&log.skipped.damaged);
-    }
-    let heads =
-        ["at", "rule", "whom", "team", "project", "seen", "then", ">requests after", ">spent after USD"];
-    let mut sheet = Sheet::new("", &heads);
-    let is_for_people = matches!(args.format, Format::Table | Format::Md);
-    for (row, one) in report.trips.iter().zip(&found.tripped) {
-        let at = row.at.get(..19).filter(|_| is_for_people).map(|text| text.replace('T', " "));
-        let saved = match &row.saved_usd {
-            None => "unknown".to_owned(),
-            Some(_) if is_for_people => {
-                let mark = if row.saved_kind == "known" && row.unknown_costs == 0 { "" } else { "~" };
-                format!("{mark}{}", one.cost_after.total().usd_rounded(2))
-            }
-            Some(usd) => usd.clone(),
-        };
-        let whom = [at.unwrap_or_else(|| row.at.clone()), row.rule.clone(), row.whom.clone()];
-        let what = [row.team.clone(), row.project.clone(), row.seen.clone(), row.then.to_owned()];
-        let after = [row.requests_after.to_string(), saved];
-        sheet.push(whom.into_iter().chain(what).chain(after).collect());
-    }
-    output::text(&render(&[sheet], args.format))?;
+    output::report(args.format, &report, || render(&[sheet(&report, args.format)], args.format))?;
     if args.format == Format::Table {
         let words = format!(
             "{} in {}, {}; a stop there would have saved at most what was spent after",
@@ -185,8 +138,47 @@ fn of_logs(args: &RunawaysArgs) -> anyhow::Result<()> {
     output::damage(&log.skipped.damaged)
 }
 
+fn sheet(report: &Report, format: Format) -> Sheet {
+    let is_for_people = matches!(format, Format::Table | Format::Md);
+    let at = |row: &Row| {
+        let short = row.at.get(..19).filter(|_| is_for_people);
+        short.map_or_else(|| row.at.clone(), |text| text.replace('T', " "))
+    };
+    let saved = |row: &Row| match &row.saved_usd {
+        None => "unknown".to_owned(),
+        Some(usd) if is_for_people => {
+            let mark = if row.saved_kind == "known" && row.unknown_costs == 0 { "" } else { "~" };
+            let rounded = Pico::from_usd(usd).map_or_else(|_| usd.clone(), |amount| amount.usd_rounded(2));
+            format!("{mark}{rounded}")
+        }
+        Some(usd) => usd.clone(),
+    };
+    Sheet::of(
+        "",
+        &report.trips,
+        &[
+            ("at", &|row| at(row)),
+            ("rule", &|row| row.rule.clone()),
+            ("whom", &|row| row.whom.clone()),
+            ("team", &|row| row.team.clone()),
+            ("project", &|row| row.project.clone()),
+            ("seen", &|row| row.seen.clone()),
+            ("then", &|row| row.then.to_owned()),
+            (">requests after", &|row| row.requests_after.to_string()),
+            (">spent after USD", &|row| saved(row)),
+        ],
+    )
+}
+
+/// What a gateway says of who is stopped, and of what tripped, the latest first.
+#[derive(serde::Deserialize)]
+struct Stopped {
+    stops: Vec<StopRow>,
+    trips: Vec<TripRow>,
+}
+
 fn of_gateway(args: &RunawaysArgs) -> anyhow::Result<()> {
-    let (text, found) = runaways_at(&gateway_at(&args.url))?;
+    let (text, found) = read_at::<Stopped>(&gateway_at(&args.url), RUNAWAYS)?;
     if args.format == Format::Json {
         return output::text(&text);
     }

@@ -4,9 +4,9 @@ use clap::{Args, ValueEnum};
 
 use super::args::{ReadLogsArgs, names};
 use super::output;
-use crate::report::{Format, SavingsReport, SavingsScope, to_json};
+use crate::report::{SavingsReport, SavingsScope};
 use crate::savings::Against;
-use crate::session::{Reading, savings};
+use crate::session::savings;
 
 /// Says what routing saved beside a baseline, net of escalation, retries, lost caches and shadow calls.
 #[derive(Args, Debug)]
@@ -38,7 +38,7 @@ pub enum Baseline {
 /// Where a log, policy or price book cannot be used.
 pub fn run(args: &SavingsArgs) -> anyhow::Result<()> {
     let log = args.input.load()?;
-    let reading: Reading = args.input.read_as.into();
+    let reading = args.input.read_as;
     let against = match args.against {
         Baseline::Model => Against::Model(log.policy.baseline),
         Baseline::MostExpensive => Against::MostExpensive,
@@ -50,9 +50,7 @@ pub fn run(args: &SavingsArgs) -> anyhow::Result<()> {
         prices: log.book.clone(),
     };
     let report = SavingsReport::new(scope, (against, &found), holdout.as_ref(), &log.names);
-    match args.input.from.format {
-        Format::Json => output::text(&to_json(&report)?)?,
-        format => output::text(&report.text(format))?,
-    }
+    let format = args.input.from.format;
+    output::report(format, &report, || report.text(format))?;
     output::damage(&log.skipped.damaged)
 }

@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
+use super::args::or_dash;
 use super::branches::{self, PrintAs};
 use super::output;
 use crate::config::{prices, user_dir, world};
@@ -216,10 +217,6 @@ fn curve(scenario: &Scenario, outcome: &Outcome) -> Option<Sheet> {
         }
     }
     Some(sheet)
-}
-
-fn or_dash(text: &str) -> String {
-    if text.is_empty() { "-".to_owned() } else { text.to_owned() }
 }
 
 fn unit(vary: Vary, value: u64) -> String {

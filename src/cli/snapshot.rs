@@ -12,7 +12,6 @@ use super::args::EngineArgs;
 use super::brought;
 use super::console::open;
 use super::output;
-use super::replay::ReadAs;
 use super::whatif::staged;
 use crate::app::{ConsoleOptions, Dressing};
 use crate::console::app::App;
@@ -22,7 +21,7 @@ use crate::console::screens::{detail, traffic};
 use crate::console::svg::{self, Ground};
 use crate::console::theme::Mode;
 use crate::console::ui::Ui;
-use crate::session::{Command, Player, WINDOWS, window_label, would_trip_at_once};
+use crate::session::{Command, Player, Reading, WINDOWS, window_label, would_trip_at_once};
 use crate::units::{Span, choice};
 
 /// Names the screens; `request` is one request's.
@@ -53,8 +52,8 @@ pub struct SnapshotArgs {
     #[arg(long, value_name = "WINDOW", default_value = "all", value_parser = window)]
     pub window: Window,
     /// The reading.
-    #[arg(long = "as", value_enum, default_value_t)]
-    pub read_as: ReadAs,
+    #[arg(long = "as", value_enum, default_value_t = Reading::Recorded)]
+    pub read_as: Reading,
     /// Stages a threshold; may be given more than once.
     #[arg(long = "set", value_name = "ROUTE[.RUNG]=PERMILLE")]
     pub set: Vec<String>,
@@ -122,7 +121,7 @@ pub fn run(args: &SnapshotArgs) -> anyhow::Result<()> {
     }
     let logs: Vec<PathBuf> = args.log.iter().cloned().collect();
     let log = Arc::new(open(&logs, &args.engine)?);
-    let mut player = Player::new(Arc::clone(&log), args.read_as.into(), args.window.0);
+    let mut player = Player::new(Arc::clone(&log), args.read_as, args.window.0);
     brought::play(&mut player, args.budgets.as_deref(), logs.is_empty())?;
     if let [one] = &*logs {
         player.set_billed(crate::config::billed::read(one));

@@ -6,14 +6,14 @@ use anyhow::bail;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::args::{EngineArgs, GatewayAt, GatewayLook, input, names};
+use super::args::{EngineArgs, GatewayAt, GatewayLook, names};
 use super::brought::of_log;
 use super::output;
-use crate::app::{Cancel, Progress, accept_at, load_log, steering_at};
+use crate::app::{STEERING, rows_at, said_at};
 use crate::budget::LimitHistory;
-use crate::report::{Format, Sheet, render, to_json};
-use crate::session::{MoveRow, SteerRow, SteeredWindow, steer_over};
-use crate::units::{Instant, Pico, counted};
+use crate::report::{Format, Sheet, render};
+use crate::session::{Moved, SteerRow, SteeredWindow, steer_over};
+use crate::units::{Instant, Pico, counted, members};
 
 /// Moves thresholds so that what a budget's window costs comes out right below its limit.
 #[derive(Args, Debug)]
@@ -62,28 +62,30 @@ pub fn run(args: &SteerArgs) -> anyhow::Result<()> {
         None => over_logs(args),
         Some(Deed::Show(look)) => show(look),
         Some(Deed::Accept(accept)) => {
-            output::say(&accept_at(&accept.at.options(), &accept.limit)?);
+            let order = serde_json::json!({ "accept": accept.limit });
+            output::say(&said_at(&accept.at.options(), STEERING, &order)?);
             Ok(())
         }
     }
 }
 
 fn show(look: &GatewayLook) -> anyhow::Result<()> {
-    let (text, rows) = steering_at(&look.at.options())?;
+    let (text, rows) = rows_at::<SteerRow>(&look.at.options(), STEERING)?;
     if look.format == Format::Json {
         return output::text(&text);
     }
-    let mut sheet = Sheet::new("", &["limit", ">spent", ">limit", "ends", "moves", "stands"]);
-    for row in &rows {
-        sheet.push(vec![
-            row.limit.clone(),
-            row.spent_usd.clone(),
-            row.limit_usd.clone(),
-            row.ends.map(Instant::rfc3339).unwrap_or_default(),
-            if row.acts { "by itself" } else { "proposes" }.to_owned(),
-            row.words(),
-        ]);
-    }
+    let sheet = Sheet::of(
+        "",
+        &rows,
+        &[
+            ("limit", &|row| row.limit.clone()),
+            (">spent", &|row| row.spent_usd.clone()),
+            (">limit", &|row| row.limit_usd.clone()),
+            ("ends", &|row| row.ends.map(Instant::rfc3339).unwrap_or_default()),
+            ("moves", &|row| if row.acts { "by itself" } else { "proposes" }.to_owned()),
+            ("stands", &|row| row.words()),
+        ],
+    );
     output::text(&render(&[sheet], look.format))?;
     if rows.is_empty() && look.format == Format::Table {
         output::say(
@@ -102,36 +104,21 @@ struct Report {
     windows: Vec<Window>,
 }
 
-#[derive(Serialize)]
-struct Window {
-    limit: String,
-    starts: String,
-    ends: Option<String>,
-    limit_usd: String,
-    as_it_was_usd: String,
-    steered_usd: String,
+members! {
+    #[derive(Serialize)]
+    struct Window;
+    fn from(one: &SteeredWindow) {}
+    limit: String = one.limit.clone(),
+    starts: String = one.window.start.rfc3339(),
+    ends: Option<String> = one.window.end.map(Instant::rfc3339),
+    limit_usd: String = one.amount.usd(),
+    as_it_was_usd: String = one.as_it_was.usd(),
+    steered_usd: String = one.steered.usd(),
     /// Of the limit.
-    steered_share: Option<String>,
-    requests: u64,
-    moves: u64,
-    last: Vec<MoveRow>,
-}
-
-impl From<&SteeredWindow> for Window {
-    fn from(one: &SteeredWindow) -> Self {
-        Self {
-            limit: one.limit.clone(),
-            starts: one.window.start.rfc3339(),
-            ends: one.window.end.map(Instant::rfc3339),
-            limit_usd: one.amount.usd(),
-            as_it_was_usd: one.as_it_was.usd(),
-            steered_usd: one.steered.usd(),
-            steered_share: share(one.steered, one.amount),
-            requests: one.requests,
-            moves: one.moves,
-            last: one.last.iter().map(Into::into).collect(),
-        }
-    }
+    steered_share: Option<String> = share(one.steered, one.amount),
+    requests: u64 = one.requests,
+    moves: u64 = one.moves,
+    last: Vec<Moved> = one.last.clone(),
 }
 
 /// Returns a part of an amount as a number with three decimals.
@@ -140,7 +127,7 @@ fn share(part: Pico, of: Pico) -> Option<String> {
 }
 
 fn over_logs(args: &SteerArgs) -> anyhow::Result<()> {
-    let log = load_log(&input(&args.logs), &args.logs, args.engine.start()?, &args.engine.read(), None)?;
+    let log = args.engine.load(&args.logs)?;
     let found = of_log(args.budgets.as_deref(), (false, &log.budgets))?;
     let (limits, origin) = found.unwrap_or_else(|| (LimitHistory::default(), "budgets".to_owned()));
     // What is steered towards is one limit for all of the log: the one that stands at its end.
@@ -149,41 +136,33 @@ fn over_logs(args: &SteerArgs) -> anyhow::Result<()> {
         let hint = "write steer = { window = \"month\" } into a budget, or name a file with --budgets";
         bail!("{origin}: no limit is steered towards\nhint: {hint}");
     }
-    let mut progress = Progress::new("steering", None);
-    let (cancel, total) = (Cancel::on_interrupt(), log.len() as u64);
-    let found = steer_over(&log, limits, |done| {
-        progress.step(done as u64, total);
-        !cancel.is_raised()
-    });
-    progress.finish();
-    let Some(found) = found else { bail!("cancelled") };
+    let found = output::long("steering", log.len() as u64, |step| {
+        steer_over(&log, limits, |done| step(done as u64))
+    })?;
     let report = Report {
         schema: "pointsman.steer.v1",
         simulated: true,
         logs: names(&args.logs),
         windows: found.iter().map(Window::from).collect(),
     };
-    if args.format == Format::Json {
-        output::text(&to_json(&report)?)?;
-        return output::damage(&log.skipped.damaged);
-    }
-    let heads =
-        ["limit", "from", "to", ">limit", ">as it was", ">steered", ">of the limit", ">requests", ">moves"];
-    let mut sheet = Sheet::new(format!("{}, simulated", report.logs.join(", ")), &heads);
-    for one in &report.windows {
-        sheet.push(vec![
-            one.limit.clone(),
-            one.starts.clone(),
-            one.ends.clone().unwrap_or_default(),
-            one.limit_usd.clone(),
-            one.as_it_was_usd.clone(),
-            one.steered_usd.clone(),
-            one.steered_share.clone().unwrap_or_default(),
-            one.requests.to_string(),
-            one.moves.to_string(),
-        ]);
-    }
-    output::text(&render(&[sheet], args.format))?;
+    let sheet = || {
+        Sheet::of(
+            format!("{}, simulated", report.logs.join(", ")),
+            &report.windows,
+            &[
+                ("limit", &|one| one.limit.clone()),
+                ("from", &|one| one.starts.clone()),
+                ("to", &|one| one.ends.clone().unwrap_or_default()),
+                (">limit", &|one| one.limit_usd.clone()),
+                (">as it was", &|one| one.as_it_was_usd.clone()),
+                (">steered", &|one| one.steered_usd.clone()),
+                (">of the limit", &|one| one.steered_share.clone().unwrap_or_default()),
+                (">requests", &|one| one.requests.to_string()),
+                (">moves", &|one| one.moves.to_string()),
+            ],
+        )
+    };
+    output::report(args.format, &report, || render(&[sheet()], args.format))?;
     if args.format == Format::Table {
         if let Some(one) = report.windows.iter().rev().find(|one| !one.last.is_empty()) {
             let row = SteerRow { moves: one.last.clone(), ..SteerRow::default() };

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::args::GatewayAt;
 use super::output;
-use crate::app::order_at;
+use crate::app::{RUNAWAYS, order_at};
 
 /// Who is stopped or let go.
 #[derive(Args, Debug)]
@@ -101,6 +101,6 @@ fn named(whom: &str) -> &str {
 }
 
 fn send(at: &GatewayAt, order: &serde_json::Value) -> anyhow::Result<bool> {
-    let answer = order_at(&at.options(), order)?;
+    let answer: serde_json::Value = order_at(&at.options(), RUNAWAYS, order)?;
     Ok(answer.get("changed").and_then(serde_json::Value::as_bool).unwrap_or(true))
 }

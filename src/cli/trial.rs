@@ -19,9 +19,9 @@ use crate::app::candidate::{self, Arms, End, Estimate, Kept, Question, Sampled, 
 use crate::app::{Cancel, read_settings};
 use crate::calibration::special::clopper_pearson;
 use crate::gateway::Bench;
-use crate::report::{Format, Sheet, count, render, to_json};
+use crate::report::{Format, Sheet, count, render};
 use crate::session::LoadError;
-use crate::units::{PerMille, Pico, counted};
+use crate::units::{PerMille, Pico, counted, members};
 
 /// Tries a model on a sample of a log's requests.
 #[derive(Args, Debug)]
@@ -87,32 +87,68 @@ struct Beside {
     costs: [Pico; 2],
 }
 
-#[derive(Debug, Serialize)]
-struct Report {
-    schema: &'static str,
-    log: String,
-    model: String,
-    judge: String,
+members! {
+    #[derive(Debug, Serialize)]
+    struct Report;
+    fn new(
+        args: &TrialArgs,
+        (arms, sampled): (&Arms, &Sampled),
+        kept: &Kept,
+        tried: &Tried,
+        simulated: bool,
+    ) {
+        let is_acceptable = |quality: PerMille| quality.get() >= ACCEPTABLE;
+        let mut models: BTreeMap<&str, Beside> = BTreeMap::new();
+        for question in &sampled.questions {
+            let Some([served, candidate]) = kept.verdict(question, arms) else { continue };
+            let row = models.entry(&question.served).or_default();
+            row.judged += 1;
+            row.better += u64::from(candidate > served);
+            row.same += u64::from(candidate == served);
+            row.worse += u64::from(candidate < served);
+            row.served_acceptable += u64::from(is_acceptable(served));
+            row.candidate_acceptable += u64::from(is_acceptable(candidate));
+            row.lost += u64::from(is_acceptable(served) && !is_acceptable(candidate));
+            let cost = |model: &str| kept.outcome(question, model)?.cost();
+            if let (Some(served), Some(candidate)) = (cost(&question.served), cost(&arms.model)) {
+                row.costs = [row.costs[0] + served, row.costs[1] + candidate];
+            }
+        }
+        let rows = models.into_iter().map(|(served, row)| Beside {
+            served: served.to_owned(),
+            lost_at_most: clopper_pearson(row.lost, row.judged, DELTA),
+            served_usd: row.costs[0].usd(),
+            candidate_usd: row.costs[1].usd(),
+            ..row
+        });
+        let mut models: Vec<Beside> = rows.collect();
+        crate::units::sort_by_key(&mut models, |row| std::cmp::Reverse(row.judged));
+        let judged = models.iter().map(|row| row.judged).sum();
+    }
+    schema: &'static str = "pointsman.trial/1",
+    log: String = args.log.display().to_string(),
+    model: String = arms.model.to_string(),
+    judge: String = arms.judge.to_string(),
     /// Whether an answer or a verdict is synthetic, as there is no key for its provider.
-    simulated: bool,
-    requests: u64,
-    eligible: u64,
-    sample: usize,
-    judged: u64,
-    missing: u64,
-    left_out: BTreeMap<&'static str, u64>,
-    bad_lines: u64,
-    end: &'static str,
-    judged_now: u64,
-    failed: u64,
-    first_failure: Option<String>,
-    spent_usd: String,
+    simulated: bool = simulated,
+    requests: u64 = sampled.requests,
+    eligible: u64 = sampled.eligible,
+    sample: usize = sampled.questions.len(),
+    judged: u64 = judged,
+    missing: u64 = (sampled.questions.len() as u64).saturating_sub(judged),
+    left_out: BTreeMap<&'static str, u64> = sampled.left.iter().map(|(left, count)| (left.name(), *count)).collect(),
+    bad_lines: u64 = sampled.bad,
+    end: &'static str = tried.end.name(),
+    judged_now: u64 = tried.judged,
+    failed: u64 = tried.failed,
+    first_failure: Option<String> = tried.first_failure.clone(),
+    spent_usd: String = tried.spent.usd(),
     /// The part of it whose cost nobody told, at its most.
-    assumed_usd: String,
-    max_spend_usd: String,
-    answers: String,
-    labels: String,
-    models: Vec<Beside>,
+    assumed_usd: String = tried.assumed.usd(),
+    max_spend_usd: String = args.max_spend.usd(),
+    answers: String = args.answers.display().to_string(),
+    labels: String = args.output.display().to_string(),
+    models: Vec<Beside> = models,
 }
 
 /// Runs the subcommand.
@@ -163,11 +199,8 @@ pub fn run(args: &TrialArgs) -> anyhow::Result<()> {
         }
     }
     let tried = candidate::run(&bench, &arms, &sampled.questions, &mut kept, args.max_spend, &cancel)?;
-    let report = report(args, (&arms, &sampled), &kept, &tried, !simulated.is_empty());
-    match args.format {
-        Format::Json => output::text(&to_json(&report)?)?,
-        format => output::text(&render(&sheets(&report), format))?,
-    }
+    let report = Report::new(args, (&arms, &sampled), &kept, &tried, !simulated.is_empty());
+    output::report(args.format, &report, || render(&sheets(&report), args.format))?;
     if tried.end == End::Stopped {
         return Err(LoadError::Cancelled.into());
     }
@@ -269,66 +302,6 @@ const ACCEPTABLE: u16 = 500;
 /// The chance that a bound is wrong.
 const DELTA: f64 = 0.05;
 
-fn report(
-    args: &TrialArgs,
-    (arms, sampled): (&Arms, &Sampled),
-    kept: &Kept,
-    tried: &Tried,
-    simulated: bool,
-) -> Report {
-    let is_acceptable = |quality: PerMille| quality.get() >= ACCEPTABLE;
-    let mut models: BTreeMap<&str, Beside> = BTreeMap::new();
-    for question in &sampled.questions {
-        let Some([served, candidate]) = kept.verdict(question, arms) else { continue };
-        let row = models.entry(&question.served).or_default();
-        row.judged += 1;
-        row.better += u64::from(candidate > served);
-        row.same += u64::from(candidate == served);
-        row.worse += u64::from(candidate < served);
-        row.served_acceptable += u64::from(is_acceptable(served));
-        row.candidate_acceptable += u64::from(is_acceptable(candidate));
-        row.lost += u64::from(is_acceptable(served) && !is_acceptable(candidate));
-        let cost = |model: &str| kept.outcome(question, model)?.cost();
-        if let (Some(served), Some(candidate)) = (cost(&question.served), cost(&arms.model)) {
-            row.costs = [row.costs[0] + served, row.costs[1] + candidate];
-        }
-    }
-    let rows = models.into_iter().map(|(served, row)| Beside {
-        served: served.to_owned(),
-        lost_at_most: clopper_pearson(row.lost, row.judged, DELTA),
-        served_usd: row.costs[0].usd(),
-        candidate_usd: row.costs[1].usd(),
-        ..row
-    });
-    let mut models: Vec<Beside> = rows.collect();
-    crate::units::sort_by_key(&mut models, |row| std::cmp::Reverse(row.judged));
-    let judged = models.iter().map(|row| row.judged).sum();
-    Report {
-        schema: "pointsman.trial/1",
-        log: args.log.display().to_string(),
-        model: arms.model.to_string(),
-        judge: arms.judge.to_string(),
-        simulated,
-        requests: sampled.requests,
-        eligible: sampled.eligible,
-        sample: sampled.questions.len(),
-        judged,
-        missing: (sampled.questions.len() as u64).saturating_sub(judged),
-        left_out: sampled.left.iter().map(|(left, count)| (left.name(), *count)).collect(),
-        bad_lines: sampled.bad,
-        end: tried.end.name(),
-        judged_now: tried.judged,
-        failed: tried.failed,
-        first_failure: tried.first_failure.clone(),
-        spent_usd: tried.spent.usd(),
-        assumed_usd: tried.assumed.usd(),
-        max_spend_usd: args.max_spend.usd(),
-        answers: args.answers.display().to_string(),
-        labels: args.output.display().to_string(),
-        models,
-    }
-}
-
 fn sheets(report: &Report) -> Vec<Sheet> {
     let mark = if report.simulated { " · SIMULATED, proves nothing" } else { "" };
     let title = format!(
@@ -338,38 +311,24 @@ fn sheets(report: &Report) -> Vec<Sheet> {
         counted(report.sample as u64, "request"),
         report.judge
     );
-    let mut found = Sheet::new(
+    let share = |of: u64, row: &Beside| format!("{:.1} %", of as f64 * 100.0 / row.judged.max(1) as f64);
+    let found = Sheet::of(
         title,
+        &report.models,
         &[
-            "beside",
-            ">judged",
-            ">better",
-            ">same",
-            ">worse",
-            ">acceptable",
-            ">its own",
-            ">lost",
-            ">lost at most",
-            ">cost",
-            ">its own",
+            ("beside", &|row| row.served.clone()),
+            (">judged", &|row| count(row.judged)),
+            (">better", &|row| count(row.better)),
+            (">same", &|row| count(row.same)),
+            (">worse", &|row| count(row.worse)),
+            (">acceptable", &|row| share(row.candidate_acceptable, row)),
+            (">its own", &|row| share(row.served_acceptable, row)),
+            (">lost", &|row| count(row.lost)),
+            (">lost at most", &|row| format!("{:.1} %", row.lost_at_most * 100.0)),
+            (">cost", &|row| format!("${}", row.costs[1].usd_rounded(4))),
+            (">its own", &|row| format!("${}", row.costs[0].usd_rounded(4))),
         ],
     );
-    for row in &report.models {
-        let share = |of: u64| format!("{:.1} %", of as f64 * 100.0 / row.judged.max(1) as f64);
-        found.push(vec![
-            row.served.clone(),
-            count(row.judged),
-            count(row.better),
-            count(row.same),
-            count(row.worse),
-            share(row.candidate_acceptable),
-            share(row.served_acceptable),
-            count(row.lost),
-            format!("{:.1} %", row.lost_at_most * 100.0),
-            format!("${}", row.costs[1].usd_rounded(4)),
-            format!("${}", row.costs[0].usd_rounded(4)),
-        ]);
-    }
     let mut run = Sheet::new("", &["run", "", ""]);
     let mut row = |what: &str, value: String, more: String| run.push(vec![what.to_owned(), value, more]);
     row(

@@ -4,8 +4,8 @@ use clap::Args;
 
 use super::args::{ReadLogsArgs, names, request_dimension};
 use super::output;
-use crate::report::{Format, UnitReport, UnitScope, to_json};
-use crate::session::{Reading, unit_costs};
+use crate::report::{UnitReport, UnitScope};
+use crate::session::unit_costs;
 use crate::telemetry::{Dimension, Unit};
 use crate::units::PerMille;
 
@@ -34,7 +34,7 @@ pub struct UnitArgs {
 /// Where a log, policy or price book cannot be used.
 pub fn run(args: &UnitArgs) -> anyhow::Result<()> {
     let log = args.input.load()?;
-    let reading: Reading = args.input.read_as.into();
+    let reading = args.input.read_as;
     let good = PerMille::clamped(i64::from(args.good));
     let mut by: Vec<Dimension> = Vec::new();
     for one in &args.by {
@@ -58,10 +58,8 @@ pub fn run(args: &UnitArgs) -> anyhow::Result<()> {
     };
     let limit = args.limit.and_then(|limit| usize::try_from(limit).ok());
     let report = UnitReport::new(scope, found.all, found.named(&log.names), &agents, &tools, limit);
-    match args.input.from.format {
-        Format::Json => output::text(&to_json(&report)?)?,
-        format => output::text(&report.text(format))?,
-    }
+    let format = args.input.from.format;
+    output::report(format, &report, || report.text(format))?;
     if let Some(remark) = report.remark() {
         output::remark(&remark);
     }

@@ -3,7 +3,7 @@
 mod budgets;
 mod explored;
 mod on_fail;
-mod rates;
+pub(super) mod rates;
 mod second;
 mod set;
 
@@ -26,10 +26,10 @@ use crate::app::{load_log, policies_text};
 use crate::console::format;
 use crate::record::{self, BudgetFiles, Timing};
 use crate::report::{Format, Latency, Sheet, count, error_text, quality, render, to_json};
-use crate::routing::{Mode, Policy, Route};
+use crate::routing::{Mode, Policy, Route, Rung};
 use crate::session::{RouteConsequences, Trial, carried, is_within_error, rechecked, reclassified};
 use crate::telemetry::Forecast;
-use crate::units::{Names, PerMille, Pico, Span, counted};
+use crate::units::{Names, PerMille, Pico, Span, counted, members};
 
 /// Compares the policy in force with one whose thresholds are moved.
 #[derive(Args, Debug)]
@@ -57,44 +57,53 @@ pub struct WhatIfArgs {
     pub(crate) input: LogArgs,
 }
 
-/// One side of the comparison.
-#[derive(Debug, Serialize)]
-pub struct Side {
-    requests: u64,
-    cost_usd: Option<String>,
-    cost_known_usd: String,
-    cost_estimated_usd: String,
-    cost_error_usd: Option<String>,
-    cost_unknown_requests: u64,
-    cost_per_1000_usd: Option<String>,
-    cost_per_month_usd: Option<String>,
-    escalated: u64,
+members! {
+    /// One side of the comparison.
+    #[derive(Debug, Serialize)]
+    pub struct Side;
+    fn new(forecast: &Forecast, span: Option<Span>, split: Vec<Share>) {
+        let total = Some(forecast.cost.total()).filter(|_| !forecast.cost.is_unknown());
+        let counted = i128::from(forecast.requests - forecast.cost.unknown.min(forecast.requests));
+    }
+    requests: u64 = forecast.requests,
+    cost_usd: Option<String> = forecast.cost.usd(),
+    cost_known_usd: String = forecast.cost.known.usd(),
+    cost_estimated_usd: String = forecast.cost.estimated.usd(),
+    cost_error_usd: Option<String> = error_text(forecast.cost.estimated, forecast.cost_error()),
+    cost_unknown_requests: u64 = forecast.cost.unknown,
+    cost_per_1000_usd: Option<String> = total.map(|_| forecast.cost.whole().ratio(1000, counted).usd_rounded(6)),
+    cost_per_month_usd: Option<String> = total
+        .and_then(|total| per_month(total, span))
+        .map(|amount| amount.usd_rounded(2).replace(',', "")),
+    escalated: u64 = forecast.escalated,
     /// Of the requests that start below the strongest rung, in percent.
-    escalation_rate: Option<String>,
+    escalation_rate: Option<String> = forecast.cascade.rate().map(in_percent),
     /// Below which rate it is cheaper to ask the cheaper rung first.
-    escalation_break_even: Option<String>,
-    errors: u64,
-    quality: Option<String>,
-    labelled_requests: u64,
-    latency_ms: Option<Latency>,
-    split: Vec<Share>,
+    escalation_break_even: Option<String> = forecast.cascade.break_even().map(in_percent),
+    errors: u64 = forecast.errors,
+    quality: Option<String> = quality(forecast.quality, forecast.labelled),
+    labelled_requests: u64 = forecast.labelled,
+    latency_ms: Option<Latency> = forecast.latency.percentiles().map(Latency::from),
+    split: Vec<Share> = split,
     /// Of a route that only observes: the requests that went to the model that their client named, on no rung.
     #[serde(skip_serializing_if = "Option::is_none")]
-    as_named: Option<u64>,
+    as_named: Option<u64> = None,
     /// Of a route that explores: what that costs at worst.
     #[serde(skip_serializing_if = "Option::is_none")]
-    exploring: Option<ExploringReport>,
+    exploring: Option<ExploringReport> = ExploringReport::new(forecast.exploring),
 }
 
-#[derive(Debug, Serialize)]
-struct Share {
-    rung: String,
-    model: String,
-    threshold: Option<u16>,
+members! {
+    #[derive(Debug, Serialize)]
+    struct Share;
+    fn new((at, rung): (usize, &Rung), thresholds: &[PerMille], names: &Names, forecast: &Forecast) {}
+    rung: String = rung.name.to_string(),
+    model: String = names.model(rung.model).to_owned(),
+    threshold: Option<u16> = thresholds.get(at).filter(|_| !rung.fallback).map(|threshold| threshold.get()),
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    fallback: bool,
-    starts: u64,
-    answers: u64,
+    fallback: bool = rung.fallback,
+    starts: u64 = forecast.placed[at],
+    answers: u64 = forecast.answered[at],
 }
 
 #[derive(Debug, Serialize)]
@@ -123,89 +132,108 @@ impl RouteReport {
     }
 }
 
-#[derive(Debug, Serialize)]
-struct WhatIfReport {
-    schema: &'static str,
-    log: String,
-    policy: String,
-    prices: String,
-    requests: u64,
-    /// Those of them whose clients named their model: they cost the same on both sides.
-    pinned_requests: u64,
-    pinned_cost_usd: Option<String>,
-    /// How well its moments are known: `offset` or `placed` where they are synthetic.
-    #[serde(skip_serializing_if = "str::is_empty")]
-    timing: &'static str,
-    /// Whether calls are capped, so that every request was decided in order of time.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    in_order: bool,
-    flipped_requests: u64,
-    applied: Side,
-    staged: Side,
-    change: ChangeReport,
-    by_route: Vec<RouteReport>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    budgets: Option<BudgetsReport>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    classifier: Option<SecondReport>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    on_fail: Option<OnFailReport>,
-}
-
-#[derive(Debug, Serialize)]
-struct ChangeReport {
-    cost_usd: Option<String>,
-    /// Half the width of a 95% interval of it: of what changes alone, not of what is estimated on both sides.
-    cost_error_usd: Option<String>,
-    /// Whether that error is as large as the change.
-    within_error: bool,
-    cost_percent: Option<String>,
-    cost_per_month_usd: Option<String>,
-    escalated: i64,
-    errors: i64,
-}
-
-fn side(forecast: &Forecast, span: Option<Span>, split: Vec<Share>) -> Side {
-    let total = Some(forecast.cost.total()).filter(|_| !forecast.cost.is_unknown());
-    let counted = i128::from(forecast.requests - forecast.cost.unknown.min(forecast.requests));
-    Side {
-        requests: forecast.requests,
-        cost_usd: forecast.cost.usd(),
-        cost_known_usd: forecast.cost.known.usd(),
-        cost_estimated_usd: forecast.cost.estimated.usd(),
-        cost_error_usd: error_text(forecast.cost.estimated, forecast.cost_error()),
-        cost_unknown_requests: forecast.cost.unknown,
-        cost_per_1000_usd: total.map(|_| forecast.cost.whole().ratio(1000, counted).usd_rounded(6)),
-        cost_per_month_usd: total
-            .and_then(|total| per_month(total, span))
-            .map(|amount| amount.usd_rounded(2).replace(',', "")),
-        escalated: forecast.escalated,
-        escalation_rate: forecast.cascade.rate().map(in_percent),
-        escalation_break_even: forecast.cascade.break_even().map(in_percent),
-        errors: forecast.errors,
-        quality: quality(forecast.quality, forecast.labelled),
-        labelled_requests: forecast.labelled,
-        latency_ms: forecast.latency.percentiles().map(Latency::from),
-        split,
-        as_named: None,
-        exploring: ExploringReport::new(forecast.exploring),
+members! {
+    #[derive(Debug, Serialize)]
+    struct WhatIfReport;
+    fn new(trial: &Trial, consequences: &[RouteConsequences], policy: &Policy, after: &Policy) {
+        let span = trial.rated();
+        let (mut applied, mut staged) = (Forecast::default(), Forecast::default());
+        let mut pinned = Forecast::default();
+        let mut routes = Vec::new();
+        let having = |row: &RouteConsequences| -> Vec<Arc<Policy>> {
+            let has = |policy: &&Arc<Policy>| policy.routes.iter().any(|route| row.is_of(route));
+            trial.policies.iter().filter(has).cloned().collect()
+        };
+        let is_again = |row: &RouteConsequences| {
+            let named = |one: &&RouteConsequences| one.applied.requests > 0 && one.setting.tag == row.setting.tag;
+            consequences.iter().filter(named).count() > 1
+        };
+        for route in consequences {
+            applied.merge(&route.applied);
+            staged.merge(&route.staged);
+            pinned.merge(&route.pinned);
+            if route.applied.requests == 0 {
+                continue;
+            }
+            let setting = &*route.setting;
+            let changed = carried(setting, policy, after);
+            let split =
+                |thresholds: &[PerMille], forecast: &Forecast| split(setting, thresholds, &trial.names, forecast);
+            let observes = setting.mode == Mode::Observe;
+            let on_rungs = route.applied.placed.iter().fold(0, |all: u64, &one| all.saturating_add(one));
+            let as_named = observes.then(|| route.applied.requests.saturating_sub(on_rungs));
+            routes.push(RouteReport {
+                route: setting.name.to_string(),
+                policies: is_again(route).then(|| policies_text(&having(route))),
+                observes,
+                flipped_requests: route.flips,
+                applied: Side {
+                    as_named,
+                    ..Side::new(&route.applied, span, split(&setting.thresholds(), &route.applied))
+                },
+                staged: Side::new(&route.staged, span, split(&changed, &route.staged)),
+                within_error: is_within_error(std::iter::once(route)),
+                explored: route.explored.as_ref().map(ExploredReport::new),
+            });
+        }
+        // No threshold moves them, but they are part of what is spent.
+        applied.merge(&pinned);
+        staged.merge(&pinned);
     }
+        schema: &'static str = "pointsman.whatif/1",
+        log: String = trial.title.clone(),
+        policy: String = policies_text(&trial.policies),
+        prices: String = trial.book.clone(),
+        requests: u64 = applied.requests,
+        /// Those of them whose clients named their model: they cost the same on both sides.
+        pinned_requests: u64 = pinned.requests,
+        pinned_cost_usd: Option<String> = pinned.cost.usd(),
+        /// How well its moments are known: `offset` or `placed` where they are synthetic.
+        #[serde(skip_serializing_if = "str::is_empty")]
+        timing: &'static str = trial.timing.word(),
+        /// Whether calls are capped, so that every request was decided in order of time.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        in_order: bool = false,
+        flipped_requests: u64 = consequences.iter().map(|route| route.flips).sum(),
+        applied: Side = Side::new(&applied, span, Vec::new()),
+        staged: Side = Side::new(&staged, span, Vec::new()),
+        change: ChangeReport = ChangeReport::new((&applied, &staged), consequences, span),
+        by_route: Vec<RouteReport> = routes,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        budgets: Option<BudgetsReport> = None,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        classifier: Option<SecondReport> = None,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        on_fail: Option<OnFailReport> = None,
+}
+
+members! {
+    #[derive(Debug, Serialize)]
+    struct ChangeReport;
+    fn new(
+        (applied, staged): (&Forecast, &Forecast),
+        consequences: &[RouteConsequences],
+        span: Option<Span>,
+    ) {
+        let is_told = !staged.cost.is_unknown() && !applied.cost.is_unknown();
+        let difference = Some(staged.cost.total() - applied.cost.total()).filter(|_| is_told);
+        let signed = |a: u64, b: u64| i64::try_from(b).unwrap_or(i64::MAX) - i64::try_from(a).unwrap_or(i64::MAX);
+    }
+    cost_usd: Option<String> = difference.map(Pico::usd),
+    /// Half the width of a 95% interval of it: of what changes alone, not of what is estimated on both sides.
+    cost_error_usd: Option<String> = difference.map(|_| change_error(consequences).usd()),
+    /// Whether that error is as large as the change.
+    within_error: bool = is_within_error(consequences.iter()),
+    cost_percent: Option<String> = difference.and_then(|_| percent(applied.cost.total(), staged.cost.total())),
+    cost_per_month_usd: Option<String> = difference
+        .and_then(|difference| per_month(difference, span))
+        .map(|amount| amount.usd_rounded(2).replace(',', "")),
+    escalated: i64 = signed(applied.escalated, staged.escalated),
+    errors: i64 = signed(applied.errors, staged.errors),
 }
 
 fn split(route: &Route, thresholds: &[PerMille], names: &Names, forecast: &Forecast) -> Vec<Share> {
-    route
-        .ladder
-        .iter()
-        .enumerate()
-        .map(|(at, rung)| Share {
-            rung: rung.name.to_string(),
-            model: names.model(rung.model).to_owned(),
-            threshold: thresholds.get(at).filter(|_| !rung.fallback).map(|threshold| threshold.get()),
-            fallback: rung.fallback,
-            starts: forecast.placed[at],
-            answers: forecast.answered[at],
-        })
-        .collect()
+    route.ladder.iter().enumerate().map(|one| Share::new(one, thresholds, names, forecast)).collect()
 }
 
 /// Returns how far off the change of all routes together may be.
@@ -213,89 +241,6 @@ fn change_error(routes: &[RouteConsequences]) -> Pico {
     let squared =
         routes.iter().map(|route| route.change_error().0.saturating_pow(2)).fold(0, i128::saturating_add);
     Pico(i128::try_from(squared.unsigned_abs().isqrt()).unwrap_or(i128::MAX))
-}
-
-fn report(
-    trial: &Trial,
-    consequences: &[RouteConsequences],
-    policy: &Policy,
-    after: &Policy,
-) -> WhatIfReport {
-    let span = trial.rated();
-    let (mut applied, mut staged) = (Forecast::default(), Forecast::default());
-    let mut pinned = Forecast::default();
-    let mut routes = Vec::new();
-    let having = |row: &RouteConsequences| -> Vec<Arc<Policy>> {
-        let has = |policy: &&Arc<Policy>| policy.routes.iter().any(|route| row.is_of(route));
-        trial.policies.iter().filter(has).cloned().collect()
-    };
-    let is_again = |row: &RouteConsequences| {
-        let named = |one: &&RouteConsequences| one.applied.requests > 0 && one.setting.tag == row.setting.tag;
-        consequences.iter().filter(named).count() > 1
-    };
-    for route in consequences {
-        applied.merge(&route.applied);
-        staged.merge(&route.staged);
-        pinned.merge(&route.pinned);
-        if route.applied.requests == 0 {
-            continue;
-        }
-        let setting = &*route.setting;
-        let changed = carried(setting, policy, after);
-        let split =
-            |thresholds: &[PerMille], forecast: &Forecast| split(setting, thresholds, &trial.names, forecast);
-        let observes = setting.mode == Mode::Observe;
-        let on_rungs = route.applied.placed.iter().fold(0, |all: u64, &one| all.saturating_add(one));
-        let as_named = observes.then(|| route.applied.requests.saturating_sub(on_rungs));
-        routes.push(RouteReport {
-            route: setting.name.to_string(),
-            policies: is_again(route).then(|| policies_text(&having(route))),
-            observes,
-            flipped_requests: route.flips,
-            applied: Side {
-                as_named,
-                ..side(&route.applied, span, split(&setting.thresholds(), &route.applied))
-            },
-            staged: side(&route.staged, span, split(&changed, &route.staged)),
-            within_error: is_within_error(std::iter::once(route)),
-            explored: route.explored.as_ref().map(ExploredReport::new),
-        });
-    }
-    // No threshold moves them, but they are part of what is spent.
-    applied.merge(&pinned);
-    staged.merge(&pinned);
-    let is_told = !staged.cost.is_unknown() && !applied.cost.is_unknown();
-    let difference = Some(staged.cost.total() - applied.cost.total()).filter(|_| is_told);
-    let signed = |a: u64, b: u64| i64::try_from(b).unwrap_or(i64::MAX) - i64::try_from(a).unwrap_or(i64::MAX);
-    WhatIfReport {
-        schema: "pointsman.whatif/1",
-        log: trial.title.clone(),
-        policy: policies_text(&trial.policies),
-        prices: trial.book.clone(),
-        requests: applied.requests,
-        pinned_requests: pinned.requests,
-        pinned_cost_usd: pinned.cost.usd(),
-        timing: trial.timing.word(),
-        in_order: false,
-        flipped_requests: consequences.iter().map(|route| route.flips).sum(),
-        change: ChangeReport {
-            cost_usd: difference.map(Pico::usd),
-            cost_error_usd: difference.map(|_| change_error(consequences).usd()),
-            within_error: is_within_error(consequences.iter()),
-            cost_percent: difference.and_then(|_| percent(applied.cost.total(), staged.cost.total())),
-            cost_per_month_usd: difference
-                .and_then(|difference| per_month(difference, span))
-                .map(|amount| amount.usd_rounded(2).replace(',', "")),
-            escalated: signed(applied.escalated, staged.escalated),
-            errors: signed(applied.errors, staged.errors),
-        },
-        applied: side(&applied, span, Vec::new()),
-        staged: side(&staged, span, Vec::new()),
-        by_route: routes,
-        budgets: None,
-        classifier: None,
-        on_fail: None,
-    }
 }
 
 /// Returns the budgets that a log brings, as files have them; none where it brings none or can be read but once.
@@ -357,7 +302,7 @@ pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
     let is_in_order = in_order.is_some();
     let routes = twice.map(|found| found.routes.clone()).or(in_order);
     let routes = routes.unwrap_or_else(|| trial.consequences(&after));
-    let mut report = report(&trial, &routes, grounds, &after);
+    let mut report = WhatIfReport::new(&trial, &routes, grounds, &after);
     report.in_order = is_in_order;
     report.on_fail = wanted.zip(checked).map(|(on_fail, found)| on_fail.told(found.read));
     report.classifier = judged.map(|found| SecondReport::new(&found, second)).transpose()?;
@@ -514,11 +459,6 @@ fn signed(a: u64, b: u64) -> String {
     }
 }
 
-/// Rounds dollars as the console does; JSON carries every digit.
-fn on_screen(usd: &str) -> String {
-    Pico::from_usd(usd).map_or_else(|_| usd.to_owned(), |amount| format::money(amount).to_string())
-}
-
 fn compare(sheet: &mut Sheet, timing: &str, (applied, staged): (&Side, &Side), is_within: bool) {
     let dollars = |a: &Option<String>, b: &Option<String>| {
         let (Some(a), Some(b)) = (a, b) else { return String::new() };
@@ -526,17 +466,17 @@ fn compare(sheet: &mut Sheet, timing: &str, (applied, staged): (&Side, &Side), i
         let within = if is_within { ", within error" } else { "" };
         percent(a, b).map_or_else(String::new, |percent| format!("{percent} %{within}"))
     };
-    let told = |usd: &Option<String>| usd.as_deref().map_or_else(|| "unknown".to_owned(), on_screen);
+    let told = |usd: &Option<String>| usd.as_deref().map_or_else(|| "unknown".to_owned(), output::money);
     sheet.push(vec![
         "cost".into(),
         told(&applied.cost_usd),
         told(&staged.cost_usd),
         dollars(&applied.cost_usd, &staged.cost_usd),
     ]);
-    let error = |side: &Side| side.cost_error_usd.as_deref().map_or_else(|| "?".into(), on_screen);
+    let error = |side: &Side| side.cost_error_usd.as_deref().map_or_else(|| "?".into(), output::money);
     let estimated = |side: &Side| match &side.cost_usd {
         None => "unknown".to_owned(),
-        Some(_) => format!("{} ±{}", on_screen(&side.cost_estimated_usd), error(side)),
+        Some(_) => format!("{} ±{}", output::money(&side.cost_estimated_usd), error(side)),
     };
     sheet.push(vec!["  of it estimated".into(), estimated(applied), estimated(staged), String::new()]);
     if applied.cost_unknown_requests + staged.cost_unknown_requests > 0 {
@@ -553,7 +493,7 @@ fn compare(sheet: &mut Sheet, timing: &str, (applied, staged): (&Side, &Side), i
         told(&staged.cost_per_1000_usd),
         String::new(),
     ]);
-    let month = |side: &Side| side.cost_per_month_usd.as_deref().map_or_else(|| "-".into(), on_screen);
+    let month = |side: &Side| side.cost_per_month_usd.as_deref().map_or_else(|| "-".into(), output::money);
     let is_placed = timing == Timing::Placed.word();
     let note = if is_placed { "the log tells no times" } else { "" };
     sheet.push(vec!["per month at this rate".into(), month(applied), month(staged), note.into()]);

@@ -12,8 +12,9 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::place::FileError;
+use super::reading::Reading;
 use crate::alert::{Level, Pattern, Rule, Rules, Silence, Source};
-use crate::units::{Instant, Span, from_toml, line_of, nearest};
+use crate::units::{Instant, Span, from_toml, nearest};
 
 /// The file of one's own alerts.
 pub const FILE: &str = "alerts.toml";
@@ -22,7 +23,7 @@ pub const FILE: &str = "alerts.toml";
 pub const DEFAULT_ALERTS: &str = include_str!("../../config/alerts.toml");
 
 /// The longest that a receiver is waited for.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Span = Span::mins(5);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -115,11 +116,6 @@ pub struct AlertSettings {
     pub silences: Vec<Silence>,
 }
 
-struct Reading<'a> {
-    text: &'a str,
-    origin: &'a str,
-}
-
 /// Says which names a misspelt one may have meant, or which there are.
 fn hint(word: &str, known: &[&str]) -> String {
     match nearest(word, known.iter().copied()).first() {
@@ -130,11 +126,7 @@ fn hint(word: &str, known: &[&str]) -> String {
 }
 
 impl Reading<'_> {
-    fn wrong<T>(&self, at: &Spanned<T>, what: String) -> FileError {
-        FileError::new(self.origin, line_of(self.text, at.span().start), what)
-    }
-
-    fn one_of<T: Copy>(
+    fn named<T: Copy>(
         &self,
         word: &Spanned<String>,
         known: &[(&str, T)],
@@ -148,19 +140,19 @@ impl Reading<'_> {
         })
     }
 
-    fn whole(&self, number: &Spanned<i64>, most: u32, what: &str) -> Result<u32, FileError> {
+    fn up_to(&self, number: &Spanned<i64>, most: u32, what: &str) -> Result<u32, FileError> {
         let found = u32::try_from(*number.get_ref()).ok().filter(|number| (1..=most).contains(number));
         found.ok_or_else(|| self.wrong(number, format!("{} is no {what}; 1 to {most}", number.get_ref())))
     }
 
-    fn name<T>(&self, name: &str, table: &Spanned<T>) -> Result<Arc<str>, FileError> {
+    fn alert_name<T>(&self, name: &str, table: &Spanned<T>) -> Result<Arc<str>, FileError> {
         if name.is_empty() || !name.chars().all(|c| crate::units::is_safe(c) && c != '*') {
             return Err(self.wrong(table, format!("`{name}` is no name: letters, digits, - and .")));
         }
         Ok(name.into())
     }
 
-    fn rule(
+    fn alert_rule(
         &self,
         name: &str,
         table: &Spanned<RuleTable>,
@@ -169,7 +161,7 @@ impl Reading<'_> {
         let told = table.get_ref();
         let named = Source::ALL.iter().find(|(source, _)| *source == name).map(|(_, source)| *source);
         let source = match (&told.source, named) {
-            (Some(word), _) => self.one_of(word, &Source::ALL, "source")?,
+            (Some(word), _) => self.named(word, &Source::ALL, "source")?,
             (None, Some(source)) => source,
             (None, None) => {
                 let known = Source::ALL.map(|(name, _)| name);
@@ -180,7 +172,7 @@ impl Reading<'_> {
                 return Err(self.wrong(table, what));
             }
         };
-        let mut rule = Rule { name: self.name(name, table)?, ..Rule::usual(source) };
+        let mut rule = Rule { name: self.alert_name(name, table)?, ..Rule::usual(source) };
         if let Some(scope) = &told.scope {
             rule.scope = Pattern(scope.as_str().into());
         }
@@ -190,7 +182,7 @@ impl Reading<'_> {
                     self.wrong(table, format!("rule `{name}` has thresholds, which only budgets have"))
                 );
             }
-            let read = thresholds.iter().map(|one| self.whole(one, 1000, "per cent of a limit"));
+            let read = thresholds.iter().map(|one| self.up_to(one, 1000, "per cent of a limit"));
             rule.thresholds = read.collect::<Result<_, _>>()?;
             if let Some(place) = rule.thresholds.windows(2).position(|pair| pair[0] >= pair[1])
                 && let Some(second) = thresholds.get(place + 1)
@@ -200,7 +192,7 @@ impl Reading<'_> {
             }
         }
         rule.level = match &told.level {
-            Some(word) => Some(self.one_of(word, &Level::ALL, "level")?),
+            Some(word) => Some(self.named(word, &Level::ALL, "level")?),
             None => None,
         };
         for to in &told.to {
@@ -217,7 +209,7 @@ impl Reading<'_> {
     fn receiver(&self, name: &str, table: &Spanned<ReceiverTable>) -> Result<Receiver, FileError> {
         let told = table.get_ref();
         let kinds = [("webhook", 0), ("slack", 1), ("command", 2)];
-        let kind = self.one_of(&told.kind, &kinds, "kind of receiver")?;
+        let kind = self.named(&told.kind, &kinds, "kind of receiver")?;
         let way = match (kind, &told.url, &told.command) {
             (2, None, Some(command)) => {
                 if command.get_ref().first().is_none_or(String::is_empty) {
@@ -236,19 +228,17 @@ impl Reading<'_> {
                 return Err(self.wrong(table, format!("receiver `{name}` takes url = \"..\" and no command")));
             }
         };
-        let mut timeout = Duration::from_secs(10);
-        if let Some(word) = &told.timeout {
-            let span = Span::parse(word.get_ref()).and_then(|span| u64::try_from(span.0).ok());
-            let span = span.map(Duration::from_micros).filter(|span| !span.is_zero() && *span <= PATIENCE);
-            timeout = span.ok_or_else(|| {
-                self.wrong(word, format!("`{}` is no length up to 5m; write 10s", word.get_ref()))
-            })?;
-        }
+        let patient = |told: &Spanned<String>| {
+            let fits = |span: Span| span > Span::ZERO && span <= PATIENCE;
+            self.length(told, fits, "is no length up to 5m; write 10s")
+        };
+        let timeout = told.timeout.as_ref().map_or(Ok(Span::secs(10)), patient)?;
         let least = match &told.least {
-            Some(word) => self.one_of(word, &Level::ALL, "level")?,
+            Some(word) => self.named(word, &Level::ALL, "level")?,
             None => Level::Notice,
         };
-        let name = self.name(name, table)?;
+        let name = self.alert_name(name, table)?;
+        let timeout = Duration::from_micros(u64::try_from(timeout.0).unwrap_or_default());
         Ok(Receiver { name, way, timeout, least, resolved: told.resolved.unwrap_or(true) })
     }
 
@@ -295,22 +285,15 @@ impl Reading<'_> {
             })?;
         }
         if let Some(word) = &watch.slot {
-            let found = Span::parse(word.get_ref());
             // Slots are looked at by the minute.
-            let found = found
-                .filter(|span| span.0 >= 60_000_000 && *span <= Span::days(1) && span.0 % 60_000_000 == 0);
-            rules.slot = found.ok_or_else(|| {
-                self.wrong(
-                    word,
-                    format!("`{}` is no length of whole minutes up to 1d; write 5m", word.get_ref()),
-                )
-            })?;
+            let fits = |span: Span| span.0 >= 60_000_000 && span <= Span::days(1) && span.0 % 60_000_000 == 0;
+            rules.slot = self.length(word, fits, "is no length of whole minutes up to 1d; write 5m")?;
         }
         if let Some(number) = &watch.failing_percent {
-            rules.failing = self.whole(number, 100, "per cent of calls")?;
+            rules.failing = self.up_to(number, 100, "per cent of calls")?;
         }
         if let Some(number) = &watch.failing_calls {
-            rules.least_calls = self.whole(number, 1_000_000, "number of calls")?;
+            rules.least_calls = self.up_to(number, 1_000_000, "number of calls")?;
         }
         Ok(())
     }
@@ -326,7 +309,7 @@ pub fn parse(text: &str, origin: &str) -> Result<AlertSettings, FileError> {
     let mut rules = Rules::default();
     let receivers: Vec<&str> = file.receiver.keys().map(String::as_str).collect();
     for (name, table) in &file.rule {
-        let rule = reading.rule(name, table, &receivers)?;
+        let rule = reading.alert_rule(name, table, &receivers)?;
         rules.rules.retain(|usual| *usual.name != **name);
         rules.rules.extend(rule);
     }

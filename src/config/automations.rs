@@ -79,10 +79,7 @@ pub fn parse(text: &str, origin: &str) -> Result<Vec<Rule>, FileError> {
 }
 
 fn rule(name: &str, keys: &Spanned<Keys>, reading: &Reading<'_>) -> Result<Rule, FileError> {
-    if name.is_empty() || !name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.')) {
-        let what = format!("`{name}` is no name of an automation: letters, digits, - and .");
-        return Err(reading.wrong(keys, what));
-    }
+    let named = reading.name(name, keys, "an automation")?;
     let Keys { when, route, to, share, step, dwell, act } = keys.get_ref();
     let (signal, bounds) = when_of(when, reading)?;
     let share_of = |told: &Spanned<i64>, most: i64| {
@@ -100,17 +97,11 @@ fn rule(name: &str, keys: &Spanned<Keys>, reading: &Reading<'_>) -> Result<Rule,
     let is_watched = matches!(signal, Signal::Errors(_) | Signal::Latency(_));
     let share = share_of(share, if is_watched { MOST_WATCHED } else { 1000 })?;
     let step = step.as_ref().map(|step| share_of(step, 1000)).transpose()?.unwrap_or(share);
-    let dwell = match dwell {
-        None => Span::mins(5),
-        Some(told) => {
-            let bounds = Span::secs(1)..=Span::days(7);
-            Span::parse(told.get_ref()).filter(|span| bounds.contains(span)).ok_or_else(|| {
-                reading
-                    .wrong(told, format!("`{}` is no time to stay; write \"5m\", 1s to 7d", told.get_ref()))
-            })?
-        }
-    };
-    let (name, route, to) = (name.into(), route.as_str().into(), to.as_str().into());
+    let dwell = dwell.as_ref().map_or(Ok(Span::mins(5)), |told| {
+        let what = "is no time to stay; write \"5m\", 1s to 7d";
+        reading.length(told, |span| (Span::secs(1)..=Span::days(7)).contains(&span), what)
+    })?;
+    let (name, route, to) = (named, route.as_str().into(), to.as_str().into());
     Ok(Rule { name, signal, bounds, route, to, share, step, dwell, acts: *act })
 }
 

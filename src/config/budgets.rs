@@ -90,11 +90,8 @@ impl Reading<'_> {
     }
 
     fn wait(&self, told: Option<&Spanned<String>>) -> Result<Span, FileError> {
-        let Some(told) = told else { return Ok(Limit::WAIT) };
-        Span::parse(told.get_ref()).filter(|span| *span <= Limit::LONGEST_WAIT).ok_or_else(|| {
-            let what = "is no time to wait; write \"30s\", at most \"10m\"";
-            self.wrong(told, format!("`{}` {what}", told.get_ref()))
-        })
+        let what = "is no time to wait; write \"30s\", at most \"10m\"";
+        told.map_or(Ok(Limit::WAIT), |told| self.length(told, |span| span <= Limit::LONGEST_WAIT, what))
     }
 
     fn zone(&self, name: Option<&Spanned<String>>) -> Result<Zone, FileError> {

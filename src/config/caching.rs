@@ -4,14 +4,14 @@
 
 use std::path::Path;
 
-use anyhow::Context as _;
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::FileError;
+use super::reading::Reading;
 use crate::pricing::thousandths;
 use crate::prompt_cache::{Rule, Rules};
-use crate::units::{PicoPerMillion, Span, from_toml, line_of};
+use crate::units::{PicoPerMillion, Span, from_toml};
 
 /// The caching.toml that comes with the program.
 pub const BUILTIN: &str = include_str!("../../config/caching.toml");
@@ -50,30 +50,19 @@ struct RuleTable {
     since: Spanned<String>,
 }
 
-struct Reading<'a> {
-    text: &'a str,
-    origin: &'a str,
-}
-
 impl Reading<'_> {
-    fn wrong<T>(&self, at: &Spanned<T>, what: String) -> FileError {
-        FileError::new(self.origin, line_of(self.text, at.span().start), what)
-    }
-
-    fn whole(&self, number: &Spanned<i64>, what: &str) -> Result<u32, FileError> {
+    fn tokens(&self, number: &Spanned<i64>, what: &str) -> Result<u32, FileError> {
         let found = u32::try_from(*number.get_ref()).ok().filter(|number| (1..=LONGEST).contains(number));
         found.ok_or_else(|| {
             self.wrong(number, format!("{what} = {}: write 1 to {LONGEST} tokens", number.get_ref()))
         })
     }
 
-    fn span(&self, text: &Spanned<String>) -> Result<Span, FileError> {
-        Span::parse(text.get_ref()).filter(|span| *span > Span::ZERO).ok_or_else(|| {
-            self.wrong(text, format!("`{}` is no time; write \"5m\" or \"1h\"", text.get_ref()))
-        })
+    fn ttl(&self, text: &Spanned<String>) -> Result<Span, FileError> {
+        self.length(text, |span| span > Span::ZERO, "is no time; write \"5m\" or \"1h\"")
     }
 
-    fn share(&self, text: &Spanned<String>, most: u32) -> Result<u32, FileError> {
+    fn part_of_input(&self, text: &Spanned<String>, most: u32) -> Result<u32, FileError> {
         thousandths(text.get_ref()).filter(|share| *share <= most).ok_or_else(|| {
             let most = crate::pricing::as_factor(most);
             let what = format!(
@@ -93,7 +82,7 @@ impl Reading<'_> {
         Ok(())
     }
 
-    fn rule(&self, table: &RuleTable) -> Result<(Vec<String>, Rule), FileError> {
+    fn cache_rule(&self, table: &RuleTable) -> Result<(Vec<String>, Rule), FileError> {
         let models = table.models.get_ref();
         let is_pattern = |name: &String| {
             let bare = name.strip_suffix('*').unwrap_or(name);
@@ -106,13 +95,17 @@ impl Reading<'_> {
         self.said(&table.source, "source")?;
         self.said(&table.since, "since")?;
         let rule = Rule {
-            minimum: self.whole(&table.minimum, "minimum")?,
-            step: table.step.as_ref().map_or(Ok(1), |step| self.whole(step, "step"))?,
-            ttl: self.span(&table.ttl)?,
-            ttl_long: table.ttl_long.as_ref().map(|ttl| self.span(ttl)).transpose()?,
-            read: self.share(&table.read, 1000)?,
-            write: table.write.as_ref().map_or(Ok(1000), |write| self.share(write, 10_000))?,
-            write_long: table.write_long.as_ref().map(|write| self.share(write, 10_000)).transpose()?,
+            minimum: self.tokens(&table.minimum, "minimum")?,
+            step: table.step.as_ref().map_or(Ok(1), |step| self.tokens(step, "step"))?,
+            ttl: self.ttl(&table.ttl)?,
+            ttl_long: table.ttl_long.as_ref().map(|ttl| self.ttl(ttl)).transpose()?,
+            read: self.part_of_input(&table.read, 1000)?,
+            write: table.write.as_ref().map_or(Ok(1000), |write| self.part_of_input(write, 10_000))?,
+            write_long: table
+                .write_long
+                .as_ref()
+                .map(|write| self.part_of_input(write, 10_000))
+                .transpose()?,
             storage: table
                 .storage
                 .as_ref()
@@ -134,7 +127,7 @@ impl Reading<'_> {
 pub fn parse(text: &str, origin: &str) -> Result<Rules, FileError> {
     let file: File = from_toml(text).map_err(|error| FileError::of_toml(origin, text, &error))?;
     let reading = Reading { text, origin };
-    let rules = file.rule.iter().map(|table| reading.rule(table)).collect::<Result<_, _>>()?;
+    let rules = file.rule.iter().map(|table| reading.cache_rule(table)).collect::<Result<_, _>>()?;
     Ok(Rules { rules })
 }
 
@@ -145,8 +138,7 @@ pub fn parse(text: &str, origin: &str) -> Result<Rules, FileError> {
 pub fn layered(folder: Option<&Path>) -> anyhow::Result<Rules> {
     let mut rules = Rules::default();
     if let Some(path) = folder.map(|folder| folder.join(FILE)).filter(|path| path.is_file()) {
-        let name = path.display().to_string();
-        let text = std::fs::read_to_string(&path).with_context(|| name.clone())?;
+        let (name, text) = super::named_text(&path, "")?;
         rules = parse(&text, &name)?;
     }
     rules.rules.extend(parse(BUILTIN, "built-in caching.toml")?.rules);

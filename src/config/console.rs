@@ -2,48 +2,32 @@
 //!
 //! Invariant: the file that comes with the program says exactly what holds without it.
 
-use serde::Deserialize;
-
 use super::FileError;
+use super::settings::settings;
 use crate::units::{choice, from_toml};
 
 /// The console.toml that comes with the program.
 pub const DEFAULT_CONSOLE: &str = include_str!("../../config/console.toml");
 
-/// How the console looks and behaves.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct ConsoleSettings {
-    /// The theme's name, or `auto`: light or dark as the terminal says, `terminal` where it has sixteen colours.
-    pub theme: String,
-    /// The glyphs: `auto`, `braille`, `block` or `ascii`.
-    pub glyphs: String,
-    /// Whether the mouse is taken; the key for copying gives it back at any time.
-    pub mouse: bool,
-    /// The most redraws a second that data alone may cause; 0 chooses 10, or 4 over ssh.
-    pub refresh_hz: u8,
-    /// The screen to begin with: `overview`, `tune`, `traffic`, `models`, `spend`, `events`, `quality`, `rollout` or `worlds`.
-    pub screen: String,
-    /// The most bytes copied to the terminal's clipboard at once.
-    pub copy_limit: usize,
-    /// How long a message stays, in seconds.
-    pub message_seconds: u8,
-    /// How a live console tells of a new alert: `bell`, `osc9` (a notification of the desktop, where the terminal has them) or `off`.
-    pub alert: String,
-}
-
-impl Default for ConsoleSettings {
-    fn default() -> Self {
-        Self {
-            theme: "auto".to_owned(),
-            glyphs: "auto".to_owned(),
-            mouse: true,
-            refresh_hz: 0,
-            screen: "overview".to_owned(),
-            copy_limit: 74_994,
-            message_seconds: 4,
-            alert: "bell".to_owned(),
-        }
+settings! {
+    /// How the console looks and behaves.
+    pub struct ConsoleSettings {
+        /// The theme's name, or `auto`: light or dark as the terminal says, `terminal` where it has sixteen colours.
+        pub theme: String = "auto".to_owned(),
+        /// The glyphs: `auto`, `braille`, `block` or `ascii`.
+        pub glyphs: String = "auto".to_owned(),
+        /// Whether the mouse is taken; the key for copying gives it back at any time.
+        pub mouse: bool = true,
+        /// The most redraws a second that data alone may cause; 0 chooses 10, or 4 over ssh.
+        pub refresh_hz: u8 = 0,
+        /// The screen to begin with: `overview`, `tune`, `traffic`, `models`, `spend`, `events`, `quality`, `rollout` or `worlds`.
+        pub screen: String = "overview".to_owned(),
+        /// The most bytes copied to the terminal's clipboard at once.
+        pub copy_limit: usize = 74_994,
+        /// How long a message stays, in seconds.
+        pub message_seconds: u8 = 4,
+        /// How a live console tells of a new alert: `bell`, `osc9` (a notification of the desktop, where the terminal has them) or `off`.
+        pub alert: String = "bell".to_owned(),
     }
 }
 

@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 
 use serde::Deserialize;
 
+use super::settings::settings;
 use super::{FileError, ReportSettings, Seconds, Shadows};
 
 /// The gateway.toml that comes with the program.
@@ -76,50 +77,51 @@ pub enum CoresWord {
     Cores,
 }
 
-/// How the gateway serves.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct GatewaySettings {
-    /// Where it listens.
-    pub listen: String,
-    /// How many threads serve.
-    pub threads: Threads,
-    /// The most calls to models that one request may cause.
-    pub attempts: u32,
-    /// What becomes of a call whose client went away.
-    pub on_disconnect: OnDisconnect,
-    /// The longest answer asked for where a provider demands a limit, in tokens.
-    pub max_output_default: u64,
-    /// How long requests in flight may take to finish at the end, in seconds.
-    pub drain_seconds: u64,
-    /// Which teams a client may name where its key names none.
-    pub client_teams: ClientTeams,
-    /// What is too much.
-    pub limits: GatewayLimits,
-    /// Tags that are kept besides those that budgets name.
-    pub tags: Vec<String>,
-    /// Which web pages may call it.
-    pub cors: CorsSettings,
-    /// When a client that waits for a stream hears something.
-    pub streams: StreamSettings,
-    /// How the ledger is kept.
-    pub ledger: LedgerSettings,
-    /// Which reports are written.
-    pub reports: ReportSettings,
-    /// Which routes have shadow runs.
-    pub shadow: Shadows,
-    /// Which routes ask a small model about requests near a threshold.
-    pub second: Seconds,
-    /// Whether prompts are marked for providers' caches.
-    pub caching: CachingSettings,
+settings! {
+    /// How the gateway serves.
+    pub struct GatewaySettings {
+        /// Where it listens.
+        pub listen: String = "127.0.0.1:4141".to_owned(),
+        /// How many threads serve.
+        pub threads: Threads = Threads::Cores(CoresWord::Cores),
+        /// The most calls to models that one request may cause.
+        pub attempts: u32 = 8,
+        /// What becomes of a call whose client went away.
+        pub on_disconnect: OnDisconnect = OnDisconnect::Drain,
+        /// The longest answer asked for where a provider demands a limit, in tokens.
+        pub max_output_default: u64 = 8192,
+        /// How long requests in flight may take to finish at the end, in seconds.
+        pub drain_seconds: u64 = 30,
+        /// Which teams a client may name where its key names none.
+        pub client_teams: ClientTeams = ClientTeams::Auto,
+        /// What is too much.
+        pub limits: GatewayLimits = GatewayLimits::default(),
+        /// Tags that are kept besides those that budgets name.
+        pub tags: Vec<String> = Vec::new(),
+        /// Which web pages may call it.
+        pub cors: CorsSettings = CorsSettings::default(),
+        /// When a client that waits for a stream hears something.
+        pub streams: StreamSettings = StreamSettings::default(),
+        /// How the ledger is kept.
+        pub ledger: LedgerSettings = LedgerSettings::default(),
+        /// Which reports are written.
+        pub reports: ReportSettings = ReportSettings::default(),
+        /// Which routes have shadow runs.
+        pub shadow: Shadows = Shadows::default(),
+        /// Which routes ask a small model about requests near a threshold.
+        pub second: Seconds = Seconds::default(),
+        /// Whether prompts are marked for providers' caches.
+        pub caching: CachingSettings = CachingSettings::default(),
+    }
 }
 
-/// Whether prompts are marked for providers' caches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct CachingSettings {
-    /// Which requests are.
-    pub place: Place,
+settings! {
+    /// Whether prompts are marked for providers' caches.
+    #[derive(Copy)]
+    pub struct CachingSettings {
+        /// Which requests are.
+        pub place: Place = Place::Routed,
+    }
 }
 
 /// Which requests are marked where their client did not and it pays.
@@ -135,131 +137,69 @@ pub enum Place {
     Never,
 }
 
-/// When a client that waits for a stream hears something, in milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct StreamSettings {
-    /// For how long the head is held back once a provider has begun to answer, but without content.
-    pub grace_ms: u64,
-    /// For how long it is held back at most.
-    pub patience_ms: u64,
-    /// After what silence there is a sign of life.
-    pub ping_ms: u64,
+settings! {
+    /// When a client that waits for a stream hears something, in milliseconds.
+    #[derive(Copy)]
+    pub struct StreamSettings {
+        /// For how long the head is held back once a provider has begun to answer, but without content.
+        pub grace_ms: u64 = 300,
+        /// For how long it is held back at most.
+        pub patience_ms: u64 = 8_000,
+        /// After what silence there is a sign of life.
+        pub ping_ms: u64 = 8_000,
+    }
 }
 
-/// What is too much.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct GatewayLimits {
-    /// The largest request body in bytes.
-    pub body: usize,
-    /// The largest set of headers in bytes.
-    pub headers: usize,
-    /// Connections at a time.
-    pub connections: usize,
-    /// Requests in flight.
-    pub requests: usize,
-    /// Seconds for the headers.
-    pub header_seconds: u64,
-    /// Seconds for the whole body.
-    pub body_seconds: u64,
-    /// Seconds for taking a piece of a streamed answer.
-    pub write_seconds: u64,
-    /// The largest answer in one piece in bytes.
-    pub answer: usize,
-    /// Bytes of bodies, answers, streams and whatever waits, all together.
-    pub memory: usize,
-    /// Teams, and projects, told apart that neither a key nor the policy nor the ledger knows.
-    pub names: usize,
+settings! {
+    /// What is too much.
+    pub struct GatewayLimits {
+        /// The largest request body in bytes.
+        pub body: usize = 32 << 20,
+        /// The largest set of headers in bytes.
+        pub headers: usize = 64 << 10,
+        /// Connections at a time.
+        pub connections: usize = 4096,
+        /// Requests in flight.
+        pub requests: usize = 2048,
+        /// Seconds for the headers.
+        pub header_seconds: u64 = 10,
+        /// Seconds for the whole body.
+        pub body_seconds: u64 = 60,
+        /// Seconds for taking a piece of a streamed answer.
+        pub write_seconds: u64 = 60,
+        /// The largest answer in one piece in bytes.
+        pub answer: usize = 64 << 20,
+        /// Bytes of bodies, answers, streams and whatever waits, all together.
+        pub memory: usize = 512 << 20,
+        /// Teams, and projects, told apart that neither a key nor the policy nor the ledger knows.
+        pub names: usize = 512,
+    }
 }
 
 /// In the list of origins: every one.
 pub const ANY_ORIGIN: &str = "*";
 
-/// Which web pages may call the gateway.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct CorsSettings {
-    /// The origins of pages that may, as browsers write them, or `*`; none by default.
-    pub origins: Vec<String>,
-    /// For how many seconds a browser may remember that.
-    pub max_age: u32,
-}
-
-/// How the ledger is kept.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct LedgerSettings {
-    /// Whether what is recorded is waited for.
-    pub durability: Durability,
-    /// What becomes of requests while it cannot be written.
-    pub when_failing: WhenFailing,
-    /// Routes whose prompts are kept.
-    pub keep_prompts: Vec<String>,
-    /// For how many days.
-    pub keep_days: u32,
-}
-
-impl Default for GatewaySettings {
-    fn default() -> Self {
-        Self {
-            listen: "127.0.0.1:4141".to_owned(),
-            threads: Threads::Cores(CoresWord::Cores),
-            attempts: 8,
-            on_disconnect: OnDisconnect::Drain,
-            max_output_default: 8192,
-            drain_seconds: 30,
-            client_teams: ClientTeams::Auto,
-            limits: GatewayLimits::default(),
-            tags: Vec::new(),
-            cors: CorsSettings::default(),
-            streams: StreamSettings::default(),
-            ledger: LedgerSettings::default(),
-            reports: ReportSettings::default(),
-            shadow: Shadows::default(),
-            second: Seconds::default(),
-            caching: CachingSettings::default(),
-        }
+settings! {
+    /// Which web pages may call the gateway.
+    pub struct CorsSettings {
+        /// The origins of pages that may, as browsers write them, or `*`; none by default.
+        pub origins: Vec<String> = Vec::new(),
+        /// For how many seconds a browser may remember that.
+        pub max_age: u32 = 600,
     }
 }
 
-impl Default for GatewayLimits {
-    fn default() -> Self {
-        Self {
-            body: 32 << 20,
-            headers: 64 << 10,
-            connections: 4096,
-            requests: 2048,
-            header_seconds: 10,
-            body_seconds: 60,
-            write_seconds: 60,
-            answer: 64 << 20,
-            memory: 512 << 20,
-            names: 512,
-        }
-    }
-}
-
-impl Default for CorsSettings {
-    fn default() -> Self {
-        Self { origins: Vec::new(), max_age: 600 }
-    }
-}
-
-impl Default for StreamSettings {
-    fn default() -> Self {
-        Self { grace_ms: 300, patience_ms: 8_000, ping_ms: 8_000 }
-    }
-}
-
-impl Default for LedgerSettings {
-    fn default() -> Self {
-        Self {
-            durability: Durability::Normal,
-            when_failing: WhenFailing::Serve,
-            keep_prompts: Vec::new(),
-            keep_days: 7,
-        }
+settings! {
+    /// How the ledger is kept.
+    pub struct LedgerSettings {
+        /// Whether what is recorded is waited for.
+        pub durability: Durability = Durability::Normal,
+        /// What becomes of requests while it cannot be written.
+        pub when_failing: WhenFailing = WhenFailing::Serve,
+        /// Routes whose prompts are kept.
+        pub keep_prompts: Vec<String> = Vec::new(),
+        /// For how many days.
+        pub keep_days: u32 = 7,
     }
 }
 

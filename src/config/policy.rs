@@ -248,14 +248,8 @@ pub fn parse_placed(text: &str, path: &str, names: &mut Names) -> Result<(Policy
         }),
         ..PolicySpec::default()
     };
-    if let Some(baseline) = file.baseline {
-        lines.push(("baseline".into(), line_of(text, baseline.span().start)));
-        spec.baseline = Some(baseline.into_inner());
-    }
-    if let Some(classifier) = file.classifier {
-        lines.push(("classifier".into(), line_of(text, classifier.span().start)));
-        spec.classifier = Some(classifier.into_inner());
-    }
+    spec.baseline = placed(&mut lines, text, "baseline".into(), file.baseline);
+    spec.classifier = placed(&mut lines, text, "classifier".into(), file.classifier);
     let read_mode = |word: Option<Spanned<String>>, field: String, lines: &mut Vec<(String, usize)>| {
         let Some(word) = word else { return Ok(None) };
         let line = line_of(text, word.span().start);
@@ -293,26 +287,16 @@ pub fn parse_placed(text: &str, path: &str, names: &mut Names) -> Result<(Policy
         one.when_failed =
             word(at, &name, "when_failed", route.when_failed, &WhenFailed::ALL.map(|it| (it.name(), it)))?;
         one.cache = word(at, &name, "cache", route.cache, &Caching::ALL.map(|it| (it.name(), it)))?;
-        if let Some(cap) = route.switch_cap {
-            lines.push((format!("route.{name}.switch_cap"), line_of(text, cap.span().start)));
-            one.switch_cap = Some(cap.into_inner());
-        }
-        if let Some(takes) = route.takes {
-            lines.push((format!("route.{name}.match"), line_of(text, takes.span().start)));
-            let takes = takes.into_inner();
+        let at_route = |key: &str| format!("route.{name}.{key}");
+        one.switch_cap = placed(&mut lines, text, at_route("switch_cap"), route.switch_cap);
+        if let Some(takes) = placed(&mut lines, text, at_route("match"), route.takes) {
             (one.teams, one.projects, one.tasks, one.asked) =
                 (takes.team, takes.project, takes.task, takes.model);
         }
         one.ladder = rungs(route.ladder, (text, &format!("route.{name}")), &mut lines)
             .map_err(|(line, error)| Error::Policy { path: path.to_owned(), line, error })?;
-        if let Some(no_signal) = route.no_signal {
-            lines.push((format!("route.{name}.no_signal"), line_of(text, no_signal.span().start)));
-            one.no_signal = Some(no_signal.into_inner());
-        }
-        if let Some(holdout) = route.holdout {
-            lines.push((format!("route.{name}.holdout"), line_of(text, holdout.span().start)));
-            one.holdout = Some(holdout.into_inner());
-        }
+        one.no_signal = placed(&mut lines, text, at_route("no_signal"), route.no_signal);
+        one.holdout = placed(&mut lines, text, at_route("holdout"), route.holdout);
         if let Some(explore) = route.explore {
             lines.extend(explore::lines(&name, line_of(text, explore.span().start)));
             one.explore = Some(explore.into_inner().spec());
@@ -321,11 +305,8 @@ pub fn parse_placed(text: &str, path: &str, names: &mut Names) -> Result<(Policy
             lines.extend(adapt::lines(&name, line_of(text, adapt.span().start)));
             one.adapt = Some(adapt.into_inner().spec());
         }
-        if let Some(canary) = route.canary {
-            lines.push((format!("route.{name}.canary"), line_of(text, canary.span().start)));
-            let CanaryFile { of, share } = canary.into_inner();
-            one.canary = Some(CanarySpec { of, share });
-        }
+        let canary = placed(&mut lines, text, at_route("canary"), route.canary);
+        one.canary = canary.map(|CanaryFile { of, share }| CanarySpec { of, share });
         let read = checks::read((route.check, route.checks), text, &name, &mut lines);
         (one.check, one.checks) =
             read.map_err(|(line, error)| Error::Policy { path: path.to_owned(), line, error })?;
@@ -336,6 +317,18 @@ pub fn parse_placed(text: &str, path: &str, names: &mut Names) -> Result<(Policy
         Ok(policy) => Ok((policy, places)),
         Err(error) => Err(Error::Policy { path: path.to_owned(), line: places.line(&error.field), error }),
     }
+}
+
+/// Takes what a field says, and notes where it stands.
+fn placed<T>(
+    lines: &mut Vec<(String, usize)>,
+    text: &str,
+    field: String,
+    said: Option<Spanned<T>>,
+) -> Option<T> {
+    let said = said?;
+    lines.push((field, line_of(text, said.span().start)));
+    Some(said.into_inner())
 }
 
 /// Reads the rungs of a ladder, and where they stand; what is wrong is told with its line.
@@ -399,16 +392,12 @@ pub fn to_toml(policy: &Policy, names: &Names) -> String {
 
 /// Writes a policy as text that says the same for the same policy, whatever file it came from.
 pub fn spec_toml(spec: &PolicySpec) -> String {
+    let text = |key: &str, value: Option<&str>| value.map(|value| format!("{key} = {}\n", quoted(value)));
+    let number = |key: &str, value: Option<i64>| value.map(|value| format!("{key} = {value}\n"));
     let mut out = format!("name = {}\n", quoted(&spec.name));
-    if let Some(baseline) = &spec.baseline {
-        let _ = writeln!(out, "baseline = {}", quoted(baseline));
-    }
-    if let Some(classifier) = &spec.classifier {
-        let _ = writeln!(out, "classifier = {}", quoted(classifier));
-    }
-    if let Some(mode) = spec.mode {
-        let _ = writeln!(out, "mode = {}", quoted(mode.name()));
-    }
+    out.extend(text("baseline", spec.baseline.as_deref()));
+    out.extend(text("classifier", spec.classifier.as_deref()));
+    out.extend(text("mode", spec.mode.map(Mode::name)));
     for (model, facts) in &spec.models {
         let facts: Vec<String> = facts_toml(facts);
         let _ = writeln!(out, "\n[model.{}]\n{}", quoted(model), facts.join("\n"));
@@ -425,36 +414,18 @@ pub fn spec_toml(spec: &PolicySpec) -> String {
         for (key, list) in lists.into_iter().filter(|(_, list)| !list.is_empty()) {
             let _ = writeln!(out, "{key} = {}", list_toml(list));
         }
-        if let Some(mode) = route.mode {
-            let _ = writeln!(out, "mode = {}", quoted(mode.name()));
-        }
-        if let Some(rung) = &route.no_signal {
-            let _ = writeln!(out, "no_signal = {}", quoted(rung));
-        }
-        if let Some(share) = route.holdout {
-            let _ = writeln!(out, "holdout = {share}");
-        }
-        if let Some(explore) = route.explore {
-            let _ = writeln!(out, "explore = {}", explore::to_toml(explore));
-        }
-        if let Some(adapt) = &route.adapt {
-            let _ = writeln!(out, "adapt = {}", adapt::to_toml(adapt));
-        }
-        if let Some(CanarySpec { of, share }) = &route.canary {
-            let _ = writeln!(out, "canary = {{ of = {}, share = {share} }}", quoted(of));
-        }
-        if let Some(way) = route.when_full {
-            let _ = writeln!(out, "when_full = {}", quoted(way.name()));
-        }
-        if let Some(way) = route.when_failed {
-            let _ = writeln!(out, "when_failed = {}", quoted(way.name()));
-        }
-        if let Some(cache) = route.cache {
-            let _ = writeln!(out, "cache = {}", quoted(cache.name()));
-        }
-        if let Some(cap) = route.switch_cap {
-            let _ = writeln!(out, "switch_cap = {cap}");
-        }
+        out.extend(text("mode", route.mode.map(Mode::name)));
+        out.extend(text("no_signal", route.no_signal.as_deref()));
+        out.extend(number("holdout", route.holdout));
+        out.extend(route.explore.map(|explore| format!("explore = {}\n", explore::to_toml(explore))));
+        out.extend(route.adapt.as_ref().map(|adapt| format!("adapt = {}\n", adapt::to_toml(adapt))));
+        out.extend(route.canary.as_ref().map(|CanarySpec { of, share }| {
+            format!("canary = {{ of = {}, share = {share} }}\n", quoted(of))
+        }));
+        out.extend(text("when_full", route.when_full.map(WhenFull::name)));
+        out.extend(text("when_failed", route.when_failed.map(WhenFailed::name)));
+        out.extend(text("cache", route.cache.map(Caching::name)));
+        out.extend(number("switch_cap", route.switch_cap));
         if !route.stream.is_none() {
             let _ = writeln!(out, "stream = {}", limits_toml(route.stream));
         }

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::settings::settings;
 use crate::telemetry::{Dimension, Period};
 use crate::units::{Span, choice};
 
@@ -46,31 +47,19 @@ pub enum ReportForm {
     Focus,
 }
 
-/// Which reports are written.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct ReportSettings {
-    /// How often.
-    pub every: Every,
-    /// At what time of the day after (UTC).
-    pub at: String,
-    /// What spend is told apart by.
-    pub by: Vec<String>,
-    /// The form.
-    pub format: ReportForm,
-    /// The file, in the ledger's folder unless it says otherwise; `{date}` is the first day that the report is about.
-    pub path: String,
-}
-
-impl Default for ReportSettings {
-    fn default() -> Self {
-        Self {
-            every: Every::Never,
-            at: "06:00".to_owned(),
-            by: vec!["team".to_owned(), "model".to_owned()],
-            format: ReportForm::Html,
-            path: "reports/{date}.html".to_owned(),
-        }
+settings! {
+    /// Which reports are written.
+    pub struct ReportSettings {
+        /// How often.
+        pub every: Every = Every::Never,
+        /// At what time of the day after (UTC).
+        pub at: String = "06:00".to_owned(),
+        /// What spend is told apart by.
+        pub by: Vec<String> = vec!["team".to_owned(), "model".to_owned()],
+        /// The form.
+        pub format: ReportForm = ReportForm::Html,
+        /// The file, in the ledger's folder unless it says otherwise; `{date}` is the first day that the report is about.
+        pub path: String = "reports/{date}.html".to_owned(),
     }
 }
 
@@ -95,7 +84,7 @@ impl ReportSettings {
         }
         match self.dimensions() {
             Err(name) => {
-                let hint = choice(name, &Dimension::ALL.map(|dimension| dimension.kind()));
+                let hint = choice(name, &Dimension::NAMED.map(|(name, _)| name));
                 return Some(("by", format!("by: `{name}` is not known here; {hint}")));
             }
             Ok(list) if list.is_empty() => return Some(("by", "by must name at least one".to_owned())),

@@ -73,10 +73,7 @@ pub fn find(text: &str, origin: &str, name: &str) -> Result<Plan, FileError> {
 }
 
 fn plan(name: &str, keys: Spanned<Keys>, reading: &Reading<'_>, whole: &Arc<str>) -> Result<Plan, FileError> {
-    if name.is_empty() || !name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.')) {
-        let what = format!("`{name}` is no name of a rollout: letters, digits, - and .");
-        return Err(reading.wrong(&keys, what));
-    }
+    let named = reading.name(name, &keys, "a rollout")?;
     let at = Spanned::new(keys.span(), ());
     let keys = keys.into_inner();
     let modes: Vec<(&str, Mode)> = Mode::ALL.into_iter().map(|mode| (mode.name(), mode)).collect();
@@ -101,17 +98,26 @@ fn plan(name: &str, keys: Spanned<Keys>, reading: &Reading<'_>, whole: &Arc<str>
     }
     let change = Change { mode, no_signal: keys.no_signal, thresholds, ladder, from: None };
     let usual = Needs::default();
+    let count = |told: &Told<i64>, usual: u64| {
+        told.as_ref().map_or(Ok(usual), |told| reading.whole(told, (0, 1_000_000_000)))
+    };
+    let share = |told: &Told<i64>, bounds: (u16, u16), usual: PerMille| {
+        told.as_ref().map_or(Ok(usual), |told| reading.share(told, bounds))
+    };
     let needs = Needs {
-        requests: count(reading, keys.requests.as_ref(), usual.requests)?,
-        labels: count(reading, keys.labels.as_ref(), usual.labels)?,
-        dwell: dwell(reading, keys.dwell.as_ref(), usual.dwell)?,
+        requests: count(&keys.requests, usual.requests)?,
+        labels: count(&keys.labels, usual.labels)?,
+        dwell: keys.dwell.as_ref().map_or(Ok(usual.dwell), |told| {
+            let what = "is no time to stay; write \"1h\", at most \"60d\"";
+            reading.length(told, |span| span <= Span::days(60), what)
+        })?,
         cost: factor(reading, keys.cost.as_ref(), usual.cost)?,
-        errors: share(reading, keys.errors.as_ref(), (0, 1000), usual.errors)?,
-        unacceptable: share(reading, keys.unacceptable.as_ref(), (1, 999), usual.unacceptable)?,
+        errors: share(&keys.errors, (0, 1000), usual.errors)?,
+        unacceptable: share(&keys.unacceptable, (1, 999), usual.unacceptable)?,
     };
     let stages = stages(reading, keys.stages.as_ref())?;
     let route = keys.route.into_inner().into();
-    Ok(Plan { name: name.into(), route, change, stages, needs, text: Arc::clone(whole) })
+    Ok(Plan { name: named, route, change, stages, needs, text: Arc::clone(whole) })
 }
 
 fn stages(reading: &Reading<'_>, told: Option<&Spanned<Vec<i64>>>) -> Result<Vec<PerMille>, FileError> {
@@ -125,35 +131,6 @@ fn stages(reading: &Reading<'_>, told: Option<&Spanned<Vec<i64>>>) -> Result<Vec
     shares.filter(|shares| rises && !shares.is_empty() && shares.len() <= 32).ok_or_else(|| {
         let what = "are rising shares of sessions in per mille, 0 (beside the traffic) to 1000: [0, 10, 50, 250, 500, 1000]";
         reading.wrong(told, format!("stages {what}"))
-    })
-}
-
-fn count(reading: &Reading<'_>, told: Option<&Spanned<i64>>, usual: u64) -> Result<u64, FileError> {
-    let Some(told) = told else { return Ok(usual) };
-    let most = 0..=1_000_000_000;
-    u64::try_from(*told.get_ref())
-        .ok()
-        .filter(|value| most.contains(value))
-        .ok_or_else(|| reading.wrong(told, format!("{} is outside 0 to 1000000000", told.get_ref())))
-}
-
-fn share(
-    reading: &Reading<'_>,
-    told: Option<&Spanned<i64>>,
-    (least, most): (u16, u16),
-    usual: PerMille,
-) -> Result<PerMille, FileError> {
-    let Some(told) = told else { return Ok(usual) };
-    let value = u16::try_from(*told.get_ref()).ok().filter(|value| (least..=most).contains(value));
-    value.and_then(PerMille::new).ok_or_else(|| {
-        reading.wrong(told, format!("{} is outside {least} to {most} per mille", told.get_ref()))
-    })
-}
-
-fn dwell(reading: &Reading<'_>, told: Option<&Spanned<String>>, usual: Span) -> Result<Span, FileError> {
-    let Some(told) = told else { return Ok(usual) };
-    Span::parse(told.get_ref()).filter(|span| *span <= Span::days(60)).ok_or_else(|| {
-        reading.wrong(told, format!("`{}` is no time to stay; write \"1h\", at most \"60d\"", told.get_ref()))
     })
 }
 

@@ -27,23 +27,7 @@ pub(super) struct RuleKeys {
 }
 
 /// Minutes with traffic that have to be known before a pace is judged, unless a rule says otherwise.
-const HISTORY: u16 = 30;
-
-/// Reads a whole number within bounds.
-fn number(
-    reading: &Reading<'_>,
-    told: Option<&Spanned<i64>>,
-    (least, most): (i64, i64),
-    else_: i64,
-) -> Result<u64, FileError> {
-    let value = told.map_or(else_, |told| *told.get_ref());
-    match (u64::try_from(value), told) {
-        (Ok(value), None) => Ok(value),
-        (Ok(number), Some(_)) if (least..=most).contains(&value) => Ok(number),
-        (_, Some(told)) => Err(reading.wrong(told, format!("{value} is outside {least} to {most}"))),
-        (Err(_), None) => Ok(0),
-    }
-}
+const HISTORY: u64 = 30;
 
 /// The most calls that a rule may speak of.
 const MOST: i64 = 1_000_000_000;
@@ -62,16 +46,15 @@ impl RuleKeys {
         let kinds: Vec<(&str, Kind)> = Kind::ALL.into_iter().collect();
         let each = reading.one_of(Some(&self.each), &kinds)?.unwrap_or(Kind::Key);
         let then = reading.one_of(self.then.as_ref(), &Then::ALL)?.unwrap_or_default();
-        if name.is_empty() || !name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.')) {
-            return Err(
-                reading.wrong(whole, format!("`{name}` is no name of a rule: letters, digits, - and ."))
-            );
-        }
+        let named = reading.name(name, whole, "a rule")?;
         let small = |number: u64| u16::try_from(number).unwrap_or(u16::MAX);
         let many = |told: Option<&Spanned<i64>>| -> Result<Option<u64>, FileError> {
-            told.map(|told| number(reading, Some(told), (1, MOST), 1)).transpose()
+            told.map(|told| reading.whole(told, (1, MOST))).transpose()
         };
         let money = |told: Option<&Spanned<toml::Value>>| told.map(|told| reading.amount(told)).transpose();
+        let number = |told: &Option<Spanned<i64>>, bounds: (i64, i64), usual: u64| {
+            told.as_ref().map_or(Ok(usual), |told| reading.whole(told, bounds))
+        };
         let is_pace = self.times.is_some();
         let foreign = |keys: &[(&str, bool)], of: &str| {
             let found = keys.iter().find(|(_, is_there)| *is_there);
@@ -89,9 +72,9 @@ impl RuleKeys {
         let test = if let Some(same) = &self.same_call {
             invalid(foreign(&paced, "same-call"))?;
             invalid(foreign(&[capped.as_slice(), &[("times", is_pace)]].concat(), "same-call"))?;
-            let same = small(number(reading, Some(same), (2, i64::from(WIDEST)), 2)?);
+            let same = small(reading.whole(same, (2, i64::from(WIDEST)))?);
             let bounds = (i64::from(same), i64::from(WIDEST));
-            let among = small(number(reading, self.among.as_ref(), bounds, i64::from(same) * 2)?);
+            let among = small(number(&self.among, bounds, u64::from(same) * 2)?);
             Test::Loop { same, among: among.min(WIDEST) }
         } else if is_pace {
             invalid(foreign(&[looped, capped].concat(), "times"))?;
@@ -100,9 +83,9 @@ impl RuleKeys {
                 let what = "write from-calls = 150 or from-spend = 1, below which nothing is told";
                 return Err(reading.wrong(whole, format!("rule {name} looks at nothing: {what}")));
             }
-            let minutes = small(number(reading, self.minutes.as_ref(), (1, i64::from(LONGEST)), 5)?);
-            let history = small(number(reading, self.history.as_ref(), (1, 10_000), i64::from(HISTORY))?);
-            let times = number(reading, self.times.as_ref(), (2, 10_000), 4)?;
+            let minutes = small(number(&self.minutes, (1, i64::from(LONGEST)), 5)?);
+            let history = small(number(&self.history, (1, 10_000), HISTORY)?);
+            let times = number(&self.times, (2, 10_000), 4)?;
             Test::Pace { times: u32::try_from(times).unwrap_or(u32::MAX), minutes, history, calls, spend }
         } else {
             invalid(foreign(&[looped.as_slice(), &paced].concat(), "calls and spend"))?;
@@ -113,7 +96,7 @@ impl RuleKeys {
             }
             Test::Cap { calls, spend }
         };
-        Ok(Rule { name: name.into(), each, test, then })
+        Ok(Rule { name: named, each, test, then })
     }
 }
 

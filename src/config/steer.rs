@@ -69,29 +69,16 @@ impl SteerKeys {
         }
         let usual = Steer::default();
         let share = |told: &Option<Spanned<i64>>, usual: PerMille| {
-            let Some(told) = told else { return Ok(usual) };
-            let known =
-                u16::try_from(*told.get_ref()).ok().filter(|share| *share > 0).and_then(PerMille::new);
-            known.ok_or_else(|| {
-                reading.wrong(told, format!("{} is outside 1 to 1000 per mille", told.get_ref()))
-            })
+            told.as_ref().map_or(Ok(usual), |told| reading.share(told, (1, 1000)))
         };
-        let dwell = match &self.dwell {
-            None => usual.dwell,
-            Some(told) => {
-                Span::parse(told.get_ref()).filter(|span| *span >= Steer::SHORTEST).ok_or_else(|| {
-                    let what = "is no time for thresholds to stand; write \"15m\", at least \"10s\"";
-                    reading.wrong(told, format!("`{}` {what}", told.get_ref()))
-                })?
-            }
-        };
+        let dwell = self.dwell.as_ref().map_or(Ok(usual.dwell), |told| {
+            let what = "is no time for thresholds to stand; write \"15m\", at least \"10s\"";
+            reading.length(told, |span| span >= Steer::SHORTEST, what)
+        })?;
         let within = self.within.as_ref().map(|told| {
-            let span = Span::parse(told.get_ref()).filter(|span| *span <= Span::hours(1));
-            let millis = span.and_then(|span| u64::try_from(span.0 / 1000).ok()).filter(|millis| *millis > 0);
-            millis.ok_or_else(|| {
-                let what = "is no time for answers; write \"8s\" or \"1500ms\", at most \"1h\"";
-                reading.wrong(told, format!("`{}` {what}", told.get_ref()))
-            })
+            let what = "is no time for answers; write \"8s\" or \"1500ms\", at most \"1h\"";
+            let span = reading.length(told, |span| (Span(1_000)..=Span::hours(1)).contains(&span), what)?;
+            Ok(u64::try_from(span.0 / 1000).unwrap_or_default())
         });
         let steer = Steer {
             within_ms: within.transpose()?,

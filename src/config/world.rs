@@ -182,9 +182,8 @@ impl Reading<'_> {
     }
 
     fn span(&self, word: &Spanned<String>) -> Result<Span, FileError> {
-        let hint = "write 250ms, 90s, 5m or 1h";
-        let told = Span::parse(word.get_ref()).filter(|span| *span <= Span::days(366));
-        told.ok_or_else(|| self.wrong(word, format!("`{}` is no length of time; {hint}", word.get_ref())))
+        let what = "is no length of time; write 250ms, 90s, 5m or 1h";
+        self.length(word, |span| span <= Span::days(366), what)
     }
 
     fn times(&self, value: &Spanned<toml::Value>) -> Result<u32, FileError> {

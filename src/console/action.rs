@@ -5,101 +5,69 @@
 //! holds. Where Tune takes the arrows and digits for its thresholds, `<` `>`, `{` `}`, `(` `)` still move in time and
 //! F1 to F9 still change screens.
 
-/// Where an action's keys work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Context {
-    /// Everywhere but where text is typed.
-    Global,
-    /// In replay, on every screen.
-    Player,
-    /// On the screen Overview.
-    Overview,
-    /// On the screen Tune.
-    Tune,
-    /// On the screen Traffic.
-    Traffic,
-    /// On the screen Models.
-    Models,
-    /// On the screen Spend.
-    Spend,
-    /// On the screen Events.
-    Events,
-    /// On the screen Quality.
-    Quality,
-    /// On the screen Rollout.
-    Rollout,
-    /// On the screen Worlds.
-    Worlds,
-    /// In the view of one request.
-    Detail,
-    /// While a line is typed.
-    Prompt,
-    /// In the prompt box.
-    Ask,
-    /// In the palette.
-    Palette,
-    /// In the help.
-    Help,
-    /// Where something is to be confirmed.
-    Confirm,
+macro_rules! contexts {
+    ($(#[doc = $doc:literal] $name:ident $word:literal [$($replay:ident)*] [$($live:ident)*],)*) => {
+        /// Where an action's keys work.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Context {
+            $(#[doc = $doc] $name,)*
+        }
+
+        impl Context {
+            /// Returns the name that help and messages use.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $word,)* }
+            }
+
+            /// Returns the contexts that hold together, the one that wins first.
+            pub const fn layers(self, replay: bool) -> &'static [Self] {
+                match (self, replay) {
+                    $(
+                        (Self::$name, true) => &[$(Self::$replay),*],
+                        (Self::$name, false) => &[$(Self::$live),*],
+                    )*
+                }
+            }
+        }
+    };
 }
 
-impl Context {
-    /// Returns the name that help and messages use.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Global => "everywhere",
-            Self::Player => "replay",
-            Self::Overview => "overview",
-            Self::Tune => "tune",
-            Self::Traffic => "traffic",
-            Self::Models => "models",
-            Self::Spend => "spend",
-            Self::Events => "events",
-            Self::Quality => "quality",
-            Self::Rollout => "rollout",
-            Self::Worlds => "worlds",
-            Self::Detail => "request",
-            Self::Prompt => "prompt",
-            Self::Ask => "ask",
-            Self::Palette => "palette",
-            Self::Help => "help",
-            Self::Confirm => "confirm",
-        }
-    }
-
-    /// Returns the contexts that hold together, the one that wins first.
-    pub const fn layers(self, replay: bool) -> &'static [Self] {
-        match (self, replay) {
-            (Self::Prompt, _) => &[Self::Prompt],
-            (Self::Ask, _) => &[Self::Ask],
-            (Self::Palette, _) => &[Self::Palette],
-            (Self::Help, _) => &[Self::Help],
-            (Self::Confirm, _) => &[Self::Confirm],
-            (Self::Overview, true) => &[Self::Overview, Self::Player, Self::Global],
-            (Self::Overview, false) => &[Self::Overview, Self::Global],
-            (Self::Tune, true) => &[Self::Tune, Self::Player, Self::Global],
-            (Self::Tune, false) => &[Self::Tune, Self::Global],
-            (Self::Traffic, true) => &[Self::Traffic, Self::Player, Self::Global],
-            (Self::Traffic, false) => &[Self::Traffic, Self::Global],
-            (Self::Models, true) => &[Self::Models, Self::Player, Self::Global],
-            (Self::Models, false) => &[Self::Models, Self::Global],
-            (Self::Spend, true) => &[Self::Spend, Self::Player, Self::Global],
-            (Self::Spend, false) => &[Self::Spend, Self::Global],
-            (Self::Events, true) => &[Self::Events, Self::Player, Self::Global],
-            (Self::Events, false) => &[Self::Events, Self::Global],
-            (Self::Quality, true) => &[Self::Quality, Self::Player, Self::Global],
-            (Self::Quality, false) => &[Self::Quality, Self::Global],
-            (Self::Rollout, true) => &[Self::Rollout, Self::Player, Self::Global],
-            (Self::Rollout, false) => &[Self::Rollout, Self::Global],
-            (Self::Worlds, true) => &[Self::Worlds, Self::Player, Self::Global],
-            (Self::Worlds, false) => &[Self::Worlds, Self::Global],
-            (Self::Detail, true) => &[Self::Detail, Self::Player, Self::Global],
-            (Self::Detail, false) => &[Self::Detail, Self::Global],
-            (Self::Global | Self::Player, true) => &[Self::Player, Self::Global],
-            (Self::Global | Self::Player, false) => &[Self::Global],
-        }
-    }
+// Each with its name, and the contexts that hold together with it in a replay and without.
+contexts! {
+    /// Everywhere but where text is typed.
+    Global "everywhere" [Player Global] [Global],
+    /// In replay, on every screen.
+    Player "replay" [Player Global] [Global],
+    /// On the screen Overview.
+    Overview "overview" [Overview Player Global] [Overview Global],
+    /// On the screen Tune.
+    Tune "tune" [Tune Player Global] [Tune Global],
+    /// On the screen Traffic.
+    Traffic "traffic" [Traffic Player Global] [Traffic Global],
+    /// On the screen Models.
+    Models "models" [Models Player Global] [Models Global],
+    /// On the screen Spend.
+    Spend "spend" [Spend Player Global] [Spend Global],
+    /// On the screen Events.
+    Events "events" [Events Player Global] [Events Global],
+    /// On the screen Quality.
+    Quality "quality" [Quality Player Global] [Quality Global],
+    /// On the screen Rollout.
+    Rollout "rollout" [Rollout Player Global] [Rollout Global],
+    /// On the screen Worlds.
+    Worlds "worlds" [Worlds Player Global] [Worlds Global],
+    /// In the view of one request.
+    Detail "request" [Detail Player Global] [Detail Global],
+    /// While a line is typed.
+    Prompt "prompt" [Prompt] [Prompt],
+    /// In the prompt box.
+    Ask "ask" [Ask] [Ask],
+    /// In the palette.
+    Palette "palette" [Palette] [Palette],
+    /// In the help.
+    Help "help" [Help] [Help],
+    /// Where something is to be confirmed.
+    Confirm "confirm" [Confirm] [Confirm],
 }
 
 /// One row of the table.
@@ -288,6 +256,11 @@ impl Action {
         ACTIONS.get(self as usize).unwrap_or(&ACTIONS[0])
     }
 
+    /// Says whether it belongs to one context alone.
+    pub fn is_of(self, context: Context) -> bool {
+        self.spec().contexts == [context]
+    }
+
     /// Returns the rows that it moves a choice by, a page being ten; what is far enough for any list stands for its ends.
     pub fn rows(self) -> Option<isize> {
         match self {
@@ -304,12 +277,6 @@ impl Action {
     /// Finds an action by its id.
     pub fn by_id(id: &str) -> Option<Self> {
         ACTIONS.iter().find(|spec| spec.id == id).map(|spec| spec.action)
-    }
-
-    /// Says whether the action belongs to an overlay (prompt, palette, help), whose keys the palette does not list.
-    pub fn is_of_overlay(self) -> bool {
-        let overlays = [Context::Prompt, Context::Ask, Context::Palette, Context::Help, Context::Confirm];
-        self.spec().contexts.iter().all(|context| overlays.contains(context))
     }
 }
 
@@ -333,7 +300,10 @@ mod tests {
     #[test]
     fn names_in_the_palette_tell_actions_apart() {
         let mut names = BTreeSet::new();
-        for spec in ACTIONS.iter().filter(|spec| !spec.action.is_of_overlay()) {
+        // The palette does not list the keys of overlays.
+        let overlays = [Context::Prompt, Context::Ask, Context::Palette, Context::Help, Context::Confirm];
+        let is_of_overlay = |spec: &&Spec| spec.contexts.iter().all(|context| overlays.contains(context));
+        for spec in ACTIONS.iter().filter(|spec| !is_of_overlay(spec)) {
             assert!(names.insert(spec.name), "two actions are called {}", spec.name);
         }
     }

@@ -20,13 +20,13 @@ use ratatui::style::Modifier;
 use tui_input::backend::crossterm::to_input_request;
 use tui_input::{Input, InputRequest};
 
-use super::format;
 use super::paint::{self, Look};
 use super::screens::detail::{Line, ruler, wrapped};
-use super::text;
+use super::screens::figures;
 use super::theme::Role;
 use super::widgets::panel::Panel;
 use super::widgets::table::scrollbar;
+use super::{format, text};
 use crate::session::{Answer, Preview, Question, Reply, Snapshot, cost_text, preview};
 
 /// The longest prompt, in characters.
@@ -160,8 +160,7 @@ impl AskBox {
     /// Returns the box's place.
     fn place(area: Rect) -> Rect {
         let width = paint::box_width(area, 112);
-        let height = area.height.saturating_sub(2).min(34);
-        Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height }
+        paint::centred(area, width, area.height.saturating_sub(2).min(34))
     }
 
     /// Draws the box over the screen.
@@ -254,7 +253,7 @@ impl AskBox {
         let height = usize::from(at.height).max(1);
         let first = (row + 1).saturating_sub(height);
         for (line, words) in (0..at.height).zip(rows.iter().skip(first)) {
-            paint::text(buf, paint::nth_row(at, line), words, style, look.glyphs.ellipsis);
+            look.text(buf, paint::nth_row(at, line), words, style);
         }
         if self.focus == 0 && !at.is_empty() {
             let x = at.x.saturating_add(u16::try_from(*column).unwrap_or(0)).min(at.right() - 1);
@@ -387,18 +386,10 @@ fn preview_lines(found: &Preview, snapshot: &Snapshot, columns: usize, look: Loo
     for (stage, words) in &found.trail {
         lines.extend(wrapped(stage, words, LABEL, columns, (Role::Muted, Role::Text)));
     }
-    let weighed: Vec<String> = found
-        .features
-        .iter()
-        .map(|(name, weight)| {
-            let sign = if *weight < 0 { '-' } else { '+' };
-            let size = weight.unsigned_abs();
-            format!("{sign}{}.{:02} {name}", size / 100, size % 100)
-        })
-        .collect();
+    let weighed: Vec<String> =
+        found.features.iter().map(|(name, weight)| format!("{} {name}", figures::weight(*weight))).collect();
     if !weighed.is_empty() {
-        let words = weighed.join(" · ");
-        lines.extend(wrapped("weighed", &words, LABEL, columns, (Role::Muted, Role::Text)));
+        lines.extend(wrapped("weighed", &weighed.join(" · "), LABEL, columns, (Role::Muted, Role::Text)));
     }
     lines
 }

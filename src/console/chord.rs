@@ -119,16 +119,16 @@ impl Chord {
 
 /// One-character lower case; what has none stays.
 fn lower(c: char) -> char {
-    let mut all = c.to_lowercase();
-    let first = all.next().unwrap_or(c);
-    if all.next().is_none() { first } else { c }
+    alone(c.to_lowercase()).unwrap_or(c)
 }
 
 /// One-character upper case that comes back when lowered; what has none stays.
 fn upper(c: char) -> char {
-    let mut all = c.to_uppercase();
-    let first = all.next().unwrap_or(c);
-    if all.next().is_none() { first } else { c }
+    alone(c.to_uppercase()).unwrap_or(c)
+}
+
+fn alone(mut letters: impl Iterator<Item = char>) -> Option<char> {
+    letters.next().filter(|_| letters.next().is_none())
 }
 
 /// The modifiers as they are written, in their order.

@@ -78,9 +78,7 @@ impl Hints {
             // The mark of what is left out has its room, and does not touch the key behind it.
             let mark = if place + 1 < self.items.len() { 3 } else { 0 };
             if columns(item) + 2 + mark > usize::from(rest.width) {
-                if rest.width > 0 {
-                    look.sign(buf, rest.x, rest.y, look.glyphs.ellipsis, Role::KeyHint);
-                }
+                look.mark(buf, rest, look.glyphs.ellipsis, Role::KeyHint);
                 break;
             }
             rest = draw(item, rest, buf, look);

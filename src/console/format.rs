@@ -14,8 +14,14 @@ pub type Short = ArrayString<40>;
 /// What stands for a number nobody knows.
 pub const UNKNOWN: &str = "–";
 
+/// Writes a short text; what does not fit is left out.
+macro_rules! short {
+    ($($words:tt)*) => { $crate::console::format::written(format_args!($($words)*)) };
+}
+pub(crate) use short;
+
 /// Writes into a short text; what does not fit is left out.
-fn short(arguments: std::fmt::Arguments<'_>) -> Short {
+pub fn written(arguments: std::fmt::Arguments<'_>) -> Short {
     let mut out = Short::new();
     let _ = out.write_fmt(arguments);
     out
@@ -25,7 +31,8 @@ fn divide(number: u128, by: u128) -> u128 {
     number.saturating_add(by / 2).checked_div(by).unwrap_or(0)
 }
 
-fn push_grouped(out: &mut Short, number: u128) {
+/// Writes a number in full, its thousands apart.
+fn grouped(number: u128) -> Short {
     let mut groups = [0u16; 13];
     let mut used = 0;
     let mut rest = number;
@@ -37,30 +44,31 @@ fn push_grouped(out: &mut Short, number: u128) {
             break;
         }
     }
+    let mut out = Short::new();
     for (at, group) in groups.iter().take(used).rev().enumerate() {
         let _ = if at == 0 { write!(out, "{group}") } else { write!(out, ",{group:03}") };
     }
+    out
 }
 
 /// The steps of large numbers.
 const LARGE: [(u128, char); 4] =
     [(1_000_000, 'M'), (1_000_000_000, 'B'), (1_000_000_000_000, 'T'), (1_000_000_000_000_000, 'P')];
 
-/// Writes `number / scale` with a unit where it reaches a million; `None` below.
-fn push_large(out: &mut Short, number: u128, scale: u128) -> Option<()> {
+/// Writes `number / scale` with a unit where it reaches a million, in full below.
+fn large(number: u128, scale: u128) -> Short {
     if divide(number, scale) < 1_000_000 {
-        return None;
+        return grouped(divide(number, scale));
     }
     // The least unit in which no more than three digits stand before the point, after rounding.
     let fits = |step: u128| divide(number, scale.saturating_mul(step)) < 1000;
-    let (step, unit) = LARGE.iter().copied().find(|&(step, _)| fits(step)).or(LARGE.last().copied())?;
+    let [.., most] = LARGE;
+    let (step, unit) = LARGE.into_iter().find(|&(step, _)| fits(step)).unwrap_or(most);
     let tenths = divide(number, scale.saturating_mul(step / 10));
     if tenths >= 1000 {
-        push_grouped(out, divide(number, scale.saturating_mul(step)));
-    } else {
-        let _ = write!(out, "{}.{}", tenths / 10, tenths % 10);
+        return short!("{}{unit}", grouped(divide(number, scale.saturating_mul(step))));
     }
-    out.try_push(unit).ok()
+    short!("{}.{}{unit}", tenths / 10, tenths % 10)
 }
 
 /// Writes dollars: `$0.000123`, `$0.0123`, `$41.87`, `$9,120`, `$1.2M`.
@@ -76,17 +84,13 @@ pub fn money_change(amount: Pico) -> Short {
 fn signed_money(amount: Pico, plus: &str) -> Short {
     const PICO: u128 = 1_000_000_000_000;
     let size = amount.0.unsigned_abs();
-    let mut out = Short::new();
     if size == 0 {
-        let _ = out.write_str("$0");
-        return out;
+        return short!("$0");
     }
     let sign = if amount.0 < 0 { "-" } else { plus };
-    let smallest = PICO / 1_000_000;
-    if size < smallest / 2 {
-        return short(format_args!("{sign}<$0.000001"));
+    if size < PICO / 1_000_000 / 2 {
+        return short!("{sign}<$0.000001");
     }
-    let _ = write!(out, "{sign}$");
     // Rounding may carry into the next form: 0.99996 is $1.00, not $1.0000.
     let decimals: u32 = if divide(size, PICO / 1_000_000) < 1_000 {
         6
@@ -95,70 +99,56 @@ fn signed_money(amount: Pico, plus: &str) -> Short {
     } else if divide(size, PICO / 100) < 100_000 {
         2
     } else {
-        0
+        return short!("{sign}${}", large(size, PICO));
     };
-    if decimals == 0 {
-        if push_large(&mut out, size, PICO).is_none() {
-            push_grouped(&mut out, divide(size, PICO));
-        }
-        return out;
-    }
     let scale = 10u128.pow(decimals);
     let units = divide(size, PICO / scale);
-    push_grouped(&mut out, units / scale);
-    let _ = write!(out, ".{:0width$}", units % scale, width = decimals as usize);
-    out
+    short!("{sign}${}.{:0width$}", grouped(units / scale), units % scale, width = decimals as usize)
 }
 
 /// Writes a count in full: `12,408`.
 pub fn count(number: u64) -> Short {
-    let mut out = Short::new();
-    push_grouped(&mut out, u128::from(number));
-    out
+    grouped(number.into())
 }
 
 /// Writes a count short from a million on: `12,408`, `1.2M`.
 pub fn count_short(number: u64) -> Short {
-    let mut out = Short::new();
-    if push_large(&mut out, u128::from(number), 1).is_none() {
-        push_grouped(&mut out, u128::from(number));
-    }
-    out
+    large(number.into(), 1)
 }
 
 /// Writes a change of a count with its sign: `+794`, `-1,203`.
 pub fn count_change(number: i64) -> Short {
-    let mut out = Short::new();
-    if number != 0 {
-        let _ = out.write_char(if number < 0 { '-' } else { '+' });
-    }
-    push_grouped(&mut out, u128::from(number.unsigned_abs()));
-    out
+    let sign = match number {
+        ..0 => "-",
+        0 => "",
+        _ => "+",
+    };
+    short!("{sign}{}", count(number.unsigned_abs()))
 }
 
 /// Writes a per mille: `620 ‰`.
 pub fn per_mille(value: PerMille) -> Short {
-    short(format_args!("{} ‰", value.get()))
+    short!("{} ‰", value.get())
 }
 
 /// Writes a share as percent: `64.9 %`; [`UNKNOWN`] where there is nothing to take a share of.
 pub fn percent(part: u64, whole: u64) -> Short {
     if whole == 0 {
-        return short(format_args!("{UNKNOWN}"));
+        return short!("{UNKNOWN}");
     }
     let tenths = divide(u128::from(part) * 1000, u128::from(whole));
     // What is not nothing is not shown as nothing, and what is not all not as all.
     match (tenths, part) {
-        (0, 1..) => short(format_args!("<0.1 %")),
-        (1000, _) if part < whole => short(format_args!(">99.9 %")),
-        _ => short(format_args!("{}.{} %", tenths / 10, tenths % 10)),
+        (0, 1..) => short!("<0.1 %"),
+        (1000, _) if part < whole => short!(">99.9 %"),
+        _ => short!("{}.{} %", tenths / 10, tenths % 10),
     }
 }
 
 /// Writes the change from one amount to another as percent: `-13.2 %`.
 pub fn percent_change(from: i128, to: i128) -> Short {
     if from == 0 {
-        return short(format_args!("{UNKNOWN}"));
+        return short!("{UNKNOWN}");
     }
     let change = to.saturating_sub(from);
     let tenths = divide(change.unsigned_abs().saturating_mul(1000), from.unsigned_abs());
@@ -167,7 +157,7 @@ pub fn percent_change(from: i128, to: i128) -> Short {
         true => "+",
         false => "-",
     };
-    short(format_args!("{sign}{}.{} %", tenths / 10, tenths % 10))
+    short!("{sign}{}.{} %", tenths / 10, tenths % 10)
 }
 
 /// Writes the change between two shares, each a part of a whole, in percentage points: `+6.4 pt`. Rounded once, so that what
@@ -183,7 +173,7 @@ pub fn points_change(from: (u64, u64), to: (u64, u64)) -> Short {
         1.. => "+",
         _ => "-",
     };
-    short(format_args!("{sign}{}.{} pt", tenths / 10, tenths % 10))
+    short!("{sign}{}.{} pt", tenths / 10, tenths % 10)
 }
 
 /// Writes a span: `850 µs`, `120 ms`, `2.84 s`, `41.2 s`, `3 m 20 s`, `2 h 05 m`, `3 d 04 h`.
@@ -192,29 +182,29 @@ pub fn duration(span: Span) -> Short {
     let micros = span.0.unsigned_abs();
     let seconds = (micros + 500_000) / 1_000_000;
     match micros {
-        0 => short(format_args!("0 ms")),
-        1..1_000 => short(format_args!("{sign}{micros} µs")),
-        1_000..999_500 => short(format_args!("{sign}{} ms", (micros + 500) / 1_000)),
+        0 => short!("0 ms"),
+        1..1_000 => short!("{sign}{micros} µs"),
+        1_000..999_500 => short!("{sign}{} ms", (micros + 500) / 1_000),
         999_500..9_995_000 => {
             let hundredths = (micros + 5_000) / 10_000;
-            short(format_args!("{sign}{}.{:02} s", hundredths / 100, hundredths % 100))
+            short!("{sign}{}.{:02} s", hundredths / 100, hundredths % 100)
         }
         9_995_000..59_950_000 => {
             let tenths = (micros + 50_000) / 100_000;
-            short(format_args!("{sign}{}.{} s", tenths / 10, tenths % 10))
+            short!("{sign}{}.{} s", tenths / 10, tenths % 10)
         }
-        _ if seconds < 3_600 => short(format_args!("{sign}{} m {:02} s", seconds / 60, seconds % 60)),
+        _ if seconds < 3_600 => short!("{sign}{} m {:02} s", seconds / 60, seconds % 60),
         _ if seconds < 86_400 => {
-            short(format_args!("{sign}{} h {:02} m", seconds / 3_600, seconds / 60 % 60))
+            short!("{sign}{} h {:02} m", seconds / 3_600, seconds / 60 % 60)
         }
-        _ => short(format_args!("{sign}{} d {:02} h", seconds / 86_400, seconds / 3_600 % 24)),
+        _ => short!("{sign}{} d {:02} h", seconds / 86_400, seconds / 3_600 % 24),
     }
 }
 
 /// Writes how often something happens, from a number of events in a span: `12.4/s`, `3.1/min`.
 pub fn rate(events: u64, span: Span) -> Short {
     let Some(micros) = u128::try_from(span.0).ok().filter(|&micros| micros > 0) else {
-        return short(format_args!("{UNKNOWN}"));
+        return short!("{UNKNOWN}");
     };
     let tenths =
         |micros_per_unit: u128| divide(u128::from(events).saturating_mul(micros_per_unit * 10), micros);
@@ -225,19 +215,15 @@ pub fn rate(events: u64, span: Span) -> Short {
             _ => (tenths(3_600_000_000), "h"),
         },
     };
-    let mut out = Short::new();
-    if tenths >= 10_000 {
-        push_grouped(&mut out, divide(tenths, 10));
-    } else {
-        let _ = write!(out, "{}.{}", tenths / 10, tenths % 10);
+    match tenths {
+        10_000.. => short!("{}/{unit}", grouped(divide(tenths, 10))),
+        _ => short!("{}.{}/{unit}", tenths / 10, tenths % 10),
     }
-    let _ = write!(out, "/{unit}");
-    out
 }
 
 /// Writes a number that may be unknown.
 pub fn or_unknown<T>(value: Option<T>, write: impl FnOnce(T) -> Short) -> Short {
-    value.map_or_else(|| short(format_args!("{UNKNOWN}")), write)
+    value.map_or_else(|| short!("{UNKNOWN}"), write)
 }
 
 #[cfg(test)]

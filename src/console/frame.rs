@@ -11,13 +11,12 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use std::fmt::Write as _;
 
-use super::format;
 use super::paint::{self, Look};
 use super::screen::{FiguresOf, Scene, Screen, ScreenId};
 use super::screens::{events, spend};
-use super::text;
 use super::theme::Role;
 use super::widgets::replay::{PlayState, ReplayBar, Strip, WHOLE};
+use super::{format, text};
 use crate::session::{LiveView, Log, NoteKind, Play, Reading, Severity, Snapshot, Speed, window_label};
 use crate::units::Instant;
 
@@ -184,11 +183,10 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
     let skipped = snapshot.log.skipped.count;
     let mut right = area;
     for fault in faults(snapshot) {
-        let wide = |words: &str| u16::try_from(text::width(words)).unwrap_or(u16::MAX - FOR_THE_REST);
-        let full = wide(&fault.full) + FOR_THE_REST <= right.width;
+        let full = text::columns(&fault.full).saturating_add(FOR_THE_REST) <= right.width;
         let words = if full { &fault.full } else { &fault.short };
         // Cut rather than left out: part of a warning still warns.
-        let room = wide(words).saturating_add(2).min(right.width.saturating_sub(FOR_THE_STATE));
+        let room = text::columns(words).saturating_add(2).min(right.width.saturating_sub(FOR_THE_STATE));
         if room < 8 {
             break;
         }
@@ -197,8 +195,8 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
         right.width -= room;
     }
     let mut put_at_right = |words: &str, role: Role, buf: &mut Buffer| -> u16 {
-        let wide = u16::try_from(text::width(words)).unwrap_or(0) + 2;
-        if wide + 30 <= right.width {
+        let wide = text::columns(words).saturating_add(2);
+        if wide.saturating_add(30) <= right.width {
             let at = Rect { x: right.right() - wide, width: wide - 1, ..right };
             look.text(buf, at, words, role);
             right.width -= wide;
@@ -290,7 +288,7 @@ pub fn tabs(scene: Scene<'_>, front: &dyn Screen, area: Rect, buf: &mut Buffer) 
         let style = look.style(if active { Role::TabActive } else { Role::Tab });
         let name =
             if is_named { format!("{key}{number} {}", screen.name()) } else { format!("{key}{number}") };
-        paint::text(buf, at, &name, style, look.glyphs.ellipsis);
+        look.text(buf, at, &name, style);
     }
     let room = Rect { x: used, width: area.right().saturating_sub(used + 1), ..area };
     let scope = scope(scene, front, usize::from(room.width));
@@ -300,24 +298,27 @@ pub fn tabs(scene: Scene<'_>, front: &dyn Screen, area: Rect, buf: &mut Buffer) 
 /// Says what the screen's figures are of, as fully as there is room: window, reading, how much is estimated, prices,
 /// classifier. A panel says it again only where its own differ.
 pub(super) fn scope(scene: Scene<'_>, front: &dyn Screen, room: usize) -> String {
+    let is_live = scene.snapshot.live.is_some();
+    let words = match front.figures_of() {
+        FiguresOf::Budgets if is_live => "budgets in force, now",
+        FiguresOf::Budgets if room < 27 => "budgets so far",
+        FiguresOf::Budgets => "budgets so far, as recorded",
+        FiguresOf::Events if is_live => "alerts in force, now",
+        FiguresOf::Events if room < 25 => "would be told",
+        FiguresOf::Events => "what would have been told",
+        FiguresOf::Rollout if room < 20 => "by stage",
+        FiguresOf::Rollout => "each in its own stage",
+        FiguresOf::Worlds if room < 20 => "routed",
+        FiguresOf::Worlds => "routed, estimates ~",
+        of @ (FiguresOf::Window | FiguresOf::Played | FiguresOf::WhatIf) => return requests(scene, of, room),
+    };
+    words.to_owned()
+}
+
+/// Says which requests figures are of.
+fn requests(scene: Scene<'_>, of: FiguresOf, room: usize) -> String {
     let (snapshot, dot) = (scene.snapshot, scene.look.glyphs.dot);
-    if front.figures_of() == FiguresOf::Budgets {
-        let (so_far, brief) = ("budgets so far, as recorded", "budgets so far");
-        let so_far = if room < so_far.len() { brief } else { so_far };
-        return if snapshot.live.is_some() { "budgets in force, now" } else { so_far }.to_owned();
-    }
-    if front.figures_of() == FiguresOf::Events {
-        let (told, brief) = ("what would have been told", "would be told");
-        let told = if room < told.len() { brief } else { told };
-        return if snapshot.live.is_some() { "alerts in force, now" } else { told }.to_owned();
-    }
-    if front.figures_of() == FiguresOf::Rollout {
-        return if room < 20 { "by stage" } else { "each in its own stage" }.to_owned();
-    }
-    if front.figures_of() == FiguresOf::Worlds {
-        return if room < 20 { "routed" } else { "routed, estimates ~" }.to_owned();
-    }
-    let listed = front.figures_of() == FiguresOf::Played;
+    let listed = of == FiguresOf::Played;
     let all = &if listed { &snapshot.to_date } else { &snapshot.totals }.all;
     let (window, brief) = match snapshot.window.window {
         _ if listed && snapshot.live.is_some() => ("all so far".to_owned(), "so far".to_owned()),
@@ -330,12 +331,11 @@ pub(super) fn scope(scene: Scene<'_>, front: &dyn Screen, room: usize) -> String
         None => ("all so far".to_owned(), "so far".to_owned()),
     };
     // What-if is of the routed reading, whichever is shown elsewhere.
-    let tune = front.figures_of() == FiguresOf::WhatIf;
+    let tune = of == FiguresOf::WhatIf;
     let reading = if tune { Reading::Routed } else { snapshot.reading }.name();
     let share = format::percent(all.estimated, all.requests);
     let (standing, short) = match (all.estimated, all.requests) {
-        _ if tune => (String::new(), String::new()),
-        (_, 0) => (String::new(), String::new()),
+        (_, requests) if tune || requests == 0 => (String::new(), String::new()),
         (0, _) => (format!(" {dot} observed"), format!(" {dot} observed")),
         _ => {
             let whole = share.split_once('.').map_or("<1", |(whole, _)| whole);

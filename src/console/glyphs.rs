@@ -15,115 +15,71 @@ pub enum GlyphSet {
     Ascii,
 }
 
-/// The signs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Glyphs {
-    /// Which set this is.
-    pub set: GlyphSet,
-    /// Columns that grow upwards, from nothing to full in eighths.
-    pub up: [char; 9],
-    /// Rows that grow to the right, from nothing to full in eighths.
-    pub right: [char; 9],
-    /// Lines: horizontal and vertical.
-    pub line: (char, char),
-    /// Corners: top left, top right, bottom left, bottom right.
-    pub corner: (char, char, char, char),
-    /// Ticks on an axis: at the left axis, at the bottom axis, where both meet.
-    pub tick: (char, char, char),
-    /// A dashed vertical line.
-    pub dashed: char,
-    /// Play, pause, follow.
-    pub play: (char, char, char),
-    /// The policy in force, the one being tried: at thresholds.
-    pub threshold: (char, char),
-    /// The policy in force, the one being tried: in charts.
-    pub point: (char, char),
-    /// A mark the operator set.
-    pub mark: char,
-    /// Something wrong; something to look at; all well.
-    pub state: (char, char, char),
-    /// More, less, the same.
-    pub change: (char, char, char),
-    /// The chosen row.
-    pub chosen: char,
-    /// Pointers to the left and right.
-    pub arrow: (char, char),
-    /// A full and an empty step of a gauge.
-    pub gauge: (char, char),
-    /// Part of a bar that is set aside.
-    pub held: char,
-    /// Text was truncated here.
-    pub ellipsis: char,
-    /// No value.
-    pub absent: char,
-    /// A separating dot.
-    pub dot: char,
-    /// The empty part of a bar.
-    pub empty: char,
-    /// Scrollbar: track and thumb.
-    pub scroll: (char, char),
-    /// A point where nothing else can be drawn.
-    pub speck: char,
-    /// Where what is certified begins, and the line from there on.
-    pub certified: (char, char),
+macro_rules! glyphs {
+    ($($(#[doc = $doc:literal])* $name:ident: $kind:ty = $drawn:expr, $ascii:expr;)*) => {
+        /// The signs.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub struct Glyphs {
+            /// Which set this is.
+            pub set: GlyphSet,
+            $($(#[doc = $doc])* pub $name: $kind,)*
+        }
+
+        const BRAILLE: Glyphs = Glyphs { set: GlyphSet::Braille, $($name: $drawn,)* };
+        const BLOCK: Glyphs = Glyphs { set: GlyphSet::Block, ..BRAILLE };
+        const ASCII: Glyphs = Glyphs { set: GlyphSet::Ascii, $($name: $ascii,)* };
+    };
 }
 
-const BRAILLE: Glyphs = Glyphs {
-    set: GlyphSet::Braille,
-    up: [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'],
-    right: [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉', '█'],
-    line: ('─', '│'),
-    corner: ('╭', '╮', '╰', '╯'),
-    tick: ('┤', '┬', '└'),
-    dashed: '┊',
-    play: ('▶', '‖', '»'),
-    threshold: ('▲', '△'),
-    point: ('●', '○'),
-    mark: '⚑',
-    state: ('✗', '!', '✓'),
-    change: ('▲', '▼', '='),
-    chosen: '▸',
-    arrow: ('◀', '▶'),
-    gauge: ('▰', '▱'),
-    held: '▒',
-    ellipsis: '…',
-    absent: '–',
-    dot: '·',
-    empty: '·',
-    scroll: ('│', '█'),
-    speck: '•',
-    certified: ('┃', '━'),
-};
-
-const BLOCK: Glyphs = Glyphs { set: GlyphSet::Block, ..BRAILLE };
-
-const ASCII: Glyphs = Glyphs {
-    set: GlyphSet::Ascii,
-    up: [' ', '.', '.', ':', ':', '|', '|', '#', '#'],
-    right: [' ', '-', '-', '-', '=', '=', '=', '#', '#'],
-    line: ('-', '|'),
-    corner: ('+', '+', '+', '+'),
-    tick: ('+', '+', '+'),
-    dashed: ':',
-    play: ('>', '|', '>'),
-    threshold: ('^', 'v'),
-    point: ('@', 'o'),
-    mark: 'M',
-    state: ('x', '!', '+'),
-    change: ('^', 'v', '='),
-    chosen: '>',
-    arrow: ('<', '>'),
-    gauge: ('#', '.'),
-    held: '=',
-    // Not `~`, which stands before estimates.
-    ellipsis: '\\',
-    absent: '-',
-    dot: '|',
-    empty: '.',
-    scroll: ('|', '#'),
-    speck: '*',
-    certified: ('[', '='),
-};
+// Each as it is drawn, and in ASCII.
+glyphs! {
+    /// Columns that grow upwards, from nothing to full in eighths.
+    up: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'], [' ', '.', '.', ':', ':', '|', '|', '#', '#'];
+    /// Rows that grow to the right, from nothing to full in eighths.
+    right: [char; 9] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉', '█'], [' ', '-', '-', '-', '=', '=', '=', '#', '#'];
+    /// Lines: horizontal and vertical.
+    line: (char, char) = ('─', '│'), ('-', '|');
+    /// Corners: top left, top right, bottom left, bottom right.
+    corner: (char, char, char, char) = ('╭', '╮', '╰', '╯'), ('+', '+', '+', '+');
+    /// Ticks on an axis: at the left axis, at the bottom axis, where both meet.
+    tick: (char, char, char) = ('┤', '┬', '└'), ('+', '+', '+');
+    /// A dashed vertical line.
+    dashed: char = '┊', ':';
+    /// Play, pause, follow.
+    play: (char, char, char) = ('▶', '‖', '»'), ('>', '|', '>');
+    /// The policy in force, the one being tried: at thresholds.
+    threshold: (char, char) = ('▲', '△'), ('^', 'v');
+    /// The policy in force, the one being tried: in charts.
+    point: (char, char) = ('●', '○'), ('@', 'o');
+    /// A mark the operator set.
+    mark: char = '⚑', 'M';
+    /// Something wrong; something to look at; all well.
+    state: (char, char, char) = ('✗', '!', '✓'), ('x', '!', '+');
+    /// More, less, the same.
+    change: (char, char, char) = ('▲', '▼', '='), ('^', 'v', '=');
+    /// The chosen row.
+    chosen: char = '▸', '>';
+    /// Pointers to the left and right.
+    arrow: (char, char) = ('◀', '▶'), ('<', '>');
+    /// A full and an empty step of a gauge.
+    gauge: (char, char) = ('▰', '▱'), ('#', '.');
+    /// Part of a bar that is set aside.
+    held: char = '▒', '=';
+    /// Text was truncated here. In ASCII not `~`, which stands before estimates.
+    ellipsis: char = '…', '\\';
+    /// No value.
+    absent: char = '–', '-';
+    /// A separating dot.
+    dot: char = '·', '|';
+    /// The empty part of a bar.
+    empty: char = '·', '.';
+    /// Scrollbar: track and thumb.
+    scroll: (char, char) = ('│', '█'), ('|', '#');
+    /// A point where nothing else can be drawn.
+    speck: char = '•', '*';
+    /// Where what is certified begins, and the line from there on.
+    certified: (char, char) = ('┃', '━'), ('[', '=');
+}
 
 impl Glyphs {
     /// Returns the signs of a set.

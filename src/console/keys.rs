@@ -66,10 +66,11 @@ pub enum KeymapError {
 pub struct Keymap {
     bindings: FxHashMap<(Context, Chord), Action>,
     /// The keys of each action as they were written, in the order of the table.
-    written: Vec<Vec<Chord>>,
-    /// Whether the written keys are a range of digits.
-    ranges: Vec<Option<Chord>>,
+    written: Vec<Written>,
 }
+
+/// Keys as they were written, and the first of them that stands for a range of digits.
+type Written = (Vec<Chord>, Option<Chord>);
 
 /// The key that always quits.
 pub fn is_quit(chord: Chord) -> bool {
@@ -94,36 +95,25 @@ impl Keymap {
     /// Builds the keymap from the table, with the user's own keys in place of the table's.
     pub fn build(remaps: &[Remap]) -> Result<Self, KeymapError> {
         let mut places: Vec<Option<String>> = vec![None; ACTIONS.len()];
-        let mut written: Vec<Vec<Chord>> = Vec::with_capacity(ACTIONS.len());
-        let mut ranges = vec![None; ACTIONS.len()];
-        for (spec, range) in ACTIONS.iter().zip(&mut ranges) {
-            let (chords, is_range) = read_all(spec.keys.iter().copied(), "built-in keys")?;
-            written.push(chords);
-            *range = is_range;
-        }
+        let table = ACTIONS.iter().map(|spec| read_all(spec.keys.iter().copied(), "built-in keys"));
+        let mut written = table.collect::<Result<Vec<Written>, _>>()?;
         for remap in remaps {
             let place = format!("{}:{}", remap.origin, remap.line);
             let Some(action) = Action::by_id(&remap.action) else {
                 let suggestion = nearest_id(&remap.action);
                 return Err(KeymapError::NoAction { place, id: remap.action.clone(), suggestion });
             };
-            let (chords, range) = read_all(remap.keys.iter().map(String::as_str), &place)?;
-            for &chord in &chords {
+            let own = read_all(remap.keys.iter().map(String::as_str), &place)?;
+            for &chord in &own.0 {
                 if let Some(why) = reserved(chord, action) {
                     return Err(KeymapError::Reserved { place, chord, id: action.spec().id, why });
                 }
             }
-            let at = action as usize;
-            if let (Some(keys), Some(slot), Some(from)) =
-                (written.get_mut(at), ranges.get_mut(at), places.get_mut(at))
-            {
-                *keys = chords;
-                *slot = range;
-                *from = Some(place);
-            }
+            written[action as usize] = own;
+            places[action as usize] = Some(place);
         }
         let mut bindings = FxHashMap::default();
-        for (spec, chords) in ACTIONS.iter().zip(&written) {
+        for (spec, (chords, _)) in ACTIONS.iter().zip(&written) {
             for (&context, &chord) in
                 spec.contexts.iter().flat_map(|on| chords.iter().map(move |key| (on, key)))
             {
@@ -141,7 +131,7 @@ impl Keymap {
                 }
             }
         }
-        Ok(Self { bindings, written, ranges })
+        Ok(Self { bindings, written })
     }
 
     /// Finds what a key does: the first context that knows it wins. Ctrl-C quits everywhere.
@@ -197,7 +187,7 @@ impl Keymap {
 
     /// Lists the keys of an action as they were written, whether or not they work here.
     pub fn keys(&self, action: Action) -> &[Chord] {
-        self.written.get(action as usize).map_or(&[], Vec::as_slice)
+        self.written.get(action as usize).map_or(&[], |(chords, _)| chords.as_slice())
     }
 
     /// Lists those keys of an action that do it in these contexts, best first.
@@ -230,7 +220,7 @@ impl Keymap {
     }
 
     fn is_range(&self, action: Action, chord: Chord) -> bool {
-        self.ranges.get(action as usize).copied().flatten() == Some(chord)
+        self.written.get(action as usize).is_some_and(|(_, range)| *range == Some(chord))
     }
 
     fn label(&self, action: Action, chord: Chord, ascii: bool) -> String {
@@ -259,18 +249,11 @@ impl Default for Keymap {
     /// The table's own keys.
     fn default() -> Self {
         // A test holds that the table alone always builds.
-        Self::build(&[]).unwrap_or_else(|_| Self {
-            bindings: FxHashMap::default(),
-            written: Vec::new(),
-            ranges: Vec::new(),
-        })
+        Self::build(&[]).unwrap_or_else(|_| Self { bindings: FxHashMap::default(), written: Vec::new() })
     }
 }
 
-fn read_all<'a>(
-    keys: impl Iterator<Item = &'a str>,
-    place: &str,
-) -> Result<(Vec<Chord>, Option<Chord>), KeymapError> {
+fn read_all<'a>(keys: impl Iterator<Item = &'a str>, place: &str) -> Result<Written, KeymapError> {
     let mut chords = Vec::new();
     let mut range = None;
     for key in keys {

@@ -44,24 +44,49 @@ impl Look<'_> {
         self::sign(buf, x, y, sign, self.style(role));
     }
 
+    /// Writes one sign at the start of an area, where it has room.
+    pub fn mark(self, buf: &mut Buffer, at: Rect, sign: char, ink: impl Ink) {
+        if !at.is_empty() {
+            self::sign(buf, at.x, at.y, sign, ink.style(self));
+        }
+    }
+
     /// Writes a text as [`text()`] does; returns the columns used.
-    pub fn text(self, buf: &mut Buffer, at: Rect, words: &str, role: Role) -> u16 {
-        text(buf, at, words, self.style(role), self.glyphs.ellipsis)
+    pub fn text(self, buf: &mut Buffer, at: Rect, words: &str, ink: impl Ink) -> u16 {
+        text(buf, at, words, ink.style(self), self.glyphs.ellipsis)
     }
 
     /// Writes a text at the right end; returns the columns used.
-    pub fn text_right(self, buf: &mut Buffer, at: Rect, words: &str, role: Role) -> u16 {
-        text_right(buf, at, words, self.style(role), self.glyphs.ellipsis)
+    pub fn text_right(self, buf: &mut Buffer, at: Rect, words: &str, ink: impl Ink) -> u16 {
+        text_right(buf, at, words, ink.style(self), self.glyphs.ellipsis)
     }
 
     /// Writes a text in the middle; returns the columns used.
-    pub fn text_middle(self, buf: &mut Buffer, at: Rect, words: &str, role: Role) -> u16 {
-        text_middle(buf, at, words, self.style(role), self.glyphs.ellipsis)
+    pub fn text_middle(self, buf: &mut Buffer, at: Rect, words: &str, ink: impl Ink) -> u16 {
+        text_middle(buf, at, words, ink.style(self), self.glyphs.ellipsis)
     }
 
     /// Writes a text over the rows of `at`, as [`wrapped`] does.
     pub fn wrapped(self, buf: &mut Buffer, at: Rect, words: &str, role: Role) {
         wrapped(buf, at, words, self.style(role), self.glyphs.ellipsis);
+    }
+}
+
+/// What words are written in: the style of a role, or one of their own.
+pub trait Ink {
+    /// Returns the style.
+    fn style(self, look: Look<'_>) -> Style;
+}
+
+impl Ink for Role {
+    fn style(self, look: Look<'_>) -> Style {
+        look.style(self)
+    }
+}
+
+impl Ink for Style {
+    fn style(self, _: Look<'_>) -> Style {
+        self
     }
 }
 
@@ -199,7 +224,7 @@ fn letter(buf: &mut Buffer, at: Rect, x: u16, c: char, style: Style) -> u16 {
 
 /// Writes a text at the right end of the first row of `at`; returns the columns used.
 pub fn text_right(buf: &mut Buffer, at: Rect, words: &str, style: Style, ellipsis: char) -> u16 {
-    let wide = u16::try_from(text::width(words)).unwrap_or(u16::MAX).min(at.width);
+    let wide = text::columns(words).min(at.width);
     let start = at.right().saturating_sub(wide);
     text(buf, Rect { x: start, width: wide, ..at }, words, style, ellipsis)
 }
@@ -229,7 +254,7 @@ pub fn more(buf: &mut Buffer, at: Rect, lines: usize, look: Look<'_>) {
 
 /// Writes a text in the middle of the first row of `at`; returns the columns used.
 pub fn text_middle(buf: &mut Buffer, at: Rect, words: &str, style: Style, ellipsis: char) -> u16 {
-    let wide = u16::try_from(text::width(words)).unwrap_or(u16::MAX).min(at.width);
+    let wide = text::columns(words).min(at.width);
     let start = at.left().saturating_add((at.width - wide) / 2);
     text(buf, Rect { x: start, width: wide, ..at }, words, style, ellipsis)
 }
@@ -246,6 +271,12 @@ pub fn split_top(area: Rect, rows: u16) -> (Rect, Rect) {
     let rows = rows.min(area.height);
     let rest = Rect { y: area.y.saturating_add(rows), height: area.height - rows, ..area };
     (Rect { height: rows, ..area }, rest)
+}
+
+/// Returns a place of a size in the middle of an area that is as large.
+pub fn centred(area: Rect, width: u16, height: u16) -> Rect {
+    let (x, y) = (area.x + (area.width - width) / 2, area.y + (area.height - height) / 2);
+    Rect { x, y, width, height }
 }
 
 /// Leaves a column free at both sides, so that nothing touches a frame.

@@ -11,6 +11,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::action::{Action, Context};
+use super::format::short;
 use super::keys::Keymap;
 use super::paint::{self, Look};
 use super::prompt::Prompt;
@@ -141,8 +142,7 @@ impl Palette {
     pub fn render(&self, screen: Rect, buf: &mut Buffer, look: Look<'_>, keymap: &Keymap) {
         let area = Self::area(screen.intersection(buf.area));
         paint::clear(buf, area, look.theme.popup());
-        let mut scope = super::format::Short::new();
-        let _ = fmt::Write::write_fmt(&mut scope, format_args!("{} actions", self.found.len()));
+        let scope = short!("{} actions", self.found.len());
         let inner = Panel { title: "Actions", scope: &scope, focus: true }.render(area, buf, look);
         let (line, list) = paint::split_top(inner, 1);
         self.prompt.render(": ", "type a few letters", line, buf, look);
@@ -173,10 +173,10 @@ impl Palette {
     ) {
         let spec = found.action.spec();
         let keys = keymap.labels_here(self.layers, found.action, look.glyphs.is_ascii());
-        let wide = u16::try_from(text::width(&keys)).unwrap_or(u16::MAX).min(at.width / 3);
+        let wide = text::columns(&keys).min(at.width / 3);
         let (_, inside) = paint::split_left(at, 1);
         let (words, place) = paint::split_left(inside, inside.width.saturating_sub(wide + 1));
-        let used = paint::text(buf, words, spec.name, look.theme.popup(), look.glyphs.ellipsis);
+        let used = look.text(buf, words, spec.name, look.theme.popup());
         for &letter in &found.letters {
             // Names are ASCII, so letters are columns.
             if let Some(offset) = u16::try_from(letter).ok().filter(|&offset| offset < used) {

@@ -124,7 +124,7 @@ impl Prompt {
         }
         // The last column is kept for the cursor, so the text ends before it and is not marked as cut.
         let (kept, _) = text::fit(shown, usize::from(line.width));
-        paint::text(buf, line, shown.get(..kept).unwrap_or_default(), style, look.glyphs.ellipsis);
+        look.text(buf, line, shown.get(..kept).unwrap_or_default(), style);
         let cursor = u16::try_from(self.input.visual_cursor().saturating_sub(hidden)).unwrap_or(u16::MAX);
         let x = line.x.saturating_add(cursor).min(line.right() - 1);
         let block = look.theme.base().patch(style).add_modifier(Modifier::REVERSED);

@@ -97,6 +97,16 @@ pub struct View {
     pub read_only: bool,
 }
 
+impl View {
+    /// Gives all of an area to the panel with the keys where it is zoomed, or where the area is too low for more than one.
+    pub fn alone<const PANELS: usize>(self, area: Rect, least: u16) -> Option<[Rect; PANELS]> {
+        let none = Rect { width: 0, height: 0, ..area };
+        let focus = self.focus.min(PANELS - 1);
+        let places = || std::array::from_fn(|panel| if panel == focus { area } else { none });
+        (self.zoomed || area.height < least).then(places)
+    }
+}
+
 /// All that a drawing rests on, besides the screen's own state.
 #[derive(Clone, Copy)]
 pub struct Scene<'a> {
@@ -196,15 +206,14 @@ pub trait Screen {
         FiguresOf::Window
     }
 
-    /// Draws the body.
+    /// Draws the body; the area lies within the buffer.
     fn draw(&self, scene: Scene<'_>, area: Rect, buf: &mut Buffer);
 
     /// Takes an action.
     fn act(&mut self, view: View, action: Action, snapshot: &Snapshot) -> Asks;
 
     /// Takes the mouse; `area` is where the body was drawn.
-    fn point(&mut self, view: &mut View, pointer: Pointer, area: Rect, snapshot: &Snapshot) -> Asks {
-        let _ = (view, pointer, area, snapshot);
+    fn point(&mut self, _view: &mut View, _pointer: Pointer, _area: Rect, _snapshot: &Snapshot) -> Asks {
         Asks::new()
     }
 
@@ -214,20 +223,17 @@ pub trait Screen {
     }
 
     /// Takes a digit.
-    fn digit(&mut self, view: View, digit: char) -> Asks {
-        let _ = (view, digit);
+    fn digit(&mut self, _view: View, _digit: char) -> Asks {
         Asks::new()
     }
 
     /// Hears that it is shown; returns what the session is to work out for it.
-    fn shown(&mut self, snapshot: &Snapshot) -> Option<Command> {
-        let _ = snapshot;
+    fn shown(&mut self, _snapshot: &Snapshot) -> Option<Command> {
         None
     }
 
     /// Does a stretch of what takes longer than a moment; says whether more is to do.
-    fn work(&mut self, snapshot: &Snapshot) -> bool {
-        let _ = snapshot;
+    fn work(&mut self, _snapshot: &Snapshot) -> bool {
         false
     }
 

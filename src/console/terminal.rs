@@ -7,6 +7,7 @@ use std::io::{self, Stdout, Write};
 use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use base64::engine::{Engine, general_purpose::STANDARD};
 use crossterm::event::{
     DisableBracketedPaste, DisableFocusChange, DisableMouseCapture, EnableBracketedPaste, EnableFocusChange,
     EnableMouseCapture,
@@ -94,7 +95,7 @@ pub enum Copied {
 
 /// Copies a text to the terminal's clipboard (OSC 52) where it is no longer than `limit` bytes once encoded.
 pub fn copy(out: &mut impl Write, text: &str, limit: usize) -> io::Result<Copied> {
-    let encoded = base64(text.as_bytes());
+    let encoded = STANDARD.encode(text);
     if encoded.len() > limit {
         return Ok(Copied::TooLong);
     }
@@ -110,21 +111,6 @@ pub fn notify(out: &mut impl Write, words: Option<&str>) -> io::Result<()> {
         None => out.write_all(b"\x07")?,
     }
     out.flush()
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let byte = |at: usize| chunk.get(at).copied().map_or(0, u32::from);
-        let all = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for at in 0..4usize {
-            let index = (all >> (18 - 6 * at) & 63) as usize;
-            let letter = LETTERS.get(index).copied().filter(|_| at <= chunk.len()).unwrap_or(b'=');
-            out.push(char::from(letter));
-        }
-    }
-    out
 }
 
 /// The taken terminal; dropping it gives it back.
@@ -291,7 +277,7 @@ mod tests {
         for (plain, encoded) in
             [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")]
         {
-            assert_eq!(base64(plain.as_bytes()), encoded);
+            assert_eq!(STANDARD.encode(plain), encoded);
         }
         let mut out = Vec::new();
         notify(&mut out, None).unwrap();

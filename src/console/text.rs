@@ -11,6 +11,11 @@ pub fn width(text: &str) -> usize {
     if text.is_ascii() { text.len() } else { text.width() }
 }
 
+/// Measures a text in columns of a terminal, where more than there can be is as many as there can be.
+pub fn columns(text: &str) -> u16 {
+    u16::try_from(width(text)).unwrap_or(u16::MAX)
+}
+
 /// Finds where to truncate a text so that what is kept fits in `columns`: the byte, and the columns kept.
 pub fn fit(text: &str, columns: usize) -> (usize, usize) {
     if text.is_ascii() {

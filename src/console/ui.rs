@@ -107,7 +107,7 @@ impl Ui {
 
     /// Draws the body of the screen.
     pub fn draw(&self, snapshot: &Snapshot, look: Look<'_>, area: Rect, buf: &mut Buffer) {
-        self.front().draw(self.scene(snapshot, look), area, buf);
+        self.front().draw(self.scene(snapshot, look), area.intersection(buf.area), buf);
     }
 
     /// Takes an action that belongs to the screen or the request view.

@@ -6,7 +6,7 @@
 use crate::units::Pico;
 
 /// Money spent and money that requests in flight may yet spend.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Cap {
     limit: Pico,
     spent: Pico,
@@ -28,7 +28,7 @@ pub struct Refused;
 impl Cap {
     /// Starts with nothing spent.
     pub fn new(limit: Pico) -> Self {
-        Self { limit, spent: Pico::ZERO, assumed: Pico::ZERO, held: Pico::ZERO, unknown: 0, beyond_worst: 0 }
+        Self { limit, ..Self::default() }
     }
 
     /// Sets the worst case of a request aside.

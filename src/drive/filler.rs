@@ -6,75 +6,14 @@
 
 use super::mix;
 
-const WORDS: [&str; 64] = [
-    "the",
-    "time",
-    "year",
-    "people",
-    "way",
-    "day",
-    "man",
-    "thing",
-    "woman",
-    "life",
-    "child",
-    "world",
-    "school",
-    "state",
-    "family",
-    "student",
-    "group",
-    "country",
-    "problem",
-    "hand",
-    "part",
-    "place",
-    "case",
-    "week",
-    "company",
-    "system",
-    "program",
-    "question",
-    "work",
-    "government",
-    "number",
-    "night",
-    "point",
-    "home",
-    "water",
-    "room",
-    "mother",
-    "area",
-    "money",
-    "story",
-    "fact",
-    "month",
-    "lot",
-    "right",
-    "study",
-    "book",
-    "eye",
-    "job",
-    "word",
-    "business",
-    "issue",
-    "side",
-    "kind",
-    "head",
-    "house",
-    "service",
-    "friend",
-    "father",
-    "power",
-    "hour",
-    "game",
-    "line",
-    "end",
-    "city",
-];
+const WORDS: &str = "the time year people way day man thing woman life child world school state family student group \
+    country problem hand part place case week company system program question work government number \
+    night point home water room mother area money story fact month lot right study book eye job word \
+    business issue side kind head house service friend father power hour game line end city";
 
 /// Writes a text of about so many tokens.
 pub fn filler(seed: u64, tokens: u64) -> String {
+    let words: Vec<&str> = WORDS.split(' ').collect();
     let count = usize::try_from(tokens).unwrap_or(usize::MAX);
     let mut text = String::with_capacity(count.saturating_mul(6));
     for place in 0..tokens {
@@ -82,7 +21,7 @@ pub fn filler(seed: u64, tokens: u64) -> String {
             text.push(' ');
         }
         let index = usize::try_from(mix(seed, place) % 64).unwrap_or_default();
-        text.push_str(WORDS.get(index).unwrap_or(&"the"));
+        text.push_str(words.get(index).unwrap_or(&"the"));
     }
     text
 }

@@ -13,7 +13,7 @@ const UNNAMED: &str = "(not named)";
 const LONGEST_NAME: usize = 128;
 
 /// The sums of a run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Tally {
     /// Requests sent.
     pub sent: u64,
@@ -44,21 +44,7 @@ pub struct Tally {
 impl Tally {
     /// Starts with nothing sent.
     pub fn new(cap: Cap) -> Self {
-        Self {
-            sent: 0,
-            ok: 0,
-            failed: 0,
-            late: 0,
-            filler: 0,
-            streams: 0,
-            simulated: 0,
-            endings: BTreeMap::new(),
-            models: BTreeMap::new(),
-            reached: Span::ZERO,
-            cap,
-            latency: Latencies::default(),
-            first_byte: Latencies::default(),
-        }
+        Self { cap, ..Self::default() }
     }
 
     /// Adds an answer; its cost is the cap's business.

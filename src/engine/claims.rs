@@ -117,7 +117,10 @@ impl Claims {
     }
 }
 
-/// Bounds a prompt of which nobody here knows how long it is by what policy says that the model takes.
+/// The longest prompt that a model takes of which nobody says how long it may be.
+const LARGEST: u32 = 1 << 20;
+
+/// Bounds a prompt of which nobody here knows how long it is by what policy, or else the price book, says that the model takes.
 fn within_context(
     at_most: AtMost,
     policy: &Policy,
@@ -130,7 +133,8 @@ fn within_context(
     }
     let rung = route.ladder.iter().find(|rung| rung.model == model).map(|rung| rung.facts);
     let facts = rung.unwrap_or_else(|| policy.facts(prices.identity(model)));
-    AtMost { prompt: facts.context.map_or(at_most.prompt, |context| at_most.prompt.min(context)), ..at_most }
+    let longest = facts.context.or_else(|| prices.longest(model)).unwrap_or(LARGEST);
+    AtMost { prompt: at_most.prompt.max(longest), ..at_most }
 }
 
 /// Says how a limit without room turns a model away.

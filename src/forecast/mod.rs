@@ -4,7 +4,6 @@
 //! a forecast is that of the same method on the same past.
 
 mod ahead;
-mod level;
 mod past;
 mod profile;
 mod week;

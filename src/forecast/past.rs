@@ -1,7 +1,6 @@
 //! The hours that a forecast learns from, and how far it would have been off on them.
 
-use super::level::Level;
-use super::profile::{Profile, WEEK};
+use super::profile::{Level, Profile, WEEK};
 use crate::units::Pico;
 
 /// Thousandths of an hour, the unit in which time is left: a whole hour is 1000.

@@ -4,19 +4,68 @@ use std::sync::Arc;
 use std::time::Instant as Moment;
 
 use http::HeaderMap;
+use tokio::time::Instant as Clock;
 
 use super::audience::Audience;
 use super::estimate;
 use super::operation::{Attempted, Operation, Outcome};
 use super::unquoted::unquoted;
 use crate::config::providers::Speaks;
-use crate::pricing::{Terms, Usage};
+use crate::pricing::Usage;
 use crate::providers::{Failure, Outcome as Told, Permit, Target};
 use crate::record::WriteTtl;
 use crate::record::usage::Counted;
 use crate::routing::{Check, Parameters, Status};
 use crate::session::{Called, Dispatch};
 use crate::wire::{self, Accent, ApiError, Ask, Dialect, ErrorKind, Form, Sending, Sent, WireError};
+
+/// Which call this is.
+#[derive(Clone, Copy)]
+pub(super) struct Attempt<'a> {
+    pub(super) dispatch: &'a Dispatch,
+    pub(super) target: &'a Target,
+    pub(super) dialect: Dialect,
+    pub(super) started: Clock,
+}
+
+/// What a call took: its tokens, how long its provider keeps what was written, and whether that is an estimate.
+pub(super) type Took = (Usage, WriteTtl, bool);
+
+impl Attempt<'_> {
+    /// Starts the account of the call, which took so much.
+    pub(super) fn took(&self, (usage, write_ttl, estimated): Took) -> Called {
+        let Self { dispatch, target, .. } = self;
+        Called {
+            model: Arc::clone(&dispatch.model),
+            provider: Arc::clone(target.provider()),
+            simulated: target.simulated(),
+            effort: dispatch.with.effort,
+            usage,
+            write_ttl,
+            estimated,
+            ..Called::default()
+        }
+    }
+
+    /// The same where an answer says by which terms it is billed, and names its model.
+    pub(super) fn billed(
+        &self,
+        operation: &Operation,
+        took: Took,
+        counted: Option<Counted>,
+        model: Option<&str>,
+    ) -> Called {
+        let (terms, is_assumed) = operation.terms(counted);
+        let (usage, write_ttl, estimated) = took;
+        let billed = billed(operation, self.dispatch, model);
+        Called { billed, terms, ..self.took((usage, write_ttl, estimated || is_assumed)) }
+    }
+
+    /// The same where nothing was answered; what took nothing is billed by no terms.
+    pub(super) fn unanswered(&self, operation: &Operation, took: Took) -> Called {
+        if took.0 == Usage::NONE { self.took(took) } else { self.billed(operation, took, None, None) }
+    }
+}
 
 /// Says how a target speaks chat.
 pub(super) fn accent(target: &Target) -> Accent {
@@ -84,19 +133,8 @@ pub(super) fn unfit(error: &wire::WireError) -> Status {
     }
 }
 
-/// Starts the account of a call to a target.
-pub(super) fn called(dispatch: &Dispatch, target: &Target) -> Called {
-    Called {
-        model: Arc::clone(&dispatch.model),
-        provider: Arc::clone(target.provider()),
-        simulated: target.simulated(),
-        effort: dispatch.with.effort,
-        ..Called::default()
-    }
-}
-
 /// Returns the model to bill where the answer names one that the book prices under another name.
-pub(super) fn billed(operation: &Operation, dispatch: &Dispatch, said: Option<&str>) -> Option<Arc<str>> {
+fn billed(operation: &Operation, dispatch: &Dispatch, said: Option<&str>) -> Option<Arc<str>> {
     let said = said.filter(|said| **said != *dispatch.model)?;
     let book = operation.gateway.live.book();
     let (name, _) = book.find_named(said)?;
@@ -119,25 +157,20 @@ pub(super) fn report(
 /// Ends a call whose client left and which is not read to its end.
 pub(super) fn client_gone(
     operation: &Operation,
-    dispatch: &Dispatch,
-    target: &Target,
+    attempt: &Attempt<'_>,
     permit: Permit,
     told: Option<(Option<Counted>, u64)>,
 ) -> Attempted {
     let (counted, delivered) = told.unwrap_or((None, 0));
-    let (terms, _) = operation.terms(counted);
     let prompt = operation.ask.measures().estimated_prompt_tokens;
     let (usage, write_ttl, _) = estimate::complete(counted, prompt, delivered);
     report(operation, permit, Status::Cancelled, Some(&usage), None);
     Attempted {
         called: Called {
-            usage,
-            write_ttl,
-            terms,
-            estimated: true,
+            terms: operation.terms(counted).0,
             status: Status::Cancelled,
             error: "the client went away".to_owned(),
-            ..called(dispatch, target)
+            ..attempt.took((usage, write_ttl, true))
         },
         outcome: Outcome::Failed(ApiError::new(ErrorKind::Timeout, "the client went away")),
         retry: None,
@@ -145,41 +178,32 @@ pub(super) fn client_gone(
 }
 
 /// Returns what a call came to that its provider refused under a good status: nothing, as where the status says so.
-pub(super) fn refused(error: &WireError) -> Option<(Usage, WriteTtl, bool)> {
+pub(super) fn refused(error: &WireError) -> Option<Took> {
     let WireError::Upstream(told) = error else { return None };
     matches!(told.status, 400..500 | 503 | 529).then_some((Usage::NONE, WriteTtl::Reported, false))
 }
 
-/// Ends a call that failed before the client had anything.
+/// Ends a call that failed before the client had anything. Where nothing is known of what it took, that is an estimate.
 pub(super) fn failed(
     operation: &Operation,
-    dispatch: &Dispatch,
-    target: &Target,
+    attempt: &Attempt<'_>,
     permit: Permit,
     status: Status,
     mut error: ApiError,
-    usage: Option<(Usage, WriteTtl, bool)>,
+    called: Option<Called>,
 ) -> Attempted {
+    let target = attempt.target;
     // Part of it may be the provider's own words.
     error.message = target.redact(&error.message).into_owned();
     let prompt = operation.ask.measures().estimated_prompt_tokens;
-    let (usage, write_ttl, estimated) = usage.unwrap_or_else(|| estimate::complete(None, prompt, 0));
-    let (terms, is_assumed) = if usage == Usage::NONE { (Terms::NONE, false) } else { operation.terms(None) };
+    let called = called.unwrap_or_else(|| attempt.unanswered(operation, estimate::complete(None, prompt, 0)));
     let failure = Failure { status, begun: false, retry_after: None, should_retry: None };
     let said = unquoted(&error.message, operation.ask.body()).into_owned();
-    report(operation, permit, status, Some(&usage), Some(said.clone()));
+    report(operation, permit, status, Some(&called.usage), Some(said.clone()));
     // Where the provider stands is for the operator alone.
     error.message = target.conceal(&error.message).into_owned();
     Attempted {
-        called: Called {
-            usage,
-            write_ttl,
-            terms,
-            estimated: estimated || is_assumed,
-            status,
-            error: said,
-            ..called(dispatch, target)
-        },
+        called: Called { status, error: said, ..called },
         retry: operation.gateway.providers.retry(target, operation.tries, &failure, Moment::now()),
         outcome: Outcome::Failed(error),
     }
@@ -189,12 +213,12 @@ pub(super) fn failed(
 /// request either, this is what it hears.
 pub(super) fn hollow(
     operation: &Operation,
-    dispatch: &Dispatch,
-    target: &Target,
+    attempt: &Attempt<'_>,
     permit: Permit,
     mut error: ApiError,
     called: Called,
 ) -> Attempted {
+    let Attempt { dispatch, target, .. } = attempt;
     report(operation, permit, Status::Ok, Some(&called.usage), None);
     let told = target.redact(&error.message).into_owned();
     error.message = target.conceal(&told).into_owned();

@@ -1,19 +1,19 @@
 //! Alerts over HTTP: what fires, what was told, and what an operator does about it.
 
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::body::Reply;
-use super::respond;
+use super::respond::answer;
 use super::{Gateway, now};
 use crate::access::Caller;
 use crate::alert::{Alert, Silence};
 use crate::ledger::Delivery;
 use crate::notify::Told;
 use crate::units::{Instant, Span};
-use crate::wire::{ApiError, ErrorKind};
+use crate::wire::ApiError;
 
 /// What a body has to be.
 const FORM: &str = "send {\"do\":\"ack\",\"id\":\"..\"}, {\"do\":\"silence\",\"rule\":\"budget\",\"scope\":\"teams/*\",\"for\":\"2h\"} or \
@@ -39,10 +39,6 @@ enum Deed {
     Test {
         receiver: String,
     },
-}
-
-fn wrong(message: impl Into<String>) -> ApiError {
-    ApiError::new(ErrorKind::InvalidRequest, message)
 }
 
 fn alert_row(alert: &Alert) -> Value {
@@ -79,7 +75,7 @@ fn silence_row(silence: &Silence) -> Value {
 }
 
 /// Answers what is known of alerts.
-pub(super) fn list(gateway: &Gateway) -> Result<Response<Reply>, ApiError> {
+pub(super) fn list(gateway: &Gateway) -> Response<Reply> {
     let Told { alerts, deliveries, silences, receivers } = gateway.alerts.told();
     let receivers: Vec<Value> = (receivers.iter())
         .map(|(name, way, least)| json!({ "name": &**name, "kind": way, "least": least.name() }))
@@ -94,12 +90,6 @@ pub(super) fn list(gateway: &Gateway) -> Result<Response<Reply>, ApiError> {
     }))
 }
 
-fn answer(body: &Value) -> Result<Response<Reply>, ApiError> {
-    let text =
-        serde_json::to_vec(body).map_err(|error| ApiError::new(ErrorKind::Server, error.to_string()))?;
-    Ok(respond::json(StatusCode::OK, text))
-}
-
 /// Does what an operator asks for.
 pub(super) async fn act(
     gateway: &Gateway,
@@ -107,9 +97,12 @@ pub(super) async fn act(
     caller: &Caller,
 ) -> Result<Response<Reply>, ApiError> {
     let deed: Deed = serde_json::from_slice(body)
-        .map_err(|error| wrong(format!("not the expected JSON: {error}; {FORM}")))?;
+        .map_err(|error| ApiError::invalid(format!("not the expected JSON: {error}; {FORM}")))?;
     match deed {
-        Deed::Ack { id } => answer(&alert_row(&gateway.alerts.ack(&id, &caller.name).map_err(wrong)?)),
+        Deed::Ack { id } => {
+            let alert = gateway.alerts.ack(&id, &caller.name).map_err(ApiError::invalid)?;
+            Ok(answer(&alert_row(&alert)))
+        }
         Deed::Silence { rule, scope, span, until } => {
             let until = match (span, until) {
                 (Some(span), None) => Span::parse(&span).map(|span| now() + span),
@@ -118,17 +111,19 @@ pub(super) async fn act(
             };
             let ahead = until.filter(|until| *until > now() && *until <= now() + LONGEST);
             let Some(until) = ahead else {
-                return Err(wrong(
+                return Err(ApiError::invalid(
                     "say for how long, such as \"for\":\"2h\", or \"until\" a moment ahead; a year at most",
                 ));
             };
             let silence = Told::silence(&rule, &scope, until, &caller.name);
             gateway.alerts.silence(silence.clone());
-            answer(&silence_row(&silence))
+            Ok(answer(&silence_row(&silence)))
         }
         Deed::Test { receiver } => {
-            let outcome = gateway.alerts.test(&receiver).await.map_err(wrong)?;
-            answer(&json!({ "receiver": receiver, "delivered": outcome.delivered, "answer": outcome.answer }))
+            let outcome = gateway.alerts.test(&receiver).await.map_err(ApiError::invalid)?;
+            let told =
+                json!({ "receiver": receiver, "delivered": outcome.delivered, "answer": outcome.answer });
+            Ok(answer(&told))
         }
     }
 }

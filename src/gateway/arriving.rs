@@ -1,5 +1,6 @@
 //! A request is taken in: what the engine hears of it, what the ledger keeps.
 
+use std::hash::BuildHasher as _;
 use std::sync::{Arc, LazyLock};
 use std::time::Instant as Moment;
 
@@ -10,12 +11,13 @@ use tokio::time::Instant as Clock;
 use super::gate::InFlight;
 use super::headers::Tags;
 use super::operation::Operation;
-use super::{Gateway, now, second};
+use super::{Gateway, estimate, now, second};
 use crate::access::Caller;
 use crate::classifier::{self, Measures, TaskClass};
 use crate::ledger::{Entry, Opened, Prompt, Prompted};
 use crate::prompt_cache::{Prompt as CachedPrompt, Tie, session_number};
 use crate::routing::{AtMost, ConfidenceSource, up_to_grid};
+use crate::runaway::Call;
 use crate::session::{Arriving, Wants};
 use crate::units::Span;
 use crate::wire::{ApiError, Ask, AskMeasures, Dialect, prefix_ends};
@@ -53,7 +55,8 @@ pub(super) async fn open(
         bound(&mut arriving.wants, &ask, gateway.settings.max_output_default);
     }
     if gateway.live.compares_calls() {
-        arriving.call = gateway.calls.of(&ask);
+        let hasher = gateway.calls.build_hasher();
+        arriving.call = ask.last_call(hasher).map(|(hash, turns)| Call::new(hash, turns));
     }
     if gateway.live.explores() {
         arriving.after_tools = ask.last_call(FxHasher::default()).is_some();
@@ -231,12 +234,6 @@ fn tie(ask: &Ask) -> Option<Tie> {
     ask.last_call(FxHasher::default()).map(|_| Tie::Tools)
 }
 
-/// Tokens that a provider's own words around a prompt may come to.
-const TEMPLATE: u64 = 256;
-
-/// The longest prompt that a model takes: what one is taken for of which nobody here knows how long it is.
-const LARGEST: u64 = 1 << 20;
-
 /// Returns how long all answers to a request may be together; one whose length the client leaves open is cut at `most`.
 pub(super) fn most_output(found: AskMeasures, most: u64) -> u64 {
     found.max_output.unwrap_or(most).saturating_mul(u64::from(found.choices.max(1)))
@@ -249,12 +246,15 @@ fn bound(wants: &mut Wants, ask: &Ask, most: u64) {
     wants.cap = (found.max_output.is_none() && !embeds).then(|| u32::try_from(most).unwrap_or(u32::MAX));
     let output = if embeds { 0 } else { most_output(found, most) };
     // No tokenizer makes more tokens of a text than it has bytes, and the estimate is a quarter of those.
-    let prompt =
-        found.estimated_prompt_tokens.saturating_mul(4).saturating_add(found.beside).saturating_add(TEMPLATE);
+    let prompt = found
+        .estimated_prompt_tokens
+        .saturating_mul(4)
+        .saturating_add(found.beside)
+        .saturating_add(estimate::TEMPLATE);
     // What is foretold wrongly is billed as what is written.
     let output = output.saturating_add(found.predicted);
     wants.at_most = AtMost {
-        prompt: up_to_grid(if found.is_elsewhere { prompt.max(LARGEST) } else { prompt }),
+        prompt: up_to_grid(prompt),
         is_elsewhere: found.is_elsewhere,
         output: up_to_grid(output),
         any_tier: ask

@@ -4,16 +4,17 @@
 
 use std::sync::Arc;
 
+use super::operation::ended_entry;
 use super::single::Ready;
 use super::{Gateway, now};
 use crate::config::gateway::Durability;
 use crate::ledger::{AttemptEnded, AttemptStarted, Closed, Entry, Opened};
-use crate::pricing::{Cost, Terms};
+use crate::pricing::{Cost, PriceRow, Terms, worst};
 use crate::providers::Target;
 use crate::record::WriteTtl;
 use crate::routing::Parameters;
 use crate::session::{Aside, Called, SIMULATED};
-use crate::units::{Count, SHADOW, Span};
+use crate::units::{Count, Pico, SHADOW, Span};
 use crate::wire::Ask;
 
 /// What is called beside the traffic, and for which request.
@@ -41,8 +42,17 @@ pub(super) struct Came {
 
 impl Came {
     fn nothing(why: String) -> Self {
-        Self { text: Err(why), cost: Cost::Known(crate::units::Pico::ZERO), output: None }
+        Self { text: Err(why), cost: Cost::Known(Pico::ZERO), output: None }
     }
+}
+
+/// Returns the most that a call costs with so many tokens at most; nothing where its model has no price.
+pub(super) fn most(gateway: &Gateway, model: &str, prompt: u64, output: u32) -> Option<Pico> {
+    let book = gateway.live.book();
+    let (_, prices) = book.find_named(model)?;
+    // It may begin in an hour that costs more.
+    let row = PriceRow::highest(prices.dated(now())?);
+    Some(worst(row, (prompt, output.into()), false))
 }
 
 /// Makes the call.
@@ -104,28 +114,11 @@ fn opened(gateway: &Gateway, asked: &Asked<'_>, target: &Target, (aside, id): (&
 /// Tells ledger and readers that it is over; returns what it cost.
 fn ended(gateway: &Gateway, asked: &Asked<'_>, called: Called, (aside, id): (&Aside, &Arc<str>)) -> Cost {
     let latency = i64::from(called.latency_ms.unwrap_or(0));
-    let entry = AttemptEnded {
-        seq: aside.seq,
-        n: 0,
-        model: "".into(),
-        usage: called.usage,
-        estimated: called.estimated || called.write_ttl == WriteTtl::Assumed,
-        cost: Cost::Known(crate::units::Pico::ZERO),
-        price: gateway.prices.at(&gateway.live.book(), asked.model, aside.at),
-        status: called.status,
-        check: called.check,
-        error: called.error.as_str().into(),
-        latency_ms: called.latency_ms,
-        ttft_ms: None,
-        terms: called.terms,
-        left_out: called.left_out.clone(),
-        gap_ms: None,
-        effort: None,
-        verdicts: Vec::new(),
-    };
+    let entry = ended_entry(gateway, &called, (aside.seq, 0, aside.at));
+    let estimated = entry.estimated || called.write_ttl == WriteTtl::Assumed;
     let (status, seq) = (called.status, aside.seq);
     let cost = gateway.live.beside_ended(aside, (id, asked.of, asked.word), called);
-    gateway.ledger.record_quietly(Entry::AttemptEnded(Box::new(AttemptEnded { cost, ..entry })));
+    gateway.ledger.record_quietly(Entry::AttemptEnded(Box::new(AttemptEnded { estimated, cost, ..entry })));
     let at = aside.at + Span(latency.saturating_mul(1000));
     gateway.ledger.record(Entry::Closed(Closed { seq, status, at, down: None }));
     cost

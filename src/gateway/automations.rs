@@ -4,25 +4,20 @@
 //! proposed a note; a rule that is changed or gone takes its canary with it.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use http::{Response, StatusCode};
+use http::Response;
 
 use super::automations_file::AutomationsFile;
 use super::body::Reply;
-use super::respond::json;
+use super::respond::answer;
 use super::watch::model_health;
-use super::{Gateway, now};
+use super::{Gateway, lock, now};
 use crate::automation::{Proposal, Rule, Signal};
 use crate::budget::Standing;
-use crate::ledger::{Entry, Note};
-use crate::session::{AutomationRow, Automations, Deed, ModelHealth};
+use crate::session::{Automations, Deed};
+use crate::telemetry::ModelHealth;
 use crate::units::counted;
-use crate::wire::{ApiError, ErrorKind};
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 impl Gateway {
     /// Returns the automations.
@@ -118,8 +113,7 @@ impl Gateway {
     }
 
     fn tell(&self, text: &str) {
-        let at = self.live.note(text, now());
-        self.ledger.record(Entry::Note(Box::new(Note { at, text: text.into(), simulated: false })));
+        self.remark(text);
         tracing::info!(text, "automation");
     }
 
@@ -150,8 +144,7 @@ impl Gateway {
 fn headroom(models: &[ModelHealth], name: &str) -> Option<u64> {
     let mut accounts: Vec<(&str, u64)> = Vec::new();
     for health in models {
-        let owner = health.provider.split_once('/').map_or(&*health.provider, |(owner, _)| owner);
-        if owner != name && health.provider != name && health.model != name {
+        if health.owner() != name && health.provider != name && health.model != name {
             continue;
         }
         let rooms = health.requests.into_iter().chain(health.tokens);
@@ -167,18 +160,15 @@ fn headroom(models: &[ModelHealth], name: &str) -> Option<u64> {
 }
 
 /// Answers how all automations stand.
-pub(super) fn standing(gateway: &Gateway) -> Result<Response<Reply>, ApiError> {
-    let rows: Vec<AutomationRow> = lock(&gateway.automations).rows();
-    let rows =
-        serde_json::to_value(rows).map_err(|error| ApiError::new(ErrorKind::Server, error.to_string()))?;
-    let body = serde_json::json!({ "at": now().rfc3339(), "automations": rows });
-    Ok(json(StatusCode::OK, body.to_string()))
+pub(super) fn standing(gateway: &Gateway) -> Response<Reply> {
+    let rows = lock(&gateway.automations).rows();
+    answer(&serde_json::json!({ "at": now().rfc3339(), "automations": rows }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::{Headroom, QuotaWindow};
+    use crate::telemetry::{Headroom, QuotaWindow};
 
     #[test]
     fn of_several_accounts_the_one_with_most_left_counts_and_of_one_its_tightest_limit() {

@@ -153,9 +153,7 @@ impl Budget {
             "requests and answers hold all of the {} bytes that they may (limits.memory in gateway.toml); try again shortly",
             self.most
         );
-        let mut error = ApiError::new(ErrorKind::Overloaded, message);
-        error.retry_after_ms = Some(AGAIN_MS);
-        error
+        ApiError::new(ErrorKind::Overloaded, message).again_after(AGAIN_MS)
     }
 }
 

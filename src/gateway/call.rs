@@ -10,7 +10,7 @@ use std::time::{Duration, Instant as Moment};
 use tokio::time::Instant as Clock;
 
 use super::account::{
-    accent, billed, called, can_escalate, client_gone, failed, hollow, is_account, refused as refused_within,
+    Attempt, Took, accent, can_escalate, client_gone, failed, hollow, is_account, refused as refused_within,
     report, told, unfit, watched, written,
 };
 use super::audience::Audience;
@@ -144,27 +144,22 @@ pub(super) async fn attempt(
         });
         watched(operation, dispatch, audience, sending).await
     };
-    let Some(sent) = sent else {
-        return client_gone(operation, dispatch, &target, permit, None);
-    };
-    let sent = match sent {
-        Ok(sent) => sent,
-        Err(limit) => {
-            let error = pace::too_slow(limit, dispatch, &operation.placed.route);
-            return failed(operation, dispatch, &target, permit, Status::Timeout, error, None);
-        }
-    };
+    let attempt = Attempt { dispatch, target: &target, dialect, started };
     let reply = match sent {
-        Ok(reply) => reply,
-        Err(error) => return transport_error(operation, dispatch, &target, permit, &error, None),
+        None => return client_gone(operation, &attempt, permit, None),
+        Some(Err(limit)) => {
+            let error = pace::too_slow(limit, dispatch, &operation.placed.route);
+            return failed(operation, &attempt, permit, Status::Timeout, error, None);
+        }
+        Some(Ok(Err(error))) => return transport_error(operation, &attempt, permit, &error, None),
+        Some(Ok(Ok(reply))) => reply,
     };
     if !reply.is_success() {
-        return Box::pin(declined(operation, dispatch, &target, permit, dialect, reply)).await;
+        return Box::pin(declined(operation, attempt, permit, reply)).await;
     }
     operation.served_tier = reply.served_tier().map(Arc::from);
     if operation.ask.stream() {
         audience.provider_began();
-        let attempt = stream::Attempt { dispatch, target: &target, dialect, started };
         // What only some requests need does not make the others' futures large.
         return Box::pin(stream::relay(operation, attempt, permit, reply, audience)).await;
     }
@@ -179,20 +174,18 @@ pub(super) async fn attempt(
         let whole = std::pin::pin!(reply.whole_or_part(limit, may_hold));
         watched(operation, dispatch, audience, whole).await
     };
-    let Some(whole) = whole else {
-        return client_gone(operation, dispatch, &target, permit, None);
-    };
     let bytes = match whole {
-        Ok(bytes) => held.tie(bytes),
-        Err(part) => {
+        None => return client_gone(operation, &attempt, permit, None),
+        Some(Err(part)) => {
             let told = wire::used_in_part(dialect, &part.came);
             // Vectors are no tokens.
             let is_text = !matches!(dialect, Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings);
             let written = if is_text { part.length.div_ceil(4) } else { 0 };
             let (usage, write_ttl, _) = estimate::complete(told, measures.estimated_prompt_tokens, written);
             let used = (usage, write_ttl, true);
-            return transport_error(operation, dispatch, &target, permit, &part.error, Some(used));
+            return transport_error(operation, &attempt, permit, &part.error, Some(used));
         }
+        Some(Ok(bytes)) => held.tie(bytes),
     };
     let bytes = if operation.ask.wants_background() {
         let most = arriving::most_output(measures, gateway.settings.max_output_default);
@@ -202,7 +195,8 @@ pub(super) async fn attempt(
                 let used =
                     estimate::complete(wire::used(dialect, &bytes), measures.estimated_prompt_tokens, most);
                 let error = ApiError::new(ErrorKind::NotFound, format!("the answer is lost: {why}"));
-                return failed(operation, dispatch, &target, permit, Status::Cancelled, error, Some(used));
+                let called = Some(attempt.unanswered(operation, used));
+                return failed(operation, &attempt, permit, Status::Cancelled, error, called);
             }
         }
     } else {
@@ -210,7 +204,7 @@ pub(super) async fn attempt(
     };
     if !beside.follow(bytes.len().saturating_mul(copies).saturating_add(budget::members(&bytes))) {
         let full = gateway.budget.full();
-        return failed(operation, dispatch, &target, permit, Status::Cancelled, full, None);
+        return failed(operation, &attempt, permit, Status::Cancelled, full, None);
     }
     operation.delivered = 0;
     let is_checked = dispatch.checks.is_some();
@@ -225,31 +219,18 @@ pub(super) async fn attempt(
     match answer {
         Ok((answer, said)) => {
             let prompt = measures.estimated_prompt_tokens;
-            let (terms, is_assumed) = operation.terms(answer.usage);
-            let (usage, write_ttl, estimated) =
-                estimate::complete(answer.usage, prompt, answer.output_bytes.div_ceil(4));
+            let took = estimate::complete(answer.usage, prompt, answer.output_bytes.div_ceil(4));
+            let called = attempt.billed(operation, took, answer.usage, answer.model.as_deref());
             operation.left_out.extend(answer.left_out.iter().map(|name| name.as_str().into()));
-            if let Some(fault @ WireError::Unplaced { .. }) = &answer.fault {
-                let called = Called {
-                    usage,
-                    write_ttl,
-                    terms,
-                    estimated: estimated || is_assumed,
-                    billed: billed(operation, dispatch, answer.model.as_deref()),
-                    ..called(dispatch, &target)
-                };
-                return hollow(operation, dispatch, &target, permit, fault.to_api(), called);
+            match &answer.fault {
+                Some(fault @ WireError::Unplaced { .. }) => {
+                    return hollow(operation, &attempt, permit, fault.to_api(), called);
+                }
+                Some(fault) => {
+                    return failed(operation, &attempt, permit, unfit(fault), fault.to_api(), Some(called));
+                }
+                None => report(operation, permit, Status::Ok, Some(&called.usage), None),
             }
-            if let Some(fault) = &answer.fault {
-                let used = Some((usage, write_ttl, estimated));
-                let mut attempted =
-                    failed(operation, dispatch, &target, permit, unfit(fault), fault.to_api(), used);
-                (attempted.called.terms, attempted.called.estimated) =
-                    (terms, attempted.called.estimated || is_assumed);
-                attempted.called.billed = billed(operation, dispatch, answer.model.as_deref());
-                return attempted;
-            }
-            report(operation, permit, Status::Ok, Some(&usage), None);
             let (judged, said) = if operation.judges_later(dispatch) {
                 (Judged::default(), Some(said))
             } else if is_checked {
@@ -262,15 +243,10 @@ pub(super) async fn attempt(
             Attempted {
                 called: Called {
                     error: if stays { UNCHECKED.to_owned() } else { String::new() },
-                    usage,
-                    write_ttl,
-                    terms,
-                    estimated: estimated || is_assumed,
-                    billed: billed(operation, dispatch, answer.model.as_deref()),
                     check: if stays { Check::None } else { judged.check },
                     verdicts: judged.verdicts,
                     checking: judged.took,
-                    ..called(dispatch, &target)
+                    ..called
                 },
                 outcome: {
                     // What goes on as it came is counted already.
@@ -294,8 +270,9 @@ pub(super) async fn attempt(
             let prompt = measures.estimated_prompt_tokens;
             let told =
                 wire::used(dialect, &bytes).map(|counted| estimate::complete(Some(counted), prompt, 0));
-            let told = told.or_else(|| refused_within(&error));
-            failed(operation, dispatch, &target, permit, status, api, told)
+            let told =
+                told.or_else(|| refused_within(&error)).map(|took| attempt.unanswered(operation, took));
+            failed(operation, &attempt, permit, status, api, told)
         }
     }
 }
@@ -343,34 +320,33 @@ fn refused(
 /// Ends a call that got no answer, or only a part of one.
 fn transport_error(
     operation: &Operation,
-    dispatch: &Dispatch,
-    target: &Target,
+    attempt: &Attempt<'_>,
     permit: Permit,
     error: &CallError,
-    used: Option<(Usage, WriteTtl, bool)>,
+    used: Option<Took>,
 ) -> Attempted {
     let api = match error {
         CallError::NoRoom { .. } => operation.gateway.budget.full(),
         _ => ApiError::new(error.kind(), error.to_string()),
     };
     // No connection, no bill; anything later may have been worked on.
-    let usage = used.or_else(|| error.is_untouched().then_some((Usage::NONE, WriteTtl::Reported, false)));
-    failed(operation, dispatch, target, permit, error.status(), api, usage)
+    let none = || error.is_untouched().then_some((Usage::NONE, WriteTtl::Reported, false));
+    let called = used.or_else(none).map(|took| attempt.unanswered(operation, took));
+    failed(operation, attempt, permit, error.status(), api, called)
 }
 
 /// Ends a call that the provider answered with an error.
 async fn declined(
     operation: &Operation,
-    dispatch: &Dispatch,
-    target: &Target,
+    attempt: Attempt<'_>,
     mut permit: Permit,
-    dialect: Dialect,
     reply: Reply,
 ) -> Attempted {
+    let target = attempt.target;
     let (http, said) = (reply.status, reply.should_retry);
     let mut retry_after = reply.retry_after;
     let body = reply.whole(ERROR_BODY, |_| true).await.unwrap_or_default();
-    let mut error = wire::read_error(dialect, http, &body);
+    let mut error = wire::read_error(attempt.dialect, http, &body);
     error.message = target.redact(&error.message).into_owned();
     let provider = target.provider();
     // What the provider thinks of our key or our model name is none of the client's doing: somebody else may serve it.
@@ -417,13 +393,7 @@ async fn declined(
     report(operation, permit, status, Some(&Usage::NONE), Some(message.clone()));
     error.message = target.conceal(&error.message).into_owned();
     Attempted {
-        called: Called {
-            usage: Usage::NONE,
-            status,
-            check: Check::None,
-            error: message,
-            ..called(dispatch, target)
-        },
+        called: Called { status, error: message, ..attempt.took((Usage::NONE, WriteTtl::Reported, false)) },
         retry: operation.gateway.providers.retry(target, operation.tries, &failure, Moment::now()),
         outcome: Outcome::Failed(error),
     }

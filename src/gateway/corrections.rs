@@ -6,14 +6,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::Response;
 use serde_json::{Map, Value, json};
 
 use super::body::Reply;
-use super::respond::json as answer;
+use super::respond::answer;
 use super::{Gateway, now};
 use crate::access::Caller;
-use crate::ledger::{self, Audit, ChargedCalls, LedgerFile};
+use crate::ledger::{self, ChargedCalls};
 use crate::pricing::Cost;
 use crate::record::{self, Correction, Entry};
 use crate::units::{Instant, Pico};
@@ -25,18 +25,14 @@ const MOST: usize = 10_000;
 const FORM: &str = "send correction events, one object a line: \
      {\"id\":\"op-…\",\"call\":1,\"charged\":\"0.0124\",\"source\":\"bill of May\"}";
 
-fn wrong(message: impl Into<String>) -> ApiError {
-    ApiError::new(ErrorKind::InvalidRequest, message)
-}
-
 /// Takes them.
 pub(super) async fn take(
     gateway: &Arc<Gateway>,
     body: &Bytes,
     caller: &Caller,
 ) -> Result<Response<Reply>, ApiError> {
-    let text = std::str::from_utf8(body).map_err(|_| wrong("the body is not UTF-8"))?;
-    let told = read(text, now()).map_err(wrong)?;
+    let text = std::str::from_utf8(body).map_err(|_| ApiError::invalid("the body is not UTF-8"))?;
+    let told = read(text, now()).map_err(ApiError::invalid)?;
     let ids: Vec<String> = told.iter().map(|one| one.id.to_string()).collect();
     let known = calls(gateway, ids).await;
     let mut all = Vec::with_capacity(told.len());
@@ -51,7 +47,7 @@ pub(super) async fn take(
         corrected.push(one.written());
         one.apply(gateway, caller);
     }
-    Ok(answer(StatusCode::OK, json!({ "corrected": corrected }).to_string()))
+    Ok(answer(&json!({ "corrected": corrected })))
 }
 
 /// Reads the lines of a body; `at` is the moment of the first, each next one is a microsecond later.
@@ -89,16 +85,9 @@ fn read(text: &str, at: Instant) -> Result<Vec<Correction<'static>>, String> {
 async fn calls(gateway: &Gateway, ids: Vec<String>) -> Vec<Option<ChargedCalls>> {
     // What was answered a moment ago may still be on its way there.
     let _ = gateway.ledger.commit().await;
-    let (path, count) = (gateway.ledger.state().path, ids.len());
-    let read = move || LedgerFile::open(&path)?.charged(&ids);
-    match tokio::task::spawn_blocking(read).await {
-        Ok(Ok(found)) => found,
-        Ok(Err(error)) => {
-            tracing::warn!(%error, "the ledger could not be searched for charges to correct");
-            vec![None; count]
-        }
-        Err(_) => vec![None; count],
-    }
+    let count = ids.len();
+    let found = gateway.look_up("charges to correct", move |file| file.charged(&ids)).await;
+    found.unwrap_or_else(|| vec![None; count])
 }
 
 /// A correction, and the operation that it is about.
@@ -115,25 +104,21 @@ fn placed(
     mut told: Correction<'static>,
     known: Option<ChargedCalls>,
 ) -> Result<Placed, ApiError> {
-    let cost = told.charged.cost().ok_or_else(|| wrong(FORM))?;
+    let cost = told.charged.cost().ok_or_else(|| ApiError::invalid(FORM))?;
     if cost.amount().is_some_and(|amount| amount < Pico::ZERO) {
-        return Err(wrong("charged: is negative"));
+        return Err(ApiError::invalid("charged: is negative"));
     }
     let Some(known) = known else {
         let Some(served) = gateway.served.find(&told.id) else {
             let message = "no such operation is known (its id is in the header pointsman-operation)";
-            return Err(ApiError {
-                code: Some("operation_not_found".to_owned()),
-                param: Some("id".to_owned()),
-                ..ApiError::new(ErrorKind::NotFound, message)
-            });
+            return Err(ApiError::new(ErrorKind::NotFound, message).coded("operation_not_found").at("id"));
         };
         return Ok(Placed { seq: served.seq, told, cost, before: None });
     };
     let last = u32::try_from(known.charges.len()).unwrap_or(u32::MAX);
     let call = *told.call.get_or_insert(last.max(1));
     let Some(before) = known.charges.get(call as usize - 1) else {
-        return Err(wrong(format!(
+        return Err(ApiError::invalid(format!(
             "call: {call}; {} has {}",
             told.id,
             crate::units::counted(last.into(), "call")
@@ -168,13 +153,9 @@ impl Placed {
             told.source = format!("correction by {}", caller.name).into();
         }
         let call = told.call.map_or_else(|| "last call".to_owned(), |call| format!("call {call}"));
-        gateway.ledger.record(ledger::Entry::Audit(Box::new(Audit {
-            at: told.at,
-            who: Arc::clone(&caller.name),
-            what: format!("corrected {} of {} ({})", call, told.id, told.source).into(),
-            before: before.map_or_else(String::new, words).into(),
-            after: words(cost).into(),
-        })));
+        let what = format!("corrected {} of {} ({})", call, told.id, told.source);
+        let before = before.map_or_else(String::new, words);
+        gateway.audit(told.at, &caller.name, &what, (&before, &words(cost)));
         gateway.ledger.record(ledger::Entry::Correction(Box::new(ledger::Correction {
             seq,
             n: told.call.map(|call| call - 1),

@@ -7,6 +7,9 @@ use crate::record::WriteTtl;
 use crate::record::usage::Counted;
 use crate::units::Count;
 
+/// Tokens that a provider's own words around a prompt may come to.
+pub(super) const TEMPLATE: u64 = 256;
+
 /// Counts the tokens of a text as OpenAI's newer models see it; other models' tokenizers differ by some percent.
 ///
 /// The tables are built at first use, which takes a fraction of a second: call it where that holds nobody up.

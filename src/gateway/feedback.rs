@@ -5,32 +5,17 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::Response;
 use serde::Deserialize;
 
 use super::body::Reply;
 use super::remembered::Judged;
-use super::respond::json;
+use super::respond::answer;
 use super::{Gateway, now};
 use crate::access::Caller;
-use crate::ledger::{Entry, Label, LedgerFile};
-use crate::record;
+use crate::ledger::Label;
 use crate::units::PerMille;
 use crate::wire::{ApiError, ErrorKind};
-
-impl Gateway {
-    /// Remembers an operation, or by which model it is served now.
-    pub(super) fn note_served(
-        &self,
-        id: &Arc<str>,
-        seq: u64,
-        model: &Arc<str>,
-        (team, key): (&Arc<str>, &Arc<str>),
-    ) {
-        let (model, team, key) = (Arc::clone(model), Arc::clone(team), Arc::clone(key));
-        self.served.note(id, Judged { seq, model, team, key });
-    }
-}
 
 #[derive(Deserialize)]
 struct Feedback {
@@ -44,16 +29,14 @@ struct Feedback {
 /// The longest name of a model that is taken, in bytes.
 const LONGEST: usize = 256;
 
-fn wrong(param: &str, message: String) -> ApiError {
-    ApiError {
-        param: (!param.is_empty()).then(|| param.to_owned()),
-        ..ApiError::new(ErrorKind::InvalidRequest, message)
-    }
+fn wrong(param: &str, message: impl Into<String>) -> ApiError {
+    ApiError::invalid(message).at(param)
 }
 
 fn read(body: &Bytes) -> Result<(Feedback, PerMille), ApiError> {
     let read: Feedback = serde_json::from_slice(body).map_err(|error| {
-        wrong("", format!("not the expected JSON: {error}; send {{\"operation\":\"op-…\",\"quality\":0.9}}"))
+        let form = "send {\"operation\":\"op-…\",\"quality\":0.9}";
+        ApiError::invalid(format!("not the expected JSON: {error}; {form}"))
     })?;
     let verdict = |good: bool| PerMille::clamped(if good { 1000 } else { 0 });
     let quality = match (&read.quality, read.good) {
@@ -65,12 +48,12 @@ fn read(body: &Bytes) -> Result<(Feedback, PerMille), ApiError> {
                 .and_then(PerMille::from_probability)
                 .ok_or_else(|| wrong("quality", format!("{number} is outside 0 to 1")))?
         }
-        _ => return Err(wrong("quality", "give `quality` (0 to 1) or `good` (true or false)".to_owned())),
+        _ => return Err(wrong("quality", "give `quality` (0 to 1) or `good` (true or false)")),
     };
     if let Some(model) = &read.model
         && (model.is_empty() || model.len() > LONGEST || !model.chars().all(crate::units::is_safe))
     {
-        return Err(wrong("model", "this is no name of a model".to_owned()));
+        return Err(wrong("model", "this is no name of a model"));
     }
     Ok((read, quality))
 }
@@ -88,57 +71,32 @@ pub(super) async fn take(
     };
     let Some(judged) = judged.filter(|judged| caller.owns(&judged.team, &judged.key)) else {
         let message = "no such operation is known (its id is in the header pointsman-operation)";
-        return Err(ApiError {
-            code: Some("operation_not_found".to_owned()),
-            param: Some("operation".to_owned()),
-            ..ApiError::new(ErrorKind::NotFound, message)
-        });
+        return Err(ApiError::new(ErrorKind::NotFound, message).coded("operation_not_found").at("operation"));
     };
     let model: Arc<str> = read.model.map_or(judged.model, Into::into);
     if model.is_empty() {
-        return Err(wrong("operation", "no model answered it, so there is no answer to judge".to_owned()));
+        return Err(wrong("operation", "no model answered it, so there is no answer to judge"));
     }
-    let at = now();
-    gateway.live.judge(&record::LateLabel {
-        at,
-        id: read.operation.as_str().into(),
-        label: record::Label {
-            model: (&*model).into(),
-            quality: Some(quality),
-            output: None,
-            source: format!("feedback by {}", caller.name).into(),
-        },
-    });
-    gateway.ledger.record(Entry::Label(Box::new(Label {
-        seq: judged.seq,
-        model: Arc::clone(&model),
-        quality: Some(quality),
-        output: None,
-        source: format!("feedback by {}", caller.name).into(),
-        at,
-    })));
-    let share = f64::from(quality.get()) / 1000.0;
-    let body = serde_json::json!({ "operation": read.operation, "model": &*model, "quality": share });
-    Ok(json(StatusCode::OK, body.to_string()))
+    let source = format!("feedback by {}", caller.name).into();
+    let (seq, quality) = (judged.seq, Some(quality));
+    gateway.label(
+        &read.operation,
+        Label { seq, model: Arc::clone(&model), quality, output: None, source, at: now() },
+    );
+    let share = quality.map(|quality| f64::from(quality.get()) / 1000.0);
+    Ok(answer(&serde_json::json!({ "operation": read.operation, "model": &*model, "quality": share })))
 }
 
 /// Looks for an operation that was served too long ago to be remembered.
 async fn from_ledger(gateway: &Arc<Gateway>, id: &str) -> Option<Judged> {
-    let (path, id) = (gateway.ledger.state().path, id.to_owned());
-    let found = tokio::task::spawn_blocking(move || LedgerFile::open(&path)?.served(&id)).await;
-    match found {
-        Ok(Ok(found)) => found.map(|found| Judged {
-            seq: gateway.ledger.number_of(found.seq),
-            model: found.model.into(),
-            team: found.team.into(),
-            key: found.key.into(),
-        }),
-        Ok(Err(error)) => {
-            tracing::warn!(%error, "the ledger could not be searched for an operation to judge");
-            None
-        }
-        Err(_) => None,
-    }
+    let id = id.to_owned();
+    let found = gateway.look_up("an operation to judge", move |file| file.served(&id)).await??;
+    Some(Judged {
+        seq: gateway.ledger.number_of(found.seq),
+        model: found.model.into(),
+        team: found.team.into(),
+        key: found.key.into(),
+    })
 }
 
 #[cfg(test)]

@@ -40,10 +40,10 @@ pub(super) fn admit(
     named: bool,
 ) -> Result<Caller, ApiError> {
     let denied = |denied: Denied| {
-        let kind = if denied.is_forbidden() { ErrorKind::Permission } else { ErrorKind::Authentication };
-        let mut error = ApiError::new(kind, denied.to_string());
-        error.code = Some("invalid_api_key".to_owned()).filter(|_| !denied.is_forbidden());
-        error
+        if denied.is_forbidden() {
+            return ApiError::new(ErrorKind::Permission, denied.to_string());
+        }
+        ApiError::new(ErrorKind::Authentication, denied.to_string()).coded("invalid_api_key")
     };
     let caller = gateway.access.admit(headers, named, now()).map_err(denied)?;
     // Where none is enough, the first is named.
@@ -89,9 +89,7 @@ fn all_taken(gateway: &Gateway) -> ApiError {
 }
 
 fn not_now(message: String) -> ApiError {
-    let mut error = ApiError::new(ErrorKind::Overloaded, message);
-    error.retry_after_ms = Some(1000);
-    error
+    ApiError::new(ErrorKind::Overloaded, message).again_after(1000)
 }
 
 /// Says whether the client chose its model; an error where nobody serves it and no route has a ladder for such requests.
@@ -119,9 +117,6 @@ pub(super) fn nobody_serves(model: &str) -> ApiError {
     unknown(format!("no provider serves `{model}`; ask for `auto`, or add the model to providers.toml"))
 }
 
-fn unknown(message: String) -> ApiError {
-    let mut error = ApiError::new(ErrorKind::NotFound, message);
-    error.code = Some("model_not_found".to_owned());
-    error.param = Some("model".to_owned());
-    error
+pub(super) fn unknown(message: String) -> ApiError {
+    ApiError::new(ErrorKind::NotFound, message).coded("model_not_found").at("model")
 }

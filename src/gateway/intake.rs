@@ -118,10 +118,7 @@ fn coding(headers: &HeaderMap) -> Result<Option<Coding>, ApiError> {
     let message = format!(
         "the body's content-encoding is not read here; send it plain or packed once as one of: {CODINGS}"
     );
-    let mut error = ApiError::new(ErrorKind::InvalidRequest, message);
-    error.status = 415;
-    error.code = Some("unsupported_content_encoding".to_owned());
-    Err(error)
+    Err(ApiError::invalid(message).with_status(415).coded("unsupported_content_encoding"))
 }
 
 /// Unpacks bytes; `hold` hears how many are held and says whether they may be.
@@ -197,9 +194,7 @@ async fn receive(
     drop(begun);
     tokio::time::timeout(patience.saturating_sub(quick), read).await.unwrap_or_else(|_| {
         let message = format!("the body took longer than {} s (limits.body-seconds)", limits.body_seconds);
-        let mut error = ApiError::new(ErrorKind::Timeout, message);
-        error.status = 408;
-        Err(error)
+        Err(ApiError::new(ErrorKind::Timeout, message).with_status(408))
     })
 }
 

@@ -7,10 +7,11 @@ use std::hash::{BuildHasher as _, BuildHasherDefault};
 use bytes::Bytes;
 use rustc_hash::FxHasher;
 use serde::Deserialize;
-use serde_json::json;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
 use crate::units::PerMille;
-use crate::wire::{Ask, Dialect};
+use crate::wire::{Ask, Dialect, WireError};
 
 /// The longest request, and the longest answer, that a judge is shown, in bytes.
 pub(super) const LONGEST: usize = 32 * 1024;
@@ -46,14 +47,30 @@ pub(super) fn question(judge: &str, conversation: &str, first: &str, second: &st
         "additionalProperties": false
     });
     let material = json!({"request": conversation, "first": first, "second": second});
+    asked(judge, (JUDGE, &material), VERDICT_TOKENS, ("grades", &schema)).map_err(|error| error.to_string())
+}
+
+/// Writes a question about some material to a model that is to answer with JSON alone.
+pub(super) fn asked(
+    model: &str,
+    (told, material): (&str, &Value),
+    most: u32,
+    (name, schema): (&str, &Value),
+) -> Result<Ask, WireError> {
     let body = json!({
-        "model": judge,
-        "messages": [{"role": "system", "content": JUDGE}, {"role": "user", "content": material.to_string()}],
+        "model": model,
+        "messages": [{"role": "system", "content": told}, {"role": "user", "content": material.to_string()}],
         "temperature": 0,
-        "max_tokens": VERDICT_TOKENS,
-        "response_format": {"type": "json_schema", "json_schema": {"name": "grades", "strict": true, "schema": schema}}
+        "max_tokens": most,
+        "response_format": {"type": "json_schema", "json_schema": {"name": name, "strict": true, "schema": schema}}
     });
-    Ask::read(Dialect::OpenAiChat, Bytes::from(body.to_string())).map_err(|error| error.to_string())
+    Ask::read(Dialect::OpenAiChat, Bytes::from(body.to_string()))
+}
+
+/// Reads the object in what a model said; none where there is no such.
+pub(super) fn object_in<T: DeserializeOwned>(text: &str) -> Option<T> {
+    let (start, end) = (text.find('{')?, text.rfind('}')?);
+    serde_json::from_str(text.get(start..=end)?).ok()
 }
 
 /// Returns the most tokens that a question has for its judge: no tokenizer makes more of a text than it has bytes.
@@ -63,8 +80,7 @@ pub(super) fn reads(question: &Ask) -> u64 {
 
 /// Reads a judge's grades; none where it says nothing clear.
 pub(super) fn grades(text: &str) -> Option<(PerMille, PerMille)> {
-    let (start, end) = (text.find('{')?, text.rfind('}')?);
-    let grades: Grades = serde_json::from_str(text.get(start..=end)?).ok()?;
+    let grades: Grades = object_in(text)?;
     let quality = |grade: u16| PerMille::new(grade.checked_mul(100)?);
     Some((quality(grades.first)?, quality(grades.second)?))
 }

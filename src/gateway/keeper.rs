@@ -9,7 +9,7 @@ use http::HeaderMap;
 use super::headers::MODEL;
 use super::operation::Operation;
 use super::{Gateway, now};
-use crate::ledger::{Entry, Kept, LedgerFile};
+use crate::ledger::{Entry, Kept};
 use crate::units::Instant;
 use crate::wire::Dialect;
 
@@ -35,16 +35,10 @@ pub(super) async fn find(gateway: &Arc<Gateway>, id: &str) -> Option<Kept> {
     if !gateway.keeps_ledger {
         return None;
     }
-    let (path, wanted) = (gateway.ledger.state().path, id.to_owned());
-    let found = tokio::task::spawn_blocking(move || LedgerFile::open(&path)?.kept(&wanted)).await;
-    match found {
-        Ok(Ok(found)) => found.inspect(|kept| gateway.stored.note(&kept.id, kept.clone())),
-        Ok(Err(error)) => {
-            tracing::warn!(%error, "the ledger could not be searched for who keeps an answer");
-            None
-        }
-        Err(_) => None,
-    }
+    let wanted = id.to_owned();
+    let kept = gateway.look_up("who keeps an answer", move |file| file.kept(&wanted)).await??;
+    gateway.stored.note(&kept.id, kept.clone());
+    Some(kept)
 }
 
 /// Watches an answer on its way to the client for its id, which it bears near its beginning.

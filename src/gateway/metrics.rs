@@ -1,79 +1,66 @@
 //! Figures for Prometheus: counters of everything since the start, gauges of the moment.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::sync::Arc;
 
 use super::{Gateway, now};
 use crate::budget::Standing;
 use crate::ledger::Health;
 use crate::pricing::CostSum;
-use crate::telemetry::{BreakerState, Cell};
+use crate::telemetry::{Breaker, Cell};
 use crate::units::{Names, Pico, is_safe};
 
 /// Writes the text exposition.
 pub(super) fn render(gateway: &Gateway) -> String {
     let (snapshot, names) = gateway.live.snapshot();
-    let mut out = Page(String::with_capacity(8192));
+    let mut out = Page { text: String::with_capacity(8192), name: "" };
     let all = &snapshot.totals.all;
-    out.head("pointsman_requests_total", "counter", "Requests settled.");
-    out.line("pointsman_requests_total", &[], &all.requests.to_string());
-    out.head("pointsman_request_errors_total", "counter", "Requests that ended without an answer.");
-    out.line("pointsman_request_errors_total", &[], &all.errors.to_string());
-    out.head("pointsman_escalations_total", "counter", "Requests that went up their ladder.");
-    out.line("pointsman_escalations_total", &[], &all.escalated.to_string());
+    out.count("pointsman_requests_total", "Requests settled.", all.requests);
+    out.count("pointsman_request_errors_total", "Requests that ended without an answer.", all.errors);
+    out.count("pointsman_escalations_total", "Requests that went up their ladder.", all.escalated);
     out.head("pointsman_refused_total", "counter", "Requests turned away at the gate, by reason.");
     for (reason, count) in gateway.turned_away.all() {
-        out.line("pointsman_refused_total", &[("reason", reason)], &count.to_string());
+        out.line(&[("reason", reason)], count);
     }
     out.head("pointsman_checks_total", "counter", "Verdicts of checks, by check and what it said.");
     for ((check, says), count) in gateway.checkers.counts() {
-        out.line("pointsman_checks_total", &[("check", &*check), ("says", says.name())], &count.to_string());
+        out.line(&[("check", &*check), ("says", says.name())], count);
     }
-    out.head("pointsman_requests_in_flight", "gauge", "Requests being served.");
-    out.line("pointsman_requests_in_flight", &[], &gateway.in_flight().to_string());
+    out.gauge("pointsman_requests_in_flight", "Requests being served.", gateway.in_flight());
     models(&mut out, &names, &snapshot.totals.models);
     out.head("pointsman_team_cost_usd_total", "counter", "Cost by team; kind is known or estimated.");
     for (at, cell) in snapshot.totals.teams.0.iter().enumerate() {
         let team = names.teams().get(at).map_or("-", |name| name);
-        out.cost("pointsman_team_cost_usd_total", ("team", team), &cell.cost);
+        out.cost(("team", team), &cell.cost);
     }
     // So that teams add up to models.
     if snapshot.totals.teams.1.requests > 0 {
-        out.cost("pointsman_team_cost_usd_total", ("team", ""), &snapshot.totals.teams.1.cost);
+        out.cost(("team", ""), &snapshot.totals.teams.1.cost);
     }
     out.head("pointsman_names_shared_total", "counter", "Requests under a name that is counted as (others).");
     for (kind, roll) in [("team", &gateway.teams), ("project", &gateway.projects)] {
-        out.line("pointsman_names_shared_total", &[("kind", kind)], &roll.shared().to_string());
+        out.line(&[("kind", kind)], roll.shared());
     }
-    gateway.budget.note_beside(gateway.held_beside());
-    out.head(
-        "pointsman_memory_held_bytes",
-        "gauge",
-        "Bytes held by requests, answers, streams and backlogs.",
-    );
-    out.line("pointsman_memory_held_bytes", &[], &gateway.budget.held().to_string());
-    out.head("pointsman_memory_limit_bytes", "gauge", "How many they may hold (limits.memory).");
-    out.line("pointsman_memory_limit_bytes", &[], &gateway.budget.most().to_string());
-    out.head("pointsman_memory_refused_total", "counter", "Times that there was no room for more.");
-    out.line("pointsman_memory_refused_total", &[], &gateway.budget.refused().to_string());
-    out.head("pointsman_cache_marks_total", "counter", "Calls marked for a provider's prompt cache.");
-    out.line("pointsman_cache_marks_total", &[], &gateway.marks.placed().to_string());
+    let budget = &gateway.budget;
+    budget.note_beside(gateway.held_beside());
+    let help = "Bytes held by requests, answers, streams and backlogs.";
+    out.gauge("pointsman_memory_held_bytes", help, budget.held());
+    out.gauge("pointsman_memory_limit_bytes", "How many they may hold (limits.memory).", budget.most());
+    out.count("pointsman_memory_refused_total", "Times that there was no room for more.", budget.refused());
+    let placed = gateway.marks.placed();
+    out.count("pointsman_cache_marks_total", "Calls marked for a provider's prompt cache.", placed);
     caches(&mut out, gateway);
-    out.head("pointsman_policy_version", "gauge", "The policy in force.");
-    out.line("pointsman_policy_version", &[], &snapshot.policy.version.to_string());
+    out.gauge("pointsman_policy_version", "The policy in force.", snapshot.policy.version);
     health(&mut out, gateway);
     budgets(&mut out, gateway);
     alerts(&mut out, gateway);
     let state = gateway.ledger.state();
-    out.head("pointsman_ledger_ok", "gauge", "Whether the ledger is being written.");
-    let fails = matches!(state.health, Health::Failing { .. });
-    out.line("pointsman_ledger_ok", &[], if fails { "0" } else { "1" });
-    out.head("pointsman_ledger_lost_total", "counter", "Entries that had to be given up.");
-    out.line("pointsman_ledger_lost_total", &[], &state.lost.to_string());
-    out.head("pointsman_uptime_seconds", "gauge", "Seconds since the start.");
-    out.line("pointsman_uptime_seconds", &[], &gateway.began.elapsed().as_secs().to_string());
-    out.0
+    let is_written = !matches!(state.health, Health::Failing { .. });
+    out.gauge("pointsman_ledger_ok", "Whether the ledger is being written.", u8::from(is_written));
+    out.count("pointsman_ledger_lost_total", "Entries that had to be given up.", state.lost);
+    out.gauge("pointsman_uptime_seconds", "Seconds since the start.", gateway.began.elapsed().as_secs());
+    out.text
 }
 
 /// Writes what prompt caches hold, where any route minds them.
@@ -82,20 +69,17 @@ fn caches(out: &mut Page, gateway: &Gateway) {
         return;
     }
     let (warm, beginnings) = gateway.live.warm(now());
-    out.head(
-        "pointsman_warm_sessions",
-        "gauge",
-        "Sessions whose last prompt a model's cache may still hold.",
-    );
+    let help = "Sessions whose last prompt a model's cache may still hold.";
+    out.head("pointsman_warm_sessions", "gauge", help);
     let mut by_model: BTreeMap<Arc<str>, u64> = BTreeMap::new();
     for one in warm {
         *by_model.entry(one.model).or_default() += one.sessions;
     }
     for (model, sessions) in by_model {
-        out.line("pointsman_warm_sessions", &[("model", &*model)], &sessions.to_string());
+        out.line(&[("model", &*model)], sessions);
     }
-    out.head("pointsman_warm_prefixes", "gauge", "Beginnings of prompts that are remembered, bounded.");
-    out.line("pointsman_warm_prefixes", &[], &beginnings.to_string());
+    let help = "Beginnings of prompts that are remembered, bounded.";
+    out.gauge("pointsman_warm_prefixes", help, beginnings);
 }
 
 /// A figure of an account: its name, what it says, where it stands.
@@ -111,8 +95,7 @@ fn budgets(out: &mut Page, gateway: &Gateway) {
         return;
     }
     let holds: u64 = standings.iter().map(|one| u64::from(one.account.holds)).sum();
-    out.head("pointsman_budget_holds", "gauge", "Holds of calls under way; 0 where there are none.");
-    out.line("pointsman_budget_holds", &[], &holds.to_string());
+    out.gauge("pointsman_budget_holds", "Holds of calls under way; 0 where there are none.", holds);
     let figures: [Gauge; 7] = [
         ("pointsman_budget_limit_usd", "How much may be spent in a window.", |one| one.amount.usd()),
         ("pointsman_budget_spent_usd", "What is spent in the present window.", |one| one.account.spent.usd()),
@@ -133,7 +116,7 @@ fn budgets(out: &mut Page, gateway: &Gateway) {
         for one in standings.iter().take(ACCOUNTS) {
             let period = one.limit.period.to_string();
             let labels = [("budget", &*one.limit.budget), ("window", &period), ("member", &*one.member)];
-            out.line(name, &labels, &figure(one));
+            out.line(&labels, figure(one));
         }
     }
 }
@@ -142,22 +125,17 @@ fn budgets(out: &mut Page, gateway: &Gateway) {
 fn alerts(out: &mut Page, gateway: &Gateway) {
     out.head("pointsman_alerts_firing", "gauge", "Alerts that fire, by level.");
     for (level, count) in gateway.alerts.firing() {
-        out.line("pointsman_alerts_firing", &[("level", level.name())], &count.to_string());
+        out.line(&[("level", level.name())], count);
     }
     let counts = gateway.alerts.counts();
-    out.head("pointsman_alerts_fired_total", "counter", "Alerts that fired.");
-    out.line("pointsman_alerts_fired_total", &[], &counts.fired.to_string());
-    out.head(
-        "pointsman_alert_deliveries_total",
-        "counter",
-        "Tries to tell a receiver, by what came of them.",
-    );
+    out.count("pointsman_alerts_fired_total", "Alerts that fired.", counts.fired);
+    let help = "Tries to tell a receiver, by what came of them.";
+    out.head("pointsman_alert_deliveries_total", "counter", help);
     let all = [("delivered", counts.delivered), ("failed", counts.failed), ("given_up", counts.given_up)];
     for (outcome, count) in all {
-        out.line("pointsman_alert_deliveries_total", &[("outcome", outcome)], &count.to_string());
+        out.line(&[("outcome", outcome)], count);
     }
-    out.head("pointsman_alert_deliveries_waiting", "gauge", "Deliveries that wait.");
-    out.line("pointsman_alert_deliveries_waiting", &[], &counts.waiting.to_string());
+    out.gauge("pointsman_alert_deliveries_waiting", "Deliveries that wait.", counts.waiting);
 }
 
 /// An amount of a model: its name, what it adds up, where it stands.
@@ -185,7 +163,7 @@ fn models(out: &mut Page, names: &Names, cells: &[Cell]) {
     for (name, help, read) in counters {
         out.head(name, "counter", help);
         for (model, cell) in named() {
-            out.line(name, &[("model", model)], &read(cell).to_string());
+            out.line(&[("model", model)], read(cell));
         }
     }
     out.head("pointsman_tokens_total", "counter", "Tokens by disjoint kind.");
@@ -199,12 +177,12 @@ fn models(out: &mut Page, names: &Names, cells: &[Cell]) {
             ("output", tokens.output),
         ];
         for (kind, count) in kinds {
-            out.line("pointsman_tokens_total", &[("model", model), ("kind", kind)], &count.to_string());
+            out.line(&[("model", model), ("kind", kind)], count);
         }
     }
     out.head("pointsman_cost_usd_total", "counter", "Cost by model; kind is known or estimated.");
     for (model, cell) in named() {
-        out.cost("pointsman_cost_usd_total", ("model", model), &cell.cost);
+        out.cost(("model", model), &cell.cost);
     }
     let foretold = || named().filter(|(_, cell)| cell.foretold > 0);
     if foretold().next().is_some() {
@@ -219,72 +197,86 @@ fn models(out: &mut Page, names: &Names, cells: &[Cell]) {
         for (name, help, read) in figures {
             out.head(name, "counter", help);
             for (model, cell) in foretold() {
-                out.line(name, &[("model", model)], &read(cell).usd());
+                out.line(&[("model", model)], read(cell).usd());
             }
         }
     }
     out.head("pointsman_cost_unknown_total", "counter", "Calls whose cost is unknown; they are in no sum.");
     for (model, cell) in named() {
-        out.line("pointsman_cost_unknown_total", &[("model", model)], &cell.cost.unknown.to_string());
+        out.line(&[("model", model)], cell.cost.unknown);
     }
     out.head("pointsman_model_latency_ms", "gauge", "Latency of calls since the start, by quantile.");
     for (model, cell) in named() {
         let Some(found) = cell.latency.percentiles() else { continue };
         for (quantile, millis) in [("0.5", found.p50), ("0.95", found.p95), ("0.99", found.p99)] {
-            out.line(
-                "pointsman_model_latency_ms",
-                &[("model", model), ("quantile", quantile)],
-                &millis.to_string(),
-            );
+            out.line(&[("model", model), ("quantile", quantile)], millis);
         }
     }
 }
 
 fn health(out: &mut Page, gateway: &Gateway) {
-    let models = gateway.providers.health(std::time::Instant::now());
+    let models = gateway.providers.health(std::time::Instant::now(), super::now());
     out.head("pointsman_breaker_open", "gauge", "Whether a model is left alone after failures.");
     for model in &models {
-        let open = if model.breaker == BreakerState::Closed { "0" } else { "1" };
-        out.line("pointsman_breaker_open", &[("provider", &model.provider), ("model", &model.model)], open);
+        let is_open = model.breaker != Breaker::Closed;
+        out.line(&[("provider", &model.provider), ("model", &model.model)], u8::from(is_open));
     }
     out.head("pointsman_provider_in_flight", "gauge", "Calls under way.");
     for model in &models {
-        let labels = [("provider", model.provider.as_str()), ("model", &model.model)];
-        out.line("pointsman_provider_in_flight", &labels, &model.in_flight.to_string());
+        out.line(&[("provider", &model.provider), ("model", &model.model)], model.in_flight);
     }
 }
 
-struct Page(String);
+/// A page that is being written, and the figure that its lines are of.
+#[derive(Default)]
+struct Page {
+    text: String,
+    name: &'static str,
+}
 
 impl Page {
-    fn head(&mut self, name: &str, kind: &str, help: &str) {
-        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    /// Begins a figure.
+    fn head(&mut self, name: &'static str, kind: &str, help: &str) {
+        self.name = name;
+        let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
     }
 
-    fn line(&mut self, name: &str, labels: &[(&str, &str)], value: &str) {
-        self.0.push_str(name);
+    /// Writes a counter that has no labels.
+    fn count(&mut self, name: &'static str, help: &str, value: impl Display) {
+        self.head(name, "counter", help);
+        self.line(&[], value);
+    }
+
+    /// Writes a gauge that has no labels.
+    fn gauge(&mut self, name: &'static str, help: &str, value: impl Display) {
+        self.head(name, "gauge", help);
+        self.line(&[], value);
+    }
+
+    fn line(&mut self, labels: &[(&str, &str)], value: impl Display) {
+        self.text.push_str(self.name);
         for (at, (key, text)) in labels.iter().enumerate() {
-            self.0.push(if at == 0 { '{' } else { ',' });
-            let _ = write!(self.0, "{key}=\"");
+            self.text.push(if at == 0 { '{' } else { ',' });
+            let _ = write!(self.text, "{key}=\"");
             for c in text.chars() {
                 match c {
-                    '\\' => self.0.push_str("\\\\"),
-                    '"' => self.0.push_str("\\\""),
-                    c if !is_safe(c) => self.0.push(' '),
-                    c => self.0.push(c),
+                    '\\' => self.text.push_str("\\\\"),
+                    '"' => self.text.push_str("\\\""),
+                    c if !is_safe(c) => self.text.push(' '),
+                    c => self.text.push(c),
                 }
             }
-            self.0.push('"');
+            self.text.push('"');
         }
         if !labels.is_empty() {
-            self.0.push('}');
+            self.text.push('}');
         }
-        let _ = writeln!(self.0, " {value}");
+        let _ = writeln!(self.text, " {value}");
     }
 
-    fn cost(&mut self, name: &str, label: (&str, &str), cost: &CostSum) {
-        self.line(name, &[label, ("kind", "known")], &cost.known.usd());
-        self.line(name, &[label, ("kind", "estimated")], &cost.estimated.usd());
+    fn cost(&mut self, label: (&str, &str), cost: &CostSum) {
+        self.line(&[label, ("kind", "known")], cost.known.usd());
+        self.line(&[label, ("kind", "estimated")], cost.estimated.usd());
     }
 }
 
@@ -294,8 +286,8 @@ mod tests {
 
     #[test]
     fn labels_cannot_break_the_page() {
-        let mut page = Page(String::new());
-        page.line("m", &[("model", "a\"} 1\n\\"), ("kind", "x")], "7");
-        assert_eq!(page.0, "m{model=\"a\\\"} 1 \\\\\",kind=\"x\"} 7\n");
+        let mut page = Page { name: "m", ..Page::default() };
+        page.line(&[("model", "a\"} 1\n\\"), ("kind", "x")], "7");
+        assert_eq!(page.text, "m{model=\"a\\\"} 1 \\\\\",kind=\"x\"} 7\n");
     }
 }

@@ -97,8 +97,7 @@ pub(super) async fn log(
     let after = match after {
         Some(text) => text.parse().map_err(|_| {
             let message = format!("after={text}: write GATEWAY:LINK, as a line's `ledger.cursor` says it");
-            let param = Some("after".to_owned());
-            ApiError { param, ..ApiError::new(ErrorKind::InvalidRequest, message) }
+            ApiError::invalid(message).at("after")
         })?,
         None => Cursor { link: 0, ..newest },
     };
@@ -171,13 +170,9 @@ fn told(error: &LedgerError) -> ApiError {
     let message = format!(
         "after={wanted}: the ledger of this gateway has no such place; its chain ends with {known}. Begin anew without `after`"
     );
-    let mut error = ApiError::new(ErrorKind::InvalidRequest, message);
-    error.status = 409;
-    error
+    ApiError::invalid(message).with_status(409)
 }
 
 fn unread(why: &str) -> ApiError {
-    let mut error = ApiError::new(ErrorKind::Overloaded, format!("the ledger cannot be read now: {why}"));
-    error.retry_after_ms = Some(1000);
-    error
+    ApiError::new(ErrorKind::Overloaded, format!("the ledger cannot be read now: {why}")).again_after(1000)
 }

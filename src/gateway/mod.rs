@@ -72,25 +72,25 @@ mod tagged;
 mod tariff;
 #[cfg(test)]
 pub(crate) mod tests;
-mod told;
-mod tool_calls;
 mod turned_away;
 mod unquoted;
 mod watch;
 
+use std::hash::RandomState;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustc_hash::FxHashMap;
 
 use self::billed::BillBeside;
 use crate::access::Access;
 use crate::config::gateway::GatewaySettings;
-use crate::ledger::{Audit, Entry, Ledger, LedgerFile, PolicyVersion, Signal};
+use crate::ledger::{Audit, Entry, Label, Ledger, LedgerError, LedgerFile, Note, PolicyVersion, Signal};
 use crate::notify::Notifier;
 use crate::prompt_cache::Rules;
 use crate::providers::Providers;
+use crate::record;
 use crate::routing::{Policy, PolicyError, PolicySpec};
 use crate::session::{Applied, Automations, Deed, Live, Rollouts, Uncounted};
 use crate::units::{Instant, Names, hex};
@@ -110,6 +110,11 @@ pub use spending::{Limits, LimitsError};
 pub use spent_before::draw_before;
 pub use tariff::Tariff;
 pub use watch::{live_status, tell_of_ledger};
+
+/// Locks a mutex; what was changed by whoever panicked with it stands.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// What a gateway is made of.
 pub struct Parts {
@@ -175,7 +180,8 @@ pub struct Gateway {
     tariff: Mutex<Tariff>,
     prefix_key: PrefixKey,
     alerts: Arc<Notifier>,
-    calls: tool_calls::Calls,
+    /// What hashes the tool calls that requests follow, under a key that no other run knows.
+    calls: RandomState,
     checkers: checkers::Checkers,
     shadows: purse::Shadows,
     marks: marks::Marks,
@@ -200,19 +206,7 @@ impl std::fmt::Debug for Gateway {
 impl Gateway {
     /// Puts a gateway together.
     pub fn new(parts: Parts) -> Self {
-        let Parts {
-            live,
-            providers,
-            ledger,
-            access,
-            settings,
-            keeps_ledger,
-            on_apply,
-            limits,
-            bills_beside,
-            tariff,
-            caching,
-        } = parts;
+        let Parts { live, providers, ledger, settings, keeps_ledger, .. } = parts;
         let (models, _) = live.offered();
         for model in &models {
             // Looked up once, they keep a state of their own however many others clients name.
@@ -249,7 +243,7 @@ impl Gateway {
             live,
             providers,
             ledger,
-            access,
+            access: parts.access,
             settings,
             keeps_ledger,
             prices: prices::Prices::default(),
@@ -268,16 +262,16 @@ impl Gateway {
             teams,
             projects,
             tagged,
-            on_apply,
-            limits: Mutex::new(limits),
+            on_apply: parts.on_apply,
+            limits: Mutex::new(parts.limits),
             catch_up: Mutex::default(),
             awaited: awaited::Awaited::default(),
-            billed: Mutex::new(BillBeside::new(bills_beside)),
-            tariff: Mutex::new(tariff),
+            billed: Mutex::new(BillBeside::new(parts.bills_beside)),
+            tariff: Mutex::new(parts.tariff),
             prefix_key,
-            calls: tool_calls::Calls::default(),
+            calls: RandomState::new(),
             checkers: checkers::Checkers::default(),
-            marks: marks::Marks::new(caching),
+            marks: marks::Marks::new(parts.caching),
             shadows,
             rollouts: Arc::default(),
             steered: Mutex::default(),
@@ -370,15 +364,58 @@ impl Gateway {
         if let Some(hear) = &self.on_apply {
             hear(spec, applied.version);
         }
-        self.ledger.record(Entry::Audit(Box::new(Audit {
-            at: applied.at,
-            who: who.into(),
-            what: what.into(),
-            before: format!("policy {before}").into(),
-            after: format!("policy {}", applied.version).into(),
-        })));
+        let (before, after) = (format!("policy {before}"), format!("policy {}", applied.version));
+        self.audit(applied.at, who, what, (&before, &after));
         tracing::info!(who, what, version = applied.version, "policy applied");
         Ok(applied)
+    }
+
+    /// Has the ledger hold who did what, and what stood there before and after.
+    fn audit(&self, at: Instant, who: &str, what: &str, (before, after): (&str, &str)) {
+        let (who, what, before, after) = (who.into(), what.into(), before.into(), after.into());
+        self.ledger.record(Entry::Audit(Box::new(Audit { at, who, what, before, after })));
+    }
+
+    /// Has the ledger hold a remark that readers of the log were told.
+    fn note(&self, at: Instant, text: &str) {
+        self.ledger.record(Entry::Note(Box::new(Note { at, text: text.into(), simulated: false })));
+    }
+
+    /// Tells readers of the log something that the ledger holds too.
+    fn remark(&self, text: &str) {
+        self.note(self.live.note(text, now()), text);
+    }
+
+    /// Tells the ledger, and readers of the log, how good an answer was.
+    fn label(&self, id: &str, label: Label) {
+        self.live.judge(&record::LateLabel {
+            at: label.at,
+            id: id.into(),
+            label: record::Label {
+                model: (&*label.model).into(),
+                quality: label.quality,
+                output: label.output,
+                source: (&*label.source).into(),
+            },
+        });
+        self.ledger.record(Entry::Label(Box::new(label)));
+    }
+
+    /// Looks for something in the ledger's file; nothing where it cannot be read, which is said.
+    async fn look_up<T: Send + 'static>(
+        &self,
+        what: &'static str,
+        read: impl FnOnce(LedgerFile) -> Result<T, LedgerError> + Send + 'static,
+    ) -> Option<T> {
+        let path = self.ledger.state().path;
+        match tokio::task::spawn_blocking(move || read(LedgerFile::open(&path)?)).await {
+            Ok(Ok(found)) => Some(found),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the ledger could not be searched for {what}");
+                None
+            }
+            Err(_) => None,
+        }
     }
 
     /// Tells the engine, and whoever reads the log, now or from the ledger, what became of a model.

@@ -9,10 +9,10 @@ use rustc_hash::FxHashSet;
 
 use super::Gateway;
 use super::body::Reply;
-use super::gate::pinned;
+use super::gate::{pinned, unknown};
 use super::paths::{Place, decoded, parameter};
 use super::respond::json;
-use crate::wire::{ApiError, Dialect, ErrorKind, ModelEntry, model_body, models_body};
+use crate::wire::{ApiError, Dialect, ModelEntry, model_body, models_body};
 
 /// Answers with the list, or with the model that the path names.
 pub(super) async fn answer(
@@ -24,10 +24,7 @@ pub(super) async fn answer(
     let wanted = decoded(place.name);
     if !wanted.is_empty() && pinned(gateway, &wanted).is_err() {
         let message = format!("no model `{wanted}` is served here; GET /v1/models lists what is");
-        let mut error = ApiError::new(ErrorKind::NotFound, message);
-        error.code = Some("model_not_found".to_owned());
-        error.param = Some("model".to_owned());
-        return Err(error);
+        return Err(unknown(message));
     }
     let listed = list(gateway).await;
     if wanted.is_empty() {
@@ -86,11 +83,7 @@ fn page<'e>(
         Dialect::Gemini => ("pageSize", "pageToken", ""),
         _ => return Ok((all, false)),
     };
-    let invalid = |name: &str, message: String| {
-        let mut error = ApiError::new(ErrorKind::InvalidRequest, message);
-        error.param = Some(name.to_owned());
-        error
-    };
+    let invalid = |name: &str, message: String| ApiError::invalid(message).at(name);
     let place = |name: &str| match parameter(query, name).filter(|id| !id.is_empty()) {
         None => Ok(None),
         Some(id) => match all.iter().position(|entry| entry.id == id) {

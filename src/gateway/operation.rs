@@ -271,27 +271,35 @@ impl Operation {
     }
 
     pub(super) fn ended_entry(&self, called: &Called) -> AttemptEnded {
-        let gateway = &self.gateway;
-        let billed = called.billed.as_ref().unwrap_or(&called.model);
-        AttemptEnded {
-            seq: self.placed.seq,
-            n: self.n,
-            model: called.billed.clone().unwrap_or_else(|| "".into()),
-            usage: called.usage,
-            estimated: called.estimated,
-            cost: Cost::Known(crate::units::Pico::ZERO),
-            price: gateway.prices.at(&gateway.live.book(), billed, self.placed.at),
-            status: called.status,
-            check: called.check,
-            verdicts: called.verdicts.clone(),
-            error: called.error.as_str().into(),
-            latency_ms: called.latency_ms,
-            ttft_ms: called.ttft_ms,
-            terms: called.terms,
-            left_out: called.left_out.clone(),
-            effort: called.effort,
-            gap_ms: called.gap_ms,
-        }
+        ended_entry(&self.gateway, called, (self.placed.seq, self.n, self.placed.at))
+    }
+}
+
+/// Writes the end of a call into its entry, but for what it cost: of which request, the how manieth, and when that arrived.
+pub(super) fn ended_entry(
+    gateway: &Gateway,
+    called: &Called,
+    (seq, n, at): (u64, u32, Instant),
+) -> AttemptEnded {
+    let billed = called.billed.as_ref().unwrap_or(&called.model);
+    AttemptEnded {
+        seq,
+        n,
+        model: called.billed.clone().unwrap_or_else(|| "".into()),
+        usage: called.usage,
+        estimated: called.estimated,
+        cost: Cost::Known(crate::units::Pico::ZERO),
+        price: gateway.prices.at(&gateway.live.book(), billed, at),
+        status: called.status,
+        check: called.check,
+        verdicts: called.verdicts.clone(),
+        error: called.error.as_str().into(),
+        latency_ms: called.latency_ms,
+        ttft_ms: called.ttft_ms,
+        terms: called.terms,
+        left_out: called.left_out.clone(),
+        effort: called.effort,
+        gap_ms: called.gap_ms,
     }
 }
 

@@ -46,6 +46,24 @@ const CALLS: [(&str, Endpoint); 9] = [
     ("feedback", Endpoint::Feedback),
 ];
 
+/// The gateway's own paths: what each is for, and the methods that it takes. Who reads needs other rights than who sends orders.
+const OWN: [(&str, Endpoint, &str); 14] = [
+    ("/healthz", Endpoint::Health, "GET, HEAD"),
+    ("/readyz", Endpoint::Ready, "GET, HEAD"),
+    ("/metrics", Endpoint::Metrics, "GET, HEAD"),
+    ("/operator/v1/feed", Endpoint::Feed, "GET"),
+    ("/operator/v1/log", Endpoint::Log, "GET"),
+    ("/operator/v1/rights", Endpoint::Rights, "GET, HEAD"),
+    ("/operator/v1/policy", Endpoint::Policy, "GET, POST"),
+    ("/operator/v1/budgets", Endpoint::Budgets, "GET"),
+    ("/operator/v1/corrections", Endpoint::Corrections, "POST"),
+    ("/operator/v1/alerts", Endpoint::Alerts, "GET, POST"),
+    ("/operator/v1/runaways", Endpoint::Runaways, "GET, POST"),
+    ("/operator/v1/rollouts", Endpoint::Rollouts, "GET, POST"),
+    ("/operator/v1/steering", Endpoint::Steering, "GET, POST"),
+    ("/operator/v1/automations", Endpoint::Automations, "GET"),
+];
+
 /// Headers that clients of Google's alone send.
 const GOOGLES: [&str; 2] = ["x-goog-api-key", "x-goog-api-client"];
 
@@ -70,25 +88,8 @@ pub(super) struct Place<'p> {
 /// Finds what a path is for.
 pub(super) fn place(path: &str) -> Place<'_> {
     let path = path.strip_suffix('/').unwrap_or(path);
-    let own = match path {
-        "/healthz" => Some(Endpoint::Health),
-        "/readyz" => Some(Endpoint::Ready),
-        "/metrics" => Some(Endpoint::Metrics),
-        "/operator/v1/feed" => Some(Endpoint::Feed),
-        "/operator/v1/log" => Some(Endpoint::Log),
-        "/operator/v1/policy" => Some(Endpoint::Policy),
-        "/operator/v1/budgets" => Some(Endpoint::Budgets),
-        "/operator/v1/corrections" => Some(Endpoint::Corrections),
-        "/operator/v1/alerts" => Some(Endpoint::Alerts),
-        "/operator/v1/runaways" => Some(Endpoint::Runaways),
-        "/operator/v1/rollouts" => Some(Endpoint::Rollouts),
-        "/operator/v1/steering" => Some(Endpoint::Steering),
-        "/operator/v1/automations" => Some(Endpoint::Automations),
-        "/operator/v1/rights" => Some(Endpoint::Rights),
-        _ => None,
-    };
-    if let Some(endpoint) = own {
-        return Place { endpoint, name: "", gemini: false, streams: false };
+    if let Some((_, endpoint, _)) = OWN.iter().find(|(known, ..)| *known == path) {
+        return Place { endpoint: *endpoint, name: "", gemini: false, streams: false };
     }
     let Before { call, deployment, gemini } = before(path);
     let of = |endpoint, name| Place { endpoint, name, gemini, streams: false };
@@ -162,22 +163,19 @@ fn before(path: &str) -> Before<'_> {
 }
 
 impl Place<'_> {
+    /// Returns the methods that a path of the gateway's own takes; nothing for the API that clients of models use.
+    fn own(&self) -> Option<&'static str> {
+        OWN.iter().find(|(_, endpoint, _)| *endpoint == self.endpoint).map(|(.., methods)| *methods)
+    }
+
     /// Lists the methods that the path takes, as the header `allow` says them.
     pub(super) fn methods(&self) -> &'static str {
         match self.endpoint {
-            Endpoint::Generate(_) | Endpoint::CountTokens(_) | Endpoint::Feedback | Endpoint::Corrections => {
-                "POST"
-            }
+            Endpoint::Generate(_) | Endpoint::CountTokens(_) | Endpoint::Feedback => "POST",
             Endpoint::Stored if self.name.ends_with("/cancel") => "POST",
             Endpoint::Stored if self.name.ends_with("/input_items") => "GET, HEAD",
             Endpoint::Stored => "GET, HEAD, DELETE",
-            Endpoint::Policy
-            | Endpoint::Alerts
-            | Endpoint::Runaways
-            | Endpoint::Rollouts
-            | Endpoint::Steering => "GET, POST",
-            Endpoint::Feed | Endpoint::Log | Endpoint::Budgets | Endpoint::Automations => "GET",
-            _ => "GET, HEAD",
+            _ => self.own().unwrap_or("GET, HEAD"),
         }
     }
 
@@ -195,28 +193,12 @@ impl Place<'_> {
 
     /// Returns what a key must allow for this; one of these is enough.
     pub(super) fn needs(&self, method: &Method) -> &'static [Scope] {
+        if let Some(methods) = self.own() {
+            let takes_orders =
+                methods.ends_with("POST") && !(methods.starts_with("GET") && *method == Method::GET);
+            return if takes_orders { &[Scope::Operate] } else { &[Scope::Read] };
+        }
         match self.endpoint {
-            Endpoint::Metrics
-            | Endpoint::Feed
-            | Endpoint::Log
-            | Endpoint::Rights
-            | Endpoint::Budgets
-            | Endpoint::Automations => &[Scope::Read],
-            Endpoint::Policy
-            | Endpoint::Alerts
-            | Endpoint::Runaways
-            | Endpoint::Rollouts
-            | Endpoint::Steering
-                if *method == Method::GET =>
-            {
-                &[Scope::Read]
-            }
-            Endpoint::Policy
-            | Endpoint::Alerts
-            | Endpoint::Runaways
-            | Endpoint::Rollouts
-            | Endpoint::Steering
-            | Endpoint::Corrections => &[Scope::Operate],
             // What was answered before costs nothing more.
             Endpoint::Feedback | Endpoint::Stored => &[Scope::Route, Scope::Operate],
             _ => &[Scope::Route],
@@ -225,22 +207,7 @@ impl Place<'_> {
 
     /// Says whether the path belongs to the API that clients of models use, as opposed to the operator's.
     pub(super) fn is_api(&self) -> bool {
-        !matches!(
-            self.endpoint,
-            Endpoint::Health
-                | Endpoint::Ready
-                | Endpoint::Metrics
-                | Endpoint::Feed
-                | Endpoint::Log
-                | Endpoint::Rights
-                | Endpoint::Policy
-                | Endpoint::Budgets
-                | Endpoint::Corrections
-                | Endpoint::Alerts
-                | Endpoint::Rollouts
-                | Endpoint::Steering
-                | Endpoint::Automations
-        )
+        self.own().is_none()
     }
 }
 
@@ -329,6 +296,19 @@ mod tests {
             let place = place(path);
             assert_eq!((place.endpoint, place.name), (endpoint, name), "{path}");
         }
+    }
+
+    #[test]
+    fn what_is_the_operators_is_no_api_and_orders_take_another_right_than_a_look() {
+        for (path, endpoint, methods) in OWN {
+            let place = place(path);
+            assert!(!place.is_api(), "{path}: pages of the web would get there");
+            assert_eq!((place.endpoint, place.methods()), (endpoint, methods), "{path}");
+            let (look, order) = (place.needs(&Method::GET), place.needs(&Method::POST));
+            assert_eq!(look == [Scope::Read], methods.starts_with("GET"), "{path}");
+            assert_eq!(order == [Scope::Operate], methods.ends_with("POST"), "{path}");
+        }
+        assert!(place("/v1/models").is_api() && place("/nowhere").is_api());
     }
 
     #[test]

@@ -14,40 +14,36 @@ use crate::access::Caller;
 use crate::record::{self, Entry, PolicyChange, UnknownKey};
 use crate::routing::PolicySpec;
 use crate::session::Deed;
-use crate::wire::{ApiError, ErrorKind};
+use crate::wire::ApiError;
 
 /// What a body has to be.
 const FORM: &str =
     "send one policy event, as LOG-FORMAT.md describes it (GET the same address gives the one in force)";
 
-fn wrong(message: impl Into<String>) -> ApiError {
-    ApiError::new(ErrorKind::InvalidRequest, message)
-}
-
 /// Brings it into force.
 pub(super) fn apply(gateway: &Gateway, body: &Bytes, caller: &Caller) -> Result<Response<Reply>, ApiError> {
-    let text = std::str::from_utf8(body).map_err(|_| wrong("the body is not UTF-8"))?;
-    let change = read(text).map_err(wrong)?;
+    let text = std::str::from_utf8(body).map_err(|_| ApiError::invalid("the body is not UTF-8"))?;
+    let change = read(text).map_err(ApiError::invalid)?;
     let (version, before) = gateway.live.policy_spec();
     if change.version != version.saturating_add(1) {
         let message = format!(
             "the policy is at version {version}, yours follows version {}; look again and apply anew",
             change.version.saturating_sub(1)
         );
-        return Err(ApiError { status: 409, ..wrong(message) });
+        return Err(ApiError::invalid(message).with_status(409));
     }
     let spec = &change.spec;
     // One that is in force already was not named by anybody: it is that of the strongest rung.
     if let Some(baseline) = spec.baseline.as_ref().filter(|_| spec.baseline != before.baseline)
         && gateway.live.book().find(baseline).is_none()
     {
-        return Err(wrong(format!(
+        return Err(ApiError::invalid(format!(
             "baseline: there is no price for `{baseline}` in book {}, so nothing can be measured against it",
             gateway.live.book().name
         )));
     }
     if let Some(named) = spec.classifier.as_deref().filter(|named| !gateway.live.is_classifier(named)) {
-        return Err(wrong(format!(
+        return Err(ApiError::invalid(format!(
             "classifier: the thresholds were fitted on {named}, and {} decides; fit them again, or leave `classifier` away",
             gateway.live.classifier_tag()
         )));
@@ -59,12 +55,13 @@ pub(super) fn apply(gateway: &Gateway, body: &Bytes, caller: &Caller) -> Result<
     };
     let known = commands(&before);
     if commands(spec).iter().any(|command| !known.contains(command)) {
-        return Err(wrong(
+        return Err(ApiError::invalid(
             "routes: a check runs a program that the policy in force does not; programs come with the policy file, never over the network",
         ));
     }
     let deed = if change.undo { Deed::Undo(&change.what) } else { Deed::Change(&change.what) };
-    let applied = gateway.apply(spec, &caller.name, deed).map_err(|error| wrong(error.to_string()))?;
+    let applied =
+        gateway.apply(spec, &caller.name, deed).map_err(|error| ApiError::invalid(error.to_string()))?;
     let doubts = doubts(gateway, spec);
     for doubt in &doubts {
         tracing::warn!(doubt, "policy applied");

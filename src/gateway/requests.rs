@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, EXPECT, HOST};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Body as _;
@@ -82,11 +83,7 @@ pub(super) async fn handle(gateway: Arc<Gateway>, request: Request<Sending>) -> 
 fn too_large(headers: &HeaderMap, version: Version, most: usize) -> Option<ApiError> {
     // What HTTP/2 counts for each besides its text.
     const EACH: usize = 32;
-    let refused = |message: String| {
-        let mut error = ApiError::new(ErrorKind::InvalidRequest, message);
-        error.status = 431;
-        error
-    };
+    let refused = |message: String| ApiError::invalid(message).with_status(431);
     if version != Version::HTTP_2 {
         return (headers.len() > MOST_LINES)
             .then(|| refused(format!("there are more than {MOST_LINES} header lines")));
@@ -129,8 +126,7 @@ async fn serve(
     let is_no_call = place.endpoint == Endpoint::Models && method == Method::POST && is_call(place.name);
     if place.endpoint == Endpoint::Unknown || is_no_call {
         let message = format!("there is no {} here; what is served: {}", uri.path(), paths::SERVED);
-        let code = Some("unknown_url".to_owned());
-        return Err(ApiError { code, ..ApiError::new(ErrorKind::NotFound, message) });
+        return Err(ApiError::new(ErrorKind::NotFound, message).coded("unknown_url"));
     }
     let allowed = place.methods();
     if !allowed.split(", ").any(|known| known == method.as_str()) {
@@ -139,12 +135,12 @@ async fn serve(
         } else {
             ""
         };
-        let mut error =
-            ApiError::new(ErrorKind::InvalidRequest, format!("{} takes {allowed}{hint}", uri.path()));
-        error.status = 405;
-        error.code = Some("method_not_allowed".to_owned());
-        return Err(error);
+        let message = format!("{} takes {allowed}{hint}", uri.path());
+        return Err(ApiError::invalid(message).with_status(405).coded("method_not_allowed"));
     }
+    let is_read = method == Method::GET;
+    let takes_body = method == Method::POST && (!place.is_api() || place.endpoint == Endpoint::Feedback);
+    let said = if takes_body { collect(gateway, &headers, body).await? } else { Bytes::new() };
     match place.endpoint {
         Endpoint::Generate(dialect) => {
             let named = (!place.name.is_empty()).then(|| paths::decoded(place.name));
@@ -165,47 +161,24 @@ async fn serve(
         }
         Endpoint::Models => models::answer(gateway, &place, place.form(&headers), uri.query()).await,
         Endpoint::Stored => stored::answer(gateway, place.name, &method, uri.query(), &caller).await,
-        Endpoint::Feedback => {
-            let body = collect(gateway, &headers, body).await?;
-            feedback::take(gateway, &body, &caller).await
-        }
+        Endpoint::Feedback => feedback::take(gateway, &said, &caller).await,
         Endpoint::Metrics => Ok(text(StatusCode::OK, metrics::render(gateway))),
         Endpoint::Feed => Ok(feed::follow(gateway, &headers)),
         Endpoint::Log => missed::log(gateway, &headers, paths::parameter(uri.query(), "after")).await,
         Endpoint::Rights => Ok(missed::rights(gateway, &caller)),
-        Endpoint::Policy if method == Method::GET => {
-            Ok(json(StatusCode::OK, gateway.live.policy_line().to_string()))
-        }
-        Endpoint::Budgets => spending::standings(gateway),
-        Endpoint::Alerts if method == Method::GET => alerts::list(gateway),
-        Endpoint::Alerts => {
-            let body = collect(gateway, &headers, body).await?;
-            alerts::act(gateway, &body, &caller).await
-        }
-        Endpoint::Runaways if method == Method::GET => Ok(runaways::standing(gateway)),
-        Endpoint::Runaways => {
-            let body = collect(gateway, &headers, body).await?;
-            runaways::order(gateway, &body, &caller).await
-        }
-        Endpoint::Automations => automations::standing(gateway),
-        Endpoint::Rollouts if method == Method::GET => rollouts::standing(gateway),
-        Endpoint::Rollouts => {
-            let body = collect(gateway, &headers, body).await?;
-            rollouts::order(gateway, &body, &caller).await
-        }
-        Endpoint::Steering if method == Method::GET => steering::standing(gateway),
-        Endpoint::Steering => {
-            let body = collect(gateway, &headers, body).await?;
-            steering::order(gateway, &body, &caller)
-        }
-        Endpoint::Policy => {
-            let body = collect(gateway, &headers, body).await?;
-            posted::apply(gateway, &body, &caller)
-        }
-        Endpoint::Corrections => {
-            let body = collect(gateway, &headers, body).await?;
-            corrections::take(gateway, &body, &caller).await
-        }
+        Endpoint::Policy if is_read => Ok(json(StatusCode::OK, gateway.live.policy_line().to_string())),
+        Endpoint::Policy => posted::apply(gateway, &said, &caller),
+        Endpoint::Budgets => Ok(spending::standings(gateway)),
+        Endpoint::Alerts if is_read => Ok(alerts::list(gateway)),
+        Endpoint::Alerts => alerts::act(gateway, &said, &caller).await,
+        Endpoint::Runaways if is_read => Ok(runaways::standing(gateway)),
+        Endpoint::Runaways => runaways::order(gateway, &said, &caller).await,
+        Endpoint::Automations => Ok(automations::standing(gateway)),
+        Endpoint::Rollouts if is_read => Ok(rollouts::standing(gateway)),
+        Endpoint::Rollouts => rollouts::order(gateway, &said, &caller).await,
+        Endpoint::Steering if is_read => Ok(steering::standing(gateway)),
+        Endpoint::Steering => steering::order(gateway, &said, &caller),
+        Endpoint::Corrections => corrections::take(gateway, &said, &caller).await,
         Endpoint::Health | Endpoint::Ready | Endpoint::Unknown => Ok(text(StatusCode::OK, "ok\n")),
     }
 }
@@ -270,9 +243,7 @@ async fn generate(
     }
     if matches!(dialect, Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings) && ask.model() == AUTO {
         let message = "embeddings of different models do not compare: name a model, or a route made for them (auto/ROUTE)";
-        let mut error = ApiError::new(ErrorKind::InvalidRequest, message);
-        error.param = Some("model".to_owned());
-        return Err(error);
+        return Err(ApiError::invalid(message).at("model"));
     }
     if dialect == Dialect::OpenAiResponses {
         return stored::run(gateway, ask, pinned, headers, caller, place).await;

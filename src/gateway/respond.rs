@@ -27,6 +27,11 @@ pub(super) fn json(status: StatusCode, body: impl Into<Bytes>) -> Response<Reply
     response
 }
 
+/// Answers with what an object says.
+pub(super) fn answer(body: &serde_json::Value) -> Response<Reply> {
+    json(StatusCode::OK, body.to_string())
+}
+
 /// Makes a response of plain text.
 pub(super) fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Reply> {
     let mut response = Response::new(Reply::of(body));

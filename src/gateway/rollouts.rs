@@ -3,18 +3,18 @@
 //! Invariants: every step is a policy in the log and in the ledger, with who and why; whoever is told that an order was taken
 //! finds it in the ledger; a rollout whose canary somebody else changed ends and changes nothing more.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::Response;
 use serde::Deserialize;
+use serde_json::json;
 
 use super::body::Reply;
-use super::respond::json;
-use super::{Gateway, now};
+use super::respond::answer;
+use super::{Gateway, lock, now};
 use crate::access::Caller;
 use crate::config::rollouts;
-use crate::ledger::{Audit, Entry};
 use crate::rollout::{Order, Rollout, Saved, Turn};
 use crate::session::{Deed, RolloutRow, Rollouts};
 use crate::units::Instant;
@@ -26,10 +26,6 @@ const ROLLOUT: &str = "rollout";
 const LONGEST: usize = 64 * 1024;
 /// The longest reason that is kept, in characters.
 const LONGEST_WHY: usize = 200;
-
-fn lock(rollouts: &Mutex<Rollouts>) -> MutexGuard<'_, Rollouts> {
-    rollouts.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// What an operator wants of a rollout.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,13 +126,7 @@ impl Gateway {
 
     fn record_rollout(&self, rollout: &Rollout, who: &str, what: &str, at: Instant) {
         let after = serde_json::to_string(&Saved::of(rollout)).unwrap_or_default();
-        self.ledger.record(Entry::Audit(Box::new(Audit {
-            at,
-            who: who.into(),
-            what: ROLLOUT.into(),
-            before: what.into(),
-            after: after.into(),
-        })));
+        self.audit(at, who, ROLLOUT, (what, &after));
         tracing::info!(who, what, "rollout");
     }
 
@@ -145,8 +135,7 @@ impl Gateway {
     /// # Errors
     /// Where it cannot be, and why; where the ledger should hold it and does not.
     pub async fn order_rollout(&self, order: RolloutOrder, who: &str) -> Result<String, ApiError> {
-        let invalid = |why: String| ApiError { status: 409, ..ApiError::new(ErrorKind::InvalidRequest, why) };
-        let said = self.ordered(order, who).map_err(invalid)?;
+        let said = self.ordered(order, who).map_err(|why| ApiError::invalid(why).with_status(409))?;
         if self.keeps_ledger
             && let Err(error) = self.ledger.commit().await
         {
@@ -213,12 +202,9 @@ struct Body {
 }
 
 /// Answers how all rollouts stand.
-pub(super) fn standing(gateway: &Gateway) -> Result<Response<Reply>, ApiError> {
+pub(super) fn standing(gateway: &Gateway) -> Response<Reply> {
     let rows = lock(&gateway.rollouts).rows(now());
-    let rows =
-        serde_json::to_value(rows).map_err(|error| ApiError::new(ErrorKind::Server, error.to_string()))?;
-    let body = serde_json::json!({ "at": now().rfc3339(), "rollouts": rows });
-    Ok(json(StatusCode::OK, body.to_string()))
+    answer(&json!({ "at": now().rfc3339(), "rollouts": rows }))
 }
 
 /// Takes an order.
@@ -228,7 +214,7 @@ pub(super) async fn order(
     caller: &Caller,
 ) -> Result<Response<Reply>, ApiError> {
     const FORM: &str = "send {\"start\":NAME,\"plan\":TEXT of rollouts.toml} or one of {\"hold\":NAME}, {\"go\":NAME}, {\"skip\":NAME}, {\"back\":NAME}, with \"why\" or without";
-    let invalid = |what: &str| ApiError::new(ErrorKind::InvalidRequest, format!("{what}; {FORM}"));
+    let invalid = |what: &str| ApiError::invalid(format!("{what}; {FORM}"));
     let body: Body = serde_json::from_slice(body).map_err(|error| invalid(&error.to_string()))?;
     let Body { start, plan, hold, go, skip, back, why } = body;
     let turns = [(hold, Order::Hold), (go, Order::Go), (skip, Order::Skip), (back, Order::Back)];
@@ -243,7 +229,5 @@ pub(super) async fn order(
     };
     let said = gateway.order_rollout(order, &caller.name).await?;
     let rows = lock(&gateway.rollouts).rows(now());
-    let rows =
-        serde_json::to_value(rows).map_err(|error| ApiError::new(ErrorKind::Server, error.to_string()))?;
-    Ok(json(StatusCode::OK, serde_json::json!({ "said": said, "rollouts": rows }).to_string()))
+    Ok(answer(&json!({ "said": said, "rollouts": rows })))
 }

@@ -20,9 +20,9 @@ use super::body::Reply;
 use super::gate::InFlight;
 use super::operation::{Attempted, Operation, Outcome, charged, not_made, unknown_operation};
 use super::pace::millis;
+use super::remembered::Judged;
 use super::respond::{json, refuse};
 use super::runaways::halted;
-use super::told::Told;
 use super::{Gateway, call, checked, headers, large, shadow};
 use crate::access::Caller;
 use crate::budget::Over;
@@ -183,8 +183,9 @@ impl Operation {
     }
 
     /// Remembers who serves it, for those that judge the answer.
-    fn note_served(&self, model: &Arc<str>) {
-        self.gateway.note_served(&self.id, self.placed.seq, model, (&self.team, &self.key));
+    pub(super) fn note_served(&self, model: &Arc<str>) {
+        let [model, team, key] = [model, &self.team, &self.key].map(Arc::clone);
+        self.gateway.served.note(&self.id, Judged { seq: self.placed.seq, model, team, key });
     }
 
     /// Answers a request that no model may serve.
@@ -195,18 +196,16 @@ impl Operation {
         let ended = self.ended_entry(&Called::refused(why));
         self.gateway.ledger.record(Entry::AttemptEnded(Box::new(ended)));
         self.close(Status::Refused);
-        let mut error = ApiError::new(ErrorKind::InvalidRequest, why);
-        if let Some(stop) = &refusal.stop {
-            error = halted(stop, why);
+        let error = if let Some(stop) = &refusal.stop {
+            halted(stop, why)
         } else if let Some(over) = &refusal.over {
-            error = over_budget(over, why, self.placed.at);
+            over_budget(over, why, self.placed.at)
         } else if self.placed.is_crowded_out() {
             // It may be sent again as it is.
-            error = ApiError::new(ErrorKind::RateLimited, why);
-            error.retry_after_ms = Some(1000);
+            ApiError::new(ErrorKind::RateLimited, why).again_after(1000)
         } else {
-            error.code = Some(NO_MODEL_MAY_SERVE.to_owned());
-        }
+            ApiError::invalid(why).coded(NO_MODEL_MAY_SERVE)
+        };
         let mut response = refuse(self.ask.dialect(), &error);
         if error.budget.is_some() || error.halted.is_some() {
             // Libraries would try again at once, where the wait is longer than they are willing to.
@@ -257,6 +256,39 @@ impl Operation {
             },
         }
         audience.end(cost.amount().map(crate::units::Pico::usd), &dispatch.model, &self.left_out);
+    }
+}
+
+/// What the failed attempts of an operation said.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// The last error of a call that was really made.
+    made: Option<ApiError>,
+    /// The shortest wait that any of them asked for.
+    retry_after_ms: Option<u64>,
+}
+
+impl Told {
+    /// Takes the error of an attempt.
+    pub(super) fn note(&mut self, error: &ApiError, status: Status) {
+        self.retry_after_ms = match (self.retry_after_ms, error.retry_after_ms) {
+            (Some(before), Some(now)) => Some(before.min(now)),
+            (before, now) => before.or(now),
+        };
+        if status.is_call() {
+            self.made = Some(error.clone());
+        }
+    }
+
+    /// Returns what the client hears: of a call that was made rather than of one that was not, and the shortest wait.
+    pub(super) fn tell(self, last: ApiError) -> ApiError {
+        let overloaded = last.kind == ErrorKind::Overloaded;
+        let mut error = self.made.filter(|_| overloaded).unwrap_or(last);
+        let passing = [ErrorKind::RateLimited, ErrorKind::Overloaded, ErrorKind::Server, ErrorKind::Timeout];
+        if passing.contains(&error.kind) {
+            error.retry_after_ms = self.retry_after_ms;
+        }
+        error
     }
 }
 

@@ -5,14 +5,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::Response;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::body::Reply;
-use super::respond::json;
+use super::respond::answer;
 use super::{Gateway, now};
 use crate::access::Caller;
-use crate::ledger::{Audit, Entry, Note};
 use crate::runaway::{Stop, Trip, Whom};
 use crate::units::Instant;
 use crate::wire::{ApiError, ErrorKind, Halted};
@@ -26,28 +26,18 @@ impl Gateway {
     pub(super) fn record_trips(&self, trips: &[Arc<Trip>], stop: Option<&Stop>) {
         for trip in trips {
             tracing::warn!(rule = &*trip.rule, whom = %trip.whom, "{}", trip.seen);
-            self.record_note(trip.at, trip.words());
+            self.note(trip.at, &trip.words());
         }
         if let Some(stop) = stop.filter(|_| !trips.is_empty()) {
             self.record_deed(STOP, stop, stop.at, &stop.who);
         }
     }
 
-    fn record_note(&self, at: Instant, text: String) {
-        self.ledger.record(Entry::Note(Box::new(Note { at, text: text.into(), simulated: false })));
-    }
-
     fn record_deed(&self, what: &str, stop: &Stop, at: Instant, who: &str) {
         let whom = stop.whom.to_string();
         let why = stop.why.as_str();
         let (before, after) = if what == STOP { (why, whom.as_str()) } else { (whom.as_str(), "") };
-        self.ledger.record(Entry::Audit(Box::new(Audit {
-            at,
-            who: who.into(),
-            what: what.into(),
-            before: before.into(),
-            after: after.into(),
-        })));
+        self.audit(at, who, what, (before, after));
     }
 
     /// Stops someone, or lets him go. Says whether that changed anything.
@@ -59,13 +49,13 @@ impl Gateway {
         let changed = if lifts {
             self.live.lift(whom, who, now()).map(|(stop, at, text)| {
                 self.record_deed(LIFT, &stop, at, who);
-                self.record_note(at, text);
+                self.note(at, &text);
             })
         } else {
             let (stop, text) = self.live.stop(whom.clone(), who, why, now());
             text.map(|text| {
                 self.record_deed(STOP, &stop, stop.at, who);
-                self.record_note(stop.at, text);
+                self.note(stop.at, &text);
             })
         };
         if changed.is_some() {
@@ -165,13 +155,12 @@ pub(super) fn standing(gateway: &Gateway) -> Response<Reply> {
     let rules: Vec<_> = rules
         .iter()
         .map(|rule| {
-            serde_json::json!({ "rule": &*rule.name, "each": rule.each.name(), "looks_for": rule.test.words(), "then": rule.then.name() })
+            json!({ "rule": &*rule.name, "each": rule.each.name(), "looks_for": rule.test.words(), "then": rule.then.name() })
         })
         .collect();
     let stops: Vec<StopRow> = stops.iter().map(|stop| StopRow::from(&**stop)).collect();
     let trips: Vec<TripRow> = trips.iter().rev().map(|trip| TripRow::from(&**trip)).collect();
-    let body = serde_json::json!({ "at": now().rfc3339(), "rules": rules, "stops": stops, "trips": trips });
-    json(StatusCode::OK, body.to_string())
+    answer(&json!({ "at": now().rfc3339(), "rules": rules, "stops": stops, "trips": trips }))
 }
 
 /// What an operator sends: `{"stop":"key ci-bot","why":"loops"}` or `{"lift":"key ci-bot"}`.
@@ -194,7 +183,7 @@ pub(super) async fn order(
     caller: &Caller,
 ) -> Result<Response<Reply>, ApiError> {
     const FORM: &str = "send {\"stop\":\"key NAME\",\"why\":\"...\"} or {\"lift\":\"key NAME\"}; instead of key: team, project, user, session, or \"all\" alone";
-    let invalid = |what: &str| ApiError::new(ErrorKind::InvalidRequest, format!("{what}; {FORM}"));
+    let invalid = |what: &str| ApiError::invalid(format!("{what}; {FORM}"));
     let order: Order = serde_json::from_slice(body).map_err(|error| invalid(&error.to_string()))?;
     let (text, lifts) = match (&order.stop, &order.lift) {
         (Some(stop), None) => (stop, false),
@@ -209,28 +198,22 @@ pub(super) async fn order(
     let changed = gateway.switch(&Switch { whom: &whom, who: &caller.name, why: &why, lifts }).await?;
     if !changed && lifts {
         let message = format!("{whom} is not stopped; GET the same address lists who is");
-        return Err(ApiError {
-            code: Some("not_stopped".to_owned()),
-            ..ApiError::new(ErrorKind::NotFound, message)
-        });
+        return Err(ApiError::new(ErrorKind::NotFound, message).coded("not_stopped"));
     }
     let (_, stops, _) = gateway.live.runaways();
     let stops: Vec<StopRow> = stops.iter().map(|stop| StopRow::from(&**stop)).collect();
-    let body = serde_json::json!({ "changed": changed, "stops": stops });
-    Ok(json(StatusCode::OK, body.to_string()))
+    Ok(answer(&json!({ "changed": changed, "stops": stops })))
 }
 
 /// Tells a client that it is stopped.
 pub(super) fn halted(stop: &Stop, why: &str) -> ApiError {
-    ApiError {
-        code: Some("stopped".to_owned()),
-        halted: Some(Box::new(Halted {
-            limit_source: if stop.rule.is_some() { "runaway" } else { "kill-switch" },
-            rule: stop.rule_name().to_owned(),
-            whom: stop.whom.to_string(),
-            since: stop.at.rfc3339(),
-            lifted_by: stop.lifted_by(),
-        })),
-        ..ApiError::new(ErrorKind::RateLimited, why)
-    }
+    let halted = Halted {
+        limit_source: if stop.rule.is_some() { "runaway" } else { "kill-switch" },
+        rule: stop.rule_name().to_owned(),
+        whom: stop.whom.to_string(),
+        since: stop.at.rfc3339(),
+        lifted_by: stop.lifted_by(),
+    };
+    let error = ApiError::new(ErrorKind::RateLimited, why).coded("stopped");
+    ApiError { halted: Some(Box::new(halted)), ..error }
 }

@@ -6,28 +6,24 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures::FutureExt;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::Gateway;
 use super::aside::{self, Asked};
 use super::gate::InFlight;
-use super::judge::LONGEST;
-use super::{Gateway, now};
-use crate::pricing::{PriceRow, worst};
+use super::judge::{self, LONGEST};
 use crate::record::SECOND_STAGE;
 use crate::routing::Parameters;
 use crate::session::{Arriving, Near};
 use crate::units::{PerMille, Pico};
-use crate::wire::{Ask, Dialect};
+use crate::wire::Ask;
 
 /// What it may write.
 const ANSWER_TOKENS: u32 = 64;
-/// Tokens of a provider's own words around a prompt, at most.
-const TEMPLATE: u64 = 512;
 
 const QUESTION: &str = "You decide who answers a request to a language model: a small, cheap model or a large one. Say how \
     likely it is that the small model's answer is as acceptable as the large one's, from 0 (surely not) to 100 (surely). What the request says is \
@@ -69,14 +65,8 @@ async fn asked(
         return Err("its model has no key, and what it said would be made up");
     }
     let question = question(&model, &arriving.prompt).ok_or("the question cannot be written")?;
-    let most = {
-        let book = gateway.live.book();
-        // It may begin in an hour that costs more.
-        let row = book.find_named(&model).and_then(|(_, prices)| prices.dated(now())).map(PriceRow::highest);
-        // No tokenizer makes more of a text than it has bytes.
-        let prompt = question.body().len() as u64 + TEMPLATE;
-        worst(row.ok_or("its model has no price")?, (prompt, ANSWER_TOKENS.into()), false)
-    };
+    let most = aside::most(gateway, &model, judge::reads(&question), ANSWER_TOKENS);
+    let most = most.ok_or("its model has no price")?;
     let place = Arc::clone(&gateway.shadows.seconds).try_acquire_owned().map_err(|_| "too many are asked")?;
     let counted = InFlight::take(gateway).ok_or("too much is under way")?;
     // A purse of its own beside that of the route's shadow runs.
@@ -118,20 +108,13 @@ fn question(model: &str, prompt: &str) -> Option<Ask> {
         "required": ["likelihood"],
         "additionalProperties": false
     });
-    let body = json!({
-        "model": model,
-        "messages": [{"role": "system", "content": QUESTION}, {"role": "user", "content": json!({"request": prompt}).to_string()}],
-        "temperature": 0,
-        "max_tokens": ANSWER_TOKENS,
-        "response_format": {"type": "json_schema", "json_schema": {"name": "likelihood", "strict": true, "schema": schema}}
-    });
-    Ask::read(Dialect::OpenAiChat, Bytes::from(body.to_string())).ok()
+    let material = json!({"request": prompt});
+    judge::asked(model, (QUESTION, &material), ANSWER_TOKENS, ("likelihood", &schema)).ok()
 }
 
 /// Reads what it said; none where that is no whole number from 0 to 100.
 fn likelihood(text: &str) -> Option<u16> {
-    let (start, end) = (text.find('{')?, text.rfind('}')?);
-    let verdict: Verdict = serde_json::from_str(text.get(start..=end)?).ok()?;
+    let verdict: Verdict = judge::object_in(text)?;
     (verdict.likelihood <= 100).then_some(verdict.likelihood)
 }
 

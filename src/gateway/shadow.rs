@@ -18,9 +18,8 @@ use super::judge::{self, LONGEST, TEMPLATE, VERDICT_TOKENS, drawn};
 use super::operation::{Operation, Outcome};
 use super::{Gateway, now};
 use crate::config::ShadowSettings;
-use crate::ledger::{Entry, Label};
-use crate::pricing::{Cost, PriceRow, worst};
-use crate::record;
+use crate::ledger::Label;
+use crate::pricing::Cost;
 use crate::routing::Parameters;
 use crate::session::Dispatch;
 use crate::units::{PerMille, Pico};
@@ -157,12 +156,8 @@ impl Run {
 
     /// Returns the most that a call costs whose prompt has so many tokens at most.
     fn most(&self, model: &str, prompt: u64, output: u32) -> Result<Pico, String> {
-        let book = self.gateway.live.book();
-        // It may begin in an hour that costs more.
-        let row = book.find_named(model).and_then(|(_, prices)| prices.dated(now())).map(PriceRow::highest);
-        let row =
-            row.ok_or_else(|| format!("{model} has no price, so nobody can say what it would spend"))?;
-        Ok(worst(row, (prompt, u64::from(output)), false))
+        let most = aside::most(&self.gateway, model, prompt, output);
+        most.ok_or_else(|| format!("{model} has no price, so nobody can say what it would spend"))
     }
 
     async fn compare(
@@ -230,25 +225,9 @@ impl Run {
 
     /// Tells ledger and readers of the log what the judge said of an answer.
     fn label(&self, model: &Arc<str>, quality: PerMille, output: Option<u64>) {
-        let (at, source) = (now(), format!("judge {}", self.settings.judge));
-        self.gateway.live.judge(&record::LateLabel {
-            at,
-            id: (&*self.id).into(),
-            label: record::Label {
-                model: (&**model).into(),
-                quality: Some(quality),
-                output,
-                source: source.as_str().into(),
-            },
-        });
-        self.gateway.ledger.record(Entry::Label(Box::new(Label {
-            seq: self.seq,
-            model: Arc::clone(model),
-            quality: Some(quality),
-            output,
-            source: source.into(),
-            at,
-        })));
+        let source = format!("judge {}", self.settings.judge).into();
+        let (seq, model, quality) = (self.seq, Arc::clone(model), Some(quality));
+        self.gateway.label(&self.id, Label { seq, model, quality, output, source, at: now() });
     }
 }
 

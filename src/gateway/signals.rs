@@ -3,10 +3,10 @@
 //! Invariant: the engine hears of a change once, and of nothing that it could not replay: what stands before a call is a
 //! signal in the log, no hidden state of a provider.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Gateway, now};
+use super::{Gateway, lock, now};
 use crate::routing::Status;
 use crate::units::Span;
 
@@ -17,7 +17,7 @@ impl Gateway {
     /// Looks at a model of which a call has ended, and tells the engine where it can be called no longer, or again.
     pub(super) fn look_at(&self, model: &Arc<str>, status: Status) {
         let at = Instant::now();
-        let mut down = self.down.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut down = lock(&self.down);
         let known = down.get(model).copied();
         if status.is_ok() && known.is_none() {
             return;

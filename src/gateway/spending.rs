@@ -5,17 +5,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use http::{Response, StatusCode};
+use http::Response;
 
 use super::body::Reply;
-use super::respond::json;
-use super::{Gateway, now};
+use super::respond::answer;
+use super::{Gateway, lock, now};
 use crate::budget::{Limit, StandingRow};
 use crate::config::budgets::parse_all;
 use crate::config::{FileError, Watched};
-use crate::ledger::{Audit, Entry};
 use crate::runaway::{Rule, built_in};
-use crate::wire::{ApiError, ErrorKind};
 
 /// The limits' file, and what was read of it.
 #[derive(Debug, Default)]
@@ -125,34 +123,24 @@ impl Gateway {
     /// Has the ledger know which file is in force from the start on, where that is another than it knows of; so that whoever reads
     /// its traffic knows under which limits it was.
     pub fn tell_limits(&self, known: &str) {
-        let limits = self.limits.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let limits = lock(&self.limits);
         if *limits.text != *known {
             let who = limits.path.as_deref().map_or_else(|| WHO.to_owned(), who_of);
-            self.audit_limits(who, known.to_owned(), limits.text.to_string());
+            self.audit(now(), &who, "budgets", (known, &limits.text));
         }
-    }
-
-    fn audit_limits(&self, who: String, before: String, after: String) {
-        self.ledger.record(Entry::Audit(Box::new(Audit {
-            at: now(),
-            who: who.into(),
-            what: "budgets".into(),
-            before: before.into(),
-            after: after.into(),
-        })));
     }
 
     /// Looks whether the file of budgets changed, and brings what it says into force. Returns what became of it in words.
     pub(super) async fn look_at_limits(&self) -> Option<String> {
         self.catch_up().await;
-        let looked = self.limits.lock().unwrap_or_else(std::sync::PoisonError::into_inner).look()?;
+        let looked = lock(&self.limits).look()?;
         match looked {
             Ok(Changed { limits, rules, who, before, after }) => {
                 let (count, watched) = (limits.len(), rules.len());
                 self.tagged.learn(&limits);
                 let new = self.live.limit(limits);
                 self.live.watch(rules);
-                self.audit_limits(who, before, after);
+                self.audit(now(), &who, "budgets", (&before, &after));
                 if let Some(trouble) = self.count_before(new).await {
                     return Some(trouble);
                 }
@@ -166,10 +154,8 @@ impl Gateway {
 }
 
 /// Answers how all budgets stand.
-pub(super) fn standings(gateway: &Gateway) -> Result<Response<Reply>, ApiError> {
+pub(super) fn standings(gateway: &Gateway) -> Response<Reply> {
     let rows: Vec<StandingRow> = gateway.live.budgets(now()).iter().map(StandingRow::from).collect();
-    let body = serde_json::json!({ "at": now().rfc3339(), "open_holds": rows.iter().map(|row| row.open).sum::<u32>(), "budgets": rows });
-    let text =
-        serde_json::to_vec(&body).map_err(|error| ApiError::new(ErrorKind::Server, error.to_string()))?;
-    Ok(json(StatusCode::OK, text))
+    let open: u32 = rows.iter().map(|row| row.open).sum();
+    answer(&serde_json::json!({ "at": now().rfc3339(), "open_holds": open, "budgets": rows }))
 }

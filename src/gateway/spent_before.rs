@@ -8,10 +8,12 @@ use std::sync::PoisonError;
 
 use rustc_hash::FxHashSet;
 
+use super::estimate::TEMPLATE;
 use super::{Gateway, now};
 use crate::budget::{Drawn, Payer};
 use crate::ledger::{LedgerError, LedgerFile, Range, SpentCall};
 use crate::pricing::{Cost, Unpriced};
+use crate::routing::up_to_grid;
 use crate::session::{Live, Uncounted};
 use crate::units::{Instant, SHADOW, Span};
 
@@ -52,7 +54,8 @@ fn drawn(call: &SpentCall) -> Drawn<'_> {
         ..Payer::default()
     };
     // As gateways reckon bounds: no prompt has more tokens than bytes, and the estimate is a quarter of those.
-    let at_most = (call.prompt.unwrap_or(0).saturating_mul(4), call.output.unwrap_or(8192));
+    let prompt = call.prompt.unwrap_or(0).saturating_mul(4).saturating_add(TEMPLATE);
+    let at_most = (u64::from(up_to_grid(prompt)), u64::from(up_to_grid(call.output.unwrap_or(8192))));
     let any_tier = call.cost == Cost::Unknown(Unpriced::NoTier);
     Drawn { at: call.at, payer, cost: call.cost, at_most, any_tier }
 }

@@ -3,24 +3,20 @@
 //! Invariants: every move is a policy in the log and in the ledger, with who and why; a proposal is taken only while the
 //! thresholds that it is about stand where it found them; a route that a rollout changes is left alone.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::Response;
 use serde::Deserialize;
+use serde_json::json;
 
 use super::body::Reply;
-use super::proposed::Steered;
-use super::respond::json;
-use super::{Gateway, now};
+use super::respond::answer;
+use super::{Gateway, lock, now};
 use crate::access::Caller;
 use crate::session::{Course, Deed, Moved, SteerRow, Steps};
 use crate::units::{Instant, choice};
-use crate::wire::{ApiError, ErrorKind};
-
-fn lock(steered: &Mutex<Steered>) -> MutexGuard<'_, Steered> {
-    steered.lock().unwrap_or_else(PoisonError::into_inner)
-}
+use crate::wire::ApiError;
 
 impl Gateway {
     /// Says how the windows of all limits stand at a moment.
@@ -36,7 +32,7 @@ impl Gateway {
 
     /// Lists the routes that rollouts change.
     pub fn rolling_routes(&self) -> Vec<Arc<str>> {
-        let rollouts = self.rollouts().lock().unwrap_or_else(PoisonError::into_inner);
+        let rollouts = lock(self.rollouts());
         let open = rollouts.all().filter(|one| one.phase.is_open());
         open.flat_map(|one| [Arc::clone(&one.plan.route), Arc::clone(&one.plan.name)]).collect()
     }
@@ -83,7 +79,7 @@ impl Gateway {
             *threshold = i64::from(one.to.get());
         }
         let row = lock(&self.steered).rows.iter().find(|row| row.limit == limit).cloned().unwrap_or_default();
-        let row = SteerRow { moves: moves.iter().map(Into::into).collect(), ..row };
+        let row = SteerRow { moves: moves.to_vec(), ..row };
         let what = format!("towards {limit}{}", row.moved());
         self.apply(&spec, who, Deed::Change(&what)).map_err(|error| error.to_string())?;
         Ok(what)
@@ -119,21 +115,16 @@ struct Body {
 }
 
 /// Answers how all limits stand that are steered towards.
-pub(super) fn standing(gateway: &Gateway) -> Result<Response<Reply>, ApiError> {
+pub(super) fn standing(gateway: &Gateway) -> Response<Reply> {
     let rows = lock(&gateway.steered).rows.clone();
-    let rows =
-        serde_json::to_value(rows).map_err(|error| ApiError::new(ErrorKind::Server, error.to_string()))?;
-    let body = serde_json::json!({ "at": now().rfc3339(), "steering": rows });
-    Ok(json(StatusCode::OK, body.to_string()))
+    answer(&json!({ "at": now().rfc3339(), "steering": rows }))
 }
 
 /// Takes an order: what is proposed is accepted.
 pub(super) fn order(gateway: &Gateway, body: &Bytes, caller: &Caller) -> Result<Response<Reply>, ApiError> {
-    let body: Body = serde_json::from_slice(body).map_err(|error| {
-        let what = format!("{error}; send {{\"accept\":\"company/month\"}}");
-        ApiError::new(ErrorKind::InvalidRequest, what)
-    })?;
-    let invalid = |why: String| ApiError { status: 409, ..ApiError::new(ErrorKind::InvalidRequest, why) };
-    let said = gateway.accept_steering(&body.accept, &caller.name).map_err(invalid)?;
-    Ok(json(StatusCode::OK, serde_json::json!({ "said": said }).to_string()))
+    let body: Body = serde_json::from_slice(body)
+        .map_err(|error| ApiError::invalid(format!("{error}; send {{\"accept\":\"company/month\"}}")))?;
+    let said = gateway.accept_steering(&body.accept, &caller.name);
+    let said = said.map_err(|why| ApiError::invalid(why).with_status(409))?;
+    Ok(answer(&json!({ "said": said })))
 }

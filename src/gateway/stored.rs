@@ -54,11 +54,7 @@ pub(super) async fn check(
     caller: &Caller,
 ) -> Result<(), ApiError> {
     let Some((member, earlier)) = ask.leans_on() else { return Ok(()) };
-    let invalid = |message: String| {
-        let mut error = ApiError::new(ErrorKind::InvalidRequest, message);
-        error.param = Some(member.to_owned());
-        Err(error)
-    };
+    let invalid = |message: String| Err(ApiError::invalid(message).at(member));
     let kept = match earlier.as_deref().filter(|id| is_id(id)) {
         Some(id) => keeper::find(gateway, id).await.map(|kept| (id, kept)),
         None => None,
@@ -118,8 +114,7 @@ pub(super) async fn answer(
     }
     if query.is_some_and(|query| query.split('&').any(|pair| pair == "stream=true")) {
         let message = "stream: what a provider keeps is given whole; leave it out";
-        let error = ApiError::new(ErrorKind::InvalidRequest, message);
-        return Err(ApiError { param: Some("stream".to_owned()), ..error });
+        return Err(ApiError::invalid(message).at("stream"));
     }
     let keepers = keepers(gateway, &id, caller).await?;
     let query = passed(query);
@@ -179,9 +174,7 @@ async fn keepers(gateway: &Arc<Gateway>, id: &str, caller: &Caller) -> Result<Ve
 }
 
 fn absent(message: &str) -> ApiError {
-    let mut error = ApiError::new(ErrorKind::NotFound, message);
-    error.code = Some("response_not_found".to_owned());
-    error
+    ApiError::new(ErrorKind::NotFound, message).coded("response_not_found")
 }
 
 /// Returns those parameters of a query that go along.

@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::time::{Instant as Clock, timeout, timeout_at};
 
 use super::account::{
-    accent, billed, called, can_escalate, client_gone, failed, hollow, refused, report, unfit, watched,
+    Attempt, Took, accent, can_escalate, client_gone, failed, hollow, refused, report, unfit, watched,
 };
 use super::audience::Audience;
 use super::budget::Held;
@@ -20,13 +20,11 @@ use super::operation::{Attempted, Operation, Outcome};
 use super::pace::{Pace, too_slow};
 use super::{estimate, keeper, shadow};
 use crate::checks::{Says, Verdict};
-use crate::pricing::Usage;
-use crate::providers::{CallError, Permit, Reply as Upstream, Target};
-use crate::record::WriteTtl;
+use crate::providers::{CallError, Permit, Reply as Upstream};
 use crate::record::usage::Counted;
 use crate::routing::{Check, Status};
 use crate::session::{Called, Dispatch};
-use crate::wire::{ApiError, Dialect, ErrorKind, Preface, Relay, StreamEnd, WireError, last_event};
+use crate::wire::{ApiError, ErrorKind, Preface, Relay, StreamEnd, WireError, last_event};
 
 /// How often the ledger hears how far a long stream has come.
 const PROGRESS: Duration = Duration::from_secs(2);
@@ -40,15 +38,6 @@ const GRACE: Duration = Duration::from_millis(50);
 const HELD: usize = 1024 * 1024;
 /// The most bytes held back until they are checked; what goes on longer is sent on without.
 const UNCHECKED: usize = 16 * 1024 * 1024;
-
-/// Which call this is.
-#[derive(Clone, Copy)]
-pub(super) struct Attempt<'a> {
-    pub(super) dispatch: &'a Dispatch,
-    pub(super) target: &'a Target,
-    pub(super) dialect: Dialect,
-    pub(super) started: Clock,
-}
 
 /// Why a stream came to nothing, or broke off.
 enum Break {
@@ -202,29 +191,22 @@ pub(super) async fn relay(
                 0
             };
             let told = Some((stream.relay.usage(), delivered));
-            client_gone(operation, stream.attempt.dispatch, stream.attempt.target, permit, told)
+            client_gone(operation, &stream.attempt, permit, told)
         }
         Ended::Broke(why) if !stream.told && (stream.holds || !stream.relay.has_content()) => {
-            let has_account = stream.relay.has_content() || stream.relay.usage().is_some();
-            let (terms, is_assumed) = operation.terms(stream.relay.usage());
-            let usage = if has_account {
-                let (usage, write_ttl, estimated) = account(operation, &stream.attempt, &stream.relay).await;
+            let Stream { attempt, relay, .. } = &stream;
+            let called = if relay.has_content() || relay.usage().is_some() {
+                let (usage, write_ttl, estimated) = account(operation, attempt, relay).await;
                 // What was written before the break may not be all that was.
-                Some((usage, write_ttl, estimated || stream.relay.has_content()))
+                let took = (usage, write_ttl, estimated || relay.has_content());
+                Some(attempt.billed(operation, took, relay.usage(), relay.model()))
             } else {
                 match &why {
-                    Break::Wire(error) => refused(error),
+                    Break::Wire(error) => refused(error).map(|took| attempt.took(took)),
                     _ => None,
                 }
             };
-            let Attempt { dispatch, target, .. } = stream.attempt;
-            let mut attempted = failed(operation, dispatch, target, permit, why.status(), why.error(), usage);
-            if has_account {
-                (attempted.called.terms, attempted.called.estimated) =
-                    (terms, attempted.called.estimated || is_assumed);
-                attempted.called.billed = billed(operation, dispatch, stream.relay.model());
-            }
-            attempted
+            failed(operation, attempt, permit, why.status(), why.error(), called)
         }
         // Content and trouble may have come in one piece: the client gets both.
         Ended::Broke(why) => stream.broke_off(operation, permit, audience, &why).await,
@@ -332,12 +314,7 @@ impl Stream<'_> {
                 keeper::disown(operation, preface.id(), &dispatch.model);
             }
             // The client knows the id from here on, and may judge what it reads.
-            operation.gateway.note_served(
-                &operation.id,
-                operation.placed.seq,
-                &dispatch.model,
-                (&operation.team, &operation.key),
-            );
+            operation.note_served(&dispatch.model);
         }
         if self.withholds && self.relay.is_complete() {
             let end = self.out.split_off(last_event(&self.out));
@@ -378,25 +355,25 @@ impl Stream<'_> {
     /// Ends a stream that goes wrong before the client has any of it; what the rest would have cost is saved.
     async fn doomed(self, operation: &Operation, permit: Permit) -> Attempted {
         let (usage, write_ttl, _) = account(operation, &self.attempt, &self.relay).await;
+        let mut called = self.called(operation, (usage, write_ttl, true));
         let why = "it is no JSON, so the rest was not waited for";
         let verdict = || Verdict::new(Verdict::OWN, Says::Failed, why);
-        let mut called = self.called(operation, usage, write_ttl, true);
         called.verdicts.extend(self.attempt.dispatch.checks.is_some().then(verdict));
         let error = ApiError::new(ErrorKind::Server, "the provider's answer did not pass its check");
-        hollow(operation, self.attempt.dispatch, self.attempt.target, permit, error, called)
+        hollow(operation, &self.attempt, permit, error, called)
     }
 
     /// Ends a stream that holds no answer, or none that is fit for use, and of which the client has had nothing.
     async fn hollow(self, operation: &Operation, permit: Permit, judged: Judged) -> Attempted {
-        let (usage, write_ttl, estimated) = account(operation, &self.attempt, &self.relay).await;
+        let took = account(operation, &self.attempt, &self.relay).await;
         let why = if self.relay.has_answer() { "did not pass its check" } else { "was empty" };
         let error = self.relay.unfit().map_or_else(
             || ApiError::new(ErrorKind::Server, format!("the provider's answer {why}")),
             WireError::to_api,
         );
-        let mut called = self.called(operation, usage, write_ttl, estimated);
+        let mut called = self.called(operation, took);
         (called.verdicts, called.checking) = (judged.verdicts, judged.took);
-        hollow(operation, self.attempt.dispatch, self.attempt.target, permit, error, called)
+        hollow(operation, &self.attempt, permit, error, called)
     }
 
     async fn done(
@@ -417,9 +394,9 @@ impl Stream<'_> {
             None if is_later => Judged::default(),
             None => self.judge(operation, audience).await,
         };
-        let (usage, write_ttl, estimated) = account(operation, &self.attempt, &self.relay).await;
-        report(operation, permit, Status::Ok, Some(&usage), None);
-        let mut called = self.called(operation, usage, write_ttl, estimated);
+        let took = account(operation, &self.attempt, &self.relay).await;
+        report(operation, permit, Status::Ok, Some(&took.0), None);
+        let mut called = self.called(operation, took);
         (called.verdicts, called.checking) = (judged.verdicts, judged.took);
         // The client has had it; no other model can be asked, but the account says what it was.
         match judged.check {
@@ -463,31 +440,22 @@ impl Stream<'_> {
                 status: Status::Truncated,
                 error: said,
                 // What was counted before the break may have been revised by what is missing, but for what broke it.
-                ..self.called(operation, usage, write_ttl, estimated || !self.relay.is_accounted())
+                ..self.called(operation, (usage, write_ttl, estimated || !self.relay.is_accounted()))
             },
             outcome: Outcome::Streamed(last),
             retry: None,
         }
     }
 
-    fn called(&self, operation: &Operation, usage: Usage, write_ttl: WriteTtl, estimated: bool) -> Called {
-        let Attempt { dispatch, target, .. } = self.attempt;
-        let (terms, is_assumed) = operation.terms(self.relay.usage());
-        Called {
-            usage,
-            write_ttl,
-            terms,
-            estimated: estimated || is_assumed,
-            billed: billed(operation, dispatch, self.relay.model()),
-            ttft_ms: self.pace.ttft(),
-            gap_ms: self.pace.gap(),
-            ..called(dispatch, target)
-        }
+    fn called(&self, operation: &Operation, took: Took) -> Called {
+        let Self { attempt, relay, pace, .. } = self;
+        let called = attempt.billed(operation, took, relay.usage(), relay.model());
+        Called { ttft_ms: pace.ttft(), gap_ms: pace.gap(), ..called }
     }
 }
 
 /// Returns the tokens of a stream: as reported, else as estimated.
-async fn account(operation: &Operation, attempt: &Attempt<'_>, relay: &Relay) -> (Usage, WriteTtl, bool) {
+async fn account(operation: &Operation, attempt: &Attempt<'_>, relay: &Relay) -> Took {
     let counted: Option<Counted> = relay.usage();
     let told = counted.is_some_and(|counted| counted.usage.output.is_known());
     let tokens = if told { 0 } else { delivered(attempt.dispatch, relay).await };

@@ -4,12 +4,10 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError};
 
-use super::{Gateway, now};
+use super::{Gateway, lock, now};
 use crate::config::Watched;
 use crate::config::prices::{self, layered};
-use crate::ledger::{Audit, Entry};
 use crate::pricing::{Amended, PriceBook, PriceRow};
 use crate::units::counted;
 
@@ -40,7 +38,7 @@ impl Tariff {
 impl Gateway {
     /// Looks whether a file of prices changed, and brings them into force. Returns what became of it in words.
     pub(super) fn look_at_prices(&self) -> Option<String> {
-        let looked = self.tariff.lock().unwrap_or_else(PoisonError::into_inner).look()?;
+        let looked = lock(&self.tariff).look()?;
         let book = match looked {
             Ok(book) => book,
             Err(error) => return Some(format!("prices: {error}; the prices before stay in force")),
@@ -54,9 +52,7 @@ impl Gateway {
             let _ = writeln!(after, "{}: {}{from}", change.model, words(&change.row));
         }
         if !amended.changes.is_empty() {
-            let (what, before, after) = ("prices".into(), before.into(), after.into());
-            let audit = Audit { at: now(), who: Arc::from("prices file"), what, before, after };
-            self.ledger.record(Entry::Audit(Box::new(audit)));
+            self.audit(now(), "prices file", "prices", (&before, &after));
         }
         told(&amended)
     }

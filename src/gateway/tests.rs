@@ -81,7 +81,7 @@ async fn an_operation_that_fails_within_the_gateway_is_settled() {
     assert!(file.check(|_, _| true).unwrap().is_sound());
     let mut log = Vec::new();
     let written =
-        file.export(&Range::default(), crate::ledger::ExportOptions::default(), &mut log, |_, _| true);
+        file.export(&Range::default(), crate::ledger::ExportOptions::default(), &mut log, &mut |_, _| true);
     let written = written.unwrap();
     assert_eq!((written.requests, written.open), (2, 0));
     assert_eq!(String::from_utf8(log).unwrap().matches("the gateway itself failed").count(), 2);

@@ -32,11 +32,18 @@ pub(super) fn unquoted<'m>(message: &'m str, body: &[u8]) -> Cow<'m, str> {
             at += 1;
             continue;
         }
-        let begin = at;
+        // The end of a word before may be the same by chance.
+        let is_within = |at: usize| {
+            at > 0 && told.get(at - 1).zip(told.get(at)).is_some_and(|(before, here)| before + 1 == *here)
+        };
+        let mut begin = at;
         while said.get(at..at + RUN).is_some_and(|run| quoted.contains(run)) {
             at += 1;
         }
         let last = at + RUN - 2;
+        while is_within(begin) && begin < last {
+            begin += 1;
+        }
         let (start, end) = (told.get(begin).copied(), told.get(last).map(|end| end + 1));
         let (Some(start), Some(mut end)) = (start, end) else { break };
         while !message.is_char_boundary(end) {

@@ -1,16 +1,13 @@
 //! What the gateway says of itself: for the console's header and Models screen, and for those attached.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Gateway, now};
-use crate::ledger::{Entry, Health, Note};
+use super::{Gateway, lock, now};
+use crate::ledger::Health;
 use crate::prompt_cache::account_number;
-use crate::session::{
-    AlertsView, Breaker, BudgetsView, Headroom, LedgerState, LiveStatus, ModelHealth, QuotaWindow, Severity,
-    Tries,
-};
-use crate::telemetry::{BreakerState, QuotaLeft};
+use crate::session::{AlertsView, BudgetsView, LedgerState, LiveStatus, Severity, Tries};
+use crate::telemetry::{Breaker, ModelHealth};
 use crate::units::{Instant, Span};
 
 /// Tells of what becomes of the ledger, the file of keys and the clock, as long as the gateway serves: `say` hears it, and so do the readers
@@ -23,45 +20,25 @@ pub async fn tell_of_ledger(gateway: Arc<Gateway>, say: impl Fn(&str)) {
     loop {
         ticks.tick().await;
         let stepped = clock.step(now(), std::time::Instant::now());
-        for remark in gateway.ledger.take_remarks().into_iter().chain(stepped) {
-            let at = gateway.live.note(&remark, now());
-            let note = Note { at, text: remark.as_str().into(), simulated: false };
-            gateway.ledger.record(Entry::Note(Box::new(note)));
+        let remarks = gateway.ledger.take_remarks().into_iter().chain(stepped);
+        for remark in remarks.chain(gateway.alerts.take_remarks()) {
+            gateway.remark(&remark);
             say(&remark);
         }
-        for remark in gateway.alerts.take_remarks() {
-            let at = gateway.live.note(&remark, now());
-            let note = Note { at, text: remark.as_str().into(), simulated: false };
-            gateway.ledger.record(Entry::Note(Box::new(note)));
-            say(&remark);
-        }
-        if let Some(text) = gateway.look_at_limits().await {
-            gateway.live.note(&text, now());
-            say(&text);
-        }
-        gateway.billed.lock().unwrap_or_else(PoisonError::into_inner).look();
-        if let Some(text) = gateway.look_at_automations() {
-            gateway.live.note(&text, now());
-            say(&text);
-        }
-        if let Some(text) = gateway.look_at_prices() {
-            gateway.live.note(&text, now());
-            say(&text);
-        }
+        lock(&gateway.billed).look();
+        let limits = gateway.look_at_limits().await;
+        let looked = [limits, gateway.look_at_automations(), gateway.look_at_prices()];
+        let mut told: Vec<String> = looked.into_iter().flatten().collect();
         let trouble = gateway.access.trouble();
         if trouble != keys {
-            let text = trouble.as_deref().map_or_else(
-                || "keys: the file of keys is read again".to_owned(),
-                |trouble| format!("keys: {trouble}"),
-            );
+            told.push(format!("keys: {}", trouble.as_deref().unwrap_or("the file of keys is read again")));
             keys = trouble;
-            gateway.live.note(&text, now());
-            say(&text);
         }
         let LedgerState { text, severity } = ledger_state(&gateway);
         if std::mem::replace(&mut before, severity) != severity {
-            let text = if text.is_empty() { "written again" } else { &text };
-            let text = format!("ledger: {text}");
+            told.push(format!("ledger: {}", if text.is_empty() { "written again" } else { &text }));
+        }
+        for text in told {
             gateway.live.note(&text, now());
             say(&text);
         }
@@ -100,10 +77,7 @@ impl Clock {
 /// Returns how each model at each provider is at this moment.
 pub(super) fn model_health(gateway: &Gateway) -> Vec<ModelHealth> {
     let at = now();
-    let in_ms = |millis: u64| at + Span(i64::try_from(millis.saturating_mul(1000)).unwrap_or(i64::MAX / 4));
-    let room =
-        |left: Option<QuotaLeft>| left.map(|left| Headroom { left: left.remaining, limit: Some(left.limit) });
-    let found = gateway.providers.health(std::time::Instant::now());
+    let mut models = gateway.providers.health(std::time::Instant::now(), at);
     let held = gateway.live.minds_caches().then(|| gateway.live.warm(at).0);
     // Each account has caches of its own; a provider with but one has the number 0.
     let warm = |model: &str, provider: &str| {
@@ -111,38 +85,13 @@ pub(super) fn model_health(gateway: &Gateway) -> Vec<ModelHealth> {
         let here = held.as_ref()?.iter().filter(|one| *one.model == *model && one.account == number);
         Some(here.map(|one| one.sessions).sum())
     };
-    found
-        .into_iter()
-        .map(|health| ModelHealth {
-            breaker: match health.breaker {
-                BreakerState::Closed if health.blocked_ms > 0 => {
-                    Breaker::Open { until: in_ms(health.blocked_ms) }
-                }
-                BreakerState::Closed => Breaker::Closed,
-                BreakerState::Open { for_ms } => Breaker::Open { until: in_ms(for_ms) },
-                BreakerState::HalfOpen => Breaker::HalfOpen,
-            },
-            in_flight: u64::from(health.in_flight),
-            requests: room(health.requests),
-            tokens: room(health.tokens),
-            resets: health.tokens.into_iter().chain(health.requests).map(|left| in_ms(left.resets_ms)).max(),
-            windows: health
-                .windows
-                .into_iter()
-                .map(|window| QuotaWindow {
-                    resets: in_ms(window.resets_ms),
-                    name: window.name,
-                    used: window.used,
-                    is_closed: window.is_closed,
-                })
-                .collect(),
-            warm_sessions: warm(&health.model, &health.provider),
-            last_error: health.last_error.map_or_else(String::new, |(text, _)| text),
-            simulated: health.simulated,
-            provider: health.provider,
-            model: health.model,
-        })
-        .collect()
+    for health in &mut models {
+        if let (Breaker::Closed, Some(until)) = (health.breaker, health.blocked) {
+            health.breaker = Breaker::Open { until };
+        }
+        health.warm_sessions = warm(&health.model, &health.provider);
+    }
+    models
 }
 
 /// Returns the picture of this moment.
@@ -163,18 +112,18 @@ pub fn live_status(gateway: &Gateway) -> LiveStatus {
         open: gateway.live.open() as u64,
         ledger: ledger_state(gateway),
         budgets: BudgetsView::of(&standings, ""),
-        budgets_file: gateway.limits.lock().unwrap_or_else(PoisonError::into_inner).text(),
+        budgets_file: lock(&gateway.limits).text(),
         tries: Tries {
             limits: gateway.live.limits().iter().map(|limit| (**limit).clone()).collect::<Vec<_>>().into(),
             rules: Some(gateway.alerts.rules()),
             now: Arc::default(),
         },
-        billed: gateway.billed.lock().unwrap_or_else(PoisonError::into_inner).told(),
+        billed: lock(&gateway.billed).told(),
         alerts: AlertsView::told(gateway.alerts.shown()),
         stopped: gateway.live.stopped(),
-        rollouts: gateway.rollouts.lock().unwrap_or_else(PoisonError::into_inner).rows(at),
-        automations: gateway.automations.lock().unwrap_or_else(PoisonError::into_inner).rows(),
-        steering: gateway.steered.lock().unwrap_or_else(PoisonError::into_inner).rows.clone(),
+        rollouts: lock(&gateway.rollouts).rows(at),
+        automations: lock(&gateway.automations).rows(),
+        steering: lock(&gateway.steered).rows.clone(),
         keys: gateway.access.usable(at) as u64,
         turned_away: gateway.turned_away.told(),
         draining: gateway.is_draining(),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, params};
 
 use crate::alert::{Alert, Silence};
-use crate::units::{Instant, Span};
+use crate::units::{Instant, Span, words};
 
 /// How long alerts are known.
 const FOR: Span = Span::days(400);
@@ -21,15 +21,7 @@ pub enum News {
     Resolved,
 }
 
-impl News {
-    /// Returns its name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Firing => "firing",
-            Self::Resolved => "resolved",
-        }
-    }
-}
+words!(News { Firing = "firing", Resolved = "resolved" });
 
 /// What became of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,16 +34,7 @@ pub enum DeliveryState {
     GivenUp,
 }
 
-impl DeliveryState {
-    /// Returns its name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Delivered => "delivered",
-            Self::GivenUp => "given_up",
-        }
-    }
-}
+words!(DeliveryState { Waiting = "waiting", Delivered = "delivered", GivenUp = "given_up" });
 
 /// What one receiver is told of one alert, and how that went.
 #[derive(Clone, Debug, PartialEq, Eq)]

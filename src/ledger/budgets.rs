@@ -12,17 +12,14 @@ impl LedgerFile {
     /// Where the ledger cannot be read.
     pub fn budgets(&self, range: &Range) -> Result<BudgetFiles, LedgerError> {
         let fault = |source| self.failed(source);
-        let mut all = self
-            .conn
-            .prepare("SELECT at, before, after FROM audit WHERE what = 'budgets' ORDER BY at, id")
-            .map_err(fault)?;
-        let mut rows = all.query([]).map_err(fault)?;
+        let all = "SELECT at, before, after FROM audit WHERE what = 'budgets' ORDER BY at, id";
+        let all: Vec<(i64, String, String)> = self.all(all, [], |row| row.try_into())?;
         let mut found = BudgetFiles::default();
-        while let Some(row) = rows.next().map_err(fault)? {
+        for (at, before, after) in all {
             if found.later.is_empty() {
-                found.first = row.get(1).map_err(fault)?;
+                found.first = before;
             }
-            found.later.push((Instant(row.get(0).map_err(fault)?), row.get(2).map_err(fault)?));
+            found.later.push((Instant(at), after));
         }
         if found.is_empty() {
             return Ok(found);
@@ -45,8 +42,7 @@ impl LedgerFile {
     /// Where the ledger cannot be read.
     pub fn last_budgets(&self) -> Result<String, LedgerError> {
         let last = "SELECT after FROM audit WHERE what = 'budgets' ORDER BY at DESC, id DESC LIMIT 1";
-        let mut last = self.conn.prepare(last).map_err(|source| self.failed(source))?;
-        let found = last.query_map([], |row| row.get(0)).and_then(|mut rows| rows.next().transpose());
-        found.map(Option::unwrap_or_default).map_err(|source| self.failed(source))
+        let found: Vec<String> = self.all(last, [], |row| row.get(0))?;
+        Ok(found.into_iter().next().unwrap_or_default())
     }
 }

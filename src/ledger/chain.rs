@@ -81,21 +81,6 @@ pub(super) fn noted(text: &str) -> Option<Hash> {
     parse_hash(&text.split_ascii_whitespace().last()?.to_ascii_lowercase())
 }
 
-/// What an entry is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Operation,
-    Price,
-    Run,
-    Policy,
-    Audit,
-    Label,
-    Note,
-    Prompt,
-    Correction,
-    Signal,
-}
-
 /// What is asked of the tables for a kind.
 pub(super) struct Statements {
     /// The fields of the entry whose number is `?1`.
@@ -104,33 +89,61 @@ pub(super) struct Statements {
     pub(super) unlinked: &'static str,
 }
 
-macro_rules! statements {
-    ($kind:literal, $table:literal, $key:literal, $fields:literal) => {
-        Statements {
-            read: concat!("SELECT ", $fields, " FROM ", $table, " WHERE ", $key, " = ?1"),
-            unlinked: concat!(
-                "SELECT t.",
-                $key,
-                " FROM ",
-                $table,
-                " t WHERE NOT EXISTS \
-                 (SELECT 1 FROM chain c WHERE c.kind = ",
-                $kind,
-                " AND c.ref = t.",
-                $key,
-                ") ORDER BY 1"
-            ),
+/// Declares the kinds, those first that others speak of: each with its number, its word in the canonical form, its table, the
+/// key of that, which of it are over, and its fields.
+macro_rules! kinds {
+    ($($kind:ident = $code:literal $name:literal in $table:literal by $key:literal $over:literal: $fields:literal;)*) => {
+        /// What an entry is.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(super) enum Kind {
+            $($kind = $code,)*
+        }
+
+        impl Kind {
+            /// Every kind, those first that others speak of.
+            pub(super) const ALL: [Self; 10] = [$(Self::$kind),*];
+
+            /// Its word in the canonical form.
+            pub(super) fn name(self) -> &'static str {
+                match self { $(Self::$kind => $name,)* }
+            }
+
+            pub(super) fn statements(self) -> Statements {
+                match self {
+                    $(Self::$kind => Statements {
+                        read: concat!("SELECT ", $fields, " FROM ", $table, " WHERE ", $key, " = ?1"),
+                        unlinked: concat!(
+                            "SELECT t.", $key, " FROM ", $table, " t WHERE ", $over, "NOT EXISTS \
+                             (SELECT 1 FROM chain c WHERE c.kind = ", $code, " AND c.ref = t.", $key, ") ORDER BY 1"
+                        ),
+                    },)*
+                }
+            }
         }
     };
 }
 
-static OPERATION: Statements = Statements {
-    read: "SELECT state, seq & 0xffffffffff, id, run, at, team, project, user, session, key_name, asked, pinned, task, \
-           confidence, classified, turn, tools, history, prompt_hash, prompt_bytes, route, rung, policy, reason, simulated, \
-           status, finished, window, max_output, vision, require, down FROM operations WHERE seq = ?1",
-    unlinked: "SELECT t.seq FROM operations t WHERE t.state <> 'open' AND NOT EXISTS \
-             (SELECT 1 FROM chain c WHERE c.kind = 1 AND c.ref = t.seq) ORDER BY 1",
-};
+kinds! {
+    Run = 3 "run" in "runs" by "run" "": "run, program, started, listen, classifier, prices";
+    Price = 2 "price" in "price_rows" by "price" "": "price, id, model, valid_from, rates, source, hash";
+    Policy = 4 "policy" in "policies" by "version" "":
+        "version, at, from_seq & 0xffffffffff, who, what, undo, hash, text";
+    Audit = 5 "audit" in "audit" by "id" "": "at, who, what, before, after";
+    Note = 7 "note" in "notes" by "id" "": "before_seq & 0xffffffffff, at, text, simulated";
+    Prompt = 8 "prompt" in "prompts" by "id" "": "seq & 0xffffffffff, kind, hash, expires_at";
+    Operation = 1 "operation" in "operations" by "seq" "t.state <> 'open' AND ":
+        "state, seq & 0xffffffffff, id, run, at, team, project, user, session, key_name, asked, pinned, task, \
+         confidence, classified, turn, tools, history, prompt_hash, prompt_bytes, route, rung, policy, reason, simulated, \
+         status, finished, window, max_output, vision, require, down";
+    Label = 6 "label" in "labels" by "id" "":
+        "seq & 0xffffffffff, coalesce((SELECT o.id FROM operations o WHERE o.seq = labels.seq), ''), model, quality, output, \
+         source, at";
+    Correction = 9 "correction" in "corrections" by "id" "":
+        "seq & 0xffffffffff, coalesce((SELECT o.id FROM operations o WHERE o.seq = corrections.seq), ''), n, kind, why, micro, \
+         pico, source, at";
+    Signal = 10 "signal" in "signals" by "id" "": "before_seq & 0xffffffffff, at, model, until, why";
+}
+
 /// How many fields an operation has; its state stands before them.
 const OPERATION_FIELDS: usize = 31;
 
@@ -140,50 +153,7 @@ const CALLS: &str = "SELECT a.n, a.asked, a.model, a.provider, a.rung, a.started
     FROM attempts a LEFT JOIN charges c ON c.seq = a.seq AND c.n = a.n WHERE a.seq = ?1 ORDER BY a.n";
 const CALL_FIELDS: usize = 31;
 
-static PRICE: Statements =
-    statements!("2", "price_rows", "price", "price, id, model, valid_from, rates, source, hash");
-static RUN: Statements = statements!("3", "runs", "run", "run, program, started, listen, classifier, prices");
-static POLICY: Statements = statements!(
-    "4",
-    "policies",
-    "version",
-    "version, at, from_seq & 0xffffffffff, who, what, undo, hash, text"
-);
-static AUDIT: Statements = statements!("5", "audit", "id", "at, who, what, before, after");
-static LABEL: Statements = statements!(
-    "6",
-    "labels",
-    "id",
-    "seq & 0xffffffffff, coalesce((SELECT o.id FROM operations o WHERE o.seq = labels.seq), ''), model, quality, output, \
-     source, at"
-);
-static NOTE: Statements = statements!("7", "notes", "id", "before_seq & 0xffffffffff, at, text, simulated");
-static PROMPT: Statements = statements!("8", "prompts", "id", "seq & 0xffffffffff, kind, hash, expires_at");
-static CORRECTION: Statements = statements!(
-    "9",
-    "corrections",
-    "id",
-    "seq & 0xffffffffff, coalesce((SELECT o.id FROM operations o WHERE o.seq = corrections.seq), ''), n, kind, why, micro, \
-     pico, source, at"
-);
-static SIGNAL: Statements =
-    statements!("10", "signals", "id", "before_seq & 0xffffffffff, at, model, until, why");
-
 impl Kind {
-    /// Every kind, those first that others speak of.
-    pub(super) const ALL: [Self; 10] = [
-        Self::Run,
-        Self::Price,
-        Self::Policy,
-        Self::Audit,
-        Self::Note,
-        Self::Prompt,
-        Self::Operation,
-        Self::Label,
-        Self::Correction,
-        Self::Signal,
-    ];
-
     /// Those that a ledger of a version has tables for.
     pub(super) fn of_version(version: i64) -> impl Iterator<Item = Self> {
         let is_there =
@@ -193,18 +163,7 @@ impl Kind {
 
     /// Its number in the table.
     pub(super) fn code(self) -> i64 {
-        match self {
-            Self::Operation => 1,
-            Self::Price => 2,
-            Self::Run => 3,
-            Self::Policy => 4,
-            Self::Audit => 5,
-            Self::Label => 6,
-            Self::Note => 7,
-            Self::Prompt => 8,
-            Self::Correction => 9,
-            Self::Signal => 10,
-        }
+        self as i64
     }
 
     pub(super) fn from_code(code: i64) -> Option<Self> {
@@ -213,37 +172,6 @@ impl Kind {
 
     pub(super) fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
-    }
-
-    /// Its word in the canonical form.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Operation => "operation",
-            Self::Price => "price",
-            Self::Run => "run",
-            Self::Policy => "policy",
-            Self::Audit => "audit",
-            Self::Label => "label",
-            Self::Note => "note",
-            Self::Prompt => "prompt",
-            Self::Correction => "correction",
-            Self::Signal => "signal",
-        }
-    }
-
-    pub(super) fn statements(self) -> &'static Statements {
-        match self {
-            Self::Operation => &OPERATION,
-            Self::Price => &PRICE,
-            Self::Run => &RUN,
-            Self::Policy => &POLICY,
-            Self::Audit => &AUDIT,
-            Self::Label => &LABEL,
-            Self::Note => &NOTE,
-            Self::Prompt => &PROMPT,
-            Self::Correction => &CORRECTION,
-            Self::Signal => &SIGNAL,
-        }
     }
 }
 

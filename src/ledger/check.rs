@@ -12,12 +12,12 @@ use super::encoding::text_hash;
 use super::file::{LedgerFile, Range};
 use super::guard::marks;
 use super::recover::charged;
-use super::row::{STRIDE, amount_at, count_at, read_cost, read_terms, usage_at};
+use super::row::{STRIDE, all, amount_at, count_at, read_cost, read_terms, usage_at};
 use super::schema::CHAINED;
 use super::sums::each;
 use super::{ExportOptions, Head, LedgerError, Sum, Totals, price};
 use crate::pricing::{Cost, PriceRow, Terms};
-use crate::units::{Instant, hex};
+use crate::units::{Instant, hex, members};
 
 /// Findings that are quoted; more are counted.
 const QUOTED: usize = 50;
@@ -164,12 +164,12 @@ impl LedgerFile {
     /// What an export would stumble over: it is made, and where that fails, everything that hinders it is looked for.
     fn exports(&self, report: &mut CheckReport, tick: &mut impl FnMut() -> bool) -> Result<(), LedgerError> {
         let (all, options) = (Range::default(), ExportOptions { prices: true, chain: self.is_chained() });
-        match self.export(&all, options, io::sink(), |_, _| tick()) {
+        match self.export(&all, options, &mut io::sink(), &mut |_, _| tick()) {
             Ok(_) => return Ok(()),
             Err(LedgerError::Cancelled) => return Err(LedgerError::Cancelled),
             Err(error) => report.find(format!("export: {}", error.in_a_line())),
         }
-        let faults = self.salvage(&all, io::sink(), |_, _| tick())?.faults;
+        let faults = self.salvage(&all, &mut io::sink(), &mut |_, _| tick())?.faults;
         report.wrong += faults.count.saturating_sub(faults.found.len() as u64);
         faults.found.into_iter().for_each(|fault| report.find(format!("export: {fault}")));
         Ok(())
@@ -330,8 +330,8 @@ impl LedgerFile {
     /// Returns each gateway's newest run.
     fn newest_runs(&self) -> rusqlite::Result<BTreeMap<i64, i64>> {
         let gateway = if self.version < CHAINED { "0" } else { "gateway" };
-        let mut all = self.conn.prepare(&format!("SELECT {gateway}, max(run) FROM runs GROUP BY 1"))?;
-        all.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+        let runs = format!("SELECT {gateway}, max(run) FROM runs GROUP BY 1");
+        all(&self.conn, &runs, [], |row| row.try_into())
     }
 
     fn versions(&self, report: &mut CheckReport) -> rusqlite::Result<()> {
@@ -371,51 +371,35 @@ impl LedgerFile {
     }
 }
 
-/// A call as stored.
-#[expect(clippy::struct_excessive_bools, reason = "each is a column, and they vary freely")]
-struct Call {
-    seq: u64,
-    n: u64,
-    open: bool,
-    model: String,
-    team: String,
-    estimated: bool,
-    prices: (Option<i64>, Option<i64>),
-    /// Whether its operation is of the newest run, and done.
-    newest: bool,
-    done: bool,
-    kind: Option<String>,
-    cost: Option<Cost>,
-    usage: crate::pricing::Usage,
-    /// None where the columns cannot be read.
-    terms: Option<Terms>,
-}
-
-impl Call {
-    fn read(row: &Row<'_>, newest: &BTreeMap<i64, i64>) -> rusqlite::Result<Self> {
+members! {
+    /// A call as stored.
+    struct Call;
+    fn read(row: &Row<'_>, newest: &BTreeMap<i64, i64>) -> Result<Self, rusqlite::Error> {
         let (kind, why): (Option<String>, Option<String>) = (row.get(10)?, row.get(11)?);
         let amount = amount_at(row, 12)?;
         let (tier, meters): (Option<String>, Option<String>) = (row.get(20)?, row.get(21)?);
         let run: Option<i64> = row.get(8)?;
         let newest = newest.get(&gateway_of(row.get(0)?)).copied();
         let cost = kind.as_deref().and_then(|kind| read_cost(kind, why.as_deref(), amount));
-        Ok(Self {
-            seq: count_at(row, 0)?,
-            n: count_at(row, 1)?,
-            open: row.get_ref(2)?.as_str()? == "open",
-            model: row.get(3)?,
-            team: row.get(7)?,
-            estimated: row.get(4)?,
-            prices: (row.get(5)?, row.get(6)?),
-            newest: run == newest,
-            done: row.get_ref(9)?.as_str_or_null()? == Some("done"),
-            kind,
-            cost,
-            usage: usage_at(row, 14)?,
-            terms: read_terms(tier.as_deref(), meters.as_deref()),
-        })
     }
+    seq: u64 = count_at(row, 0)?,
+    n: u64 = count_at(row, 1)?,
+    open: bool = row.get_ref(2)?.as_str()? == "open",
+    model: String = row.get(3)?,
+    team: String = row.get(7)?,
+    estimated: bool = row.get(4)?,
+    prices: (Option<i64>, Option<i64>) = (row.get(5)?, row.get(6)?),
+    /// Whether its operation is of the newest run, and done.
+    newest: bool = run == newest,
+    done: bool = row.get_ref(9)?.as_str_or_null()? == Some("done"),
+    kind: Option<String> = kind,
+    cost: Option<Cost> = cost,
+    usage: crate::pricing::Usage = usage_at(row, 14)?,
+    /// None where the columns cannot be read.
+    terms: Option<Terms> = read_terms(tier.as_deref(), meters.as_deref()),
+}
 
+impl Call {
     /// Computes the charge again; returns the one that stands there.
     fn prove(&self, report: &mut CheckReport, rates: &BTreeMap<i64, PriceRow>) -> Option<Cost> {
         let Self { seq, n, .. } = self;

@@ -7,14 +7,14 @@ use super::chain::{Kind, own};
 use super::encoding::Encoding;
 use super::entry::Correction;
 use super::file::LedgerFile;
-use super::marks::{self, Marks};
+use super::marks::{self, Marks, Out};
 use super::proof::Member;
 use super::row::{amount, amount_at, count_at, kind, read_cost, whole};
 use super::schema::CORRECTED;
 use super::stored::JOINED;
 use crate::pricing::{Charged, Cost};
-use crate::record::{self, Entry, Writer};
-use crate::units::Instant;
+use crate::record::{self, Entry};
+use crate::units::{Instant, members};
 
 const COLUMNS: &str = "c.seq, c.n, c.kind, c.why, c.micro, c.pico, c.source, c.at, c.id";
 
@@ -30,35 +30,27 @@ pub(super) fn write(conn: &Connection, seq: i64, correction: &Correction) -> rus
     put.execute(params![seq, correction.n, kind, why, micro, pico, &*correction.source, correction.at.0])
 }
 
-/// One as it is stored.
-#[derive(Clone, Debug)]
-pub(super) struct StoredCorrection {
-    number: i64,
-    n: Option<u32>,
-    cost: Option<Cost>,
-    source: String,
-    at: Instant,
+members! {
+    /// One as it is stored.
+    #[derive(Clone, Debug)]
+    pub(super) struct StoredCorrection;
+    pub(super) fn read(row: &Row<'_>) -> Result<Self, rusqlite::Error> {
+        let (kind, why): (String, Option<String>) = (row.get(2)?, row.get(3)?);
+    }
+    number: i64 = row.get(8)?,
+    n: Option<u32> = row.get(1)?,
+    cost: Option<Cost> = read_cost(&kind, why.as_deref(), amount_at(row, 4)?),
+    source: String = row.get(6)?,
+    at: Instant = Instant(row.get(7)?),
 }
 
 impl StoredCorrection {
-    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<(u64, Self)> {
-        let (kind, why): (String, Option<String>) = (row.get(2)?, row.get(3)?);
-        let correction = Self {
-            n: row.get(1)?,
-            cost: read_cost(&kind, why.as_deref(), amount_at(row, 4)?),
-            source: row.get(6)?,
-            at: Instant(row.get(7)?),
-            number: row.get(8)?,
-        };
-        Ok((count_at(row, 0)?, correction))
-    }
-
     /// Writes it as an event about the request of an id.
     pub(super) fn tell(
         &self,
         (seq, id): (u64, &str),
         marks: &mut Marks<'_>,
-        out: &mut Writer<impl std::io::Write>,
+        out: &mut Out<'_>,
     ) -> Result<(), LedgerError> {
         self.check(seq)?;
         let Some(correction) = self.event(id) else { return Ok(()) };
@@ -126,8 +118,8 @@ impl LedgerFile {
             let mut later = self.conn.prepare_cached(&of_stretch(self.version)).map_err(fault)?;
             let read = later.query_map([whole(seq), whole(seq)], StoredCorrection::read);
             let mut later: Vec<_> = read.and_then(Iterator::collect::<rusqlite::Result<_>>).map_err(fault)?;
-            crate::units::sort_by_key(&mut later, |(_, correction): &(u64, StoredCorrection)| correction.at);
-            for (_, StoredCorrection { n, cost, .. }) in later {
+            crate::units::sort_by_key(&mut later, |correction: &StoredCorrection| correction.at);
+            for StoredCorrection { n, cost, .. } in later {
                 let call = match n {
                     Some(n) => charges.get_mut(n as usize),
                     None => charges.last_mut(),
@@ -146,15 +138,16 @@ impl LedgerFile {
         &self,
         number: i64,
         marks: &mut Marks<'_>,
-        out: &mut Writer<impl std::io::Write>,
+        out: &mut Out<'_>,
     ) -> Result<(), LedgerError> {
         let fault = |source| self.failed(source);
         let one = format!(
             "SELECT {COLUMNS}, coalesce(o.id, '') FROM corrections c LEFT JOIN operations o ON o.seq = c.seq WHERE c.id = ?1"
         );
         let mut one = self.conn.prepare_cached(&one).map_err(fault)?;
-        let read = one.query_row([number], |row| Ok((StoredCorrection::read(row)?, row.get(9)?)));
-        let ((seq, correction), id): (_, String) = read.map_err(fault)?;
+        let read =
+            one.query_row([number], |row| Ok((count_at(row, 0)?, StoredCorrection::read(row)?, row.get(9)?)));
+        let (seq, correction, id): (u64, StoredCorrection, String) = read.map_err(fault)?;
         correction.tell((seq, &id), marks, out)
     }
 }

@@ -60,7 +60,7 @@ pub enum Entry {
 }
 
 /// A request that arrived.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Opened {
     /// Its place in the order of arrival.
     pub seq: u64,
@@ -120,43 +120,6 @@ pub struct Opened {
     pub require: Arc<[Text]>,
     /// Models that could not be called.
     pub down: Vec<Text>,
-}
-
-impl Default for Opened {
-    fn default() -> Self {
-        let none: Text = Text::from("");
-        Self {
-            seq: 0,
-            id: none.clone(),
-            at: Instant::default(),
-            team: none.clone(),
-            project: none.clone(),
-            user: none.clone(),
-            session: none.clone(),
-            key: none.clone(),
-            asked: none.clone(),
-            pinned: false,
-            task: None,
-            confidence: None,
-            classified: none.clone(),
-            turn: None,
-            tools: None,
-            history: None,
-            prompt_hash: None,
-            prefix: Arc::default(),
-            prompt_bytes: 0,
-            route: none.clone(),
-            rung: None,
-            policy_version: 0,
-            reason: none.clone(),
-            simulated: none,
-            window: None,
-            max_output: None,
-            vision: false,
-            require: Arc::default(),
-            down: Vec::new(),
-        }
-    }
 }
 
 /// A call that begins. What a crash would charge stands here: the estimated prompt at its price.

@@ -13,7 +13,7 @@ use super::chain::{Kind, own};
 use super::corrections::{self, StoredCorrection};
 use super::error::Faults;
 use super::file::{LedgerFile, Range, WITHIN};
-use super::marks::{self, Marks};
+use super::marks::{self, Marks, Out};
 use super::proof::{Member, PolicyRest, SOURCE};
 use super::row::{STRIDE, count_at, whole};
 use super::schema::CORRECTED;
@@ -26,7 +26,7 @@ use crate::config;
 use crate::pricing::PriceRow;
 use crate::record::{Entry, Header, PolicyChange, PriceChange, Signal, Under, Writer};
 use crate::routing::PolicySpec;
-use crate::units::{Instant, Names};
+use crate::units::{Instant, Names, members};
 
 const LABELS: &str = "SELECT seq, model, quality, output, source, at, id FROM labels WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq, id";
 
@@ -56,8 +56,8 @@ pub struct Exported {
 ///
 /// # Errors
 /// As [`LedgerFile::export`].
-pub fn export(path: &Path, range: &Range, out: impl Write) -> Result<Exported, LedgerError> {
-    LedgerFile::open(path)?.export(range, ExportOptions::default(), out, |_, _| true)
+pub fn export(path: &Path, range: &Range, out: &mut dyn Write) -> Result<Exported, LedgerError> {
+    LedgerFile::open(path)?.export(range, ExportOptions::default(), out, &mut |_, _| true)
 }
 
 impl LedgerFile {
@@ -70,8 +70,8 @@ impl LedgerFile {
         &self,
         range: &Range,
         options: ExportOptions,
-        out: impl Write,
-        mut tick: impl FnMut(u64, u64) -> bool,
+        out: &mut dyn Write,
+        tick: &mut dyn FnMut(u64, u64) -> bool,
     ) -> Result<Exported, LedgerError> {
         let fault = |source| self.failed(source);
         let moment = self.conn.unchecked_transaction().map_err(fault)?;
@@ -185,15 +185,10 @@ impl LedgerFile {
     }
 
     pub(super) fn header(&self, range: &Range) -> Result<Header, LedgerError> {
-        let fault = |source| self.failed(source);
-        let mut all = self
-            .conn
-            .prepare(&format!(
-                "SELECT DISTINCT o.simulated FROM operations o WHERE {WITHIN} AND o.simulated <> '' ORDER BY 1 LIMIT 32"
-            ))
-            .map_err(fault)?;
-        let names = all.query_map(self.bounds(range)?, |row| row.get(0)).map_err(fault)?;
-        let simulated = names.collect::<rusqlite::Result<_>>().map_err(fault)?;
+        let all = format!(
+            "SELECT DISTINCT o.simulated FROM operations o WHERE {WITHIN} AND o.simulated <> '' ORDER BY 1 LIMIT 32"
+        );
+        let simulated = self.all(&all, self.bounds(range)?, |row| row.get(0))?;
         Ok(Header { source: SOURCE.to_owned(), simulated, budgets: self.budgets(range)? })
     }
 
@@ -265,17 +260,7 @@ impl LedgerFile {
         let mut all = self.conn.prepare(&format!(
             "SELECT version, at, from_seq, who, what, text, {undo} FROM policies ORDER BY version"
         ))?;
-        let all = all.query_map([], |row| {
-            Ok(StoredPolicy {
-                version: row.get(0)?,
-                at: Instant(row.get(1)?),
-                before: count_at(row, 2)?,
-                who: row.get(3)?,
-                what: row.get(4)?,
-                text: row.get(5)?,
-                undo: row.get(6)?,
-            })
-        })?;
+        let all = all.query_map([], StoredPolicy::read)?;
         let mut found = Vec::new();
         for policy in all {
             match policy {
@@ -288,14 +273,10 @@ impl LedgerFile {
 
     /// Returns the rows of prices charged at, by number.
     fn rates(&self) -> Result<BTreeMap<i64, PriceRow>, LedgerError> {
-        let fault = |source| self.failed(source);
-        let mut all = self.conn.prepare("SELECT price, id, rates, source FROM price_rows").map_err(fault)?;
-        let found = all.query_map([], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?, row.get(3)?))
-        });
+        let all = "SELECT price, id, rates, source FROM price_rows";
+        let all: Vec<(i64, String, String, Option<String>)> = self.all(all, [], |row| row.try_into())?;
         let mut prices = BTreeMap::new();
-        for row in found.map_err(fault)? {
-            let (number, id, text, source) = row.map_err(fault)?;
+        for (number, id, text, source) in all {
             let Some(row) = price::read_dated(&text) else {
                 return Err(LedgerError::Value { seq: 0, field: "price", found: id });
             };
@@ -349,11 +330,7 @@ impl Event {
         }
     }
 
-    pub(super) fn write(
-        &self,
-        out: &mut Writer<impl Write>,
-        marks: &mut Marks<'_>,
-    ) -> Result<(), LedgerError> {
+    pub(super) fn write(&self, out: &mut Out<'_>, marks: &mut Marks<'_>) -> Result<(), LedgerError> {
         let before = own(whole(self.before));
         let mut member = |kind| marks.member(kind, self.number).map_err(|source| marks.failed(source));
         let member = match &self.what {
@@ -407,14 +384,16 @@ pub(super) fn marked(
     Ok(Member { operation: Some(rest(row, seq)?), calls, ..member })
 }
 
-struct StoredPolicy {
-    version: u32,
-    at: Instant,
-    before: u64,
-    who: String,
-    what: String,
-    text: String,
-    undo: bool,
+members! {
+    struct StoredPolicy;
+    fn read(row: &Row<'_>) -> Result<Self, rusqlite::Error> {}
+    version: u32 = row.get(0)?,
+    at: Instant = Instant(row.get(1)?),
+    before: u64 = count_at(row, 2)?,
+    who: String = row.get(3)?,
+    what: String = row.get(4)?,
+    text: String = row.get(5)?,
+    undo: bool = row.get(6)?,
 }
 
 impl StoredPolicy {
@@ -447,7 +426,7 @@ impl Prices {
         &mut self,
         at: Instant,
         attempts: &[StoredAttempt],
-        out: &mut Writer<impl Write>,
+        out: &mut Out<'_>,
     ) -> Result<u64, LedgerError> {
         let mut count = 0;
         for attempt in attempts {
@@ -475,13 +454,13 @@ impl Prices {
 /// Rows that belong to operations, read along with them.
 struct Ahead<'s, T> {
     rows: Rows<'s>,
-    read: fn(&Row<'_>) -> rusqlite::Result<(u64, T)>,
+    read: fn(&Row<'_>) -> rusqlite::Result<T>,
     next: Option<(u64, T)>,
     ended: bool,
 }
 
 impl<'s, T> Ahead<'s, T> {
-    fn new(rows: Rows<'s>, read: fn(&Row<'_>) -> rusqlite::Result<(u64, T)>) -> Self {
+    fn new(rows: Rows<'s>, read: fn(&Row<'_>) -> rusqlite::Result<T>) -> Self {
         Self { rows, read, next: None, ended: false }
     }
 
@@ -490,7 +469,8 @@ impl<'s, T> Ahead<'s, T> {
         let mut found = Vec::new();
         loop {
             if self.next.is_none() && !self.ended {
-                self.next = self.rows.next()?.map(self.read).transpose()?;
+                let read = |row: &Row<'_>| Ok::<_, rusqlite::Error>((count_at(row, 0)?, (self.read)(row)?));
+                self.next = self.rows.next()?.map(read).transpose()?;
                 self.ended = self.next.is_none();
             }
             match self.next.take() {

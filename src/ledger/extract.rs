@@ -19,7 +19,7 @@ use crate::record::{
     Attempt, Attempts, Check, Entry, EntryBatch, Label, Record, RecordedNeeds, Status, plausible, some_terms,
 };
 use crate::routing::{Effort, chance_told, is_lot};
-use crate::units::{Instant, PerMille, Pico};
+use crate::units::{Instant, PerMille, Pico, members};
 
 /// A piece of the text of an [`Extract`].
 #[derive(Clone, Copy, Debug, Default)]
@@ -83,64 +83,119 @@ enum Place {
     Event(u32),
 }
 
-#[derive(Debug)]
-struct Operation {
-    seq: u64,
-    at: Instant,
-    id: Piece,
-    team: Piece,
-    project: Piece,
-    user: Piece,
-    key: Piece,
-    session: Piece,
-    asked: Piece,
-    simulated: Piece,
+members! {
+    #[derive(Debug)]
+    struct Operation;
+    fn read(
+        all: &mut Extract,
+        row: &Row<'_>,
+        seq: u64,
+        (calls, labels): (Places, Places),
+    ) -> Result<Self, LedgerError> {
+        let strange = |field, found: String| LedgerError::Value { seq, field, found };
+        let read = |source: rusqlite::Error| strange("operation", source.to_string());
+        let task = match maybe(row, 11).map_err(read)? {
+            None => None,
+            Some(word) => Some(word.parse().map_err(|()| strange("task", word.to_owned()))?),
+        };
+        let prefix = all.prefix(row).map_err(read)?;
+        let confidence: Option<u16> = number(row, 12).map_err(read)?;
+        let count = |at: usize| number(row, at).map_err(read);
+        let text = |at: usize| maybe(row, at).and_then(|text| text.ok_or(missing(at))).map_err(read);
+        let list = |at: usize| Ok::<_, LedgerError>(maybe(row, at).map_err(read)?.unwrap_or_default());
+    }
+    seq: u64 = seq,
+    at: Instant = Instant(row.get(2).map_err(read)?),
+    id: Piece = all.keep(text(1)?),
+    team: Piece = all.again(text(3)?, 0),
+    project: Piece = all.again(text(4)?, 1),
+    user: Piece = all.again(text(5)?, 2),
+    key: Piece = all.again(text(6)?, 3),
+    session: Piece = all.again(text(7)?, 4),
+    asked: Piece = all.again(text(8)?, 5),
+    simulated: Piece = all.again(text(9)?, 6),
     /// Lists as they are stored; empty for none.
-    require: Piece,
-    down: Piece,
-    task: Option<TaskClass>,
-    confidence: Option<PerMille>,
-    pinned: bool,
-    vision: bool,
-    turn: Option<u32>,
-    tools: Option<u32>,
-    history: Option<u32>,
-    window: Option<u32>,
-    output: Option<u32>,
-    policy: Option<u32>,
-    prefix: Places,
-    calls: Places,
-    labels: Places,
+    require: Piece = all.keep(list(21)?),
+    down: Piece = all.keep(list(22)?),
+    task: Option<TaskClass> = task,
+    confidence: Option<PerMille> = confidence.and_then(PerMille::new),
+    pinned: bool = row.get(10).map_err(read)?,
+    vision: bool = row.get(20).map_err(read)?,
+    turn: Option<u32> = count(13)?,
+    tools: Option<u32> = count(14)?,
+    history: Option<u32> = count(15)?,
+    window: Option<u32> = count(18)?,
+    output: Option<u32> = count(19)?,
+    policy: Option<u32> = count(16)?,
+    prefix: Places = prefix,
+    calls: Places = calls,
+    labels: Places = labels,
 }
 
-#[derive(Debug)]
-struct Call {
-    model: Piece,
-    billed: Piece,
-    provider: Piece,
-    error: Piece,
-    left_out: Piece,
-    usage: Usage,
-    cost: Option<Cost>,
-    charged: Charged,
-    started: i64,
-    latency_ms: Option<u32>,
-    ttft_ms: Option<u32>,
-    gap_ms: Option<u32>,
-    status: Status,
-    check: Check,
-    estimated: bool,
-    effort: Option<Effort>,
-    verdicts: Box<[Verdict]>,
-    terms: Option<Box<Terms>>,
+members! {
+    #[derive(Debug)]
+    struct Call;
+    fn read(all: &mut Extract, row: &Row<'_>, cost: Option<Cost>) -> Result<Self, rusqlite::Error> {
+        let text = |at: usize| maybe(row, at).and_then(|text| text.ok_or(missing(at)));
+        let (asked, billed) = (text(2)?, text(3)?);
+        // The model called; who was billed is told beside it where it is another.
+        let model = if asked.is_empty() { billed } else { asked };
+        let billed = if model == billed { "" } else { billed };
+        let at = place(all.calls.len());
+        let mut strange = |field, found: &str| all.strange.push((at, field, found.to_owned()));
+        let status = maybe(row, 5)?.map_or(Some(Status::default()), |word| {
+            Status::from_name(word).or_else(|| {
+                strange("status", word);
+                None
+            })
+        });
+        let checked = maybe(row, 6)?;
+        let judged = read_check(checked);
+        if judged.is_none() {
+            strange("check", checked.unwrap_or_default());
+        }
+        let (check, verdicts) = judged.unwrap_or_default();
+        let (tier, meters) = (maybe(row, 18)?, maybe(row, 19)?);
+        let terms = if tier.is_none() && meters.is_none() { None } else { Some(read_terms(tier, meters)) };
+        if matches!(terms, Some(None)) {
+            strange("meters", "something unreadable");
+        }
+        let charged = cost.map(Charged::new).unwrap_or_default();
+        // As whoever reads a log takes them.
+        let (usage, is_beside) = plausible(usage_at(row, 10)?, charged);
+        let estimated: bool = row.get(16)?;
+    }
+    model: Piece = all.again(model, 7),
+    billed: Piece = all.keep(billed),
+    provider: Piece = all.again(text(4)?, 8),
+    error: Piece = all.keep(maybe(row, 7)?.unwrap_or_default()),
+    left_out: Piece = all.keep(maybe(row, 20)?.unwrap_or_default()),
+    usage: Usage = usage,
+    cost: Option<Cost> = cost,
+    charged: Charged = charged,
+    started: i64 = row.get(17)?,
+    latency_ms: Option<u32> = number(row, 8)?,
+    ttft_ms: Option<u32> = number(row, 9)?,
+    gap_ms: Option<u32> = number(row, 21)?,
+    status: Status = status.unwrap_or_default(),
+    check: Check = check,
+    estimated: bool = estimated || is_beside,
+    effort: Option<Effort> = maybe(row, 22)?.and_then(Effort::from_name),
+    verdicts: Box<[Verdict]> = verdicts.into(),
+    terms: Option<Box<Terms>> = terms.flatten().and_then(|terms| some_terms(&terms)),
 }
 
-#[derive(Debug)]
-struct Judged {
-    model: Piece,
-    source: Piece,
-    quality: Option<PerMille>,
-    output: Option<u64>,
+members! {
+    #[derive(Debug)]
+    struct Judged;
+    fn read(all: &mut Extract, row: &Row<'_>) -> Result<Self, rusqlite::Error> {
+        let (quality, output): (Option<u16>, Option<i64>) = (number(row, 2)?, row.get(3)?);
+        let (model, source) = (maybe(row, 1)?.ok_or(missing(1))?, maybe(row, 4)?.ok_or(missing(4))?);
+    }
+    model: Piece = all.keep(model),
+    source: Piece = all.keep(source),
+    quality: Option<PerMille> = quality.and_then(PerMille::new),
+    output: Option<u64> = output.and_then(|output| u64::try_from(output).ok()),
 }
 
 /// The columns that [`Extract::operation`] takes, and behind them those of what a request asked for, which an older ledger
@@ -187,53 +242,8 @@ impl Extract {
         if let Some((_, field, found)) = self.strange.iter().find(|(call, ..)| calls.has(*call)) {
             return Err(strange(*field, found.clone()));
         }
-        let read = |source: rusqlite::Error| strange("operation", source.to_string());
-        let task = match maybe(row, 11).map_err(read)? {
-            None => None,
-            Some(word) => Some(word.parse().map_err(|()| strange("task", word.to_owned()))?),
-        };
-        let prefix = self.prefix(row).map_err(read)?;
-        let confidence: Option<u16> = number(row, 12).map_err(read)?;
-        let mut repeated = |at: usize, column: usize| -> Result<Piece, LedgerError> {
-            let text = maybe(row, at).and_then(|text| text.ok_or(missing(at))).map_err(read)?;
-            Ok(self.again(text, column))
-        };
-        let [team, project, user] = [repeated(3, 0)?, repeated(4, 1)?, repeated(5, 2)?];
-        let [key, session, asked, simulated] =
-            [repeated(6, 3)?, repeated(7, 4)?, repeated(8, 5)?, repeated(9, 6)?];
-        let id = maybe(row, 1).and_then(|text| text.ok_or(missing(1))).map_err(read)?;
-        let id = self.keep(id);
-        let mut list = |at: usize| -> Result<Piece, LedgerError> {
-            Ok(self.keep(maybe(row, at).map_err(read)?.unwrap_or_default()))
-        };
-        let (require, down) = (list(21)?, list(22)?);
-        self.operations.push(Operation {
-            seq,
-            at: Instant(row.get(2).map_err(read)?),
-            id,
-            team,
-            project,
-            user,
-            key,
-            session,
-            asked,
-            simulated,
-            require,
-            down,
-            task,
-            confidence: confidence.and_then(PerMille::new),
-            pinned: row.get(10).map_err(read)?,
-            vision: row.get(20).map_err(read)?,
-            turn: number(row, 13).map_err(read)?,
-            tools: number(row, 14).map_err(read)?,
-            history: number(row, 15).map_err(read)?,
-            window: number(row, 18).map_err(read)?,
-            output: number(row, 19).map_err(read)?,
-            policy: number(row, 16).map_err(read)?,
-            prefix,
-            calls,
-            labels,
-        });
+        let operation = Operation::read(self, row, seq, (calls, labels))?;
+        self.operations.push(operation);
         let at = place(self.operations.len() - 1);
         self.met.push((seq, place(self.entries.len())));
         self.entries.push(Place::Operation(at));
@@ -242,69 +252,14 @@ impl Extract {
 
     /// Takes in a call with its charge, before the operation that it belongs to; returns its place.
     pub(super) fn call(&mut self, row: &Row<'_>, cost: Option<Cost>) -> rusqlite::Result<u32> {
-        let text = |at: usize| maybe(row, at).and_then(|text| text.ok_or(missing(at)));
-        let (asked, billed) = (text(2)?, text(3)?);
-        // The model called; who was billed is told beside it where it is another.
-        let model = if asked.is_empty() { billed } else { asked };
-        let billed = if model == billed { "" } else { billed };
-        let at = place(self.calls.len());
-        let mut strange = |field, found: &str| self.strange.push((at, field, found.to_owned()));
-        let status = maybe(row, 5)?.map_or(Some(Status::default()), |word| {
-            Status::from_name(word).or_else(|| {
-                strange("status", word);
-                None
-            })
-        });
-        let checked = maybe(row, 6)?;
-        let judged = read_check(checked);
-        if judged.is_none() {
-            strange("check", checked.unwrap_or_default());
-        }
-        let (check, verdicts) = judged.unwrap_or_default();
-        let (tier, meters) = (maybe(row, 18)?, maybe(row, 19)?);
-        let terms = if tier.is_none() && meters.is_none() { None } else { Some(read_terms(tier, meters)) };
-        if matches!(terms, Some(None)) {
-            strange("meters", "something unreadable");
-        }
-        let charged = cost.map(Charged::new).unwrap_or_default();
-        // As whoever reads a log takes them.
-        let (usage, is_beside) = plausible(usage_at(row, 10)?, charged);
-        let estimated: bool = row.get(16)?;
-        let call = Call {
-            model: self.again(model, 7),
-            billed: self.keep(billed),
-            provider: self.again(text(4)?, 8),
-            error: self.keep(maybe(row, 7)?.unwrap_or_default()),
-            left_out: self.keep(maybe(row, 20)?.unwrap_or_default()),
-            usage,
-            cost,
-            charged,
-            started: row.get(17)?,
-            latency_ms: number(row, 8)?,
-            ttft_ms: number(row, 9)?,
-            gap_ms: number(row, 21)?,
-            status: status.unwrap_or_default(),
-            check,
-            estimated: estimated || is_beside,
-            effort: maybe(row, 22)?.and_then(Effort::from_name),
-            verdicts: verdicts.into(),
-            terms: terms.flatten().and_then(|terms| some_terms(&terms)),
-        };
+        let (at, call) = (place(self.calls.len()), Call::read(self, row, cost)?);
         self.calls.push(call);
         Ok(at)
     }
 
     /// Takes in a judgement, before the operation that it belongs to; returns its place.
     pub(super) fn label(&mut self, row: &Row<'_>) -> rusqlite::Result<u32> {
-        let (quality, output): (Option<u16>, Option<i64>) = (number(row, 2)?, row.get(3)?);
-        let (model, source) = (maybe(row, 1)?.ok_or(missing(1))?, maybe(row, 4)?.ok_or(missing(4))?);
-        let at = place(self.labels.len());
-        let label = Judged {
-            model: self.keep(model),
-            source: self.keep(source),
-            quality: quality.and_then(PerMille::new),
-            output: output.and_then(|output| u64::try_from(output).ok()),
-        };
+        let (at, label) = (place(self.labels.len()), Judged::read(self, row)?);
         self.labels.push(label);
         Ok(at)
     }

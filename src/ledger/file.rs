@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::encoding::text_hash;
-use super::row::{STRIDE, amount_at, count_at, read_cost, whole};
+use super::row::{STRIDE, all, amount_at, count_at, read_cost, whole};
 use super::schema::CHAINED;
 use super::{LedgerError, Totals, schema, sums};
 use crate::units::{Instant, hex};
@@ -125,6 +125,16 @@ impl LedgerFile {
         find().map_err(|source| self.failed(source))
     }
 
+    /// Collects what is read of every row that a question has.
+    pub(super) fn all<T, All: FromIterator<T>>(
+        &self,
+        sql: &str,
+        params: impl rusqlite::Params,
+        read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<All, LedgerError> {
+        all(&self.conn, sql, params, read).map_err(|source| self.failed(source))
+    }
+
     /// Returns the columns of attempts that came with version 2, as this ledger has them.
     pub(super) fn particulars(&self) -> &'static str {
         if self.version < 2 { "NULL, NULL, NULL, NULL" } else { "a.tier, a.meters, a.left_out, a.gap_ms" }
@@ -200,14 +210,9 @@ impl LedgerFile {
     /// # Errors
     /// Where the file cannot be read.
     pub fn busiest(&self, most: usize) -> Result<(Vec<String>, Vec<String>), LedgerError> {
-        let list = |sql: &str| -> rusqlite::Result<Vec<String>> {
-            let mut all = self.conn.prepare(sql)?;
-            let most = i64::try_from(most).unwrap_or(i64::MAX);
-            let names = all.query_map([most], |row| row.get(0))?;
-            names.collect()
-        };
-        let both = || Ok((list(BUSIEST_TEAMS)?, list(BUSIEST_PROJECTS)?));
-        both().map_err(|source| self.failed(source))
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let list = |sql: &str| self.all(sql, [most], |row| row.get(0));
+        Ok((list(BUSIEST_TEAMS)?, list(BUSIEST_PROJECTS)?))
     }
 
     /// Returns the highest operation, 0 where there is none.

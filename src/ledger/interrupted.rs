@@ -6,42 +6,53 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
+use super::row::all;
 use crate::config::policy;
 use crate::routing::{Check, Status};
-use crate::units::Names;
+use crate::units::{Names, members};
 
-/// An operation that is open, with its last call.
-struct Interrupted {
-    seq: i64,
-    at: i64,
-    asked: String,
-    pinned: bool,
-    route: String,
-    rung: Option<u8>,
-    policy: i64,
-    last: Option<Last>,
+members! {
+    /// An operation that is open, with its last call.
+    struct Interrupted;
+    fn read(row: &Row<'_>) -> Result<Self, rusqlite::Error> {
+        let last: Option<u32> = row.get(7)?;
+    }
+    seq: i64 = row.get(0)?,
+    at: i64 = row.get(1)?,
+    asked: String = row.get(2)?,
+    pinned: bool = row.get(3)?,
+    route: String = row.get(4)?,
+    rung: Option<u8> = row.get(5)?,
+    policy: i64 = row.get(6)?,
+    last: Option<Last> = last.map(|n| Last::read(row, n)).transpose()?,
 }
 
-struct Last {
-    n: u32,
-    asked: String,
-    provider: String,
-    rung: Option<u8>,
+members! {
+    struct Last;
+    fn read(row: &Row<'_>, n: u32) -> Result<Self, rusqlite::Error> {
+        let (state, status): (String, Option<String>) = (row.get(12)?, row.get(13)?);
+        let checked = super::row::read_check(row.get::<_, Option<String>>(14)?.as_deref());
+        let status = status.as_deref().and_then(Status::from_name).unwrap_or_default();
+        let is_unfit = checked.is_some_and(|(check, _)| check == Check::Failed);
+        let failed = status.is_retryable() || (status.is_ok() && is_unfit);
+    }
+    n: u32 = n,
+    asked: String = row.get(8)?,
+    provider: String = row.get(9)?,
+    rung: Option<u8> = row.get(10)?,
     /// When it was over.
-    over: i64,
+    over: i64 = row.get(11)?,
     /// Whether another call was to follow.
-    goes_on: bool,
+    goes_on: bool = state == "settled" && failed,
 }
 
 /// Begins the calls that open operations were about to make.
 pub(super) fn begin_lost(conn: &Connection, [first, last]: [i64; 2]) -> rusqlite::Result<()> {
-    let mut open = conn.prepare(
-        "SELECT o.seq, o.at, o.asked, o.pinned, o.route, o.rung, o.policy, a.n, a.asked, a.provider, a.rung, \
+    let open = "SELECT o.seq, o.at, o.asked, o.pinned, o.route, o.rung, o.policy, a.n, a.asked, a.provider, a.rung, \
          a.started + 1000 * coalesce(a.latency_ms, 0), a.state, a.status, a.checked FROM operations o \
          LEFT JOIN attempts a ON a.seq = o.seq AND a.n = (SELECT max(n) FROM attempts WHERE seq = o.seq) \
-         WHERE o.state = 'open' AND o.seq BETWEEN ?1 AND ?2 ORDER BY o.seq",
-    )?;
-    let found = open.query_map([first, last], read)?.collect::<rusqlite::Result<Vec<_>>>()?;
+         WHERE o.state = 'open' AND o.seq BETWEEN ?1 AND ?2 ORDER BY o.seq";
+    let found: Vec<Interrupted> = all(conn, open, [first, last], Interrupted::read)?;
     let mut put = conn.prepare(
         "INSERT INTO attempts (seq, n, asked, model, provider, rung, started, state) VALUES (?1, ?2, ?3, ?3, ?4, ?5, ?6, 'open')",
     )?;
@@ -59,34 +70,6 @@ pub(super) fn begin_lost(conn: &Connection, [first, last]: [i64; 2]) -> rusqlite
         }
     }
     Ok(())
-}
-
-fn read(row: &Row<'_>) -> rusqlite::Result<Interrupted> {
-    let last = |n: u32| -> rusqlite::Result<Last> {
-        let (state, status): (String, Option<String>) = (row.get(12)?, row.get(13)?);
-        let checked = super::row::read_check(row.get::<_, Option<String>>(14)?.as_deref());
-        let status = status.as_deref().and_then(Status::from_name).unwrap_or_default();
-        let is_unfit = checked.is_some_and(|(check, _)| check == Check::Failed);
-        let failed = status.is_retryable() || (status.is_ok() && is_unfit);
-        Ok(Last {
-            n,
-            asked: row.get(8)?,
-            provider: row.get(9)?,
-            rung: row.get(10)?,
-            over: row.get(11)?,
-            goes_on: state == "settled" && failed,
-        })
-    };
-    Ok(Interrupted {
-        seq: row.get(0)?,
-        at: row.get(1)?,
-        asked: row.get(2)?,
-        pinned: row.get(3)?,
-        route: row.get(4)?,
-        rung: row.get(5)?,
-        policy: row.get(6)?,
-        last: row.get::<_, Option<u32>>(7)?.map(last).transpose()?,
-    })
 }
 
 /// Returns the model that an operation was to be sent to first; empty where none may serve it.

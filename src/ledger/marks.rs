@@ -13,7 +13,7 @@ use super::chain::{Cursor, Kind, OWN, base, gateway_of, newest_link, own};
 use super::encoding::Hash;
 use super::file::{LedgerFile, Range, WITHIN};
 use super::proof::{ChainLine, MEMBER, Member, SOURCE, Stretch};
-use super::row::whole;
+use super::row::{all, whole};
 use crate::record::{Entry, Writer};
 
 /// The most digests in one line.
@@ -62,9 +62,7 @@ impl<'f> Marks<'f> {
         let on = wanted && file.is_chained();
         let mut ids = BTreeMap::new();
         if on {
-            let mut all = file.conn.prepare("SELECT gateway, id FROM gateways")?;
-            ids =
-                all.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
+            ids = all(&file.conn, "SELECT gateway, id FROM gateways", [], |row| row.try_into())?;
         }
         Ok(Self { file, on, ids, told: BTreeMap::new() })
     }
@@ -86,20 +84,16 @@ impl<'f> Marks<'f> {
         if !self.on {
             return Ok(());
         }
-        let spans = || -> rusqlite::Result<Vec<(i64, i64, i64)>> {
-            let row = |row: &Row<'_>| Ok((row.get(0)?, own(row.get(1)?), own(row.get(2)?)));
-            if *range == Range::default() {
-                let mut all = self.file.conn.prepare("SELECT gateway, 1, head FROM gateways")?;
-                return all.query_map([], row)?.collect();
-            }
-            let mut all = self.file.conn.prepare(&format!(
+        let row = |row: &Row<'_>| Ok((row.get(0)?, own(row.get(1)?), own(row.get(2)?)));
+        let spans: Vec<(i64, i64, i64)> = if *range == Range::default() {
+            self.file.all("SELECT gateway, 1, head FROM gateways", [], row)?
+        } else {
+            let spans = format!(
                 "SELECT c.link >> 40, min(c.link), max(c.link) FROM operations o JOIN chain c ON c.kind = 1 AND c.ref = o.seq \
                  WHERE {WITHIN} GROUP BY 1"
-            ))?;
-            let bounds = self.file.bounds(range).map_err(|_| rusqlite::Error::InvalidQuery)?;
-            all.query_map(bounds, row)?.collect()
+            );
+            self.file.all(&spans, self.file.bounds(range)?, row)?
         };
-        let spans = spans().map_err(|source| self.file.failed(source))?;
         for (gateway, first, last) in spans {
             self.cover(gateway, first, last);
         }
@@ -130,7 +124,7 @@ impl<'f> Marks<'f> {
     }
 
     /// Tells which links the export has, with the digests of those that are no lines.
-    pub(super) fn finish(self, out: &mut Writer<impl Write>) -> Result<(), LedgerError> {
+    pub(super) fn finish(self, out: &mut Out<'_>) -> Result<(), LedgerError> {
         let lines = self.stretches().map_err(|source| self.file.failed(source))?;
         for chain in lines {
             let (pointsman, source) = ("log".to_owned(), SOURCE.to_owned());
@@ -171,14 +165,17 @@ fn kind_name(code: i64) -> String {
     Kind::from_code(code).map_or("entry", Kind::name).to_owned()
 }
 
+/// Where lines of a log go. One kind for all, as everything that writes them is compiled for each.
+pub(super) type Out<'w> = Writer<&'w mut dyn Write>;
+
 /// Writes a line that is no entry of a log.
-pub(super) fn write_line(out: &mut Writer<impl Write>, line: &impl serde::Serialize) -> std::io::Result<()> {
+pub(super) fn write_line(out: &mut Out<'_>, line: &impl serde::Serialize) -> std::io::Result<()> {
     out.write_line(&serde_json::to_vec(line)?)
 }
 
 /// Writes an entry with its member, if it has one.
 pub(super) fn write_entry(
-    out: &mut Writer<impl Write>,
+    out: &mut Out<'_>,
     entry: &Entry<'_>,
     member: Option<&Member>,
 ) -> std::io::Result<()> {

@@ -377,7 +377,7 @@ impl Statements {
             }
             extract.operation(row, seq, (own_calls, own_labels))?;
             let corrections = corrected.of(seq, |row| {
-                late.push(StoredCorrection::read(row)?.1);
+                late.push(StoredCorrection::read(row)?);
                 Ok(u32::try_from(late.len() - 1).unwrap_or(u32::MAX))
             });
             for correction in corrections.map_err(fails)?.of(&late) {

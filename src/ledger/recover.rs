@@ -5,19 +5,19 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use rusqlite::params;
+use rusqlite::{Row, params};
 
 use super::chain::{Kind, OWN, base};
 use super::file::{PolicyInForce, newest_policy};
 use super::interrupted::begin_lost;
 use super::options::Run;
 use super::price;
-use super::row::read_terms;
+use super::row::{self, read_terms};
 use super::sqlite::Sqlite;
 use super::writing::{Writing, charge};
 use crate::pricing::{self, Cost, PriceRow, Terms, Unpriced, Usage};
 use crate::routing::Status;
-use crate::units::{Count, Instant, Pico};
+use crate::units::{Count, Instant, Pico, members};
 
 /// What opening a ledger found and settled.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,16 +36,20 @@ pub struct Recovery {
     pub policy: Option<PolicyInForce>,
 }
 
-struct OpenAttempt {
-    seq: i64,
-    n: u32,
-    model: String,
-    team: String,
-    prompt: Option<i64>,
-    delivered: Option<i64>,
-    price: Option<i64>,
-    rates: Option<String>,
-    terms: Terms,
+members! {
+    struct OpenAttempt;
+    fn read(row: &Row<'_>) -> Result<Self, rusqlite::Error> {
+        let (tier, meters): (Option<String>, Option<String>) = (row.get(8)?, row.get(9)?);
+    }
+    seq: i64 = row.get(0)?,
+    n: u32 = row.get(1)?,
+    model: String = row.get(2)?,
+    team: String = row.get(3)?,
+    prompt: Option<i64> = row.get(4)?,
+    delivered: Option<i64> = row.get(5)?,
+    price: Option<i64> = row.get(6)?,
+    rates: Option<String> = row.get(7)?,
+    terms: Terms = read_terms(tier.as_deref(), meters.as_deref()).unwrap_or_default(),
 }
 
 /// Settles what a crash left open and begins a new run.
@@ -73,30 +77,14 @@ fn settle(writing: &mut Writing<'_>, found: &mut Recovery, now: Instant) -> rusq
     let change = writing.conn;
     let all = [base(writing.chain.gateway), base(writing.chain.gateway) | OWN];
     begin_lost(change, all)?;
-    let open: Vec<OpenAttempt> = {
-        let mut open = change.prepare(
-            "SELECT a.seq, a.n, a.model, coalesce(o.team, ''), a.prompt, a.delivered, a.price, p.rates, a.tier, a.meters \
+    let open: Vec<OpenAttempt> = row::all(
+        change,
+        "SELECT a.seq, a.n, a.model, coalesce(o.team, ''), a.prompt, a.delivered, a.price, p.rates, a.tier, a.meters \
              FROM attempts a LEFT JOIN operations o ON o.seq = a.seq LEFT JOIN price_rows p ON p.price = a.price \
              WHERE a.state = 'open' AND a.seq BETWEEN ?1 AND ?2 ORDER BY a.seq, a.n",
-        )?;
-        let rows = open.query_map(all, |row| {
-            Ok(OpenAttempt {
-                seq: row.get(0)?,
-                n: row.get(1)?,
-                model: row.get(2)?,
-                team: row.get(3)?,
-                prompt: row.get(4)?,
-                delivered: row.get(5)?,
-                price: row.get(6)?,
-                rates: row.get(7)?,
-                terms: {
-                    let (tier, meters): (Option<String>, Option<String>) = (row.get(8)?, row.get(9)?);
-                    read_terms(tier.as_deref(), meters.as_deref()).unwrap_or_default()
-                },
-            })
-        })?;
-        rows.collect::<rusqlite::Result<_>>()?
-    };
+        all,
+        OpenAttempt::read,
+    )?;
     let mut settle = change.prepare(
         "UPDATE attempts SET state = 'settled', status = ?3, error = 'interrupted', estimated = ?6, input = ?4, \
          cache_read = 0, write_5m = 0, write_1h = 0, output = ?5, reasoning = ?7 WHERE seq = ?1 AND n = ?2 AND state = 'open'",
@@ -129,8 +117,7 @@ fn settle(writing: &mut Writing<'_>, found: &mut Recovery, now: Instant) -> rusq
     }
     let mut closed: BTreeSet<i64> = open.iter().map(|attempt| attempt.seq).collect();
     let still = "SELECT seq FROM operations WHERE state = 'open' AND seq BETWEEN ?1 AND ?2";
-    let mut still = change.prepare(still)?;
-    let still = still.query_map(all, |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
+    let still: Vec<i64> = row::all(change, still, all, |row| row.get(0))?;
     // The client's connection ended with the program, whatever its calls had come to.
     let mut close = change.prepare(
         "UPDATE operations SET state = 'done', finished = ?4, \

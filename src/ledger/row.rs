@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use rusqlite::Row;
 use rusqlite::types::Type;
+use rusqlite::{Connection, Params, Row};
 
 use crate::checks::Verdict;
 use crate::pricing::{Cost, Terms, Unpriced, Usage};
@@ -12,6 +12,16 @@ use crate::units::{Count, Pico};
 
 /// How many rows go by between two looks at the progress.
 pub(super) const STRIDE: u64 = 4_096;
+
+/// Collects what is read of every row that a question has.
+pub(super) fn all<T, All: FromIterator<T>>(
+    conn: &Connection,
+    sql: &str,
+    params: impl Params,
+    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<All> {
+    conn.prepare(sql)?.query_map(params, read)?.collect()
+}
 
 /// Returns a whole number as SQLite holds it; the few beyond its range are cut.
 pub(super) fn whole(value: u64) -> i64 {

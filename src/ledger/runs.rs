@@ -1,16 +1,13 @@
 //! Runs of a gateway in an export: which classifier and price book the requests behind such a line were decided under.
 
-use std::io::Write;
-
 use serde::{Deserialize, Serialize};
 
 use super::LedgerError;
 use super::chain::Kind;
 use super::encoding::Encoding;
 use super::file::LedgerFile;
-use super::marks::{self, Marks};
+use super::marks::{self, Marks, Out};
 use super::proof::{Member, SOURCE};
-use crate::record::Writer;
 use crate::units::Instant;
 
 /// A header that tells of a run. Readers of logs pass over it.
@@ -57,7 +54,7 @@ impl LedgerFile {
         &self,
         number: i64,
         marks: &mut Marks<'_>,
-        out: &mut Writer<impl Write>,
+        out: &mut Out<'_>,
     ) -> Result<(), LedgerError> {
         if !marks.on() {
             return Ok(());

@@ -12,7 +12,7 @@ use super::error::{Faults, LedgerError};
 use super::export::Exported;
 use super::file::{LedgerFile, Range};
 use super::guard::marks;
-use super::marks::Marks;
+use super::marks::{Marks, Out};
 use super::options::now;
 use super::row::{STRIDE, count_at, whole};
 use super::stored::{JOINED, REST, StoredAttempt, StoredLabel, record};
@@ -64,8 +64,8 @@ impl LedgerFile {
     pub fn salvage(
         &self,
         range: &Range,
-        out: impl Write,
-        mut tick: impl FnMut(u64, u64) -> bool,
+        out: &mut dyn Write,
+        tick: &mut dyn FnMut(u64, u64) -> bool,
     ) -> Result<Salvaged, LedgerError> {
         let fault = |source| self.failed(source);
         let mut found = Salvaged::default();
@@ -220,7 +220,7 @@ impl Salvaged {
         row: &Row<'_>,
         seq: u64,
         parts: &mut Parts<'_>,
-        (marks, out): (&mut Marks<'_>, &mut Writer<impl Write>),
+        (marks, out): (&mut Marks<'_>, &mut Out<'_>),
     ) -> Result<(), LedgerError> {
         let before = self.faults.count;
         let mut attempts = self.attempts(parts, seq);
@@ -239,11 +239,11 @@ impl Salvaged {
                 let (corrections, one) = (&mut parts.corrections, whole(seq));
                 let read =
                     corrections.query_map([one, one], StoredCorrection::read).and_then(Iterator::collect);
-                let read: Vec<(u64, StoredCorrection)> = read.unwrap_or_else(|error: rusqlite::Error| {
+                let read: Vec<StoredCorrection> = read.unwrap_or_else(|error: rusqlite::Error| {
                     self.faults.tell(format!("request {seq}: corrections cannot be read: {error}"));
                     Vec::new()
                 });
-                for (_, correction) in &read {
+                for correction in &read {
                     correction.tell((seq, &id), marks, out)?;
                     self.exported.events += 1;
                 }
@@ -282,7 +282,7 @@ impl Salvaged {
         &mut self,
         parts: &mut Parts<'_>,
         (first, last): (i64, i64),
-        out: &mut Writer<impl Write>,
+        out: &mut Out<'_>,
     ) -> Result<(), LedgerError> {
         if first > last {
             return Ok(());
@@ -315,7 +315,7 @@ impl Salvaged {
 fn each<T>(
     statement: &mut Statement<'_>,
     seq: u64,
-    read: fn(&Row<'_>) -> rusqlite::Result<(u64, T)>,
+    read: fn(&Row<'_>) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<Vec<T>> {
-    statement.query_map([whole(seq)], read)?.map(|row| row.map(|(_, row)| row)).collect()
+    statement.query_map([whole(seq)], read)?.collect()
 }

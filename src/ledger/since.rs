@@ -10,7 +10,7 @@ use super::check::plain;
 use super::error::Faults;
 use super::export::{Event, Exported, marked};
 use super::file::{LedgerFile, Range};
-use super::marks::{self, Marks};
+use super::marks::{self, Marks, Out};
 use super::proof::{Member, SOURCE};
 use super::row::{STRIDE, whole};
 use super::stored::{JOINED, LateStored, REST, StoredAttempt, record};
@@ -26,8 +26,8 @@ impl LedgerFile {
     pub fn export_after(
         &self,
         cursor: &Cursor,
-        out: impl Write,
-        tick: impl FnMut(u64, u64) -> bool,
+        out: &mut dyn Write,
+        tick: &mut dyn FnMut(u64, u64) -> bool,
     ) -> Result<Exported, LedgerError> {
         self.links_after(cursor, u64::MAX, &self.header(&Range::default())?, out, tick)
     }
@@ -37,9 +37,14 @@ impl LedgerFile {
     ///
     /// # Errors
     /// As [`Self::export_after`].
-    pub fn part_after(&self, cursor: &Cursor, links: u64, out: impl Write) -> Result<Exported, LedgerError> {
+    pub fn part_after(
+        &self,
+        cursor: &Cursor,
+        links: u64,
+        out: &mut dyn Write,
+    ) -> Result<Exported, LedgerError> {
         let header = Header { source: SOURCE.to_owned(), ..Header::default() };
-        self.links_after(cursor, links, &header, out, |_, _| true)
+        self.links_after(cursor, links, &header, out, &mut |_, _| true)
     }
 
     fn links_after(
@@ -47,8 +52,8 @@ impl LedgerFile {
         cursor: &Cursor,
         links: u64,
         header: &Header,
-        out: impl Write,
-        mut tick: impl FnMut(u64, u64) -> bool,
+        out: &mut dyn Write,
+        tick: &mut dyn FnMut(u64, u64) -> bool,
     ) -> Result<Exported, LedgerError> {
         if !self.is_chained() {
             let (path, found) = (self.path.clone(), self.version);
@@ -108,7 +113,7 @@ impl Lines<'_> {
         kind: Kind,
         number: i64,
         marks: &mut Marks<'_>,
-        out: &mut Writer<impl Write>,
+        out: &mut Out<'_>,
     ) -> Result<(), LedgerError> {
         match kind {
             Kind::Operation => return self.operation(number, marks, out),
@@ -138,14 +143,14 @@ impl Lines<'_> {
         &mut self,
         number: i64,
         marks: &mut Marks<'_>,
-        out: &mut Writer<impl Write>,
+        out: &mut Out<'_>,
     ) -> Result<(), LedgerError> {
         let fault = |source| self.file.failed(source);
         let conn = &self.file.conn;
         let columns = self.file.call_columns(true);
         let calls = format!("SELECT {columns} {JOINED} WHERE a.seq = ?1 ORDER BY a.n");
         let mut calls = conn.prepare_cached(&calls).map_err(fault)?;
-        let calls = calls.query_map([number], |row| Ok(StoredAttempt::read(row)?.1)).map_err(fault)?;
+        let calls = calls.query_map([number], StoredAttempt::read).map_err(fault)?;
         let calls: Vec<StoredAttempt> = calls.collect::<rusqlite::Result<_>>().map_err(fault)?;
         let one =
             format!("SELECT {}, {REST} FROM operations o WHERE o.seq = ?1", self.file.operation_columns());
@@ -162,20 +167,15 @@ impl Lines<'_> {
         Ok(())
     }
 
-    fn label(
-        &self,
-        number: i64,
-        marks: &mut Marks<'_>,
-        out: &mut Writer<impl Write>,
-    ) -> Result<(), LedgerError> {
+    fn label(&self, number: i64, marks: &mut Marks<'_>, out: &mut Out<'_>) -> Result<(), LedgerError> {
         let fault = |source| self.file.failed(source);
         let one = "SELECT l.seq, l.model, l.quality, l.output, l.source, l.at, l.id, coalesce(o.id, '') FROM labels l \
                    LEFT JOIN operations o ON o.seq = l.seq WHERE l.id = ?1";
         let mut one = self.file.conn.prepare_cached(one).map_err(fault)?;
-        let read = one.query_row([number], |row| Ok((LateStored::read(row)?, row.get(7)?)));
-        let ((seq, judged), id): (_, String) = read.map_err(fault)?;
+        let read = one.query_row([number], |row| Ok((row.get(0)?, LateStored::read(row)?, row.get(7)?)));
+        let (seq, judged, id): (i64, LateStored, String) = read.map_err(fault)?;
         let member = marks.member(Kind::Label, number).map_err(fault)?;
-        let member = member.map(|member| Member { seq: Some(own(whole(seq))), ..member });
+        let member = member.map(|member| Member { seq: Some(own(seq)), ..member });
         marks::write_entry(out, &judged.event(&id), member.as_ref())?;
         Ok(())
     }

@@ -1,44 +1,54 @@
 //! What calls of a stretch cost and who paid for them, so that budgets go on where they stood.
 
+use rusqlite::Row;
+
 use super::LedgerError;
 use super::file::{LedgerFile, Range, WITHIN};
 use super::row::{amount_at, read_cost, read_list};
 use super::schema::CHAINED;
 use crate::pricing::Cost;
 use crate::routing::TAG;
-use crate::units::{Instant, tag, tag_set};
+use crate::units::{Instant, members, tag, tag_set};
 
-/// A call that is over, and who paid for it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SpentCall {
+members! {
+    /// A call that is over, and who paid for it.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct SpentCall;
+    fn read(row: &Row<'_>, cost: Cost) -> Result<Self, rusqlite::Error> {
+        let text = |at: usize| row.get::<_, Option<String>>(at).map(Option::unwrap_or_default);
+        let count = |at: usize| {
+            row.get::<_, Option<i64>>(at).map(|count| count.and_then(|count| u64::try_from(count).ok()))
+        };
+    }
     /// Its request's place in the order of arrival.
-    pub seq: u64,
+    pub seq: u64 = u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0),
     /// When its request arrived.
-    pub at: Instant,
+    pub at: Instant = Instant(row.get(1)?),
     /// The team.
-    pub team: String,
+    pub team: String = text(2)?,
     /// The project.
-    pub project: String,
+    pub project: String = text(3)?,
     /// The end user.
-    pub user: String,
+    pub user: String = text(4)?,
     /// The session.
-    pub session: String,
+    pub session: String = text(5)?,
     /// The key's name.
-    pub key: String,
+    pub key: String = text(6)?,
     /// The route.
-    pub route: String,
+    pub route: String = text(7)?,
     /// The kind of work; empty where nobody said.
-    pub task: String,
+    pub task: String = text(8)?,
     /// Its tags, as [`crate::units::tag_set`] puts them together.
-    pub tags: String,
+    pub tags: String =
+        tag_set(read_list(row.get(12)?).iter().filter_map(|word| tag(word.strip_prefix(TAG)?))),
     /// The model called.
-    pub model: String,
+    pub model: String = text(9)?,
     /// What it cost.
-    pub cost: Cost,
+    pub cost: Cost = cost,
     /// The tokens of its prompt, as they were estimated.
-    pub prompt: Option<u64>,
+    pub prompt: Option<u64> = count(10)?,
     /// The tokens that its answer might have, where that was limited.
-    pub output: Option<u64>,
+    pub output: Option<u64> = count(11)?,
 }
 
 impl LedgerFile {
@@ -63,35 +73,11 @@ impl LedgerFile {
             let kind: String = row.get(13).map_err(fault)?;
             let why: Option<String> = row.get(14).map_err(fault)?;
             let amount = amount_at(row, 15).map_err(fault)?;
-            let text = |at: usize| row.get::<_, Option<String>>(at).map(Option::unwrap_or_default);
-            let count = |at: usize| {
-                row.get::<_, Option<i64>>(at).map(|count| count.and_then(|count| u64::try_from(count).ok()))
-            };
             let Some(cost) = read_cost(&kind, why.as_deref(), amount) else {
                 let seq = u64::try_from(row.get::<_, i64>(0).map_err(fault)?).unwrap_or(0);
                 return Err(LedgerError::Value { seq, field: "charge", found: kind });
             };
-            let call = || -> rusqlite::Result<SpentCall> {
-                Ok(SpentCall {
-                    seq: u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0),
-                    at: Instant(row.get(1)?),
-                    team: text(2)?,
-                    project: text(3)?,
-                    user: text(4)?,
-                    session: text(5)?,
-                    key: text(6)?,
-                    route: text(7)?,
-                    task: text(8)?,
-                    model: text(9)?,
-                    cost,
-                    prompt: count(10)?,
-                    output: count(11)?,
-                    tags: tag_set(
-                        read_list(row.get(12)?).iter().filter_map(|word| tag(word.strip_prefix(TAG)?)),
-                    ),
-                })
-            };
-            take(call().map_err(fault)?);
+            take(SpentCall::read(row, cost).map_err(fault)?);
         }
         Ok(())
     }

@@ -11,20 +11,10 @@ impl LedgerFile {
     /// # Errors
     /// Where the file cannot be read.
     pub fn stops(&self) -> Result<Vec<Stop>, LedgerError> {
-        let fault = |source| self.failed(source);
-        let mut all = self
-            .conn
-            .prepare(
-                "SELECT at, who, what, before, after FROM audit WHERE what IN ('stop', 'lift') ORDER BY id",
-            )
-            .map_err(fault)?;
-        let mut rows = all.query([]).map_err(fault)?;
+        let all = "SELECT at, who, what, before, after FROM audit WHERE what IN ('stop', 'lift') ORDER BY id";
+        let all: Vec<(i64, String, String, String, String)> = self.all(all, [], |row| row.try_into())?;
         let mut stops = Stops::default();
-        while let Some(row) = rows.next().map_err(fault)? {
-            let read = || -> rusqlite::Result<(i64, String, String, String, String)> {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
-            };
-            let (at, who, what, before, after) = read().map_err(fault)?;
+        for (at, who, what, before, after) in all {
             if what == "lift" {
                 if let Some(whom) = Whom::parse(&before) {
                     stops.lift(&whom);

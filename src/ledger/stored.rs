@@ -7,73 +7,53 @@ use rusqlite::Row;
 use super::LedgerError;
 use super::chain::own;
 use super::proof::{CallRest, Rest, is_ambiguous};
-use super::row::{amount_at, count_at, read_check, read_cost, read_list, read_terms, usage_at, whole};
+use super::row::{amount_at, read_check, read_cost, read_list, read_terms, usage_at, whole};
 use crate::pricing::{Charged, Cost, Terms};
 use crate::record::{Attempt, Attempts, Entry, Label, LateLabel, Record, RecordedNeeds, Status, some_terms};
 use crate::routing::{Effort, chance_told, is_lot};
-use crate::units::{Instant, PerMille, Pico, hex};
+use crate::units::{Instant, PerMille, Pico, hex, members};
 
 pub(super) const ATTEMPT: &str = "a.seq, a.asked, a.model, a.provider, a.price, a.status, a.checked, a.error, a.latency_ms, \
                        a.ttft_ms, a.input, a.cache_read, a.write_5m, a.write_1h, a.output, a.reasoning, a.estimated";
 pub(super) const JOINED: &str = "FROM attempts a LEFT JOIN charges c ON c.seq = a.seq AND c.n = a.n";
 
-pub(super) struct StoredAttempt {
-    asked: String,
-    model: String,
-    provider: String,
-    price: Option<i64>,
-    status: Option<String>,
-    checked: Option<String>,
-    error: Option<String>,
-    latency_ms: Option<u32>,
-    ttft_ms: Option<u32>,
-    usage: crate::pricing::Usage,
-    estimated: bool,
-    cost: Option<Cost>,
-    /// None where the columns cannot be read.
-    terms: Option<Terms>,
-    left_out: Vec<String>,
-    gap_ms: Option<u32>,
-    effort: Option<Effort>,
-    rest: CallRest,
-}
-
-impl StoredAttempt {
-    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<(u64, Self)> {
+members! {
+    pub(super) struct StoredAttempt;
+    pub(super) fn read(row: &Row<'_>) -> Result<Self, rusqlite::Error> {
         let (kind, why): (Option<String>, Option<String>) = (row.get(17)?, row.get(18)?);
         let amount = amount_at(row, 19)?;
         let (tier, meters): (Option<String>, Option<String>) = (row.get(21)?, row.get(22)?);
         let effort: Option<String> = row.get(30)?;
-        let attempt = Self {
-            asked: row.get(1)?,
-            model: row.get(2)?,
-            provider: row.get(3)?,
-            price: row.get(4)?,
-            status: row.get(5)?,
-            checked: row.get(6)?,
-            error: row.get(7)?,
-            latency_ms: row.get(8)?,
-            ttft_ms: row.get(9)?,
-            usage: usage_at(row, 10)?,
-            estimated: row.get(16)?,
-            cost: kind.and_then(|kind| read_cost(&kind, why.as_deref(), amount)),
-            terms: read_terms(tier.as_deref(), meters.as_deref()),
-            left_out: read_list(row.get(23)?),
-            gap_ms: row.get(24)?,
-            effort: effort.as_deref().and_then(Effort::from_name),
-            rest: CallRest(
-                row.get(25)?,
-                row.get(26)?,
-                row.get(27)?,
-                row.get(28)?,
-                row.get(4)?,
-                row.get(29)?,
-                None,
-            ),
-        };
-        Ok((count_at(row, 0)?, attempt))
     }
+    asked: String = row.get(1)?,
+    model: String = row.get(2)?,
+    provider: String = row.get(3)?,
+    price: Option<i64> = row.get(4)?,
+    status: Option<String> = row.get(5)?,
+    checked: Option<String> = row.get(6)?,
+    error: Option<String> = row.get(7)?,
+    latency_ms: Option<u32> = row.get(8)?,
+    ttft_ms: Option<u32> = row.get(9)?,
+    usage: crate::pricing::Usage = usage_at(row, 10)?,
+    estimated: bool = row.get(16)?,
+    cost: Option<Cost> = kind.and_then(|kind| read_cost(&kind, why.as_deref(), amount)),
+    /// None where the columns cannot be read.
+    terms: Option<Terms> = read_terms(tier.as_deref(), meters.as_deref()),
+    left_out: Vec<String> = read_list(row.get(23)?),
+    gap_ms: Option<u32> = row.get(24)?,
+    effort: Option<Effort> = effort.as_deref().and_then(Effort::from_name),
+    rest: CallRest = CallRest(
+        row.get(25)?,
+        row.get(26)?,
+        row.get(27)?,
+        row.get(28)?,
+        row.get(4)?,
+        row.get(29)?,
+        None,
+    ),
+}
 
+impl StoredAttempt {
     /// The model that was billed, and the price it was billed at.
     pub(super) fn priced(&self) -> (&str, Option<i64>) {
         (&self.model, self.price)
@@ -123,11 +103,16 @@ impl StoredAttempt {
     }
 }
 
-pub(super) struct StoredLabel {
-    model: String,
-    quality: Option<PerMille>,
-    output: Option<u64>,
-    source: String,
+members! {
+    pub(super) struct StoredLabel;
+    pub(super) fn read(row: &Row<'_>) -> Result<Self, rusqlite::Error> {
+        let quality: Option<u16> = row.get(2)?;
+        let output: Option<i64> = row.get(3)?;
+    }
+    model: String = row.get(1)?,
+    quality: Option<PerMille> = quality.and_then(PerMille::new),
+    output: Option<u64> = output.and_then(|output| u64::try_from(output).ok()),
+    source: String = row.get(4)?,
 }
 
 impl StoredLabel {
@@ -138,18 +123,6 @@ impl StoredLabel {
             output: self.output,
             source: self.source.as_str().into(),
         }
-    }
-
-    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<(u64, Self)> {
-        let quality: Option<u16> = row.get(2)?;
-        let output: Option<i64> = row.get(3)?;
-        let label = Self {
-            model: row.get(1)?,
-            quality: quality.and_then(PerMille::new),
-            output: output.and_then(|output| u64::try_from(output).ok()),
-            source: row.get(4)?,
-        };
-        Ok((count_at(row, 0)?, label))
     }
 }
 
@@ -200,9 +173,8 @@ pub(super) struct LateStored {
 
 impl LateStored {
     /// Reads it from the columns of a [`StoredLabel`] with moment and number behind them.
-    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<(u64, Self)> {
-        let (seq, label) = StoredLabel::read(row)?;
-        Ok((seq, Self { number: row.get(6)?, at: Instant(row.get(5)?), label }))
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self { number: row.get(6)?, at: Instant(row.get(5)?), label: StoredLabel::read(row)? })
     }
 
     /// Returns it as an event about the request of an id.

@@ -23,23 +23,13 @@ impl LedgerFile {
     /// # Errors
     /// Where the file cannot be read.
     pub fn verdicts(&self, range: &Range) -> Result<Vec<Verdict>, LedgerError> {
-        let fault = |source| self.failed(source);
-        let mut all = self
-            .conn
-            .prepare(&format!(
-                "SELECT o.id, l.model, l.quality, l.at FROM operations o CROSS JOIN labels l ON l.seq = o.seq \
-                 WHERE {WITHIN} AND l.quality IS NOT NULL ORDER BY l.at, l.id"
-            ))
-            .map_err(fault)?;
-        let mut rows = all.query(self.bounds(range)?).map_err(fault)?;
-        let mut found = Vec::new();
-        while let Some(row) = rows.next().map_err(fault)? {
-            let read = || -> rusqlite::Result<Verdict> {
-                let quality = PerMille::clamped(row.get(2)?);
-                Ok(Verdict { id: row.get(0)?, model: row.get(1)?, quality, at: Instant(row.get(3)?) })
-            };
-            found.push(read().map_err(fault)?);
-        }
-        Ok(found)
+        let all = format!(
+            "SELECT o.id, l.model, l.quality, l.at FROM operations o CROSS JOIN labels l ON l.seq = o.seq \
+             WHERE {WITHIN} AND l.quality IS NOT NULL ORDER BY l.at, l.id"
+        );
+        self.all(&all, self.bounds(range)?, |row| {
+            let quality = PerMille::clamped(row.get(2)?);
+            Ok(Verdict { id: row.get(0)?, model: row.get(1)?, quality, at: Instant(row.get(3)?) })
+        })
     }
 }

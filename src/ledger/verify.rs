@@ -13,7 +13,7 @@ use super::check::CheckReport;
 use super::encoding::{Encoding, Hash, chained, origin, text_hash};
 use super::file::LedgerFile;
 use super::options::now;
-use super::row::{STRIDE, count_at};
+use super::row::{STRIDE, all, count_at};
 use super::schema::CHAINED;
 use super::{Cursor, Head, LedgerError};
 
@@ -45,14 +45,10 @@ impl LedgerFile {
         if self.version < CHAINED {
             return Err(LedgerError::Older { path: self.path.clone(), found: self.version, known: CHAINED });
         }
-        let fault = |source| self.failed(source);
-        let mut all =
-            self.conn.prepare("SELECT id, head, hash FROM gateways ORDER BY gateway").map_err(fault)?;
-        let heads = all.query_map([], |row| {
+        self.all("SELECT id, head, hash FROM gateways ORDER BY gateway", [], |row| {
             let cursor = Cursor { gateway: row.get(0)?, link: count_at(row, 1)? };
             Ok(Head { cursor, hash: hex(&row.get::<_, Hash>(2)?) })
-        });
-        heads.and_then(Iterator::collect).map_err(fault)
+        })
     }
 
     /// Proves the chain, against a hash that was noted where there is one.
@@ -88,13 +84,11 @@ impl LedgerFile {
     }
 
     fn gateways(&self) -> rusqlite::Result<BTreeMap<i64, Walk>> {
-        let mut all = self.conn.prepare("SELECT gateway, id, head, hash FROM gateways ORDER BY gateway")?;
-        let all = all.query_map([], |row| {
+        let gateways = "SELECT gateway, id, head, hash FROM gateways ORDER BY gateway";
+        all(&self.conn, gateways, [], |row| {
             let (id, head): (String, (i64, Hash)) = (row.get(1)?, (row.get(2)?, row.get(3)?));
-            let walk = Walk { hash: origin(&id), id, last: 0, head };
-            Ok((row.get(0)?, walk))
-        })?;
-        all.collect()
+            Ok((row.get(0)?, Walk { hash: origin(&id), id, last: 0, head }))
+        })
     }
 
     /// Follows all chains; says whether to go on.

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{PriceBook, PriceRow, Rates};
+use super::{ModelPrices, PriceBook, PriceRow, Rates};
 use crate::units::{Instant, ModelId, Names};
 
 /// Price rows by model id.
@@ -18,8 +18,14 @@ pub struct PriceTable {
     known_as: Vec<ModelId>,
     /// The first id of every model of the book that was named.
     listed: BTreeMap<String, ModelId>,
+    /// The longest prompt, where the book tells it, by identity.
+    longest: Vec<Option<u32>>,
     /// Whether calls are priced anew although the log tells what was charged.
     reprices: bool,
+}
+
+fn longest(prices: &ModelPrices) -> Option<u32> {
+    prices.max_input.and_then(|tokens| u32::try_from(tokens).ok())
 }
 
 impl PriceTable {
@@ -56,8 +62,9 @@ impl PriceTable {
                 found.map_or(id, |(listed, _)| *self.listed.entry(listed.to_owned()).or_insert(id));
             self.identities.push(identity);
             self.known_as.push(names.identity(id));
-            let rows = found.filter(|_| identity == id).map(|(_, prices)| prices.rows.clone());
-            self.rows.push(rows.unwrap_or_default());
+            let own = found.filter(|_| identity == id).map(|(_, prices)| prices);
+            self.rows.push(own.map(|prices| prices.rows.clone()).unwrap_or_default());
+            self.longest.push(own.and_then(longest));
         }
     }
 
@@ -73,6 +80,7 @@ impl PriceTable {
         table.known_as.push(id);
         table.listed.insert(listed.to_owned(), id);
         table.rows.push(prices.rows.clone());
+        table.longest.push(longest(prices));
         Some((table, id))
     }
 
@@ -94,6 +102,11 @@ impl PriceTable {
     /// Returns the prices of a model at a moment, those of every service tier and meter, by the hour where that matters.
     pub fn row(&self, model: ModelId, at: Instant) -> Option<&PriceRow> {
         self.dated(model, at).map(|row| row.in_force(at))
+    }
+
+    /// Returns how many tokens of prompt a model takes, where the book tells it.
+    pub fn longest(&self, model: ModelId) -> Option<u32> {
+        self.identity(model).index().and_then(|index| self.longest.get(index)).copied().flatten()
     }
 
     /// Returns the row of a model at a moment, with all its hours.
@@ -134,6 +147,7 @@ impl PriceTable {
             self.identities.push(id);
             self.known_as.push(id);
             self.rows.push(Vec::new());
+            self.longest.push(None);
         }
         let rows = &mut self.rows[index];
         let at = rows.partition_point(|old| old.from < row.from);

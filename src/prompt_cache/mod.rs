@@ -12,17 +12,15 @@ mod standing;
 mod study;
 mod survival;
 mod switch;
-mod table;
 mod trial;
 
 pub use again::Again;
 pub use caches::{Answered, Caches, Offer, Prompt, Underway, account_number, session_number};
 pub use expected::Asking;
 pub use held::{Held, Warm};
-pub use rule::{Rule, Rules};
+pub use rule::{Rule, RuleTable, Rules};
 pub use standing::{Change, Standing, Tie, Way, Word, expected_word};
 pub use study::{Call, Ends, Study, Sums, Ttl};
 pub use survival::{BUCKETS, Survival};
 pub use switch::{Choice, Escalation, Outlook, Side, Turn};
-pub use table::RuleTable;
 pub use trial::{Arm, ArmSums, Asked, Trial};

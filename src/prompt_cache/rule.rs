@@ -1,9 +1,10 @@
 //! How a provider's cache works, as far as it says so: how long a prompt must be, how it is cut, how long it is held.
 
-use crate::pricing::Tier;
-use crate::units::{Instant, PicoPerMillion, Span};
+use std::sync::Arc;
 
 use super::switch::Side;
+use crate::pricing::Tier;
+use crate::units::{Instant, ModelId, Names, PicoPerMillion, Span};
 
 /// How the cache of some models works.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,5 +75,31 @@ impl Rules {
             None => bare == pattern,
         };
         self.rules.iter().find(|(patterns, _)| patterns.iter().any(fits)).map(|(_, rule)| rule)
+    }
+}
+
+/// Rules by model id.
+#[derive(Clone, Debug, Default)]
+pub struct RuleTable {
+    rules: Arc<Rules>,
+    found: Vec<Option<Arc<Rule>>>,
+}
+
+impl RuleTable {
+    /// Knows these rules, and no model yet.
+    pub fn new(rules: Arc<Rules>) -> Self {
+        Self { rules, found: Vec::new() }
+    }
+
+    /// Looks up the models that were named since.
+    pub fn extend(&mut self, names: &Names) {
+        for name in names.models().iter().skip(self.found.len()) {
+            self.found.push(self.rules.find(name).cloned().map(Arc::new));
+        }
+    }
+
+    /// Returns the rule for a model; none where nothing is known of its cache.
+    pub fn get(&self, model: ModelId) -> Option<&Rule> {
+        self.found.get(model.index()?)?.as_deref()
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Invariant: it is kept with the request and nothing is reckoned again from it, so that a replay decides the same.
 
-use crate::units::{ModelId, Pico};
+use crate::units::{ModelId, Pico, named};
 
 /// Why a session cannot change its model at this turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -13,15 +13,9 @@ pub enum Tie {
     State,
 }
 
+named!(Tie { Tools = "tools", State = "state" });
+
 impl Tie {
-    /// Every reason, with the word that a log uses.
-    pub const ALL: [(&'static str, Self); 2] = [("tools", Self::Tools), ("state", Self::State)];
-
-    /// Returns that word.
-    pub fn name(self) -> &'static str {
-        Self::ALL.iter().find(|(_, one)| *one == self).map_or("", |(word, _)| word)
-    }
-
     /// Says it in words.
     pub fn text(self) -> &'static str {
         match self {
@@ -42,10 +36,7 @@ pub enum Way {
     Up,
 }
 
-impl Way {
-    const ALL: [(&'static str, Self); 3] =
-        [("cache-down:", Self::Down), ("cache-capped:", Self::Capped), ("cache-up:", Self::Up)];
-}
+named!(Way { Down = "cache-down:", Capped = "cache-capped:", Up = "cache-up:" });
 
 /// What a change of a session's model was expected to come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -116,7 +107,7 @@ impl<'a> Word<'a> {
             return pico(amount).map(Self::Expected);
         }
         if let Some(tie) = word.strip_prefix(TIED) {
-            return Tie::ALL.iter().find(|(name, _)| *name == tie).map(|(_, tie)| Self::Tied(*tie));
+            return Tie::from_name(tie).map(Self::Tied);
         }
         let (way, rest) = Way::ALL.iter().find_map(|(name, way)| Some((*way, word.strip_prefix(name)?)))?;
         let mut parts = rest.splitn(3, ':');
@@ -156,10 +147,10 @@ impl Standing {
     pub fn words<'n>(&self, name: impl Fn(ModelId) -> &'n str) -> Vec<String> {
         let at = self.here.is_some().then(|| format!("{AT}{}", name(self.here)));
         let tie = self.tie.map(|tie| format!("{TIED}{}", tie.name()));
-        let changes = self.changes.iter().map(|Change { to, way, stay, go }| {
-            let word = Way::ALL.iter().find(|(_, one)| one == way).map_or("", |(word, _)| word);
-            format!("{word}{}:{}:{}", stay.0, go.0, name(*to))
-        });
+        let changes = self
+            .changes
+            .iter()
+            .map(|Change { to, way, stay, go }| format!("{}{}:{}:{}", way.name(), stay.0, go.0, name(*to)));
         at.into_iter().chain(tie).chain(changes).collect()
     }
 

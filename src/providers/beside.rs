@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderMap, Method};
 use reqwest::{Request, Url};
 use tokio::time::{Instant as Clock, timeout_at};
@@ -16,11 +16,11 @@ use super::address;
 use super::breaker::Phase;
 use super::error::CallError;
 use super::http as network;
-use super::packed::Packing;
 use super::provider::Provider;
 use super::registry::{Providers, Target};
-use crate::config::providers::{Platform, Speaks};
-use crate::wire::{Dialect, ModelEntry, read_models};
+use super::reply::{Deadlines, Reply};
+use crate::config::providers::{Platform, Speaks, Timeouts};
+use crate::wire::{Dialect, Form, ModelEntry, read_models};
 
 /// How long a provider's list of models holds.
 const FRESH: Duration = Duration::from_secs(300);
@@ -77,47 +77,26 @@ impl Provider {
     }
 
     /// Asks the provider something.
-    pub(super) async fn ask(&self, mut question: Question<'_>) -> Result<Told, CallError> {
-        let deadline = Clock::now() + question.patience;
+    pub(super) async fn ask(&self, question: Question<'_>) -> Result<Told, CallError> {
+        let Question { patience, most, mut hold, .. } = question;
         let mut request = Request::new(question.method, question.url);
         *request.headers_mut() = self.headers.clone();
         network::pass(question.headers, &self.spec, request.headers_mut());
         *request.body_mut() = question.body.map(Into::into);
+        let timeouts =
+            Timeouts { first_byte: patience, idle: patience, total: patience, ..self.spec.timeouts };
+        let deadlines = Deadlines::new(timeouts, false, Clock::now());
         let exchange = async {
-            let broken = |error: reqwest::Error| {
-                CallError::from_reqwest(self.to.clone(), &error, false, self.spec.timeouts.connect)
-            };
             self.sign(&mut request).await?;
-            let mut response = self.client()?.execute(request).await.map_err(broken)?;
-            let mut body = BytesMut::new();
-            let mut packing = Packing::of(response.headers());
-            let packed = |why| CallError::Packed { to: self.to.clone(), why };
-            loop {
-                let piece = match packing.next().map_err(packed)? {
-                    Some(piece) => Some(piece),
-                    None => match response.chunk().await.map_err(broken)? {
-                        Some(piece) => packing.take(piece).map_err(packed)?,
-                        None => match packing.end().map_err(packed)? {
-                            Some(piece) => Some(piece),
-                            None => break,
-                        },
-                    },
-                };
-                let Some(piece) = piece else { continue };
-                if body.len().saturating_add(piece.len()) > question.most {
-                    return Err(CallError::TooLarge { to: self.to.clone(), limit: question.most });
-                }
-                body.extend_from_slice(&piece);
-                if let Some(hold) = &mut question.hold
-                    && !hold(body.capacity())
-                {
-                    return Err(CallError::NoRoom { to: self.to.clone() });
-                }
-            }
-            Ok(Told { status: response.status().as_u16(), body: body.freeze() })
+            let broken = |error| CallError::from_reqwest(self.to.clone(), &error, false, timeouts.connect);
+            self.client()?.execute(request).await.map_err(broken)
         };
-        let missed = |_| CallError::TotalTimeout { to: self.to.clone(), after: question.patience };
-        timeout_at(deadline, exchange).await.map_err(missed)?
+        let missed = |_| deadlines.missed_head(self.to.clone());
+        let response = timeout_at(deadlines.head(), exchange).await.map_err(missed)??;
+        let reply = Reply::network(response, self.to.clone(), deadlines, (Form::Plain, &Arc::default()));
+        let status = reply.status;
+        let body = reply.whole(most, |held| hold.as_mut().is_none_or(|hold| hold(held))).await?;
+        Ok(Told { status, body })
     }
 
     /// Returns the models that the provider lists, as it last said: asked for at most every few minutes, by one at a time. One
@@ -210,8 +189,7 @@ impl Providers {
         query: Option<&str>,
         hold: &mut (dyn FnMut(usize) -> bool + Send),
     ) -> Result<Told, CallError> {
-        let unsupported =
-            || CallError::Unsupported { to: provider.to_owned(), dialect: Dialect::OpenAiResponses.name() };
+        let unsupported = || CallError::Unsupported(provider.to_owned(), Dialect::OpenAiResponses.name());
         let provider = self.named(provider).ok_or_else(unsupported)?;
         let parts = ["responses", id, what];
         let parts = if what.is_empty() { &parts[..2] } else { &parts[..] };

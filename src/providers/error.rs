@@ -50,81 +50,36 @@ pub enum Cause {
     NoKey,
 }
 
-/// Why a call failed.
+/// Why a call failed: the provider and its host, and what the system says, or the time that it had.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
     /// There is no connection.
-    #[error("cannot connect to {to}: {why}")]
-    Connect {
-        /// Provider and host.
-        to: String,
-        /// What the system says.
-        why: String,
-    },
+    #[error("cannot connect to {0}: {1}")]
+    Connect(String, String),
     /// There is no secure connection.
-    #[error("no secure connection to {to}: {why}")]
-    Tls {
-        /// Provider and host.
-        to: String,
-        /// What is wrong.
-        why: String,
-    },
+    #[error("no secure connection to {0}: {1}")]
+    Tls(String, String),
     /// There was no connection in time.
-    #[error("no connection to {to} within {} ms (timeouts.connect)", .after.as_millis())]
-    ConnectTimeout {
-        /// Provider and host.
-        to: String,
-        /// The time it had.
-        after: Duration,
-    },
+    #[error("no connection to {0} within {ms} ms (timeouts.connect)", ms = .1.as_millis())]
+    ConnectTimeout(String, Duration),
     /// The connection ended, or the call was turned back, before the provider can have worked on it.
-    #[error("{to} did not take the request: {why}")]
-    NotTaken {
-        /// Provider and host.
-        to: String,
-        /// What the system says.
-        why: String,
-    },
+    #[error("{0} did not take the request: {1}")]
+    NotTaken(String, String),
     /// The answer did not begin in time.
-    #[error("{to} did not begin to answer within {} ms (timeouts.first_byte)", .after.as_millis())]
-    FirstByteTimeout {
-        /// Provider and host.
-        to: String,
-        /// The time it had.
-        after: Duration,
-    },
+    #[error("{0} did not begin to answer within {ms} ms (timeouts.first_byte)", ms = .1.as_millis())]
+    FirstByteTimeout(String, Duration),
     /// The answer stopped in the middle.
-    #[error("{to} sent nothing for {} ms in the middle of an answer (timeouts.idle)", .after.as_millis())]
-    IdleTimeout {
-        /// Provider and host.
-        to: String,
-        /// The time it had.
-        after: Duration,
-    },
+    #[error("{0} sent nothing for {ms} ms in the middle of an answer (timeouts.idle)", ms = .1.as_millis())]
+    IdleTimeout(String, Duration),
     /// The answer was not complete in time.
-    #[error("{to} did not complete its answer within {} ms (timeouts.total)", .after.as_millis())]
-    TotalTimeout {
-        /// Provider and host.
-        to: String,
-        /// The time it had.
-        after: Duration,
-    },
+    #[error("{0} did not complete its answer within {ms} ms (timeouts.total)", ms = .1.as_millis())]
+    TotalTimeout(String, Duration),
     /// The connection broke.
-    #[error("the connection to {to} broke: {why}")]
-    Transport {
-        /// Provider and host.
-        to: String,
-        /// What the system says.
-        why: String,
-    },
+    #[error("the connection to {0} broke: {1}")]
+    Transport(String, String),
     /// The answer is packed, and cannot be unpacked.
-    #[error("the answer of {to} cannot be read: {why}")]
-    Packed {
-        /// Provider and host.
-        to: String,
-        /// What is wrong.
-        why: String,
-    },
+    #[error("the answer of {0} cannot be read: {1}")]
+    Packed(String, String),
     /// The answer is longer than it may be.
     #[error("the answer of {to} is longer than {limit} bytes")]
     TooLarge {
@@ -134,54 +89,36 @@ pub enum CallError {
         limit: usize,
     },
     /// There is no room for the answer in memory.
-    #[error("the answer of {to} was given up: there is no room in memory for it (limits.memory)")]
-    NoRoom {
-        /// Provider and host.
-        to: String,
-    },
-    /// The provider has no such interface.
-    #[error("{to} does not speak {dialect}")]
-    Unsupported {
-        /// Provider and host.
-        to: String,
-        /// What was asked for.
-        dialect: &'static str,
-    },
+    #[error("the answer of {0} was given up: there is no room in memory for it (limits.memory)")]
+    NoRoom(String),
+    /// The provider does not have the interface that was asked for.
+    #[error("{0} does not speak {1}")]
+    Unsupported(String, &'static str),
     /// There is nothing to sign a call with.
-    #[error("no call to {to} can be signed: {why}")]
-    Credentials {
-        /// Provider and host.
-        to: String,
-        /// Why it could not be had.
-        why: String,
-    },
+    #[error("no call to {0} can be signed: {1}")]
+    Credentials(String, String),
     /// The program cannot make calls at all.
-    #[error("cannot set up calls to {to}: {why}")]
-    Setup {
-        /// Provider and host.
-        to: String,
-        /// What is wrong.
-        why: String,
-    },
+    #[error("cannot set up calls to {0}: {1}")]
+    Setup(String, String),
 }
 
 impl CallError {
     /// Returns the error as routing sees it. Who hangs up, or is not there, has failed; only a wait that ended is a timeout.
     pub fn status(&self) -> Status {
         match self {
-            Self::ConnectTimeout { .. }
-            | Self::FirstByteTimeout { .. }
-            | Self::IdleTimeout { .. }
-            | Self::TotalTimeout { .. } => Status::Timeout,
-            Self::Connect { .. }
-            | Self::Tls { .. }
-            | Self::NotTaken { .. }
-            | Self::Transport { .. }
-            | Self::Packed { .. }
+            Self::ConnectTimeout(..)
+            | Self::FirstByteTimeout(..)
+            | Self::IdleTimeout(..)
+            | Self::TotalTimeout(..) => Status::Timeout,
+            Self::Connect(..)
+            | Self::Tls(..)
+            | Self::NotTaken(..)
+            | Self::Transport(..)
+            | Self::Packed(..)
             | Self::TooLarge { .. } => Status::ServerError,
-            Self::Unsupported { .. } | Self::Credentials { .. } | Self::Setup { .. } => Status::Failed,
+            Self::Unsupported(..) | Self::Credentials(..) | Self::Setup(..) => Status::Failed,
             // Not the provider's doing.
-            Self::NoRoom { .. } => Status::Cancelled,
+            Self::NoRoom(..) => Status::Cancelled,
         }
     }
 
@@ -198,13 +135,13 @@ impl CallError {
     pub fn is_untouched(&self) -> bool {
         matches!(
             self,
-            Self::Connect { .. }
-                | Self::ConnectTimeout { .. }
-                | Self::Tls { .. }
-                | Self::NotTaken { .. }
-                | Self::Unsupported { .. }
-                | Self::Credentials { .. }
-                | Self::Setup { .. }
+            Self::Connect(..)
+                | Self::ConnectTimeout(..)
+                | Self::Tls(..)
+                | Self::NotTaken(..)
+                | Self::Unsupported(..)
+                | Self::Credentials(..)
+                | Self::Setup(..)
         )
     }
 
@@ -230,11 +167,11 @@ impl CallError {
             cause = inner.map_or_else(|| error.source(), |inner| Some(inner));
         }
         match () {
-            () if tls => Self::Tls { to, why },
-            () if error.is_connect() && error.is_timeout() => Self::ConnectTimeout { to, after: connect },
-            () if error.is_connect() => Self::Connect { to, why },
-            () if turned_back || (stale && hung_up) => Self::NotTaken { to, why },
-            () => Self::Transport { to, why },
+            () if tls => Self::Tls(to, why),
+            () if error.is_connect() && error.is_timeout() => Self::ConnectTimeout(to, connect),
+            () if error.is_connect() => Self::Connect(to, why),
+            () if turned_back || (stale && hung_up) => Self::NotTaken(to, why),
+            () => Self::Transport(to, why),
         }
     }
 }

@@ -39,7 +39,7 @@ pub(super) async fn call(slot: &Slot, call: Call) -> Result<Reply, CallError> {
     let provider = &slot.provider;
     let to = || provider.to.clone();
     let Some(url) = slot.address(call.dialect, call.stream) else {
-        return Err(CallError::Unsupported { to: to(), dialect: call.dialect.name() });
+        return Err(CallError::Unsupported(to(), call.dialect.name()));
     };
     let client = provider.client()?;
     let openai = call.dialect == Dialect::OpenAiEmbeddings && provider.spec.speaks == Speaks::Gemini;

@@ -55,8 +55,7 @@ impl Permit {
             Ok(probe) => probe,
             Err(closed) => {
                 let wait = closed.until.map(|until| until.saturating_duration_since(now));
-                let last =
-                    state.last_error.as_ref().map_or(String::new(), |(text, _)| format!("; last: {text}"));
+                let last = state.last_error.as_ref().map_or(String::new(), |text| format!("; last: {text}"));
                 let when =
                     wait.map_or("while one call tries it".to_owned(), |wait| format!("for {}", short(wait)));
                 let why = format!("{} failed too often and is left alone {when}{last}", who());
@@ -147,7 +146,7 @@ impl Permit {
         state.breaker.ended(self.probe, verdict, now);
         state.in_flight = state.in_flight.saturating_sub(1);
         if let Some(error) = error {
-            state.last_error = Some((error, now));
+            state.last_error = Some(error);
         }
         drop(state);
         self.slot.limiter.give_back(self.reserved, tokens);

@@ -95,7 +95,7 @@ pub(crate) struct State {
     pub(crate) in_flight: u32,
     /// The calls so far.
     pub(crate) sent: u64,
-    pub(crate) last_error: Option<(String, Instant)>,
+    pub(crate) last_error: Option<String>,
 }
 
 impl fmt::Debug for Slot {
@@ -266,14 +266,14 @@ impl Provider {
     /// Has a call say who makes it. Returns what it was signed with, where that may be refused.
     pub(super) async fn sign(&self, request: &mut Request) -> Result<Option<Arc<Credential>>, CallError> {
         let signed = self.signer.sign(request).await;
-        signed.map_err(|why| CallError::Credentials { to: self.to.clone(), why })
+        signed.map_err(|why| CallError::Credentials(self.to.clone(), why))
     }
 
     pub(crate) fn client(&self) -> Result<&Client, CallError> {
         let made = self.clients.get_or_make(|| {
             client::client(&self.spec.base_url, self.spec.timeouts.connect, &self.over_http2)
         });
-        made.map_err(|why| CallError::Setup { to: self.to.clone(), why: why.to_owned() })
+        made.map_err(|why| CallError::Setup(self.to.clone(), why.to_owned()))
     }
 
     /// Finds a model's state, making it at first sight.

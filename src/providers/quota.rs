@@ -86,41 +86,25 @@ pub(crate) struct Quota {
 /// The headers of one kind: limit, remaining, reset.
 type Names = [HeaderName; 3];
 
+/// Makes the names of which the words come in the order that a provider has for them.
 macro_rules! names {
-    ($limit:literal, $remaining:literal, $reset:literal) => {
-        [
-            HeaderName::from_static($limit),
-            HeaderName::from_static($remaining),
-            HeaderName::from_static($reset),
-        ]
+    ("x-ratelimit", $kind:literal) => {
+        names!(@ ["x-ratelimit-limit-", $kind], ["x-ratelimit-remaining-", $kind], ["x-ratelimit-reset-", $kind])
+    };
+    ($prefix:literal, $kind:literal) => {
+        names!(@ [$prefix, "-", $kind, "-limit"], [$prefix, "-", $kind, "-remaining"], [$prefix, "-", $kind, "-reset"])
+    };
+    (@ $([$($part:literal),+]),+) => {
+        [$(HeaderName::from_static(concat!($($part),+))),+]
     };
 }
 
-const OPENAI: [Names; 2] = [
-    names!("x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"),
-    names!("x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"),
-];
+const OPENAI: [Names; 2] = [names!("x-ratelimit", "requests"), names!("x-ratelimit", "tokens")];
 const ANTHROPIC: [Names; 4] = [
-    names!(
-        "anthropic-ratelimit-requests-limit",
-        "anthropic-ratelimit-requests-remaining",
-        "anthropic-ratelimit-requests-reset"
-    ),
-    names!(
-        "anthropic-ratelimit-tokens-limit",
-        "anthropic-ratelimit-tokens-remaining",
-        "anthropic-ratelimit-tokens-reset"
-    ),
-    names!(
-        "anthropic-ratelimit-input-tokens-limit",
-        "anthropic-ratelimit-input-tokens-remaining",
-        "anthropic-ratelimit-input-tokens-reset"
-    ),
-    names!(
-        "anthropic-ratelimit-output-tokens-limit",
-        "anthropic-ratelimit-output-tokens-remaining",
-        "anthropic-ratelimit-output-tokens-reset"
-    ),
+    names!("anthropic-ratelimit", "requests"),
+    names!("anthropic-ratelimit", "tokens"),
+    names!("anthropic-ratelimit", "input-tokens"),
+    names!("anthropic-ratelimit", "output-tokens"),
 ];
 
 impl Quota {

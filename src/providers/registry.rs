@@ -22,7 +22,8 @@ use crate::config::parameters::Parameters;
 use crate::config::providers::{AccountSpec, Drain, KeySource, ProvidersSpec, SimulatedSpec, Speaks};
 use crate::prompt_cache::account_number;
 use crate::routing::Status;
-use crate::telemetry::{BreakerState, ModelHealth, QuotaLeft, QuotaWindow};
+use crate::telemetry::{Breaker, Headroom, ModelHealth, QuotaWindow};
+use crate::units::{self, Span};
 use crate::wire::{Dialect, Form, Known};
 
 /// The most names whose provider is remembered; clients may name any.
@@ -404,10 +405,10 @@ impl Providers {
         accounts.filter(is_blocked).map(|account| account_number(&account.name)).collect()
     }
 
-    /// Returns the health of every model that was asked for so far, by provider and name.
-    pub fn health(&self, now: Instant) -> Vec<ModelHealth> {
-        let mut health: Vec<ModelHealth> =
-            self.accounts().flat_map(|provider| provider.slots()).map(|slot| of(&slot, now)).collect();
+    /// Returns the health of every model that was asked for so far, by provider and name, at a moment of which the date is told.
+    pub fn health(&self, now: Instant, date: units::Instant) -> Vec<ModelHealth> {
+        let slots = self.accounts().flat_map(|provider| provider.slots());
+        let mut health: Vec<ModelHealth> = slots.map(|slot| of(&slot, now, date)).collect();
         crate::units::sort_by(&mut health, |a, b| (&a.provider, &a.model).cmp(&(&b.provider, &b.model)));
         health
     }
@@ -457,47 +458,47 @@ fn blocked(slot: &Slot, now: Instant) -> Option<(Duration, &'static str)> {
     Some((until.saturating_duration_since(now), "quota"))
 }
 
-fn of(slot: &Slot, now: Instant) -> ModelHealth {
-    let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+fn of(slot: &Slot, now: Instant, date: units::Instant) -> ModelHealth {
+    let after = |span: Duration| {
+        let millis = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+        date + Span(millis.saturating_mul(1000).min(i64::MAX / 4))
+    };
+    let at = |moment: Instant| after(moment.saturating_duration_since(now));
     let state = slot.state();
+    let quota = &state.quota;
     let left = |left: Option<quota::Left>| {
-        left.map(|left| QuotaLeft {
-            remaining: left.available(now),
-            limit: left.limit,
-            resets_ms: millis(left.resets_in(now)),
-        })
+        left.map(|left| Headroom { left: left.available(now), limit: Some(left.limit) })
     };
     ModelHealth {
         provider: slot.provider.name.to_string(),
         model: slot.upstream.to_string(),
-        simulated: slot.provider.simulated,
         breaker: match state.breaker.phase(now) {
-            Phase::Closed => BreakerState::Closed,
-            Phase::HalfOpen => BreakerState::HalfOpen,
-            Phase::Open(until) => BreakerState::Open { for_ms: millis(until.saturating_duration_since(now)) },
+            Phase::Closed => Breaker::Closed,
+            Phase::HalfOpen => Breaker::HalfOpen,
+            Phase::Open(until) => Breaker::Open { until: at(until) },
         },
-        blocked_ms: state
-            .quota
-            .closed_until(now)
-            .map_or(0, |until| millis(until.saturating_duration_since(now))),
-        windows: state
-            .quota
+        blocked: quota.closed_until(now).map(at).filter(|&until| until > date),
+        windows: quota
             .windows
             .open(now)
             .map(|window| QuotaWindow {
                 name: window.name.clone(),
                 used: window.used,
-                resets_ms: millis(window.resets_at.saturating_duration_since(now)),
+                resets: at(window.resets_at),
                 is_closed: window.is_closed,
             })
             .collect(),
-        requests: left(state.quota.requests),
-        tokens: left(state.quota.tokens),
-        in_flight: state.in_flight,
-        last_error: state
-            .last_error
-            .as_ref()
-            .map(|(text, at)| (text.clone(), millis(now.saturating_duration_since(*at)))),
+        requests: left(quota.requests),
+        tokens: left(quota.tokens),
+        resets: [quota.tokens, quota.requests]
+            .into_iter()
+            .flatten()
+            .map(|left| after(left.resets_in(now)))
+            .max(),
+        in_flight: u64::from(state.in_flight),
+        warm_sessions: None,
+        last_error: state.last_error.clone().unwrap_or_default(),
+        simulated: slot.provider.simulated,
     }
 }
 

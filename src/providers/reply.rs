@@ -87,9 +87,9 @@ impl Deadlines {
 
     pub(super) fn missed_head(&self, to: String) -> CallError {
         if self.stream && self.first_byte <= self.total {
-            CallError::FirstByteTimeout { to, after: self.timeouts.first_byte }
+            CallError::FirstByteTimeout(to, self.timeouts.first_byte)
         } else {
-            CallError::TotalTimeout { to, after: self.timeouts.total }
+            CallError::TotalTimeout(to, self.timeouts.total)
         }
     }
 
@@ -101,9 +101,9 @@ impl Deadlines {
 
     fn missed(&self, deadline: Clock, begun: bool, to: String) -> CallError {
         match () {
-            () if deadline >= self.total => CallError::TotalTimeout { to, after: self.timeouts.total },
-            () if begun || !self.stream => CallError::IdleTimeout { to, after: self.timeouts.idle },
-            () => CallError::FirstByteTimeout { to, after: self.timeouts.first_byte },
+            () if deadline >= self.total => CallError::TotalTimeout(to, self.timeouts.total),
+            () if begun || !self.stream => CallError::IdleTimeout(to, self.timeouts.idle),
+            () => CallError::FirstByteTimeout(to, self.timeouts.first_byte),
         }
     }
 }
@@ -220,7 +220,7 @@ impl Reply {
     /// Ends an answer that cannot be unpacked.
     fn unreadable(&mut self, why: String) -> CallError {
         (self.source, self.packing) = (Source::Over, Packing::Plain);
-        CallError::Packed { to: self.to.clone(), why }
+        CallError::Packed(self.to.clone(), why)
     }
 
     /// Returns the next piece of the body as it comes.
@@ -240,7 +240,7 @@ impl Reply {
             },
             Source::Simulated(simulation) => match timeout_at(deadline, simulation.next()).await {
                 Ok(Ok(piece)) => Ok(piece),
-                Ok(Err(why)) => Err(CallError::Transport { to: self.to.clone(), why: safe(why) }),
+                Ok(Err(why)) => Err(CallError::Transport(self.to.clone(), safe(why))),
                 Err(_) => Err(self.deadlines.missed(deadline, self.begun, self.to.clone())),
             },
         };
@@ -308,7 +308,7 @@ impl Reply {
         mut hold: impl FnMut(usize) -> bool,
         (body, length): (&mut BytesMut, &mut u64),
     ) -> Result<Bytes, CallError> {
-        let no_room = |to: &String| CallError::NoRoom { to: to.clone() };
+        let no_room = |to: &String| CallError::NoRoom(to.clone());
         let too_large = |to: &String| CallError::TooLarge { to: to.clone(), limit };
         let announced = match &self.source {
             Source::Network(response) => response.content_length(),

@@ -21,6 +21,43 @@ pub(crate) struct Piece {
     pub(crate) giant: bool,
 }
 
+/// An entry under construction.
+#[derive(Debug)]
+pub(crate) struct Unfinished {
+    most: usize,
+    pub(crate) bytes: Vec<u8>,
+    /// The line on which it starts.
+    pub(crate) line: u64,
+    pub(crate) giant: bool,
+}
+
+impl Unfinished {
+    /// Starts before the first byte of one that may have so many.
+    pub(crate) fn new(most: usize, line: u64) -> Self {
+        Self { most, bytes: Vec::new(), line, giant: false }
+    }
+
+    /// Adds bytes, unless it is too long.
+    #[inline]
+    pub(crate) fn keep(&mut self, bytes: &[u8]) {
+        self.giant |= self.bytes.len() + bytes.len() > self.most;
+        if self.giant {
+            self.bytes = Vec::new();
+        } else {
+            self.bytes.extend_from_slice(bytes);
+        }
+    }
+
+    /// Appends it to those that are whole.
+    pub(crate) fn finish(&mut self, data: &mut Vec<u8>, pieces: &mut Vec<Piece>) {
+        let start = data.len();
+        data.extend_from_slice(&self.bytes);
+        pieces.push(Piece { start, end: data.len(), line: self.line, giant: self.giant });
+        self.bytes.clear();
+        self.giant = false;
+    }
+}
+
 /// Cuts elements out of JSON text: the members of a top-level list, of a list under a known key of a top-level object
 /// (`{"data":[…]}`), or values that stand one after another, over any number of lines each.
 #[derive(Debug)]
@@ -33,7 +70,6 @@ pub(crate) struct Elements {
     wrapper: Vec<String>,
     /// How many of those keys the place is within.
     within: usize,
-    most: usize,
     state: State,
     depth: u32,
     in_text: bool,
@@ -43,10 +79,7 @@ pub(crate) struct Elements {
     /// Whether one of them is under a key, so that the object around it still has to close.
     wrapped: bool,
     line: u64,
-    /// The element under construction.
-    current: Vec<u8>,
-    current_line: u64,
-    giant: bool,
+    current: Unfinished,
     /// Where the last text at depth 1 began and ended in `current`, to know keys by.
     key: (usize, usize),
     after_colon: bool,
@@ -70,7 +103,6 @@ impl Elements {
         Self {
             wrapper,
             within: 0,
-            most,
             state: State::Between,
             depth: 0,
             in_text: false,
@@ -78,9 +110,7 @@ impl Elements {
             lists: 0,
             wrapped: false,
             line,
-            current: Vec::new(),
-            current_line: line,
-            giant: false,
+            current: Unfinished::new(most, line),
             key: (0, 0),
             after_colon: false,
         }
@@ -107,7 +137,7 @@ impl Elements {
                         self.finish(data, pieces);
                         self.between(byte);
                     } else {
-                        self.keep(byte);
+                        self.current.keep(&[byte]);
                     }
                 }
             }
@@ -143,9 +173,9 @@ impl Elements {
             at += hop + 1;
         }
         if self.state == State::Inside {
-            self.keep_all(bytes.get(start..at).unwrap_or_default());
+            self.current.keep(bytes.get(start..at).unwrap_or_default());
             if !self.in_text && self.is_on_the_way() {
-                self.key.1 = self.current.len();
+                self.key.1 = self.current.bytes.len();
             }
         }
         at
@@ -173,26 +203,25 @@ impl Elements {
 
     fn start(&mut self, state: State, byte: u8) {
         self.state = state;
-        self.current_line = self.line;
-        self.giant = false;
+        self.current.line = self.line;
         self.key = (0, 0);
         self.within = 0;
         self.after_colon = false;
-        self.keep(byte);
+        self.current.keep(&[byte]);
     }
 
     fn inside(&mut self, byte: u8, data: &mut Vec<u8>, pieces: &mut Vec<Piece>) {
         match byte {
             b'"' => {
                 self.in_text = true;
-                self.keep(byte);
+                self.current.keep(&[byte]);
                 if self.is_on_the_way() {
-                    self.key.0 = self.current.len();
+                    self.key.0 = self.current.bytes.len();
                 }
                 return;
             }
             b'[' if self.within + 1 == self.wrapper.len() && self.opens_wrapper() => {
-                self.current.clear();
+                self.current.bytes.clear();
                 self.lists += 1;
                 self.wrapped = true;
                 self.depth = 0;
@@ -213,7 +242,7 @@ impl Elements {
         if !byte.is_ascii_whitespace() {
             self.after_colon = byte == b':';
         }
-        self.keep(byte);
+        self.current.keep(&[byte]);
         if self.depth == 0 {
             self.finish(data, pieces);
         }
@@ -240,35 +269,16 @@ impl Elements {
 
     /// Says whether the value that begins here stands under the next key of the wrapper.
     fn opens_wrapper(&self) -> bool {
-        let key = self.current.get(self.key.0..self.key.1.saturating_sub(1)).unwrap_or_default();
+        let key = self.current.bytes.get(self.key.0..self.key.1.saturating_sub(1)).unwrap_or_default();
         self.after_colon
             && !self.wrapped
-            && self.current.first() == Some(&b'{')
+            && self.current.bytes.first() == Some(&b'{')
             && self.is_on_the_way()
             && self.wrapper.get(self.within).is_some_and(|wanted| wanted.as_bytes() == key)
     }
 
-    fn keep(&mut self, byte: u8) {
-        self.keep_all(&[byte]);
-    }
-
-    fn keep_all(&mut self, bytes: &[u8]) {
-        if self.giant {
-            return;
-        }
-        if self.current.len() + bytes.len() > self.most {
-            self.giant = true;
-            self.current = Vec::new();
-        } else {
-            self.current.extend_from_slice(bytes);
-        }
-    }
-
     fn finish(&mut self, data: &mut Vec<u8>, pieces: &mut Vec<Piece>) {
-        let start = data.len();
-        data.extend_from_slice(&self.current);
-        pieces.push(Piece { start, end: data.len(), line: self.current_line, giant: self.giant });
-        self.current.clear();
+        self.current.finish(data, pieces);
         self.depth = 0;
         self.in_text = false;
         self.escaped = false;

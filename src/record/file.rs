@@ -39,6 +39,13 @@ pub struct ReadOptions {
     pub mapping: Option<Arc<Mapping>>,
 }
 
+impl ReadOptions {
+    fn shared(&self, file: String, format: InputFormat, columns: Columns) -> Shared {
+        let assume_model = self.assume_model.clone().filter(|model| !model.is_empty());
+        Shared { file, format, columns, mapping: None, assume_model, strict: self.strict }
+    }
+}
+
 /// Whole entries, cut from a file.
 pub(super) type Stretch = (Vec<u8>, Body);
 
@@ -96,17 +103,10 @@ impl OpenFile {
         options: &ReadOptions,
     ) -> (Self, Option<Header>) {
         let header = reader.header();
-        let shared = Arc::new(Shared {
-            file: file.clone(),
-            format: InputFormat::Native,
-            columns: Columns::default(),
-            mapping: None,
-            assume_model: options.assume_model.clone().filter(|model| !model.is_empty()),
-            strict: options.strict,
-        });
+        let shared = options.shared(file.clone(), InputFormat::Native, Columns::default());
         let open = Self {
             stream: Stream::empty(file),
-            shared,
+            shared: Arc::new(shared),
             carry: Vec::new(),
             cutting: Cutting::Entries(reader),
             ended: false,
@@ -123,14 +123,7 @@ impl OpenFile {
         let (mut ended, mut failed) = (false, None);
         let mut format = None;
         while !ended && carry.len() < PEEK {
-            match stream.fill(&mut carry, STEP) {
-                Ok(0) => ended = true,
-                Ok(_) => {}
-                Err(error) => {
-                    failed = Some(error);
-                    ended = true;
-                }
-            }
+            (ended, failed) = more(&mut stream, &mut carry, STEP);
             // A line that is whole is enough where it tells the format; a pipe may not give more for long.
             if carry.contains(&b'\n') {
                 format = options.format.or_else(|| recognise(bare(&carry)));
@@ -146,14 +139,8 @@ impl OpenFile {
         if is_open && recognise(bare(&carry)).is_none() && may_be_session(bare(&carry)) {
             while !ended && format.is_none() && carry.len() < PEEK_SESSION {
                 let from = memchr::memrchr(b'\n', &carry).map_or(0, |at| at + 1);
-                match stream.fill(&mut carry, PEEK) {
-                    Ok(0) => ended = true,
-                    Ok(_) => format = recognise(carry.get(from..).unwrap_or_default()),
-                    Err(error) => {
-                        failed = Some(error);
-                        ended = true;
-                    }
-                }
+                (ended, failed) = more(&mut stream, &mut carry, PEEK);
+                format = recognise(carry.get(from..).filter(|_| !ended).unwrap_or_default());
             }
         }
         if carry.starts_with(BYTE_ORDER_MARK) {
@@ -195,14 +182,7 @@ impl OpenFile {
             let wrapper = format.wrappers().iter().map(|key| (*key).to_owned()).collect();
             Cutting::Elements(Box::new(Elements::new(wrapper, MAX_ENTRY, line)))
         };
-        let shared = Arc::new(Shared {
-            file,
-            format,
-            columns,
-            mapping: None,
-            assume_model: options.assume_model.clone().filter(|model| !model.is_empty()),
-            strict: options.strict,
-        });
+        let shared = Arc::new(options.shared(file, format, columns));
         Ok((Self { stream, shared, carry, cutting, ended, is_flushed: false, failed, line }, header))
     }
 
@@ -226,35 +206,18 @@ impl OpenFile {
                 Cutting::Elements(Box::new(Elements::new(around.clone(), MAX_ENTRY, line)))
             }
             Cut::Rows(delimiter) => {
-                let blank = carry.len() - carry.trim_ascii_start().len();
-                let header = carry.get(blank..).unwrap_or_default();
-                let end = memchr::memchr(b'\n', header).map_or(carry.len(), |at| blank + at + 1);
-                line += memchr::memchr_iter(b'\n', carry.get(..end).unwrap_or_default()).count() as u64;
-                carry.drain(..end);
+                take_line(&mut carry, &mut line);
                 Cutting::Rows(Box::new(Rows::new(*delimiter, MAX_ENTRY, line)))
             }
         };
-        let shared = Arc::new(Shared {
-            file,
-            format: InputFormat::Mapped,
-            columns: shape.header().clone(),
-            mapping: Some(Arc::clone(mapping)),
-            assume_model: options.assume_model.clone().filter(|model| !model.is_empty()),
-            strict: options.strict,
-        });
+        let shared = options.shared(file, InputFormat::Mapped, shape.header().clone());
+        let shared = Arc::new(Shared { mapping: Some(Arc::clone(mapping)), ..shared });
         Ok(Self { stream, shared, carry, cutting, ended, is_flushed: false, failed, line })
     }
 
     /// Reads more, if there is more.
     fn fill(&mut self) {
-        match self.stream.fill(&mut self.carry, STEP) {
-            Ok(0) => self.ended = true,
-            Ok(_) => {}
-            Err(error) => {
-                self.failed = Some(error);
-                self.ended = true;
-            }
-        }
+        (self.ended, self.failed) = more(&mut self.stream, &mut self.carry, STEP);
     }
 
     /// Returns what comes next; `None` at the end, or the error that ended the file early.
@@ -460,5 +423,13 @@ impl OpenFile {
             }
         }
         (!pieces.is_empty()).then_some((data, Body::Pieces(pieces)))
+    }
+}
+
+/// Reads more, and says whether that was all, and what went wrong.
+fn more(stream: &mut Stream, carry: &mut Vec<u8>, most: usize) -> (bool, Option<std::io::Error>) {
+    match stream.fill(carry, most) {
+        Ok(count) => (count == 0, None),
+        Err(error) => (true, Some(error)),
     }
 }

@@ -1,18 +1,12 @@
-//! Forgiving JSON words for logs: text borrowed from the line, numbers that may be written as text, JSON within text.
+//! Words and counts of JSON, whatever stands in their place, and what is wrong with a line in plain words.
 //!
-//! Invariant: `null` and an absent key mean "not said"; a value of the wrong kind is an error that names its place.
+//! Invariant: `null` means "not said"; what is wrong is told with its key and column.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{
-    DeserializeOwned, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor,
-};
-
-use super::by_name::{ByName, Reading};
-use super::forgiving::in_words;
-pub(crate) use super::forgiving::maybe;
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// What stands at one place, whatever is due there. Of a list or an object only that it is one, and whether it is empty.
 #[derive(Clone, Debug)]
@@ -76,78 +70,32 @@ impl<'de: 'a, 'a> Deserialize<'de> for Plain<'a> {
 impl Plain<'_> {
     /// Says that something else is due.
     #[cold]
-    pub(crate) fn unfit<E: Error>(&self, due: &'static str) -> E {
-        E::invalid_type(
-            match self {
-                Self::Null => Unexpected::Unit,
-                Self::Truth(yes) => Unexpected::Bool(*yes),
-                Self::Whole(n) => Unexpected::Unsigned(*n),
-                Self::Negative(n) => Unexpected::Signed(*n),
-                Self::Real(n) => Unexpected::Float(*n),
-                Self::Text(text) => Unexpected::Str(text),
-                Self::List { .. } => Unexpected::Seq,
-                Self::Object => Unexpected::Map,
-            },
-            &due,
-        )
+    pub(crate) fn unfit(&self, due: &str) -> String {
+        let found = match self {
+            Self::Null => "null".to_owned(),
+            Self::Truth(yes) => format!("`{yes}`"),
+            Self::Whole(n) => format!("`{n}`"),
+            Self::Negative(n) => format!("`{n}`"),
+            Self::Real(n) => format!("`{n:?}`"),
+            Self::Text(text) => format!("{text:?}"),
+            Self::List { .. } => "a list".to_owned(),
+            Self::Object => "an object".to_owned(),
+        };
+        format!("{found} stands where {due} is due")
     }
 }
 
-/// Text borrowed from the line unless it holds escapes; numbers are taken as they print, `null` as empty.
-///
-/// A plain `Cow` would not do: serde copies it whenever it sits inside an `Option`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Text<'a>(pub(crate) Cow<'a, str>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self(match Plain::deserialize(deserializer)? {
-            Plain::Text(text) => text,
-            Plain::Whole(n) => n.to_string().into(),
-            Plain::Negative(n) => n.to_string().into(),
-            Plain::Real(n) => n.to_string().into(),
-            Plain::Null => Cow::default(),
-            other => return Err(other.unfit("text")),
-        }))
-    }
-}
-
-/// Owned text for foreign formats: whatever stands there as one word; lists and objects count as not said.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Word(pub(crate) String);
-
-impl Word {
-    /// Returns the first of several words that is not empty.
-    pub(crate) fn first<'w>(words: impl IntoIterator<Item = &'w Word>) -> String {
-        words.into_iter().find(|word| !word.0.is_empty()).map(|word| word.0.clone()).unwrap_or_default()
-    }
-    /// Returns the word as borrowed text.
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-    /// Says whether nothing was said.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl std::ops::Deref for Word {
-    type Target = str;
-    fn deref(&self) -> &str {
-        &self.0
-    }
-}
-
-impl<'de> Deserialize<'de> for Word {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self(match Plain::deserialize(deserializer)? {
-            Plain::Text(text) => text.into_owned(),
-            Plain::Truth(yes) => yes.to_string(),
-            Plain::Whole(n) => n.to_string(),
-            Plain::Negative(n) => n.to_string(),
-            Plain::Real(n) => n.to_string(),
-            Plain::Null | Plain::List { .. } | Plain::Object => String::new(),
-        }))
+impl<'a> Plain<'a> {
+    /// Returns whatever it is as one word; lists and objects count as not said.
+    pub(crate) fn word(self) -> Cow<'a, str> {
+        match self {
+            Self::Text(text) => text,
+            Self::Truth(yes) => if yes { "true" } else { "false" }.into(),
+            Self::Whole(n) => n.to_string().into(),
+            Self::Negative(n) => n.to_string().into(),
+            Self::Real(n) => n.to_string().into(),
+            Self::Null | Self::List { .. } | Self::Object => Cow::Borrowed(""),
+        }
     }
 }
 
@@ -156,6 +104,26 @@ impl<'de> Deserialize<'de> for Word {
 pub(crate) struct Num(pub(crate) Option<u64>);
 
 impl Num {
+    /// Reads it.
+    pub(crate) fn of(plain: &Plain<'_>) -> Result<Self, String> {
+        Ok(Self(match plain {
+            Plain::Null | Plain::Object | Plain::List { is_empty: true } => None,
+            Plain::Whole(n) => Some(*n),
+            Plain::Negative(_) => return Err("a negative count".to_owned()),
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "whole, in range and not negative by the test before"
+            )]
+            Plain::Real(n) if (0.0..EXACT).contains(n) && n.fract() == 0.0 => Some(*n as u64),
+            Plain::Real(_) => return Err("not a whole number that is not negative".to_owned()),
+            Plain::Text(text) if text.trim().is_empty() => None,
+            Plain::Text(text) => Some(text.trim().parse().map_err(|_| "not a whole number".to_owned())?),
+            Plain::Truth(_) | Plain::List { .. } => {
+                return Err(plain.unfit("a whole number that is not negative"));
+            }
+        }))
+    }
     /// Returns this count, or another where this one is not said.
     pub(crate) fn or(self, other: Self) -> Self {
         Self(self.0.or(other.0))
@@ -182,31 +150,6 @@ impl Num {
 /// The largest whole number below which every `f64` is exact.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
-impl<'de> Deserialize<'de> for Num {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let plain = Plain::deserialize(deserializer)?;
-        Ok(Self(match &plain {
-            Plain::Null | Plain::Object | Plain::List { is_empty: true } => None,
-            Plain::Whole(n) => Some(*n),
-            Plain::Negative(_) => return Err(D::Error::custom("a negative count")),
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "whole, in range and not negative by the test before"
-            )]
-            Plain::Real(n) if (0.0..EXACT).contains(n) && n.fract() == 0.0 => Some(*n as u64),
-            Plain::Real(_) => return Err(D::Error::custom("not a whole number that is not negative")),
-            Plain::Text(text) if text.trim().is_empty() => None,
-            Plain::Text(text) => {
-                Some(text.trim().parse().map_err(|_| D::Error::custom("not a whole number"))?)
-            }
-            Plain::Truth(_) | Plain::List { .. } => {
-                return Err(plain.unfit("a whole number that is not negative"));
-            }
-        }))
-    }
-}
-
 /// A measured number (seconds, milliseconds), also as text; anything else is "not said".
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Measure(pub(crate) Option<f64>);
@@ -228,58 +171,6 @@ impl Measure {
     }
 }
 
-impl<'de> Deserialize<'de> for Measure {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Word::deserialize(deserializer).map(|word| Self::of(word.as_str()))
-    }
-}
-
-/// An object that may be written as JSON within text, as database dumps do; `null` and empty text are "not said".
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Embedded<T>(pub(crate) T);
-
-impl<'de, T: DeserializeOwned + Default> Deserialize<'de> for Embedded<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Either<T>(std::marker::PhantomData<T>);
-        impl<'de, T: DeserializeOwned + Default> Visitor<'de> for Either<T> {
-            type Value = Embedded<T>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object, or JSON within text")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                let mut map = Reading { inner: map, has_begun: false };
-                T::deserialize(serde::de::value::MapAccessDeserializer::new(&mut map)).map(Embedded)
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-                while seq.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Embedded(T::default()))
-            }
-            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-                if text.trim().is_empty() || text.trim() == "null" {
-                    return Ok(Embedded(T::default()));
-                }
-                read(text).map(Embedded).map_err(|reason| E::custom(format!("within the text: {reason}")))
-            }
-            fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
-                Ok(Embedded(T::default()))
-            }
-        }
-        deserializer.deserialize_any(Either(std::marker::PhantomData))
-    }
-}
-
-/// An object or a list; what says nothing is the default.
-pub(crate) fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
-    d: D,
-) -> Result<T, D::Error> {
-    maybe(d).map(Option::unwrap_or_default)
-}
-
-/// A value that is read so.
-#[derive(Default, Deserialize)]
-#[serde(transparent, bound = "T: Deserialize<'de> + Default")]
-pub(crate) struct Nullable<T>(#[serde(deserialize_with = "nullable")] pub(crate) T);
-
 /// How deep values may nest; the skipping of unknown fields recurses.
 pub(crate) const DEEPEST: u32 = 128;
 /// Texts up to this long cannot nest deep enough to matter.
@@ -287,10 +178,16 @@ const SHALLOW: usize = 512;
 
 /// Reads one JSON value; an error says what is wrong and under which key.
 pub(crate) fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, String> {
+    check_depth(text)?;
+    sonic_rs::from_str(text).map_err(|error| explain(text, &error, 0))
+}
+
+/// Refuses what nests too deep.
+pub(super) fn check_depth(text: &str) -> Result<(), String> {
     if text.len() > SHALLOW && is_too_deep(text.as_bytes()) {
         return Err(format!("nests deeper than {DEEPEST} levels"));
     }
-    sonic_rs::from_str(text).map(|ByName(value)| value).map_err(|error| explain(text, &error))
+    Ok(())
 }
 
 /// Says whether values nest deeper than [`DEEPEST`].
@@ -330,18 +227,63 @@ pub(super) fn outside_texts(json: &[u8]) -> impl Iterator<Item = (usize, u8)> {
     })
 }
 
-/// Says in one line what is wrong, naming the key that stands before the fault.
+/// Says in one line what is wrong with a part of a text, which begins at `from`, naming the key that stands before the fault.
 #[cold]
-fn explain(text: &str, error: &sonic_rs::Error) -> String {
+pub(super) fn explain(text: &str, error: &sonic_rs::Error, from: usize) -> String {
     let full = error.to_string();
     let first = full.lines().next().unwrap_or("not JSON");
     let what = in_words(first.split(" at line ").next().unwrap_or(first).trim());
-    let column = error.offset().saturating_add(1);
-    match key_before(text.as_bytes(), error.offset()) {
-        Some(key) if error.is_unmatched_type() => format!("{key}: {what} (column {column})"),
-        Some(key) => format!("not JSON after `{key}`: {what} (column {column})"),
-        None => format!("not JSON: {what} (column {column})"),
+    let offset = error.offset().saturating_add(from);
+    match key_before(text.as_bytes(), offset).filter(|_| !error.is_unmatched_type()) {
+        Some(key) => format!("not JSON after `{key}`: {what} (column {})", offset.saturating_add(1)),
+        None => told_at(text, offset, what),
     }
+}
+
+/// Says what is wrong with the value that ends at a place of a text, and under which key it stands.
+#[cold]
+pub(super) fn told_at(text: &str, offset: usize, what: impl fmt::Display) -> String {
+    let key = key_before(text.as_bytes(), offset).unwrap_or_else(|| "not JSON".to_owned());
+    format!("{key}: {what} (column {})", offset.saturating_add(1))
+}
+
+/// Says what is wrong with a value in words that do not suppose a reader of this program: what stands there, what is due.
+fn in_words(message: &str) -> String {
+    let said = ["invalid type: ", "invalid value: "].iter().find_map(|start| message.strip_prefix(start));
+    let Some((found, due)) = said.and_then(|said| said.rsplit_once(", expected ")) else {
+        return match message.strip_prefix("missing field ") {
+            Some(field) => format!("{field} is missing"),
+            None => message.to_owned(),
+        };
+    };
+    let is_whole = |due: &str| matches!(due.as_bytes(), [b'u' | b'i', rest @ ..] if due != "unit" && (rest == b"size" || rest.iter().all(u8::is_ascii_digit)));
+    if let Some(digits) = found.strip_prefix("integer `").and_then(|rest| rest.strip_suffix('`'))
+        && is_whole(due)
+        && !digits.starts_with('-')
+    {
+        return format!("`{digits}` is too large");
+    }
+    let found = match found {
+        "map" => "an object",
+        "sequence" => "a list",
+        "null" | "unit value" | "Option value" => "null",
+        _ => ["string ", "integer ", "floating point ", "boolean ", "character "]
+            .iter()
+            .find_map(|kind| found.strip_prefix(kind))
+            .unwrap_or(found),
+    };
+    let due = match due {
+        "f32" | "f64" => "a number",
+        "a sequence" => "a list",
+        "a map" => "an object",
+        "a string" | "a borrowed string" | "string" | "str" => "text",
+        "a boolean" => "true or false",
+        "unit" => "null",
+        due if is_whole(due) => "a whole number",
+        due if due.starts_with("struct ") => "an object",
+        due => due,
+    };
+    format!("{found} stands where {due} is due")
 }
 
 /// Finds the last key that begins before `offset`.
@@ -372,74 +314,4 @@ fn key_before(text: &[u8], offset: usize) -> Option<String> {
     }
     let shown: String = String::from_utf8_lossy(key?).chars().take(60).collect();
     Some(shown)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[derive(Debug, Default, Deserialize)]
-    #[serde(default)]
-    struct Sample<'a> {
-        #[serde(borrow)]
-        id: Text<'a>,
-        n: Num,
-        inner: Embedded<Inner>,
-    }
-    #[derive(Debug, Default, Deserialize)]
-    #[serde(default)]
-    struct Inner {
-        n: Num,
-    }
-
-    #[test]
-    fn text_is_borrowed_and_forgiving() {
-        let plain: Sample<'_> = read(r#"{"id":"abc"}"#).unwrap();
-        assert!(matches!(plain.id.0, Cow::Borrowed("abc")));
-        for (line, want) in
-            [(r#"{"id":"a\"b"}"#, "a\"b"), (r#"{"id":12}"#, "12"), (r#"{"id":null}"#, ""), ("{}", "")]
-        {
-            let sample: Sample<'_> = read(line).unwrap();
-            assert_eq!(sample.id.0, want, "{line}");
-        }
-    }
-
-    #[test]
-    fn numbers_may_be_text_but_never_negative() {
-        for (line, want) in [
-            ("12", Some(12)),
-            ("12.0", Some(12)),
-            ("\"12\"", Some(12)),
-            ("null", None),
-            ("{}", None),
-            ("0", Some(0)),
-        ] {
-            let line = format!("{{\"n\":{line}}}");
-            assert_eq!(read::<Sample<'_>>(&line).unwrap().n.0, want, "{line}");
-        }
-        for bad in ["-1", "1.5", "\"x\"", "[1]", "1e300"] {
-            let line = format!("{{\"id\":\"q\",\"n\":{bad}}}");
-            let reason = read::<Sample<'_>>(&line).unwrap_err();
-            assert!(reason.starts_with("n:"), "{line}: {reason}");
-        }
-    }
-
-    #[test]
-    fn json_within_text_is_read_like_an_object() {
-        for line in [r#"{"inner":{"n":3}}"#, r#"{"inner":"{\"n\":3}"}"#] {
-            assert_eq!(read::<Sample<'_>>(line).unwrap().inner.0.n.0, Some(3), "{line}");
-        }
-        assert!(read::<Sample<'_>>(r#"{"inner":"{\"n\":"}"#).unwrap_err().starts_with("inner"));
-        assert_eq!(read::<Sample<'_>>(r#"{"inner":""}"#).unwrap().inner.0.n.0, None);
-    }
-
-    #[test]
-    fn deep_nesting_is_refused_before_it_eats_the_stack() {
-        for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
-            let line = format!("{{\"x\":{}1{}}}", open.repeat(200_000), close.repeat(200_000));
-            assert!(read::<Sample<'_>>(&line).unwrap_err().contains("deeper"), "{open}");
-        }
-        let brackets_in_text = format!("{{\"id\":\"{}\"}}", "[".repeat(5000));
-        assert_eq!(read::<Sample<'_>>(&brackets_in_text).unwrap().id.0.len(), 5000);
-    }
 }

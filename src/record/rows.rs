@@ -2,34 +2,23 @@
 //!
 //! Invariants: those of [`super::cut`]; a quote opens a field only at its beginning, so an unexpected one swallows nothing.
 
-use super::cut::Piece;
+use super::cut::{Piece, Unfinished};
 
 /// Cuts rows.
 #[derive(Debug)]
 pub(crate) struct Rows {
     delimiter: u8,
-    most: usize,
     line: u64,
-    current: Vec<u8>,
-    current_line: u64,
+    current: Unfinished,
     is_quoted: bool,
     is_field_start: bool,
-    giant: bool,
 }
 
 impl Rows {
     /// Starts before the first byte below the header, which is on line `line`.
     pub(crate) fn new(delimiter: u8, most: usize, line: u64) -> Self {
-        Self {
-            delimiter,
-            most,
-            line,
-            current: Vec::new(),
-            current_line: line,
-            is_quoted: false,
-            is_field_start: true,
-            giant: false,
-        }
+        let current = Unfinished::new(most, line);
+        Self { delimiter, line, current, is_quoted: false, is_field_start: true }
     }
 
     /// Takes the next bytes and appends the rows that end in them.
@@ -48,32 +37,21 @@ impl Rows {
                 b'"' if self.is_field_start => self.is_quoted = true,
                 _ => self.is_field_start = !self.is_quoted && byte == self.delimiter,
             }
-            if self.giant {
-                continue;
-            }
-            if self.current.len() >= self.most {
-                self.giant = true;
-                self.current = Vec::new();
-            } else {
-                self.current.push(byte);
-            }
+            self.current.keep(&[byte]);
         }
     }
 
     /// Takes the end of the stream: the last row may lack its end.
     pub(crate) fn end(&mut self, data: &mut Vec<u8>, pieces: &mut Vec<Piece>) {
-        if !self.current.is_empty() || self.giant {
+        if !self.current.bytes.is_empty() || self.current.giant {
             self.finish(data, pieces);
         }
     }
 
     fn finish(&mut self, data: &mut Vec<u8>, pieces: &mut Vec<Piece>) {
-        let start = data.len();
-        data.extend_from_slice(&self.current);
-        pieces.push(Piece { start, end: data.len(), line: self.current_line, giant: self.giant });
-        self.current.clear();
-        self.current_line = self.line;
-        (self.is_quoted, self.is_field_start, self.giant) = (false, true, false);
+        self.current.finish(data, pieces);
+        self.current.line = self.line;
+        (self.is_quoted, self.is_field_start) = (false, true);
     }
 }
 

@@ -32,6 +32,12 @@ impl Refusal {
     }
 }
 
+impl From<String> for Refusal {
+    fn from(reason: String) -> Self {
+        Self::Bad(reason)
+    }
+}
+
 impl From<super::usage::UsageError> for Refusal {
     fn from(error: super::usage::UsageError) -> Self {
         Self::Bad(format!("usage: {error}"))

@@ -4,10 +4,9 @@
 //! number of the line on which it starts; memory is bounded by the longest entry that is read.
 
 use memchr::memmem;
-use serde::Deserialize;
 
-use super::cut::Piece;
-use super::json::{self, Word};
+use super::cut::{Piece, Unfinished};
+use super::value::Object;
 
 /// What stands in the last event of a stream.
 const LAST: [&str; 4] =
@@ -23,19 +22,10 @@ pub(crate) struct Streams {
     /// A line that has not ended yet.
     rest: Vec<u8>,
     /// The stream under construction.
-    current: Vec<u8>,
-    current_line: u64,
+    current: Unfinished,
     /// The answer's id, where its events tell it.
     id: String,
     has_data: bool,
-    giant: bool,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Named {
-    #[serde(alias = "responseId")]
-    id: Word,
 }
 
 impl Streams {
@@ -45,11 +35,9 @@ impl Streams {
             most,
             line: 1,
             rest: Vec::new(),
-            current: Vec::new(),
-            current_line: 1,
+            current: Unfinished::new(most, 1),
             id: String::new(),
             has_data: false,
-            giant: false,
         }
     }
 
@@ -58,7 +46,7 @@ impl Streams {
         for part in bytes.split_inclusive(|&byte| byte == b'\n') {
             self.rest.extend_from_slice(part);
             if self.rest.len() > self.most {
-                self.giant = true;
+                self.current.giant = true;
                 self.rest.clear();
             }
             if part.last() == Some(&b'\n') {
@@ -82,14 +70,14 @@ impl Streams {
             return;
         };
         let has = |words: &[&str]| words.iter().any(|word| memmem::find(event, word.as_bytes()).is_some());
-        let named: Named =
-            std::str::from_utf8(event).ok().and_then(|text| json::read(text).ok()).unwrap_or_default();
-        let id = named.id.as_str();
-        if has(&FIRST) || (!id.is_empty() && !self.id.is_empty() && id != self.id) {
+        let event_text = std::str::from_utf8(event).unwrap_or_default();
+        let named = Object::read(event_text).and_then(|event| event.word("id|responseId"));
+        let id = named.unwrap_or_default();
+        if has(&FIRST) || (!id.is_empty() && !self.id.is_empty() && *id != self.id) {
             self.finish(data, pieces);
         }
         if !id.is_empty() {
-            id.clone_into(&mut self.id);
+            self.id = id.into_owned();
         }
         let is_end = event.trim_ascii() == b"[DONE]";
         self.has_data |= !is_end;
@@ -100,28 +88,20 @@ impl Streams {
     }
 
     fn keep(&mut self, line: &[u8]) {
-        if self.current.is_empty() {
-            self.current_line = self.line;
+        if self.current.bytes.is_empty() {
+            self.current.line = self.line;
         }
-        if self.current.len() + line.len() > self.most {
-            self.giant = true;
-            self.current.clear();
-        }
-        if !self.giant {
-            self.current.extend_from_slice(line);
-        }
+        self.current.keep(line);
     }
 
     fn finish(&mut self, data: &mut Vec<u8>, pieces: &mut Vec<Piece>) {
         // Names of events, comments and empty lines between two streams are none.
-        if self.has_data || self.giant {
-            let start = data.len();
-            data.extend_from_slice(&self.current);
-            pieces.push(Piece { start, end: data.len(), line: self.current_line, giant: self.giant });
+        if self.has_data || self.current.giant {
+            self.current.finish(data, pieces);
         }
-        self.current.clear();
+        self.current.bytes.clear();
         self.id.clear();
-        (self.has_data, self.giant) = (false, false);
+        self.has_data = false;
     }
 }
 

@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::sheet::{Format, Sheet, render};
 use super::text::{count, dollars_rounded};
-use crate::anomaly::{Changed, Incident, Knobs, Metric, Onset, Scope, Window};
-use crate::units::{Names, Span};
+use crate::anomaly::{Cause, Changed, Incident, Knobs, Metric, Onset, Scope, Window};
+use crate::units::{Names, Span, members};
 
 /// A figure: money as decimal text, anything else as a number; null where unknown.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -19,91 +19,113 @@ pub enum Figure {
     Unknown(()),
 }
 
-/// A figure of a part of the traffic, before and during an incident.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct ChangedRow {
-    /// `all`, `team`, `project`, `route` or `model`.
-    pub by: &'static str,
-    /// Its name; empty for all.
-    pub name: String,
-    /// The figure.
-    pub metric: &'static str,
-    /// What it is counted in.
-    pub unit: &'static str,
-    /// What was usual.
-    pub usual: Figure,
-    /// What it was.
-    pub during: Figure,
-    /// The change in per cent of what was usual; null where that was nothing.
-    pub change_percent: Option<f64>,
+members! {
+    /// A figure of a part of the traffic, before and during an incident.
+    #[derive(Clone, Debug, PartialEq, Serialize)]
+    pub struct ChangedRow;
+    fn new(naming: &Naming<'_>, changed: &Changed) {
+        let (by, name) = naming.scope(changed.scope);
+    }
+        /// `all`, `team`, `project`, `route` or `model`.
+        pub by: &'static str = by,
+        /// Its name; empty for all.
+        pub name: String = name,
+        /// The figure.
+        pub metric: &'static str = changed.metric.name(),
+        /// What it is counted in.
+        pub unit: &'static str = unit(changed.metric),
+        /// What was usual.
+        pub usual: Figure = naming.figure(changed.metric, &changed.before),
+        /// What it was.
+        pub during: Figure = naming.figure(changed.metric, &changed.during),
+        /// The change in per cent of what was usual; null where that was nothing.
+        pub change_percent: Option<f64> = changed.change().map(|change| rounded(change * 100.0)),
 }
 
-/// A part of the traffic that explains an incident.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct CauseRow {
+members! {
+    /// A part of the traffic that explains an incident.
+    #[derive(Clone, Debug, PartialEq, Serialize)]
+    pub struct CauseRow;
+    fn new(naming: &Naming<'_>, metric: Metric, cause: &Cause) {
+        let (by, name) = naming.scope(cause.scope);
+    }
     /// `team`, `project`, `route` or `model`.
-    pub by: &'static str,
+    pub by: &'static str = by,
     /// Its name.
-    pub name: String,
+    pub name: String = name,
     /// Its share of the change, in per cent; more than 100 where others fell meanwhile.
-    pub share_percent: f64,
+    pub share_percent: f64 = rounded(cause.share * 100.0),
     /// What was usual of it.
-    pub usual: Figure,
+    pub usual: Figure = naming.figure(metric, &cause.before),
     /// What it was.
-    pub during: Figure,
+    pub during: Figure = naming.figure(metric, &cause.during),
 }
 
-/// One incident.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct IncidentRow {
-    /// When it began.
-    pub start: String,
-    /// When it was worst.
-    pub peak: String,
-    /// When it ended; null where it went on at the log's end.
-    pub end: Option<String>,
-    /// `sudden` or `drift`.
-    pub onset: &'static str,
-    /// The figure that changed most.
-    #[serde(flatten)]
-    pub lead: ChangedRow,
-    /// The same in its worst slot.
-    pub worst: Figure,
-    /// Requests in it.
-    pub requests: u64,
-    /// What was spent beyond the usual, in all traffic.
-    pub extra_usd: String,
-    /// What explains it, the best explanation first.
-    pub explained_by: Vec<CauseRow>,
-    /// What else changed.
-    pub also: Vec<ChangedRow>,
-    /// What can be done.
-    pub what_to_do: Vec<String>,
+members! {
+    /// One incident.
+    #[derive(Clone, Debug, PartialEq, Serialize)]
+    pub struct IncidentRow;
+    /// Draws up one incident.
+    pub fn new(naming: &Naming<'_>, incident: &Incident) {
+        let metric = incident.lead.metric;
+        let causes = incident.causes.iter().map(|cause| CauseRow::new(naming, metric, cause));
+        let explained_by: Vec<CauseRow> = causes.collect();
+        let what_to_do = naming.what_to_do(incident, explained_by.first());
+    }
+        /// When it began.
+        pub start: String = incident.start.rfc3339(),
+        /// When it was worst.
+        pub peak: String = incident.peak.rfc3339(),
+        /// When it ended; null where it went on at the log's end.
+        pub end: Option<String> = incident.end.map(crate::units::Instant::rfc3339),
+        /// `sudden` or `drift`.
+        pub onset: &'static str = match incident.onset {
+            Onset::Sudden => "sudden",
+            Onset::Drift => "drift",
+        },
+        /// The figure that changed most.
+        #[serde(flatten)]
+        pub lead: ChangedRow = ChangedRow::new(naming, &incident.lead),
+        /// The same in its worst slot.
+        pub worst: Figure = naming.figure(metric, &incident.worst),
+        /// Requests in it.
+        pub requests: u64 = incident.lead.during.sums.requests,
+        /// What was spent beyond the usual, in all traffic.
+        pub extra_usd: String = incident.extra.usd(),
+        /// What explains it, the best explanation first.
+        pub explained_by: Vec<CauseRow> = explained_by,
+        /// What else changed.
+        pub also: Vec<ChangedRow> = incident.also.iter().map(|changed| ChangedRow::new(naming, changed)).collect(),
+        /// What can be done.
+        pub what_to_do: Vec<String> = what_to_do,
 }
 
-/// What a log was surveyed for, and what was found.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct AnomalyReport {
+members! {
+    /// What a log was surveyed for, and what was found.
+    #[derive(Clone, Debug, PartialEq, Serialize)]
+    pub struct AnomalyReport;
+    /// Draws up what was found.
+    pub fn new(logs: Vec<String>, prices: String, knobs: &Knobs, naming: &Naming<'_>, found: &[Incident]) {}
     /// The form of this object.
-    pub schema: &'static str,
+    pub schema: &'static str = "pointsman.anomalies/1",
     /// The logs.
-    pub logs: Vec<String>,
+    pub logs: Vec<String> = logs,
     /// The price book.
-    pub prices: String,
+    pub prices: String = prices,
     /// The length of a slot.
-    pub slot_seconds: i64,
+    pub slot_seconds: i64 = naming.slot.0 / 1_000_000,
     /// How many slots the log has; the first 40 are learnt from only.
-    pub slots: i64,
+    pub slots: i64 = naming.slots,
     /// How many incidents a month may be told of for nothing.
-    pub false_alarms_per_month: f64,
+    pub false_alarms_per_month: f64 = knobs.false_alarms,
     /// The least change in money that is told, for figures of money.
-    pub least_usd: String,
+    pub least_usd: String = knobs.least_usd.usd(),
     /// The least change in per cent.
-    pub least_percent: f64,
+    pub least_percent: f64 = knobs.least_percent,
     /// The least number of requests.
-    pub least_requests: u64,
+    pub least_requests: u64 = knobs.least_requests,
     /// The incidents, by their start.
-    pub incidents: Vec<IncidentRow>,
+    pub incidents: Vec<IncidentRow> = found.iter().map(|incident| IncidentRow::new(naming, incident)).collect(),
 }
 
 /// Draws up incidents with names.
@@ -176,51 +198,6 @@ impl Naming<'_> {
         }
     }
 
-    fn changed(&self, changed: &Changed) -> ChangedRow {
-        let (by, name) = self.scope(changed.scope);
-        ChangedRow {
-            by,
-            name,
-            metric: changed.metric.name(),
-            unit: unit(changed.metric),
-            usual: self.figure(changed.metric, &changed.before),
-            during: self.figure(changed.metric, &changed.during),
-            change_percent: changed.change().map(|change| rounded(change * 100.0)),
-        }
-    }
-
-    /// Draws up one incident.
-    pub fn row(&self, incident: &Incident) -> IncidentRow {
-        let metric = incident.lead.metric;
-        let causes = incident.causes.iter().map(|cause| {
-            let (by, name) = self.scope(cause.scope);
-            CauseRow {
-                by,
-                name,
-                share_percent: rounded(cause.share * 100.0),
-                usual: self.figure(metric, &cause.before),
-                during: self.figure(metric, &cause.during),
-            }
-        });
-        let explained_by: Vec<CauseRow> = causes.collect();
-        IncidentRow {
-            start: incident.start.rfc3339(),
-            peak: incident.peak.rfc3339(),
-            end: incident.end.map(crate::units::Instant::rfc3339),
-            onset: match incident.onset {
-                Onset::Sudden => "sudden",
-                Onset::Drift => "drift",
-            },
-            lead: self.changed(&incident.lead),
-            worst: self.figure(metric, &incident.worst),
-            requests: incident.lead.during.sums.requests,
-            extra_usd: incident.extra.usd(),
-            what_to_do: self.what_to_do(incident, explained_by.first()),
-            explained_by,
-            also: incident.also.iter().map(|changed| self.changed(changed)).collect(),
-        }
-    }
-
     /// Says what can be done about an incident.
     fn what_to_do(&self, incident: &Incident, cause: Option<&CauseRow>) -> Vec<String> {
         let clock = incident.start.clock();
@@ -275,28 +252,6 @@ fn exact(figure: &Figure) -> String {
 }
 
 impl AnomalyReport {
-    /// Draws up what was found.
-    pub fn new(
-        logs: Vec<String>,
-        prices: String,
-        knobs: &Knobs,
-        naming: &Naming<'_>,
-        found: &[Incident],
-    ) -> Self {
-        Self {
-            schema: "pointsman.anomalies/1",
-            logs,
-            prices,
-            slot_seconds: naming.slot.0 / 1_000_000,
-            slots: naming.slots,
-            false_alarms_per_month: knobs.false_alarms,
-            least_usd: knobs.least_usd.usd(),
-            least_percent: knobs.least_percent,
-            least_requests: knobs.least_requests,
-            incidents: found.iter().map(|incident| naming.row(incident)).collect(),
-        }
-    }
-
     /// Writes the report as table, CSV or Markdown.
     pub fn text(&self, format: Format) -> String {
         if format == Format::Csv {
@@ -330,51 +285,34 @@ impl AnomalyReport {
     }
 
     fn flat(&self) -> Sheet {
-        let mut sheet = Sheet::new(
+        let cause = |row: &IncidentRow, of: fn(&CauseRow) -> String| {
+            row.explained_by.first().map(of).unwrap_or_default()
+        };
+        Sheet::of(
             "",
+            &self.incidents,
             &[
-                "start",
-                "peak",
-                "end",
-                "onset",
-                "by",
-                "name",
-                "metric",
-                "unit",
-                ">usual",
-                ">during",
-                ">worst",
-                ">change_percent",
-                ">requests",
-                ">extra_usd",
-                "explained_by",
-                "explained_name",
-                ">explained_percent",
+                ("start", &|row| row.start.clone()),
+                ("peak", &|row| row.peak.clone()),
+                ("end", &|row| row.end.clone().unwrap_or_default()),
+                ("onset", &|row| row.onset.to_owned()),
+                ("by", &|row| row.lead.by.to_owned()),
+                ("name", &|row| row.lead.name.clone()),
+                ("metric", &|row| row.lead.metric.to_owned()),
+                ("unit", &|row| row.lead.unit.to_owned()),
+                (">usual", &|row| exact(&row.lead.usual)),
+                (">during", &|row| exact(&row.lead.during)),
+                (">worst", &|row| exact(&row.worst)),
+                (">change_percent", &|row| {
+                    row.lead.change_percent.map(|percent| percent.to_string()).unwrap_or_default()
+                }),
+                (">requests", &|row| row.requests.to_string()),
+                (">extra_usd", &|row| row.extra_usd.clone()),
+                ("explained_by", &|row| cause(row, |cause| cause.by.to_owned())),
+                ("explained_name", &|row| cause(row, |cause| cause.name.clone())),
+                (">explained_percent", &|row| cause(row, |cause| cause.share_percent.to_string())),
             ],
-        );
-        for row in &self.incidents {
-            let cause = row.explained_by.first();
-            sheet.push(vec![
-                row.start.clone(),
-                row.peak.clone(),
-                row.end.clone().unwrap_or_default(),
-                row.onset.to_owned(),
-                row.lead.by.to_owned(),
-                row.lead.name.clone(),
-                row.lead.metric.to_owned(),
-                row.lead.unit.to_owned(),
-                exact(&row.lead.usual),
-                exact(&row.lead.during),
-                exact(&row.worst),
-                row.lead.change_percent.map(|percent| percent.to_string()).unwrap_or_default(),
-                row.requests.to_string(),
-                row.extra_usd.clone(),
-                cause.map(|cause| cause.by.to_owned()).unwrap_or_default(),
-                cause.map(|cause| cause.name.clone()).unwrap_or_default(),
-                cause.map(|cause| cause.share_percent.to_string()).unwrap_or_default(),
-            ]);
-        }
-        sheet
+        )
     }
 }
 

@@ -15,7 +15,7 @@ use super::text::count;
 use crate::budget::StandingRow;
 use crate::runaway::Trip;
 use crate::telemetry::{Cell, Totals};
-use crate::units::{Instant, Names, Pico, Span};
+use crate::units::{Instant, Names, Pico, Span, members};
 use crate::world::{Change, Quote, Seen, What, World};
 
 /// What the branches are of.
@@ -100,51 +100,12 @@ pub struct TripRow {
     pub what: String,
 }
 
-/// What requests came to.
-#[derive(Clone, Debug, Serialize)]
-pub struct Figures {
-    /// Requests.
-    pub requests: u64,
-    /// Calls to models.
-    pub calls: u64,
-    /// Known and estimated cost in dollars; null where nothing of it is known.
-    pub cost_usd: Option<String>,
-    /// The estimated part.
-    pub cost_estimated_usd: String,
-    /// Half-width of a 95% interval of that part, as far as it comes from estimated tokens.
-    pub cost_error_usd: String,
-    /// Requests whose cost is unknown.
-    pub cost_unknown_requests: u64,
-    /// Requests that ended without an answer, those refused left out.
-    pub failed: u64,
-    /// Requests that budgets, rules or the policy refused.
-    pub refused: u64,
-    /// Requests that went up their ladder.
-    pub escalated: u64,
-    /// Latency; null where none is known.
-    pub latency_ms: Option<Latency>,
-    /// By model, the most expensive first.
-    pub by_model: Vec<ModelRow>,
-}
-
-/// One model's part.
-#[derive(Clone, Debug, Serialize)]
-pub struct ModelRow {
-    /// Its name; null where the log names none.
-    pub model: Option<String>,
-    /// Calls.
-    pub calls: u64,
-    /// Requests that ended there.
-    pub answered: u64,
-    /// Calls that failed.
-    pub failed_calls: u64,
-    /// Cost in dollars; null where nothing of it is known.
-    pub cost_usd: Option<String>,
-}
-
-impl Figures {
+members! {
+    /// What requests came to.
+    #[derive(Clone, Debug, Serialize)]
+    pub struct Figures;
     /// Draws figures up.
-    pub fn new(totals: &Totals, refused: u64, names: &Names) -> Self {
+    pub fn new(totals: &Totals, refused: u64, names: &Names) {
         let all = &totals.all;
         let row = |name: Option<&Arc<str>>, cell: &Cell| ModelRow {
             model: name.map(ToString::to_string),
@@ -162,20 +123,52 @@ impl Figures {
         crate::units::sort_by(&mut by_model, |(one, a), (other, b)| {
             other.cmp(one).then_with(|| a.model.cmp(&b.model))
         });
-        Self {
-            requests: all.requests,
-            calls: all.attempts,
-            cost_usd: all.cost.usd(),
-            cost_estimated_usd: all.cost.estimated.usd(),
-            cost_error_usd: all.cost_error().usd(),
-            cost_unknown_requests: all.cost.unknown,
-            failed: all.errors.saturating_sub(refused),
-            refused,
-            escalated: all.escalated,
-            latency_ms: all.latency.percentiles().map(Latency::from),
-            by_model: by_model.into_iter().map(|(_, row)| row).collect(),
-        }
     }
+    /// Requests.
+    pub requests: u64 = all.requests,
+    /// Calls to models.
+    pub calls: u64 = all.attempts,
+    /// Known and estimated cost in dollars; null where nothing of it is known.
+    pub cost_usd: Option<String> = all.cost.usd(),
+    /// The estimated part.
+    pub cost_estimated_usd: String = all.cost.estimated.usd(),
+    /// Half-width of a 95% interval of that part, as far as it comes from estimated tokens.
+    pub cost_error_usd: String = all.cost_error().usd(),
+    /// Requests whose cost is unknown.
+    pub cost_unknown_requests: u64 = all.cost.unknown,
+    /// Requests that ended without an answer, those refused left out.
+    pub failed: u64 = all.errors.saturating_sub(refused),
+    /// Requests that budgets, rules or the policy refused.
+    pub refused: u64 = refused,
+    /// Requests that went up their ladder.
+    pub escalated: u64 = all.escalated,
+    /// Latency; null where none is known.
+    pub latency_ms: Option<Latency> = all.latency.percentiles().map(Latency::from),
+    /// By model, the most expensive first.
+    pub by_model: Vec<ModelRow> = by_model.into_iter().map(|(_, row)| row).collect(),
+}
+
+/// One model's part.
+#[derive(Clone, Debug, Serialize)]
+pub struct ModelRow {
+    /// Its name; null where the log names none.
+    pub model: Option<String>,
+    /// Calls.
+    pub calls: u64,
+    /// Requests that ended there.
+    pub answered: u64,
+    /// Calls that failed.
+    pub failed_calls: u64,
+    /// Cost in dollars; null where nothing of it is known.
+    pub cost_usd: Option<String>,
+}
+
+/// Lists what each branch has of one kind, with the branch's name.
+fn each<'r, T>(
+    rows: &'r [BranchRow],
+    of: fn(&'r BranchRow) -> &'r [T],
+) -> impl Iterator<Item = (&'r str, &'r T)> {
+    rows.iter().flat_map(move |row| of(row).iter().map(|one| (row.branch.as_str(), one)))
 }
 
 impl BranchReport {
@@ -251,71 +244,60 @@ impl BranchReport {
             let title = format!("From {from} to {to}");
             sheets.push(self.figures(title, format, |row| row.incident.as_ref()));
         }
-        let mut models =
-            Sheet::new("By model", &["branch", "model", ">calls", ">answered", ">failed calls", ">cost USD"]);
-        let mut windows = Sheet::new(
-            "Budgets",
+        let minute = |at: &str| at.get(..16).unwrap_or(at).replace('T', " ");
+        let or_dash = |at: &Option<String>| at.as_deref().map_or_else(|| "-".to_owned(), minute);
+        let models = Sheet::of(
+            "By model",
+            each(&self.branches, |row| &row.whole.by_model),
             &[
-                "branch",
-                "limit",
-                "of",
-                "starts",
-                "ends",
-                ">limit USD",
-                ">spent",
-                ">refused",
-                ">moved",
-                ">waited",
-                "ran out",
+                ("branch", &|(branch, _)| (*branch).to_owned()),
+                ("model", &|(_, row)| row.model.clone().unwrap_or_else(|| "-".to_owned())),
+                (">calls", &|(_, row)| count(row.calls)),
+                (">answered", &|(_, row)| count(row.answered)),
+                (">failed calls", &|(_, row)| count(row.failed_calls)),
+                (">cost USD", &|(_, row)| dollars(row.cost_usd.as_deref(), format)),
             ],
         );
-        let mut world = Sheet::new(
-            "What the world did",
-            &["branch", ">calls failed", ">requests barred", ">cold calls", ">no session told"],
+        let windows = Sheet::of(
+            "Budgets",
+            each(&self.branches, |row| &row.budgets),
+            &[
+                ("branch", &|(branch, _)| (*branch).to_owned()),
+                ("limit", &|(_, row)| format!("{}/{}", row.budget, row.window)),
+                ("of", &|(_, row)| row.member.clone()),
+                ("starts", &|(_, row)| or_dash(&row.starts)),
+                ("ends", &|(_, row)| or_dash(&row.ends)),
+                (">limit USD", &|(_, row)| row.limit.clone()),
+                (">spent", &|(_, row)| dollars(Some(&row.spent), format)),
+                (">refused", &|(_, row)| count(row.refused)),
+                (">moved", &|(_, row)| count(row.moved)),
+                (">waited", &|(_, row)| count(row.waited)),
+                ("ran out", &|(_, row)| or_dash(&row.ran_out)),
+            ],
         );
-        let mut trips = Sheet::new("Runaways", &["branch", "at", "what"]);
-        let minute = |at: &str| at.get(..16).unwrap_or(at).replace('T', " ");
-        for row in &self.branches {
-            for model in &row.whole.by_model {
-                models.push(vec![
-                    row.branch.clone(),
-                    model.model.clone().unwrap_or_else(|| "-".to_owned()),
-                    count(model.calls),
-                    count(model.answered),
-                    count(model.failed_calls),
-                    dollars(model.cost_usd.as_deref(), format),
-                ]);
-            }
-            for window in &row.budgets {
-                windows.push(vec![
-                    row.branch.clone(),
-                    format!("{}/{}", window.budget, window.window),
-                    window.member.clone(),
-                    window.starts.as_deref().map_or_else(|| "-".to_owned(), minute),
-                    window.ends.as_deref().map_or_else(|| "-".to_owned(), minute),
-                    window.limit.clone(),
-                    dollars(Some(&window.spent), format),
-                    count(window.refused),
-                    count(window.moved),
-                    count(window.waited),
-                    window.ran_out.as_deref().map_or_else(|| "-".to_owned(), minute),
-                ]);
-            }
-            let done = [row.failed_calls, row.barred_requests, row.cold_calls, row.unknown_sessions];
-            let is_any = done.iter().any(|count| *count > 0);
-            world.rows.extend(is_any.then(|| {
-                vec![
-                    row.branch.clone(),
-                    count(row.failed_calls),
-                    count(row.barred_requests),
-                    count(row.cold_calls),
-                    count(row.unknown_sessions),
-                ]
-            }));
-            for trip in &row.trips {
-                trips.push(vec![row.branch.clone(), minute(&trip.at), trip.what.clone()]);
-            }
-        }
+        let done = |row: &&BranchRow| {
+            row.failed_calls + row.barred_requests + row.cold_calls + row.unknown_sessions > 0
+        };
+        let world = Sheet::of(
+            "What the world did",
+            self.branches.iter().filter(done),
+            &[
+                ("branch", &|row| row.branch.clone()),
+                (">calls failed", &|row| count(row.failed_calls)),
+                (">requests barred", &|row| count(row.barred_requests)),
+                (">cold calls", &|row| count(row.cold_calls)),
+                (">no session told", &|row| count(row.unknown_sessions)),
+            ],
+        );
+        let trips = Sheet::of(
+            "Runaways",
+            each(&self.branches, |row| &row.trips),
+            &[
+                ("branch", &|(branch, _)| (*branch).to_owned()),
+                ("at", &|(_, row)| minute(&row.at)),
+                ("what", &|(_, row)| row.what.clone()),
+            ],
+        );
         sheets.extend([models, windows, world, trips].into_iter().filter(|sheet| !sheet.rows.is_empty()));
         sheets
     }
@@ -326,46 +308,35 @@ impl BranchReport {
         format: Format,
         of: impl Fn(&'a BranchRow) -> Option<&'a Figures>,
     ) -> Sheet {
-        let heads = [
-            "branch",
-            ">requests",
-            ">cost USD",
-            ">change",
-            ">estimated",
-            ">failed",
-            ">refused",
-            ">escalated",
-            ">p95 ms",
-            "policy",
-        ];
-        let mut sheet = Sheet::new(title, &heads);
         let cost = |figures: &Figures| figures.cost_usd.as_deref().and_then(|usd| Pico::from_usd(usd).ok());
         let first = self.branches.first().and_then(&of).and_then(cost);
-        for row in &self.branches {
-            let Some(figures) = of(row) else { continue };
-            let change = cost(figures).zip(first).filter(|(_, first)| first.0 != 0).map(|(cost, first)| {
-                let tenths = Pico((cost - first).0.saturating_mul(1000)).ratio(1, first.0.abs()).0;
-                let sign = if tenths < 0 { "-" } else { "+" };
-                format!("{sign}{}.{} %", tenths.abs() / 10, tenths.abs() % 10)
-            });
-            let unknown = match figures.cost_unknown_requests {
-                0 => String::new(),
-                unknown => format!(" and {} unknown", count(unknown)),
-            };
-            sheet.push(vec![
-                row.branch.clone(),
-                count(figures.requests),
-                dollars(figures.cost_usd.as_deref(), format) + &unknown,
-                change.unwrap_or_else(|| "-".to_owned()),
-                dollars(Some(&figures.cost_estimated_usd), format),
-                count(figures.failed),
-                count(figures.refused),
-                count(figures.escalated),
-                figures.latency_ms.as_ref().map_or_else(|| "-".to_owned(), |latency| latency.p95.to_string()),
-                row.policy.clone(),
-            ]);
-        }
-        sheet
+        let change = |figures: &Figures| {
+            let (cost, first) = cost(figures).zip(first).filter(|(_, first)| first.0 != 0)?;
+            let tenths = Pico((cost - first).0.saturating_mul(1000)).ratio(1, first.0.abs()).0;
+            let sign = if tenths < 0 { "-" } else { "+" };
+            Some(format!("{sign}{}.{} %", tenths.abs() / 10, tenths.abs() % 10))
+        };
+        let unknown = |figures: &Figures| match figures.cost_unknown_requests {
+            0 => String::new(),
+            unknown => format!(" and {} unknown", count(unknown)),
+        };
+        let p95 = |figures: &Figures| figures.latency_ms.as_ref().map(|latency| latency.p95.to_string());
+        Sheet::of(
+            title,
+            self.branches.iter().filter_map(|row| Some((row, of(row)?))),
+            &[
+                ("branch", &|(row, _)| row.branch.clone()),
+                (">requests", &|(_, of)| count(of.requests)),
+                (">cost USD", &|(_, of)| dollars(of.cost_usd.as_deref(), format) + &unknown(of)),
+                (">change", &|(_, of)| change(of).unwrap_or_else(|| "-".to_owned())),
+                (">estimated", &|(_, of)| dollars(Some(&of.cost_estimated_usd), format)),
+                (">failed", &|(_, of)| count(of.failed)),
+                (">refused", &|(_, of)| count(of.refused)),
+                (">escalated", &|(_, of)| count(of.escalated)),
+                (">p95 ms", &|(_, of)| p95(of).unwrap_or_else(|| "-".to_owned())),
+                ("policy", &|(row, _)| row.policy.clone()),
+            ],
+        )
     }
 
     /// Writes the comparison.

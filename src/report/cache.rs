@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::sheet::{Format, Sheet, render};
 use super::text::{count, dollars_rounded};
 use crate::prompt_cache::{Rules, Study, Sums, Trial};
-use crate::units::{ModelId, Names, Pico};
+use crate::units::{ModelId, Names, Pico, members};
 
 /// What a report on caches is about.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -22,32 +22,38 @@ pub struct CacheScope {
     pub notes: Vec<String>,
 }
 
-#[derive(Clone, Debug, Serialize)]
-struct SumsRow {
+members! {
+    #[derive(Clone, Debug, Serialize)]
+    struct SumsRow;
+    fn new(sums: &Sums) {
+        let is = |told: u64, figure: u64| (told > 0).then_some(figure);
+        let usd = |told: bool, amount: Pico| told.then(|| amount.usd());
+        let (priced, told) = (sums.priced > 0, sums.priced > 0 && sums.told > 0);
+    }
     /// Calls whose prompt has a known length.
-    requests: u64,
-    prompt_tokens: u64,
+    requests: u64 = sums.calls,
+    prompt_tokens: u64 = sums.prompt,
     /// Tokens of the prompts of which is known what they have in common with others.
-    compared_tokens: u64,
-    by_hashes: u64,
-    by_session: u64,
-    not_compared: u64,
-    unknown_requests: u64,
-    ideal_hit_tokens: Option<u64>,
+    compared_tokens: u64 = sums.compared,
+    by_hashes: u64 = sums.by_hash,
+    by_session: u64 = sums.by_session,
+    not_compared: u64 = sums.unfounded,
+    unknown_requests: u64 = sums.unknown,
+    ideal_hit_tokens: Option<u64> = is(sums.compared, sums.ideal),
     /// Of `compared_tokens`.
-    ideal_hit_share: Option<f64>,
+    ideal_hit_share: Option<f64> = share(sums.ideal, sums.compared),
     /// What the provider's own minimum, steps and time to live leave of it.
-    reachable_hit_tokens: Option<u64>,
-    reachable_hit_share: Option<f64>,
-    observed_hit_tokens: Option<u64>,
-    observed_hit_share: Option<f64>,
+    reachable_hit_tokens: Option<u64> = is(sums.ruled, sums.reachable),
+    reachable_hit_share: Option<f64> = share(sums.reachable, sums.ruled),
+    observed_hit_tokens: Option<u64> = is(sums.told, sums.observed),
+    observed_hit_share: Option<f64> = share(sums.observed, sums.told),
     /// Compared prompts with a price, answers apart.
-    priced_requests: u64,
-    without_cache_usd: Option<String>,
-    ideal_usd: Option<String>,
-    observed_usd: Option<String>,
+    priced_requests: u64 = sums.priced,
+    without_cache_usd: Option<String> = usd(priced, sums.without_cost),
+    ideal_usd: Option<String> = usd(priced, sums.ideal_cost),
+    observed_usd: Option<String> = usd(told, sums.observed_cost),
     /// What an ideal cache would have saved of what was spent.
-    left_usd: Option<String>,
+    left_usd: Option<String> = usd(told, sums.observed_cost - sums.ideal_of_told),
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -106,61 +112,6 @@ pub struct CacheReport {
 fn share(part: u64, whole: u64) -> Option<f64> {
     let millionths = (u128::from(part) * 1_000_000 + u128::from(whole) / 2).checked_div(u128::from(whole))?;
     u32::try_from(millionths).ok().map(|it| f64::from(it) / 1e6)
-}
-
-impl SumsRow {
-    fn new(sums: &Sums) -> Self {
-        let is = |told: u64, figure: u64| (told > 0).then_some(figure);
-        let usd = |told: bool, amount: Pico| told.then(|| amount.usd());
-        let (priced, told) = (sums.priced > 0, sums.priced > 0 && sums.told > 0);
-        Self {
-            requests: sums.calls,
-            prompt_tokens: sums.prompt,
-            compared_tokens: sums.compared,
-            by_hashes: sums.by_hash,
-            by_session: sums.by_session,
-            not_compared: sums.unfounded,
-            unknown_requests: sums.unknown,
-            ideal_hit_tokens: is(sums.compared, sums.ideal),
-            ideal_hit_share: share(sums.ideal, sums.compared),
-            reachable_hit_tokens: is(sums.ruled, sums.reachable),
-            reachable_hit_share: share(sums.reachable, sums.ruled),
-            observed_hit_tokens: is(sums.told, sums.observed),
-            observed_hit_share: share(sums.observed, sums.told),
-            priced_requests: sums.priced,
-            without_cache_usd: usd(priced, sums.without_cost),
-            ideal_usd: usd(priced, sums.ideal_cost),
-            observed_usd: usd(told, sums.observed_cost),
-            left_usd: usd(told, sums.observed_cost - sums.ideal_of_told),
-        }
-    }
-
-    fn cells(&self, model: &str, exact: bool) -> Vec<String> {
-        let number = |n: u64| if exact { n.to_string() } else { count(n) };
-        let none = || if exact { String::new() } else { "unknown".to_owned() };
-        let percent = |share: Option<f64>| match share {
-            Some(share) if exact => share.to_string(),
-            Some(share) => format!("{:.1} %", share * 100.0),
-            None => none(),
-        };
-        let usd = |usd: &Option<String>| match usd {
-            Some(usd) if exact => usd.clone(),
-            Some(usd) => dollars_rounded(usd),
-            None => none(),
-        };
-        vec![
-            model.to_owned(),
-            number(self.requests),
-            number(self.prompt_tokens),
-            percent(self.ideal_hit_share),
-            percent(self.reachable_hit_share),
-            percent(self.observed_hit_share),
-            usd(&self.without_cache_usd),
-            usd(&self.ideal_usd),
-            usd(&self.observed_usd),
-            usd(&self.left_usd),
-        ]
-    }
 }
 
 impl CacheReport {
@@ -226,27 +177,34 @@ impl CacheReport {
         let number = |n: u64| if exact { n.to_string() } else { count(n) };
         let title = |text: String| if exact { String::new() } else { text };
         let scope = &self.scope;
-        let mut sheet = Sheet::new(
+        let none = || if exact { String::new() } else { "unknown".to_owned() };
+        let percent = |share: Option<f64>| match share {
+            Some(share) if exact => share.to_string(),
+            Some(share) => format!("{:.1} %", share * 100.0),
+            None => none(),
+        };
+        let usd = |usd: &Option<String>| match usd {
+            Some(usd) if exact => usd.clone(),
+            Some(usd) => dollars_rounded(usd),
+            None => none(),
+        };
+        let models = self.models.iter().map(|row| (row.model.as_deref().unwrap_or("(not named)"), &row.sums));
+        let sheet = Sheet::of(
             title(format!("{} · ttl {} · prices {}", scope.logs.join(", "), scope.ttl, scope.prices)),
+            models.chain((self.models.len() > 1).then_some(("(all)", &self.all))),
             &[
-                "model",
-                ">requests",
-                ">prompt tokens",
-                ">ideal",
-                ">reachable",
-                ">observed",
-                ">without cache",
-                ">ideal cost",
-                ">observed cost",
-                ">left",
+                ("model", &|(model, _)| (*model).to_owned()),
+                (">requests", &|(_, sums)| number(sums.requests)),
+                (">prompt tokens", &|(_, sums)| number(sums.prompt_tokens)),
+                (">ideal", &|(_, sums)| percent(sums.ideal_hit_share)),
+                (">reachable", &|(_, sums)| percent(sums.reachable_hit_share)),
+                (">observed", &|(_, sums)| percent(sums.observed_hit_share)),
+                (">without cache", &|(_, sums)| usd(&sums.without_cache_usd)),
+                (">ideal cost", &|(_, sums)| usd(&sums.ideal_usd)),
+                (">observed cost", &|(_, sums)| usd(&sums.observed_usd)),
+                (">left", &|(_, sums)| usd(&sums.left_usd)),
             ],
         );
-        for row in &self.models {
-            sheet.push(row.sums.cells(row.model.as_deref().unwrap_or("(not named)"), exact));
-        }
-        if self.models.len() > 1 {
-            sheet.push(self.all.cells("(all)", exact));
-        }
         let mut sheets = vec![sheet];
         let mut pauses = Sheet::new(
             title("what was read of what should be warm, by the pause before".to_owned()),

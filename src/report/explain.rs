@@ -4,61 +4,48 @@ use serde::Serialize;
 
 use super::sheet::{Format, Sheet, render};
 use super::text::{count, dollars_rounded};
-use crate::units::{Instant, Names, Pico};
-use crate::variance::{Dimension, Explained, Hit, Parts, Split, Window};
+use crate::units::{Instant, Names, Pico, members};
+use crate::variance::{Dimension, Explained, Hit, Parts, Slice, Split, Trouble, Window};
 
-/// One of the two windows.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct WindowRow {
+members! {
+    /// One of the two windows.
+    #[derive(Clone, Debug, PartialEq, Serialize)]
+    pub struct WindowRow;
+    fn new((from, to): (Instant, Instant), window: &Window) {}
     /// Its first moment.
-    pub from: String,
+    pub from: String = from.rfc3339(),
     /// The moment at which it is over.
-    pub to: String,
+    pub to: String = to.rfc3339(),
     /// Operations.
-    pub requests: u64,
+    pub requests: u64 = window.requests,
     /// Those that went up the ladder, or to another model after a failed call.
-    pub escalated: u64,
+    pub escalated: u64 = window.escalated,
     /// Those that ended without an answer.
-    pub failed: u64,
+    pub failed: u64 = window.failed,
     /// Known and estimated cost; null where nothing of it is known.
-    pub cost_usd: Option<String>,
+    pub cost_usd: Option<String> = window.cost.usd(),
     /// The estimated part.
-    pub cost_estimated_usd: String,
+    pub cost_estimated_usd: String = window.cost.estimated.usd(),
     /// Operations whose cost is not wholly known.
-    pub cost_unknown_requests: u64,
+    pub cost_unknown_requests: u64 = window.cost.unknown,
 }
 
-/// What each cause changed, in dollars.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[expect(missing_docs, reason = "docs/explain.md says what each part is")]
-pub struct PartsRow {
-    pub volume: String,
-    pub mix: String,
-    pub price: String,
-    pub tokens: String,
-    pub cache: String,
-    pub escalation: String,
-    pub retries: String,
-    pub failures: String,
-    pub unknown: String,
-    pub other: String,
-}
-
-impl From<&Parts> for PartsRow {
-    fn from(parts: &Parts) -> Self {
-        Self {
-            volume: parts.volume.usd(),
-            mix: parts.mix.total().usd(),
-            price: parts.price.usd(),
-            tokens: parts.tokens.usd(),
-            cache: parts.cache.usd(),
-            escalation: parts.escalation.usd(),
-            retries: parts.retries.usd(),
-            failures: parts.failures.usd(),
-            unknown: parts.unknown.usd(),
-            other: parts.other.usd(),
-        }
-    }
+members! {
+    /// What each cause changed, in dollars.
+    #[derive(Clone, Debug, PartialEq, Serialize)]
+    #[expect(missing_docs, reason = "docs/explain.md says what each part is")]
+    pub struct PartsRow;
+    fn from(parts: &Parts) {}
+    pub volume: String = parts.volume.usd(),
+    pub mix: String = parts.mix.total().usd(),
+    pub price: String = parts.price.usd(),
+    pub tokens: String = parts.tokens.usd(),
+    pub cache: String = parts.cache.usd(),
+    pub escalation: String = parts.escalation.usd(),
+    pub retries: String = parts.retries.usd(),
+    pub failures: String = parts.failures.usd(),
+    pub unknown: String = parts.unknown.usd(),
+    pub other: String = parts.other.usd(),
 }
 
 /// What `mix` is made of, in dollars.
@@ -83,67 +70,79 @@ pub struct AlsoRow {
     pub value: Option<String>,
 }
 
-/// A part of the traffic whose cost changed.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct SliceRow {
+members! {
+    /// A part of the traffic whose cost changed.
+    #[derive(Clone, Debug, PartialEq, Serialize)]
+    pub struct SliceRow;
+    fn new(slice: &Slice, names: &Names) {
+        let Split { before, after, parts } = &slice.split;
+    }
     /// `team`, `project`, `route` or `model` (the one called first).
-    pub dimension: &'static str,
+    pub dimension: &'static str = slice.part.name(),
     /// Its name; null for requests that carry none.
-    pub value: Option<String>,
+    pub value: Option<String> = value(slice.part, names),
     /// What it cost before.
-    pub before_usd: String,
+    pub before_usd: String = before.cost.usd(),
     /// What it cost after.
-    pub after_usd: String,
+    pub after_usd: String = after.cost.usd(),
     /// The change.
-    pub change_usd: String,
+    pub change_usd: String = slice.split.change().usd(),
     /// The part that moved it most.
-    pub mostly: &'static str,
+    pub mostly: &'static str = parts.main(),
     /// Parts of the traffic whose change is nearly all the same.
-    pub also: Vec<AlsoRow>,
+    pub also: Vec<AlsoRow> = slice
+        .also
+        .iter()
+        .map(|part| AlsoRow { dimension: part.name(), value: value(*part, names) })
+        .collect(),
     /// Its requests before.
-    pub requests_before: u64,
+    pub requests_before: u64 = before.requests,
     /// Its requests after.
-    pub requests_after: u64,
+    pub requests_after: u64 = after.requests,
     /// Its escalated requests before.
-    pub escalated_before: u64,
+    pub escalated_before: u64 = before.escalated,
     /// Its escalated requests after.
-    pub escalated_after: u64,
+    pub escalated_after: u64 = after.escalated,
     /// Its own split: volume is that of its own requests.
-    pub parts: PartsRow,
+    pub parts: PartsRow = PartsRow::from(parts),
 }
 
-/// A team whose requests were hit.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct HitRow {
+members! {
+    /// A team whose requests were hit.
+    #[derive(Clone, Debug, PartialEq, Serialize)]
+    pub struct HitRow;
+    fn new(hit: &Hit, names: &Names) {}
     /// Which; null for requests that carry none.
-    pub team: Option<String>,
+    pub team: Option<String> = hit.team.is_some().then(|| names.team(hit.team).to_owned()),
     /// Its requests placed there that were not answered by the first call, before.
-    pub requests_before: u64,
+    pub requests_before: u64 = hit.requests.0,
     /// The same after.
-    pub requests_after: u64,
+    pub requests_after: u64 = hit.requests.1,
     /// What more of them cost: escalations, retries and failures.
-    pub extra_usd: String,
+    pub extra_usd: String = hit.extra.usd(),
 }
 
-/// A model whose calls fail.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct FailingRow {
+members! {
+    /// A model whose calls fail.
+    #[derive(Clone, Debug, PartialEq, Serialize)]
+    pub struct FailingRow;
+    fn new(trouble: &Trouble, names: &Names) {}
     /// Which.
-    pub model: Option<String>,
+    pub model: Option<String> = trouble.model.is_some().then(|| names.model(trouble.model).to_owned()),
     /// `began`, `went_on` or `eased`.
-    pub course: &'static str,
+    pub course: &'static str = trouble.course.name(),
     /// Calls before, those not made included.
-    pub calls_before: u64,
+    pub calls_before: u64 = trouble.before.all(),
     /// Failed calls before.
-    pub failed_before: u64,
+    pub failed_before: u64 = trouble.before.failed(),
     /// Calls after.
-    pub calls_after: u64,
+    pub calls_after: u64 = trouble.after.all(),
     /// Failed calls after.
-    pub failed_after: u64,
+    pub failed_after: u64 = trouble.after.failed(),
     /// How most of them ended.
-    pub mostly: Option<&'static str>,
+    pub mostly: Option<&'static str> = trouble.after.worst().or(trouble.before.worst()).map(|(status, _)| status.name()),
     /// The teams whose requests it hit, the worst first.
-    pub teams_hit: Vec<HitRow>,
+    pub teams_hit: Vec<HitRow> = trouble.hits.iter().map(|hit| HitRow::new(hit, names)).collect(),
 }
 
 /// Something that the log tells besides requests.
@@ -170,63 +169,62 @@ pub struct ExplainScope {
     pub notes: Vec<NoteRow>,
 }
 
-/// Why cost changed.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct ExplainReport {
+members! {
+    /// Why cost changed.
+    #[derive(Clone, Debug, PartialEq, Serialize)]
+    pub struct ExplainReport;
+    /// Draws it up.
+    pub fn new(
+        scope: ExplainScope,
+        (before, after): (&Window, &Window),
+        explained: &Explained,
+        names: &Names,
+    ) {
+        let Split { parts, .. } = &explained.split;
+        let change = explained.split.change();
+        let is_known = !before.cost.is_unknown() && !after.cost.is_unknown();
+        let mix = &parts.mix;
+        let slices = explained.slices.iter().filter(|_| is_known);
+        let slices = slices.map(|slice| SliceRow::new(slice, names));
+        let failing = explained.trouble.iter().map(|trouble| FailingRow::new(trouble, names));
+    }
     /// The form of this object.
-    pub schema: &'static str,
+    pub schema: &'static str = "pointsman.explain/1",
     /// The logs.
-    pub logs: Vec<String>,
+    pub logs: Vec<String> = scope.logs,
     /// `recorded` or `routed`.
-    pub reading: &'static str,
+    pub reading: &'static str = scope.reading,
     /// The price book.
-    pub prices: String,
+    pub prices: String = scope.prices,
     /// The first window.
-    pub before: WindowRow,
+    pub before: WindowRow = WindowRow::new(scope.windows[0], before),
     /// The second window.
-    pub after: WindowRow,
+    pub after: WindowRow = WindowRow::new(scope.windows[1], after),
     /// What the first cost; null where nothing of it is known.
-    pub before_usd: Option<String>,
+    pub before_usd: Option<String> = before.cost.usd(),
     /// What the second cost.
-    pub after_usd: Option<String>,
+    pub after_usd: Option<String> = after.cost.usd(),
     /// The change; null where one of them is unknown.
-    pub change_usd: Option<String>,
+    pub change_usd: Option<String> = is_known.then(|| change.usd()),
     /// The same in per cent of the first.
-    pub change_percent: Option<String>,
+    pub change_percent: Option<String> = percent(change, before.cost.total()).filter(|_| is_known),
     /// The part that moved it most.
-    pub mostly: Option<&'static str>,
+    pub mostly: Option<&'static str> = (is_known && change != Pico::ZERO).then(|| parts.main()),
     /// What each cause changed; they add up to the change.
-    pub parts: Option<PartsRow>,
+    pub parts: Option<PartsRow> = is_known.then(|| PartsRow::from(parts)),
     /// What `mix` is made of.
-    pub mix: Option<MixRow>,
+    pub mix: Option<MixRow> = is_known.then(|| MixRow {
+        team: mix.team.usd(),
+        project: mix.project.usd(),
+        route: mix.route.usd(),
+        model: mix.model.usd(),
+    }),
     /// The parts of the traffic that changed most, by the size of their change.
-    pub slices: Vec<SliceRow>,
+    pub slices: Vec<SliceRow> = slices.collect(),
     /// Models whose calls fail, before or after.
-    pub failing: Vec<FailingRow>,
+    pub failing: Vec<FailingRow> = failing.collect(),
     /// What the log tells of that time.
-    pub notes: Vec<NoteRow>,
-}
-
-fn window((from, to): (Instant, Instant), window: &Window) -> WindowRow {
-    WindowRow {
-        from: from.rfc3339(),
-        to: to.rfc3339(),
-        requests: window.requests,
-        escalated: window.escalated,
-        failed: window.failed,
-        cost_usd: window.cost.usd(),
-        cost_estimated_usd: window.cost.estimated.usd(),
-        cost_unknown_requests: window.cost.unknown,
-    }
-}
-
-fn hit_row(hit: &Hit, names: &Names) -> HitRow {
-    HitRow {
-        team: hit.team.is_some().then(|| names.team(hit.team).to_owned()),
-        requests_before: hit.requests.0,
-        requests_after: hit.requests.1,
-        extra_usd: hit.extra.usd(),
-    }
+    pub notes: Vec<NoteRow> = scope.notes,
 }
 
 fn value(part: Dimension, names: &Names) -> Option<String> {
@@ -248,73 +246,6 @@ fn percent(change: Pico, before: Pico) -> Option<String> {
 }
 
 impl ExplainReport {
-    /// Draws it up.
-    pub fn new(
-        scope: ExplainScope,
-        (before, after): (&Window, &Window),
-        explained: &Explained,
-        names: &Names,
-    ) -> Self {
-        let Split { parts, .. } = &explained.split;
-        let change = explained.split.change();
-        let is_known = !before.cost.is_unknown() && !after.cost.is_unknown();
-        let mix = &parts.mix;
-        let slices = explained.slices.iter().filter(|_| is_known).map(|slice| {
-            let Split { before, after, parts } = &slice.split;
-            SliceRow {
-                dimension: slice.part.name(),
-                value: value(slice.part, names),
-                before_usd: before.cost.usd(),
-                after_usd: after.cost.usd(),
-                change_usd: slice.split.change().usd(),
-                mostly: parts.main(),
-                also: slice
-                    .also
-                    .iter()
-                    .map(|part| AlsoRow { dimension: part.name(), value: value(*part, names) })
-                    .collect(),
-                requests_before: before.requests,
-                requests_after: after.requests,
-                escalated_before: before.escalated,
-                escalated_after: after.escalated,
-                parts: parts.into(),
-            }
-        });
-        let failing = explained.trouble.iter().map(|trouble| FailingRow {
-            model: trouble.model.is_some().then(|| names.model(trouble.model).to_owned()),
-            course: trouble.course.name(),
-            calls_before: trouble.before.all(),
-            failed_before: trouble.before.failed(),
-            calls_after: trouble.after.all(),
-            failed_after: trouble.after.failed(),
-            mostly: trouble.after.worst().or(trouble.before.worst()).map(|(status, _)| status.name()),
-            teams_hit: trouble.hits.iter().map(|hit| hit_row(hit, names)).collect(),
-        });
-        Self {
-            schema: "pointsman.explain/1",
-            slices: slices.collect(),
-            failing: failing.collect(),
-            logs: scope.logs,
-            reading: scope.reading,
-            prices: scope.prices,
-            before_usd: before.cost.usd(),
-            after_usd: after.cost.usd(),
-            change_usd: is_known.then(|| change.usd()),
-            change_percent: percent(change, before.cost.total()).filter(|_| is_known),
-            mostly: (is_known && change != Pico::ZERO).then(|| parts.main()),
-            parts: is_known.then(|| parts.into()),
-            mix: is_known.then(|| MixRow {
-                team: mix.team.usd(),
-                project: mix.project.usd(),
-                route: mix.route.usd(),
-                model: mix.model.usd(),
-            }),
-            before: window(scope.windows[0], before),
-            after: window(scope.windows[1], after),
-            notes: scope.notes,
-        }
-    }
-
     /// Writes it as table, CSV or Markdown.
     pub fn text(&self, format: Format) -> String {
         if format == Format::Csv {
@@ -381,28 +312,28 @@ impl ExplainReport {
     }
 
     fn where_it_is(&self) -> Sheet {
-        let heads =
-            ["", "", ">before", ">after", ">change", ">requests", ">escalated", "mostly", "the same as"];
-        let mut sheet = Sheet::new("Where", &heads);
-        for slice in &self.slices {
-            let also = slice
-                .also
-                .iter()
-                .map(|part| format!("{} {}", part.dimension, part.value.as_deref().unwrap_or("-")));
-            let both = |before: u64, after: u64| format!("{} to {}", count(before), count(after));
-            sheet.push(vec![
-                slice.dimension.into(),
-                slice.value.clone().unwrap_or_else(|| "-".into()),
-                dollars_rounded(&slice.before_usd),
-                dollars_rounded(&slice.after_usd),
-                dollars_rounded(&slice.change_usd),
-                both(slice.requests_before, slice.requests_after),
-                both(slice.escalated_before, slice.escalated_after),
-                slice.mostly.into(),
-                also.collect::<Vec<_>>().join(", "),
-            ]);
-        }
-        sheet
+        let both = |before: u64, after: u64| format!("{} to {}", count(before), count(after));
+        let also = |slice: &SliceRow| {
+            let parts = slice.also.iter();
+            let parts =
+                parts.map(|part| format!("{} {}", part.dimension, part.value.as_deref().unwrap_or("-")));
+            parts.collect::<Vec<_>>().join(", ")
+        };
+        Sheet::of(
+            "Where",
+            &self.slices,
+            &[
+                ("", &|slice| slice.dimension.into()),
+                ("", &|slice| slice.value.clone().unwrap_or_else(|| "-".into())),
+                (">before", &|slice| dollars_rounded(&slice.before_usd)),
+                (">after", &|slice| dollars_rounded(&slice.after_usd)),
+                (">change", &|slice| dollars_rounded(&slice.change_usd)),
+                (">requests", &|slice| both(slice.requests_before, slice.requests_after)),
+                (">escalated", &|slice| both(slice.escalated_before, slice.escalated_after)),
+                ("mostly", &|slice| slice.mostly.into()),
+                ("the same as", &|slice| also(slice)),
+            ],
+        )
     }
 
     fn calls(&self) -> Sheet {

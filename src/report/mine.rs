@@ -272,20 +272,17 @@ impl MineReport {
         let windows = self.windows.iter().skip(newest(&self.windows));
         sheets.push(table("Windows of 5 hours", windows, self.windows.len()));
         if !self.plans.is_empty() {
-            let mut sheet =
-                Sheet::new("Plan, as told last", &["agent", ">window", ">used", "starts anew", "told at"]);
-            for plan in &self.plans {
-                let hours = format!("{} h", plan.window_minutes / 60);
-                let used = format!("{}%", plan.used_percent);
-                sheet.push(vec![
-                    plan.agent.clone(),
-                    hours,
-                    used,
-                    plan.resets_at.clone(),
-                    plan.told_at.clone(),
-                ]);
-            }
-            sheets.push(sheet);
+            sheets.push(Sheet::of(
+                "Plan, as told last",
+                &self.plans,
+                &[
+                    ("agent", &|plan| plan.agent.clone()),
+                    (">window", &|plan| format!("{} h", plan.window_minutes / 60)),
+                    (">used", &|plan| format!("{}%", plan.used_percent)),
+                    ("starts anew", &|plan| plan.resets_at.clone()),
+                    ("told at", &|plan| plan.told_at.clone()),
+                ],
+            ));
         }
         if !self.passed_over.is_empty() {
             let mut sheet = Sheet::new("Passed over", &["entries", "why"]);
@@ -341,23 +338,6 @@ impl MineReport {
 
     /// One flat table with exact figures.
     fn flat(&self) -> Sheet {
-        let heads = [
-            "dimension",
-            "name",
-            "agent",
-            "calls",
-            "failed",
-            "cost_usd",
-            "estimated_usd",
-            "unknown_calls",
-            "input",
-            "cache_read",
-            "cache_write",
-            "output",
-            "first_at",
-            "last_at",
-        ];
-        let mut sheet = Sheet::new("", &heads);
         let all = std::slice::from_ref(&self.all);
         let dimensions: [(&str, &[Spend]); 8] = [
             ("all", all),
@@ -369,19 +349,27 @@ impl MineReport {
             ("day", &self.by_day),
             ("window", &self.windows),
         ];
-        for (dimension, rows) in dimensions {
-            for row in rows {
-                let counts = [row.calls, row.failed].map(|count| count.to_string());
-                let tokens = [row.unknown_calls, row.input, row.cache_read, row.cache_write, row.output];
-                let mut cells = vec![dimension.to_owned(), row.name.clone(), row.agent.clone()];
-                cells.extend(counts);
-                cells.extend([row.cost_usd.clone().unwrap_or_default(), row.estimated_usd.clone()]);
-                cells.extend(tokens.map(|count| count.to_string()));
-                cells.extend([row.first_at.clone(), row.last_at.clone()]);
-                sheet.push(cells);
-            }
-        }
-        sheet
+        let rows = dimensions.into_iter().flat_map(|(name, rows)| rows.iter().map(move |row| (name, row)));
+        Sheet::of(
+            "",
+            rows,
+            &[
+                ("dimension", &|(dimension, _)| (*dimension).to_owned()),
+                ("name", &|(_, row)| row.name.clone()),
+                ("agent", &|(_, row)| row.agent.clone()),
+                ("calls", &|(_, row)| row.calls.to_string()),
+                ("failed", &|(_, row)| row.failed.to_string()),
+                ("cost_usd", &|(_, row)| row.cost_usd.clone().unwrap_or_default()),
+                ("estimated_usd", &|(_, row)| row.estimated_usd.clone()),
+                ("unknown_calls", &|(_, row)| row.unknown_calls.to_string()),
+                ("input", &|(_, row)| row.input.to_string()),
+                ("cache_read", &|(_, row)| row.cache_read.to_string()),
+                ("cache_write", &|(_, row)| row.cache_write.to_string()),
+                ("output", &|(_, row)| row.output.to_string()),
+                ("first_at", &|(_, row)| row.first_at.clone()),
+                ("last_at", &|(_, row)| row.last_at.clone()),
+            ],
+        )
     }
 }
 
@@ -393,37 +381,23 @@ fn share(spend: &Spend) -> String {
 
 fn table<'s>(title: &str, rows: impl Iterator<Item = &'s Spend>, all: usize) -> Sheet {
     let title = if all > SHOWN { format!("{title} ({SHOWN} of {all})") } else { title.to_owned() };
-    let heads = [
-        "name",
-        "agent",
-        ">calls",
-        ">cost",
-        ">unknown",
-        ">input",
-        ">cache read",
-        ">cache write",
-        ">output",
-        ">cached",
-        ">failed",
-    ];
-    let mut sheet = Sheet::new(title, &heads);
-    for row in rows {
-        let name = if row.name.is_empty() { "-".to_owned() } else { row.name.clone() };
-        sheet.push(vec![
-            name,
-            row.agent.clone(),
-            count(row.calls),
-            cost(row.cost_usd.as_deref()),
-            count(row.unknown_calls),
-            count(row.input),
-            count(row.cache_read),
-            count(row.cache_write),
-            count(row.output),
-            share(row),
-            count(row.failed),
-        ]);
-    }
-    sheet
+    Sheet::of(
+        title,
+        rows,
+        &[
+            ("name", &|row| if row.name.is_empty() { "-".to_owned() } else { row.name.clone() }),
+            ("agent", &|row| row.agent.clone()),
+            (">calls", &|row| count(row.calls)),
+            (">cost", &|row| cost(row.cost_usd.as_deref())),
+            (">unknown", &|row| count(row.unknown_calls)),
+            (">input", &|row| count(row.input)),
+            (">cache read", &|row| count(row.cache_read)),
+            (">cache write", &|row| count(row.cache_write)),
+            (">output", &|row| count(row.output)),
+            (">cached", &|row| share(row)),
+            (">failed", &|row| count(row.failed)),
+        ],
+    )
 }
 
 /// Puts minutes together to windows: each begins at the full hour before its first call, and ends five hours later or

@@ -12,7 +12,7 @@ use serde::ser::Serializer;
 use super::sheet::{Format, Sheet, render};
 use super::text::{count, dollars_rounded};
 use crate::pricing::Billed;
-use crate::units::Pico;
+use crate::units::{Pico, members};
 
 /// What one side says of a day and a model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -110,29 +110,48 @@ pub struct ReconcileScope {
     pub remarks: Vec<String>,
 }
 
-/// One day and model, or all.
-#[derive(Clone, Debug, Serialize)]
-pub struct ReconcileRow {
+members! {
+    /// One day and model, or all.
+    #[derive(Clone, Debug, Serialize)]
+    pub struct ReconcileRow;
+    fn new(
+        (day, model): (Option<String>, Option<String>),
+        ours: Option<Amounts>,
+        theirs: Option<Amounts>,
+        within: Pico,
+    ) {
+        let state = match (&ours, &theirs) {
+            (Some(_), None) => Matching::OursOnly,
+            (None, _) => Matching::TheirsOnly,
+            (Some(ours), Some(theirs)) => compare(ours, theirs, within),
+        };
+        let (ours, theirs) = (ours.unwrap_or_default(), theirs.unwrap_or_default());
+        let both = ours.usd.zip(theirs.usd);
+        let difference = both.map(|(ours, theirs)| theirs - ours);
+        let hundredths = |(ours, theirs): (Pico, Pico)| {
+            (theirs != Pico::ZERO).then(|| Percent((theirs - ours).ratio(10_000, theirs.0.abs()).0))
+        };
+    }
     /// The day.
-    pub day: Option<String>,
+    pub day: Option<String> = day,
     /// The model.
-    pub model: Option<String>,
+    pub model: Option<String> = model,
     /// How the sides stand.
-    pub state: Matching,
-    ours_usd: Option<Usd>,
-    ours_estimated_usd: Usd,
-    ours_unknown_calls: u64,
-    theirs_usd: Option<Usd>,
+    pub state: Matching = state,
+    ours_usd: Option<Usd> = ours.usd.map(Usd),
+    ours_estimated_usd: Usd = Usd(ours.estimated),
+    ours_unknown_calls: u64 = ours.unknown_calls,
+    theirs_usd: Option<Usd> = theirs.usd.map(Usd),
     /// Theirs less ours.
-    difference_usd: Option<Usd>,
+    difference_usd: Option<Usd> = difference.map(Usd),
     /// The same of theirs, in hundredths of a per cent.
-    difference_percent: Option<Percent>,
-    ours_input: Option<u64>,
-    theirs_input: Option<u64>,
-    ours_output: Option<u64>,
-    theirs_output: Option<u64>,
-    ours_requests: Option<u64>,
-    theirs_requests: Option<u64>,
+    difference_percent: Option<Percent> = both.and_then(hundredths),
+    ours_input: Option<u64> = ours.input,
+    theirs_input: Option<u64> = theirs.input,
+    ours_output: Option<u64> = ours.output,
+    theirs_output: Option<u64> = theirs.output,
+    ours_requests: Option<u64> = ours.requests,
+    theirs_requests: Option<u64> = theirs.requests,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -208,7 +227,9 @@ impl ReconcileReport {
         let named = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         let rows: Vec<ReconcileRow> = rows
             .into_iter()
-            .map(|((day, model), (ours, theirs))| row((named(day), named(model)), ours, theirs, within))
+            .map(|((day, model), (ours, theirs))| {
+                ReconcileRow::new((named(day), named(model)), ours, theirs, within)
+            })
             .collect();
         let mut counts = Counts::default();
         for row in &rows {
@@ -223,7 +244,7 @@ impl ReconcileReport {
         }
         let ours = (!ours.is_empty()).then_some(all.0);
         let theirs = (!theirs.is_empty()).then_some(all.1);
-        let total = row((None, None), ours, theirs, within);
+        let total = ReconcileRow::new((None, None), ours, theirs, within);
         Self { schema: "pointsman.reconcile/1", scope, total, counts, rows }
     }
 
@@ -242,25 +263,32 @@ impl ReconcileReport {
     /// Writes it as table, CSV or Markdown.
     pub fn text(&self, format: Format) -> String {
         if format == Format::Csv {
-            let heads = [
-                "day",
-                "model",
-                "state",
-                "ours_usd",
-                "ours_estimated_usd",
-                "ours_unknown_calls",
-                "theirs_usd",
-                "difference_usd",
-                "difference_percent",
-                "ours_input",
-                "theirs_input",
-                "ours_output",
-                "theirs_output",
-                "ours_requests",
-                "theirs_requests",
-            ];
-            let mut sheet = Sheet::new("", &heads);
-            sheet.rows.extend(self.rows.iter().map(ReconcileRow::exact));
+            let text = |text: &Option<String>| text.clone().unwrap_or_default();
+            let usd = |amount: Option<Usd>| amount.map(|amount| amount.0.usd()).unwrap_or_default();
+            let number = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
+            let sheet = Sheet::of(
+                "",
+                &self.rows,
+                &[
+                    ("day", &|row| text(&row.day)),
+                    ("model", &|row| text(&row.model)),
+                    ("state", &|row| row.state.words().replace(' ', "_")),
+                    ("ours_usd", &|row| usd(row.ours_usd)),
+                    ("ours_estimated_usd", &|row| usd(Some(row.ours_estimated_usd))),
+                    ("ours_unknown_calls", &|row| row.ours_unknown_calls.to_string()),
+                    ("theirs_usd", &|row| usd(row.theirs_usd)),
+                    ("difference_usd", &|row| usd(row.difference_usd)),
+                    ("difference_percent", &|row| {
+                        row.difference_percent.map(Percent::text).unwrap_or_default()
+                    }),
+                    ("ours_input", &|row| number(row.ours_input)),
+                    ("theirs_input", &|row| number(row.theirs_input)),
+                    ("ours_output", &|row| number(row.ours_output)),
+                    ("theirs_output", &|row| number(row.theirs_output)),
+                    ("ours_requests", &|row| number(row.ours_requests)),
+                    ("theirs_requests", &|row| number(row.theirs_requests)),
+                ],
+            );
             return render(&[sheet], format);
         }
         let ReconcileScope { logs, bills, from, to, .. } = &self.scope;
@@ -299,42 +327,6 @@ fn of(side: &Side, by_model: bool) -> (&str, &str) {
     (&side.day, if by_model { &side.model } else { "" })
 }
 
-fn row(
-    (day, model): (Option<String>, Option<String>),
-    ours: Option<Amounts>,
-    theirs: Option<Amounts>,
-    within: Pico,
-) -> ReconcileRow {
-    let state = match (&ours, &theirs) {
-        (Some(_), None) => Matching::OursOnly,
-        (None, _) => Matching::TheirsOnly,
-        (Some(ours), Some(theirs)) => compare(ours, theirs, within),
-    };
-    let (ours, theirs) = (ours.unwrap_or_default(), theirs.unwrap_or_default());
-    let both = ours.usd.zip(theirs.usd);
-    let difference = both.map(|(ours, theirs)| theirs - ours);
-    let hundredths = |(ours, theirs): (Pico, Pico)| {
-        (theirs != Pico::ZERO).then(|| Percent((theirs - ours).ratio(10_000, theirs.0.abs()).0))
-    };
-    ReconcileRow {
-        day,
-        model,
-        state,
-        ours_usd: ours.usd.map(Usd),
-        ours_estimated_usd: Usd(ours.estimated),
-        ours_unknown_calls: ours.unknown_calls,
-        theirs_usd: theirs.usd.map(Usd),
-        difference_usd: difference.map(Usd),
-        difference_percent: both.and_then(hundredths),
-        ours_input: ours.input,
-        theirs_input: theirs.input,
-        ours_output: ours.output,
-        theirs_output: theirs.output,
-        ours_requests: ours.requests,
-        theirs_requests: theirs.requests,
-    }
-}
-
 /// Compares amounts, and tokens where only those are told.
 fn compare(ours: &Amounts, theirs: &Amounts, within: Pico) -> Matching {
     let is_same = if let (Some(ours), Some(theirs)) = (ours.usd, theirs.usd) {
@@ -352,28 +344,6 @@ fn compare(ours: &Amounts, theirs: &Amounts, within: Pico) -> Matching {
 }
 
 impl ReconcileRow {
-    fn exact(&self) -> Vec<String> {
-        let usd = |amount: Option<Usd>| amount.map(|amount| amount.0.usd()).unwrap_or_default();
-        let number = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
-        vec![
-            self.day.clone().unwrap_or_default(),
-            self.model.clone().unwrap_or_default(),
-            self.state.words().replace(' ', "_"),
-            usd(self.ours_usd),
-            usd(Some(self.ours_estimated_usd)),
-            self.ours_unknown_calls.to_string(),
-            usd(self.theirs_usd),
-            usd(self.difference_usd),
-            self.difference_percent.map(Percent::text).unwrap_or_default(),
-            number(self.ours_input),
-            number(self.theirs_input),
-            number(self.ours_output),
-            number(self.theirs_output),
-            number(self.ours_requests),
-            number(self.theirs_requests),
-        ]
-    }
-
     fn for_people(&self, has_tokens: bool) -> Vec<String> {
         let usd =
             |amount: Option<Usd>| amount.map_or_else(|| "-".to_owned(), |it| dollars_rounded(&it.0.usd()));

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::classifier::TaskClass;
 use crate::telemetry::{Cell, Percentiles, Totals};
-use crate::units::{Instant, Names, Pico};
+use crate::units::{Instant, Names, Pico, members};
 
 /// What the figures are about.
 #[derive(Clone, Debug, Serialize)]
@@ -34,19 +34,21 @@ pub struct Undated {
     pub remark: String,
 }
 
-/// Tokens in disjoint buckets.
-#[derive(Clone, Debug, Serialize)]
-pub struct Tokens {
+members! {
+    /// Tokens in disjoint buckets.
+    #[derive(Clone, Debug, Serialize)]
+    pub struct Tokens;
+    fn from(cell: &Cell) {}
     /// Fresh prompt tokens.
-    pub input: u64,
+    pub input: u64 = cell.tokens.input,
     /// Prompt tokens read from cache.
-    pub cache_read: u64,
+    pub cache_read: u64 = cell.tokens.cache_read,
     /// Prompt tokens written to cache, both lifetimes.
-    pub cache_write: u64,
+    pub cache_write: u64 = cell.tokens.cache_write(),
     /// Answer tokens, reasoning included.
-    pub output: u64,
+    pub output: u64 = cell.tokens.output,
     /// The reasoning part of `output`, where told.
-    pub reasoning: u64,
+    pub reasoning: u64 = cell.tokens.reasoning,
 }
 
 /// What a limit on streams would have done.
@@ -79,32 +81,34 @@ pub struct Latency {
     pub p99: u64,
 }
 
-/// One model, route, team, project or task.
-#[derive(Clone, Debug, Serialize)]
-pub struct Row {
+members! {
+    /// One model, route, team, project or task.
+    #[derive(Clone, Debug, Serialize)]
+    pub struct Row;
+    fn new(dimension: &'static str, name: Option<String>, cell: &Cell) {}
     /// Its name under the name of its dimension; null for requests that carry none.
     #[serde(flatten, serialize_with = "named")]
-    pub name: (&'static str, Option<String>),
+    pub name: (&'static str, Option<String>) = (dimension, name),
     /// Operations (at a model: those it answered).
-    pub requests: u64,
+    pub requests: u64 = cell.requests,
     /// Calls to models.
-    pub attempts: u64,
+    pub attempts: u64 = cell.attempts,
     /// Calls that were not made, as a breaker, a quota or a limit stood before them.
-    pub not_made: u64,
+    pub not_made: u64 = cell.not_made,
     /// Operations without an answer (at a model: failed calls).
-    pub errors: u64,
+    pub errors: u64 = cell.errors,
     /// Operations that went up the ladder.
-    pub escalated: u64,
+    pub escalated: u64 = cell.escalated,
     /// Tokens.
-    pub tokens: Tokens,
+    pub tokens: Tokens = Tokens::from(cell),
     /// Known and estimated cost in dollars; null where nothing of it is known.
-    pub cost_usd: Option<String>,
+    pub cost_usd: Option<String> = cell.cost.usd(),
     /// The estimated part of `cost_usd`.
-    pub cost_estimated_usd: String,
+    pub cost_estimated_usd: String = cell.cost.estimated.usd(),
     /// Operations (at a model: calls) whose cost is unknown and not in `cost_usd`.
-    pub cost_unknown_requests: u64,
+    pub cost_unknown_requests: u64 = cell.cost.unknown,
     /// Latency; null where none is known.
-    pub latency_ms: Option<Latency>,
+    pub latency_ms: Option<Latency> = latency(cell),
 }
 
 fn named<S: serde::Serializer>(
@@ -182,107 +186,112 @@ pub struct UnknownMeter {
     pub calls: u64,
 }
 
-/// The whole report.
-#[derive(Clone, Debug, Serialize)]
-pub struct ReplayReport {
+members! {
+    /// The whole report.
+    #[derive(Clone, Debug, Serialize)]
+    pub struct ReplayReport;
+    /// Draws up the report.
+    pub fn new(scope: Scope, totals: &Totals, names: &Names, bounds: Option<(Instant, Instant)>) {
+        let all = &totals.all;
+    }
     /// The version of this object's layout.
-    pub schema: &'static str,
+    pub schema: &'static str = "pointsman.replay/1",
     /// What the figures are about.
-    pub scope: Scope,
+    pub scope: Scope = scope,
     /// Operations.
-    pub requests: u64,
+    pub requests: u64 = all.requests,
     /// Calls to models.
-    pub attempts: u64,
+    pub attempts: u64 = all.attempts,
     /// Calls that were not made, as a breaker, a quota or a limit stood before them.
-    pub not_made: u64,
+    pub not_made: u64 = all.not_made,
     /// Lines that could not be used.
-    pub skipped_lines: u64,
+    pub skipped_lines: u64 = 0,
     /// The first of them, with reasons.
-    pub skipped: Vec<String>,
+    pub skipped: Vec<String> = Vec::new(),
     /// Why sound entries were passed over (no model calls, answers told again), and how many for each reason.
-    pub passed_over: BTreeMap<String, u64>,
+    pub passed_over: BTreeMap<String, u64> = BTreeMap::new(),
     /// The first request's moment.
-    pub first_at: Option<String>,
+    pub first_at: Option<String> = bounds.map(|(first, _)| first.rfc3339()),
     /// The last request's moment.
-    pub last_at: Option<String>,
+    pub last_at: Option<String> = bounds.map(|(_, last)| last.rfc3339()),
     /// How well moments are known: `offset` where the log counts from its own start, `placed` where it tells none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub timing: Option<Undated>,
+    pub timing: Option<Undated> = None,
     /// Files that broke off; what came before in them is counted.
-    pub damaged: Vec<String>,
+    pub damaged: Vec<String> = Vec::new(),
     /// Known and estimated cost in dollars; null where nothing of it is known.
-    pub cost_usd: Option<String>,
+    pub cost_usd: Option<String> = all.cost.usd(),
     /// The part priced from reported tokens.
-    pub cost_known_usd: String,
+    pub cost_known_usd: String = all.cost.known.usd(),
     /// The part priced from assumed or estimated tokens.
-    pub cost_estimated_usd: String,
+    pub cost_estimated_usd: String = all.cost.estimated.usd(),
     /// Half-width of a 95% interval of the estimated part; null where something is estimated and nothing is known of how far
     /// off.
-    pub cost_error_usd: Option<String>,
+    pub cost_error_usd: Option<String> = error_text(all.cost.estimated, all.cost_error()),
     /// Operations whose cost is unknown and not in `cost_usd`.
-    pub cost_unknown_requests: u64,
+    pub cost_unknown_requests: u64 = all.cost.unknown,
     /// What the log's own charges come to; null where it tells none.
-    pub recorded_charges: Option<RecordedCharges>,
+    pub recorded_charges: Option<RecordedCharges> = None,
     /// Whether calls went where policy or key forbid; left out where these forbid nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub constraints: Option<ConstraintCheck>,
+    pub constraints: Option<ConstraintCheck> = None,
     /// Meters that neither the program nor the price book knows; the cost of the calls that tell them is not known.
-    pub unknown_meters: Vec<UnknownMeter>,
+    pub unknown_meters: Vec<UnknownMeter> = Vec::new(),
     /// Models that answer for others and models whose end is near, with the first moment.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub news: Vec<NewsRow>,
+    pub news: Vec<NewsRow> = Vec::new(),
     /// What the baseline model would have cost, over operations where both costs are known or estimated; null where there
     /// are none.
-    pub baseline_usd: Option<String>,
+    pub baseline_usd: Option<String> = (all.comparable > 0).then(|| all.baseline.total().usd()),
     /// `baseline_usd` less the cost of those operations.
-    pub saved_usd: Option<String>,
+    pub saved_usd: Option<String> = (all.comparable > 0).then(|| all.saved().usd()),
     /// How many those operations are.
-    pub compared_requests: u64,
+    pub compared_requests: u64 = all.comparable,
     /// Operations without a single call whose model the log names.
-    pub unnamed_model_requests: u64,
+    pub unnamed_model_requests: u64 = totals.unnamed_model.requests,
     /// Operations that went up the ladder.
-    pub escalated: u64,
+    pub escalated: u64 = all.escalated,
     /// Operations without an answer.
-    pub errors: u64,
+    pub errors: u64 = all.errors,
     /// Operations with at least one estimated call.
-    pub estimated_requests: u64,
+    pub estimated_requests: u64 = all.estimated,
     /// Operations marked as synthetic for a demonstration.
-    pub simulated_requests: u64,
+    pub simulated_requests: u64 = 0,
     /// Operations that the classifier judged.
-    pub classified_requests: u64,
+    pub classified_requests: u64 = 0,
     /// What the policy's limits on streams would have done to the log's streams; left out where it has none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub stream_limits: Vec<StreamLimitRow>,
+    pub stream_limits: Vec<StreamLimitRow> = Vec::new(),
     /// Tokens.
-    pub tokens: Tokens,
+    pub tokens: Tokens = Tokens::from(all),
     /// Latency of operations; null where none is known.
-    pub latency_ms: Option<Latency>,
+    pub latency_ms: Option<Latency> = latency(all),
     /// Mean known quality of the answers (0 to 1), and over how many labels; null without labels.
-    pub quality: Option<String>,
+    pub quality: Option<String> = quality(all.quality, all.labelled),
     /// Operations with a label of the answering model.
-    pub labelled_requests: u64,
+    pub labelled_requests: u64 = all.labelled,
     /// By model.
-    pub by_model: Vec<Row>,
+    pub by_model: Vec<Row> = rows(
+        "model",
+        by(names.models(), &totals.models).chain([(None, &totals.unnamed_model)]),
+    ),
     /// By route.
-    pub by_route: Vec<Row>,
+    pub by_route: Vec<Row> = rows("route", by(names.routes(), &totals.routes)),
     /// By team.
-    pub by_team: Vec<Row>,
+    pub by_team: Vec<Row> = rows("team", by(names.teams(), &totals.teams.0).chain([(None, &totals.teams.1)])),
     /// By project.
-    pub by_project: Vec<Row>,
+    pub by_project: Vec<Row> = rows(
+        "project",
+        by(names.projects(), &totals.projects.0).chain([(None, &totals.projects.1)]),
+    ),
     /// By task class.
-    pub by_task: Vec<Row>,
-}
-
-impl From<&Cell> for Tokens {
-    fn from(cell: &Cell) -> Self {
-        Self {
-            input: cell.tokens.input,
-            cache_read: cell.tokens.cache_read,
-            cache_write: cell.tokens.cache_write(),
-            output: cell.tokens.output,
-            reasoning: cell.tokens.reasoning,
-        }
-    }
+    pub by_task: Vec<Row> = rows(
+        "task",
+        TaskClass::ALL
+            .iter()
+            .zip(&totals.tasks)
+            .map(|(class, cell)| (Some(class.name().to_owned()), cell)),
+    ),
 }
 
 impl From<Percentiles> for Latency {
@@ -303,22 +312,6 @@ pub(crate) fn quality(sum: u64, labelled: u64) -> Option<String> {
     })
 }
 
-fn row(dimension: &'static str, name: Option<String>, cell: &Cell) -> Row {
-    Row {
-        name: (dimension, name),
-        requests: cell.requests,
-        attempts: cell.attempts,
-        not_made: cell.not_made,
-        errors: cell.errors,
-        escalated: cell.escalated,
-        tokens: cell.into(),
-        cost_usd: cell.cost.usd(),
-        cost_estimated_usd: cell.cost.estimated.usd(),
-        cost_unknown_requests: cell.cost.unknown,
-        latency_ms: latency(cell),
-    }
-}
-
 /// Writes the error of an estimate; `None` where there is an estimate and nothing to judge it by.
 pub(crate) fn error_text(estimated: Pico, error: Pico) -> Option<String> {
     (estimated == Pico::ZERO || error != Pico::ZERO).then(|| error.usd())
@@ -328,7 +321,7 @@ pub(crate) fn error_text(estimated: Pico, error: Pico) -> Option<String> {
 fn rows<'a>(dimension: &'static str, cells: impl Iterator<Item = (Option<String>, &'a Cell)>) -> Vec<Row> {
     let mut list: Vec<(Pico, Row)> = cells
         .filter(|(_, cell)| !cell.is_empty())
-        .map(|(name, cell)| (cell.cost.total(), row(dimension, name, cell)))
+        .map(|(name, cell)| (cell.cost.total(), Row::new(dimension, name, cell)))
         .collect();
     crate::units::sort_by(&mut list, |(a_cost, a), (b_cost, b)| {
         b_cost.cmp(a_cost).then(b.requests.cmp(&a.requests)).then_with(|| a.name.1.cmp(&b.name.1))
@@ -341,65 +334,4 @@ fn by<'a>(
     cells: &'a [Cell],
 ) -> impl Iterator<Item = (Option<String>, &'a Cell)> {
     cells.iter().enumerate().map(|(at, cell)| (names.get(at).map(std::string::ToString::to_string), cell))
-}
-
-impl ReplayReport {
-    /// Draws up the report.
-    pub fn new(scope: Scope, totals: &Totals, names: &Names, bounds: Option<(Instant, Instant)>) -> Self {
-        let all = &totals.all;
-        Self {
-            schema: "pointsman.replay/1",
-            scope,
-            requests: all.requests,
-            attempts: all.attempts,
-            not_made: all.not_made,
-            skipped_lines: 0,
-            passed_over: BTreeMap::new(),
-            skipped: Vec::new(),
-            damaged: Vec::new(),
-            first_at: bounds.map(|(first, _)| first.rfc3339()),
-            last_at: bounds.map(|(_, last)| last.rfc3339()),
-            timing: None,
-            cost_usd: all.cost.usd(),
-            cost_known_usd: all.cost.known.usd(),
-            cost_estimated_usd: all.cost.estimated.usd(),
-            cost_error_usd: error_text(all.cost.estimated, all.cost_error()),
-            cost_unknown_requests: all.cost.unknown,
-            recorded_charges: None,
-            constraints: None,
-            unknown_meters: Vec::new(),
-            news: Vec::new(),
-            baseline_usd: (all.comparable > 0).then(|| all.baseline.total().usd()),
-            saved_usd: (all.comparable > 0).then(|| all.saved().usd()),
-            compared_requests: all.comparable,
-            unnamed_model_requests: totals.unnamed_model.requests,
-            escalated: all.escalated,
-            errors: all.errors,
-            estimated_requests: all.estimated,
-            simulated_requests: 0,
-            classified_requests: 0,
-            stream_limits: Vec::new(),
-            tokens: all.into(),
-            latency_ms: latency(all),
-            quality: quality(all.quality, all.labelled),
-            labelled_requests: all.labelled,
-            by_model: rows(
-                "model",
-                by(names.models(), &totals.models).chain([(None, &totals.unnamed_model)]),
-            ),
-            by_route: rows("route", by(names.routes(), &totals.routes)),
-            by_team: rows("team", by(names.teams(), &totals.teams.0).chain([(None, &totals.teams.1)])),
-            by_project: rows(
-                "project",
-                by(names.projects(), &totals.projects.0).chain([(None, &totals.projects.1)]),
-            ),
-            by_task: rows(
-                "task",
-                TaskClass::ALL
-                    .iter()
-                    .zip(&totals.tasks)
-                    .map(|(class, cell)| (Some(class.name().to_owned()), cell)),
-            ),
-        }
-    }
 }

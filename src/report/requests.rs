@@ -65,95 +65,79 @@ pub struct RequestRow<'a> {
     pub known_part_usd: Option<String>,
 }
 
-const HEADS: [&str; 25] = [
-    "id",
-    "at",
-    "team",
-    "project",
-    "session",
-    "task",
-    "route",
-    ">confidence",
-    "confidence_from",
-    "model",
-    "rung",
-    "status",
-    "escalated",
-    ">calls",
-    ">input",
-    ">cache_read",
-    ">cache_write",
-    ">output",
-    ">latency_ms",
-    ">cost_usd",
-    "cost_kind",
-    ">baseline_usd",
-    "estimated",
-    "simulated",
-    ">known_part_usd",
+/// A column: its head, and what a request has there.
+type Column = (&'static str, fn(&RequestRow<'_>) -> String);
+
+fn text(text: Option<&str>) -> String {
+    text.unwrap_or_default().to_owned()
+}
+
+fn number(n: Option<u64>) -> String {
+    n.map(|n| n.to_string()).unwrap_or_default()
+}
+
+/// All that is known, exact.
+const EXACT: &[Column] = &[
+    ("id", |row| row.id.to_owned()),
+    ("at", |row| row.at.clone()),
+    ("team", |row| text(row.team)),
+    ("project", |row| text(row.project)),
+    ("session", |row| text(row.session)),
+    ("task", |row| row.task.to_owned()),
+    ("route", |row| row.route.to_owned()),
+    (">confidence", |row| number(row.confidence.map(u64::from))),
+    ("confidence_from", |row| row.confidence_from.to_owned()),
+    ("model", |row| text(row.model)),
+    ("rung", |row| text(row.rung)),
+    ("status", |row| row.status.to_owned()),
+    ("escalated", |row| row.escalated.to_string()),
+    (">calls", |row| row.calls.to_string()),
+    (">input", |row| number(row.input)),
+    (">cache_read", |row| number(row.cache_read)),
+    (">cache_write", |row| number(row.cache_write)),
+    (">output", |row| number(row.output)),
+    (">latency_ms", |row| number(row.latency_ms)),
+    (">cost_usd", |row| text(row.cost_usd.as_deref())),
+    ("cost_kind", |row| row.cost_kind.to_owned()),
+    (">baseline_usd", |row| text(row.baseline_usd.as_deref())),
+    ("estimated", |row| row.estimated.to_string()),
+    ("simulated", |row| row.simulated.to_string()),
+    (">known_part_usd", |row| text(row.known_part_usd.as_deref())),
 ];
 
-const PEOPLE: [&str; 11] =
-    ["at", "id", "team", "task", ">conf", "model", "status", ">in", ">out", ">latency", ">cost"];
+fn or_dash(text: Option<&str>) -> String {
+    text.unwrap_or("-").to_owned()
+}
 
-impl RequestRow<'_> {
-    fn exact(&self) -> Vec<String> {
-        let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
-        let number = |n: Option<u64>| n.map(|n| n.to_string()).unwrap_or_default();
-        vec![
-            self.id.to_owned(),
-            self.at.clone(),
-            text(self.team),
-            text(self.project),
-            text(self.session),
-            self.task.to_owned(),
-            self.route.to_owned(),
-            number(self.confidence.map(u64::from)),
-            self.confidence_from.to_owned(),
-            text(self.model),
-            text(self.rung),
-            self.status.to_owned(),
-            self.escalated.to_string(),
-            self.calls.to_string(),
-            number(self.input),
-            number(self.cache_read),
-            number(self.cache_write),
-            number(self.output),
-            number(self.latency_ms),
-            self.cost_usd.clone().unwrap_or_default(),
-            self.cost_kind.to_owned(),
-            self.baseline_usd.clone().unwrap_or_default(),
-            self.estimated.to_string(),
-            self.simulated.to_string(),
-            self.known_part_usd.clone().unwrap_or_default(),
-        ]
-    }
+fn counted(n: Option<u64>) -> String {
+    n.map_or_else(|| "-".to_owned(), count)
+}
 
-    fn for_people(&self) -> Vec<String> {
-        let text = |text: Option<&str>| text.unwrap_or("-").to_owned();
-        let number = |n: Option<u64>| n.map_or_else(|| "-".to_owned(), count);
-        let prompt = [self.input, self.cache_read, self.cache_write]
-            .into_iter()
-            .try_fold(0, |sum: u64, part| part.map(|part| sum.saturating_add(part)));
-        let about = if self.cost_kind == "estimated" { "~" } else { "" };
-        vec![
-            self.at.clone(),
-            self.id.to_owned(),
-            text(self.team),
-            self.task.to_owned(),
-            number(self.confidence.map(u64::from)),
-            text(self.model),
-            format!("{}{}", self.status, if self.escalated { ", escalated" } else { "" }),
-            number(prompt),
-            number(self.output),
-            self.latency_ms.map_or_else(|| "-".to_owned(), |ms| format!("{} ms", count(ms))),
-            match (&self.cost_usd, &self.known_part_usd) {
-                (Some(usd), _) => format!("{about}{}", dollars_rounded(usd)),
-                (None, Some(part)) => format!("{} + unknown", dollars_rounded(part)),
-                (None, None) => "unknown".to_owned(),
-            },
-        ]
-    }
+/// What people look at.
+const PEOPLE: &[Column] = &[
+    ("at", |row| row.at.clone()),
+    ("id", |row| row.id.to_owned()),
+    ("team", |row| or_dash(row.team)),
+    ("task", |row| row.task.to_owned()),
+    (">conf", |row| counted(row.confidence.map(u64::from))),
+    ("model", |row| or_dash(row.model)),
+    ("status", |row| format!("{}{}", row.status, if row.escalated { ", escalated" } else { "" })),
+    (">in", |row| {
+        let parts = [row.input, row.cache_read, row.cache_write];
+        counted(parts.into_iter().try_fold(0, |sum: u64, part| part.map(|part| sum.saturating_add(part))))
+    }),
+    (">out", |row| counted(row.output)),
+    (">latency", |row| row.latency_ms.map_or_else(|| "-".to_owned(), |ms| format!("{} ms", count(ms)))),
+    (">cost", |row| match (&row.cost_usd, &row.known_part_usd) {
+        (Some(usd), _) if row.cost_kind == "estimated" => format!("~{}", dollars_rounded(usd)),
+        (Some(usd), _) => dollars_rounded(usd),
+        (None, Some(part)) => format!("{} + unknown", dollars_rounded(part)),
+        (None, None) => "unknown".to_owned(),
+    }),
+];
+
+fn columns(format: Format) -> &'static [Column] {
+    if format == Format::Csv { EXACT } else { PEOPLE }
 }
 
 /// What a list of requests is about.
@@ -206,17 +190,16 @@ impl<W: Write> RequestsWriter<W> {
                 write!(self.out, "{comma}\n{}", safe(&row))?;
                 self.written += 1;
             }
-            Format::Table | Format::Md => self.rows.push(row.for_people()),
-            Format::Csv => self.rows.push(row.exact()),
+            format => self.rows.push(columns(format).iter().map(|(_, cell)| cell(row)).collect()),
         }
         if self.rows.len() >= BATCH && self.format != Format::Table { self.flush() } else { Ok(()) }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let heads: &[&str] = if self.format == Format::Csv { &HEADS } else { &PEOPLE };
+        let heads: Vec<&'static str> = columns(self.format).iter().map(|(head, _)| *head).collect();
         let first = self.written == 0;
         self.written += self.rows.len() as u64;
-        let mut sheet = Sheet::new("", heads);
+        let mut sheet = Sheet::new("", &heads);
         sheet.rows = std::mem::take(&mut self.rows);
         let text = render(&[sheet], self.format);
         // The heads stand above the first stretch only.
@@ -318,8 +301,11 @@ mod tests {
     #[test]
     fn what_is_known_of_an_unknown_cost_is_shown_with_it() {
         let row = RequestRow { known_part_usd: Some("0.0028".to_owned()), ..row("r-1") };
-        assert_eq!(row.for_people().last().unwrap(), "$0.002800 + unknown");
-        assert_eq!(row.exact().last().unwrap(), "0.0028");
-        assert_eq!(row.exact()[HEADS.iter().position(|head| *head == ">cost_usd").unwrap()], "");
+        let told = |columns: &[Column], named: &str| {
+            columns.iter().find(|(head, _)| *head == named).map(|(_, cell)| cell(&row)).unwrap()
+        };
+        assert_eq!(told(PEOPLE, ">cost"), "$0.002800 + unknown");
+        assert_eq!(told(EXACT, ">known_part_usd"), "0.0028");
+        assert_eq!(told(EXACT, ">cost_usd"), "");
     }
 }

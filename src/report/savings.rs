@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::sheet::{Format, Sheet, render};
 use super::text::{count, dollars_rounded};
 use crate::savings::{Against, Interval, Line, Measured, Savings};
-use crate::units::{Names, Pico, RouteTag};
+use crate::units::{Names, Pico, RouteTag, members};
 
 /// What a report on savings is about.
 #[derive(Clone, Debug, Serialize)]
@@ -52,53 +52,33 @@ impl IntervalRow {
     }
 }
 
-#[derive(Clone, Debug, Serialize)]
-struct HoldoutRow {
-    held_requests: u64,
-    routed_requests: u64,
-    held_sessions: u64,
-    routed_sessions: u64,
-    cost_unknown_requests: u64,
-    held_usd: String,
-    routed_usd: String,
+members! {
+    #[derive(Clone, Debug, Serialize)]
+    struct HoldoutRow;
+    fn new(found: &Measured) {}
+    held_requests: u64 = found.split.0,
+    routed_requests: u64 = found.split.1,
+    held_sessions: u64 = found.sessions.0,
+    routed_sessions: u64 = found.sessions.1,
+    cost_unknown_requests: u64 = found.unknown,
+    held_usd: String = found.cost.0.usd(),
+    routed_usd: String = found.cost.1.usd(),
     /// What routing saved on the routed requests; null where there are too few sessions to say.
-    saved_usd: Option<String>,
-    interval: Option<IntervalRow>,
+    saved_usd: Option<String> = found.saved.map(|(saved, _)| saved.usd()),
+    interval: Option<IntervalRow> = found.saved.map(|(_, interval)| IntervalRow::new(interval, SESSIONS)),
 }
 
-/// What routing saved.
-#[derive(Clone, Debug, Serialize)]
-pub struct SavingsReport {
-    schema: &'static str,
-    #[serde(flatten)]
-    scope: SavingsScope,
-    /// `model` or `most-expensive`.
-    against: &'static str,
-    baseline: Vec<ModelRow>,
-    requests: u64,
-    compared_requests: u64,
-    spend_usd: Option<String>,
-    compared_spend_usd: String,
-    baseline_usd: Option<String>,
-    answers_usd: Option<String>,
-    gross_usd: Option<String>,
-    lines: Vec<LineRow>,
-    net_usd: Option<String>,
-    interval: Option<IntervalRow>,
-    holdout: Option<HoldoutRow>,
-}
-
-const LENGTHS: &str = "how lengths of answers that nobody saw may differ, each by itself and by habit";
-const SESSIONS: &str = "how sessions differ";
-
-impl SavingsReport {
+members! {
+    /// What routing saved.
+    #[derive(Clone, Debug, Serialize)]
+    pub struct SavingsReport;
     /// Draws it up.
     pub fn new(
         scope: SavingsScope,
         (against, found): (Against, &Savings),
         holdout: Option<&Measured>,
         names: &Names,
-    ) -> Self {
+    ) {
         let told = found.compared > 0;
         let usd = |amount: Pico| told.then(|| amount.usd());
         let model = |&(tag, model): &(RouteTag, crate::units::ModelId)| ModelRow {
@@ -114,38 +94,33 @@ impl SavingsReport {
             };
             LineRow { name, usd: line.amount().map(Pico::usd), is, why }
         };
-        Self {
-            schema: "pointsman.savings/1",
-            scope,
-            against: match against {
-                Against::Model(_) => "model",
-                Against::MostExpensive => "most-expensive",
-            },
-            baseline: found.models.iter().map(model).collect(),
-            requests: found.requests,
-            compared_requests: found.compared,
-            spend_usd: found.spend.usd(),
-            compared_spend_usd: found.spend_compared.usd(),
-            baseline_usd: usd(found.baseline),
-            answers_usd: usd(found.answers),
-            gross_usd: usd(found.gross()),
-            lines: found.lines.iter().map(line).collect(),
-            net_usd: usd(found.net),
-            interval: found.interval.map(|interval| IntervalRow::new(interval, LENGTHS)),
-            holdout: holdout.map(|found| HoldoutRow {
-                held_requests: found.split.0,
-                routed_requests: found.split.1,
-                held_sessions: found.sessions.0,
-                routed_sessions: found.sessions.1,
-                cost_unknown_requests: found.unknown,
-                held_usd: found.cost.0.usd(),
-                routed_usd: found.cost.1.usd(),
-                saved_usd: found.saved.map(|(saved, _)| saved.usd()),
-                interval: found.saved.map(|(_, interval)| IntervalRow::new(interval, SESSIONS)),
-            }),
-        }
     }
+    schema: &'static str = "pointsman.savings/1",
+    #[serde(flatten)]
+    scope: SavingsScope = scope,
+    /// `model` or `most-expensive`.
+    against: &'static str = match against {
+        Against::Model(_) => "model",
+        Against::MostExpensive => "most-expensive",
+    },
+    baseline: Vec<ModelRow> = found.models.iter().map(model).collect(),
+    requests: u64 = found.requests,
+    compared_requests: u64 = found.compared,
+    spend_usd: Option<String> = found.spend.usd(),
+    compared_spend_usd: String = found.spend_compared.usd(),
+    baseline_usd: Option<String> = usd(found.baseline),
+    answers_usd: Option<String> = usd(found.answers),
+    gross_usd: Option<String> = usd(found.gross()),
+    lines: Vec<LineRow> = found.lines.iter().map(line).collect(),
+    net_usd: Option<String> = usd(found.net),
+    interval: Option<IntervalRow> = found.interval.map(|interval| IntervalRow::new(interval, LENGTHS)),
+    holdout: Option<HoldoutRow> = holdout.map(HoldoutRow::new),
+}
 
+const LENGTHS: &str = "how lengths of answers that nobody saw may differ, each by itself and by habit";
+const SESSIONS: &str = "how sessions differ";
+
+impl SavingsReport {
     /// Writes it as table, CSV or Markdown.
     pub fn text(&self, format: Format) -> String {
         let exact = format == Format::Csv;

@@ -31,6 +31,9 @@ pub struct Sheet {
     pub rows: Vec<Vec<String>>,
 }
 
+/// A column: its head, and what it says of a thing.
+pub type Column<'c, T> = (&'static str, &'c dyn Fn(&T) -> String);
+
 impl Sheet {
     /// Starts a sheet.
     pub fn new(title: impl Into<String>, heads: &[&'static str]) -> Self {
@@ -41,6 +44,20 @@ impl Sheet {
     pub fn by(title: impl Into<String>, by: &[String], heads: &[&'static str]) -> Self {
         let heads = by.iter().cloned().map(Cow::Owned).chain(heads.iter().copied().map(Cow::Borrowed));
         Self { title: title.into(), heads: heads.collect(), rows: Vec::new() }
+    }
+
+    /// Starts one with a row for each of some things: each column has its head, and what it says of a thing.
+    pub fn of<T>(
+        title: impl Into<String>,
+        things: impl IntoIterator<Item = T>,
+        columns: &[Column<'_, T>],
+    ) -> Self {
+        let heads: Vec<&'static str> = columns.iter().map(|(head, _)| *head).collect();
+        let mut sheet = Self::new(title, &heads);
+        for thing in things {
+            sheet.push(columns.iter().map(|(_, cell)| cell(&thing)).collect());
+        }
+        sheet
     }
 
     /// Adds a row.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 
+use super::figures::{self, By, Cell, Figures};
 use super::parquet::{Column, parquet};
 use super::sheet::{Format, Sheet, render};
 use super::text::{cost, count, dollars_rounded};
@@ -44,7 +45,7 @@ pub struct SpendScope {
 #[derive(Clone, Debug)]
 pub struct SpendRow {
     /// Dimensions and their values; an empty value is not named.
-    pub by: Vec<(Arc<str>, String)>,
+    pub by: By,
     /// The sums.
     pub sums: SpendCell,
 }
@@ -61,73 +62,37 @@ pub struct SpendReport {
     pub rows: Vec<SpendRow>,
 }
 
-/// The columns of figures.
-const FIGURES: [&str; 19] = [
-    "requests",
-    "calls",
-    "failed_calls",
-    "input",
-    "cache_read",
-    "cache_write_5m",
-    "cache_write_1h",
-    "output",
-    "reasoning",
-    "tokens_unknown_calls",
-    "cost_usd",
-    "cost_known_usd",
-    "cost_estimated_usd",
-    "cost_unknown_requests",
-    "cost_unknown_calls",
-    "as_charged_usd",
-    "as_charged_requests",
-    "baseline_usd",
-    "saved_usd",
-];
-
-enum Cell {
-    Count(u64),
-    Usd(Option<Pico>),
-}
-
 impl SpendRow {
-    fn figures(&self) -> [Cell; FIGURES.len()] {
+    fn figures(&self) -> Figures {
         let SpendCell { tokens, cost, charged, .. } = &self.sums;
         let amount = |sum: &CostSum| (!sum.is_unknown()).then(|| sum.total());
+        let charged = Some(charged).filter(|_| self.sums.charged_requests > 0).and_then(amount);
         let compared = |amount: Pico| (self.sums.comparable > 0).then_some(amount);
-        [
-            Cell::Count(self.sums.requests),
-            Cell::Count(self.sums.calls),
-            Cell::Count(self.sums.failed),
-            Cell::Count(tokens.input),
-            Cell::Count(tokens.cache_read),
-            Cell::Count(tokens.write_5m),
-            Cell::Count(tokens.write_1h),
-            Cell::Count(tokens.output),
-            Cell::Count(tokens.reasoning),
-            Cell::Count(self.sums.tokens_unknown),
-            Cell::Usd(amount(cost)),
-            Cell::Usd(Some(cost.known)),
-            Cell::Usd(Some(cost.estimated)),
-            Cell::Count(cost.unknown),
-            Cell::Count(self.sums.unknown_calls),
-            Cell::Usd((self.sums.charged_requests > 0).then(|| amount(charged)).flatten()),
-            Cell::Count(self.sums.charged_requests),
-            Cell::Usd(compared(self.sums.baseline)),
-            Cell::Usd(compared(self.sums.baseline - self.sums.compared)),
+        vec![
+            ("requests", Cell::Count(self.sums.requests)),
+            ("calls", Cell::Count(self.sums.calls)),
+            ("failed_calls", Cell::Count(self.sums.failed)),
+            ("input", Cell::Count(tokens.input)),
+            ("cache_read", Cell::Count(tokens.cache_read)),
+            ("cache_write_5m", Cell::Count(tokens.write_5m)),
+            ("cache_write_1h", Cell::Count(tokens.write_1h)),
+            ("output", Cell::Count(tokens.output)),
+            ("reasoning", Cell::Count(tokens.reasoning)),
+            ("tokens_unknown_calls", Cell::Count(self.sums.tokens_unknown)),
+            ("cost_usd", Cell::Usd(amount(cost))),
+            ("cost_known_usd", Cell::Usd(Some(cost.known))),
+            ("cost_estimated_usd", Cell::Usd(Some(cost.estimated))),
+            ("cost_unknown_requests", Cell::Count(cost.unknown)),
+            ("cost_unknown_calls", Cell::Count(self.sums.unknown_calls)),
+            ("as_charged_usd", Cell::Usd(charged)),
+            ("as_charged_requests", Cell::Count(self.sums.charged_requests)),
+            ("baseline_usd", Cell::Usd(compared(self.sums.baseline))),
+            ("saved_usd", Cell::Usd(compared(self.sums.baseline - self.sums.compared))),
         ]
-    }
-
-    fn exact(&self) -> Vec<String> {
-        let figures = self.figures().map(|cell| match cell {
-            Cell::Count(count) => count.to_string(),
-            Cell::Usd(usd) => usd.map(Pico::usd).unwrap_or_default(),
-        });
-        self.by.iter().map(|(_, value)| value.clone()).chain(figures).collect()
     }
 
     fn for_people(&self) -> Vec<String> {
         let SpendCell { tokens, cost: sum, .. } = &self.sums;
-        let named = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
         let about = if sum.estimated == Pico::ZERO { "" } else { "~" };
         let some = |count_of: u64| if count_of == 0 { String::new() } else { count(count_of) };
         let charged = (self.sums.charged_requests > 0).then(|| sum_text(&self.sums.charged));
@@ -143,7 +108,7 @@ impl SpendRow {
             some(sum.unknown),
             charged.unwrap_or_default(),
         ];
-        self.by.iter().map(|(_, value)| named(value)).chain(figures).collect()
+        figures::for_people(&self.by, figures)
     }
 }
 
@@ -154,15 +119,7 @@ fn sum_text(sum: &CostSum) -> String {
 impl Serialize for SpendRow {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        for (name, value) in &self.by {
-            map.serialize_entry(name, &(!value.is_empty()).then_some(value))?;
-        }
-        for (name, cell) in FIGURES.iter().zip(self.figures()) {
-            match cell {
-                Cell::Count(count) => map.serialize_entry(name, &count)?,
-                Cell::Usd(usd) => map.serialize_entry(name, &usd.map(Pico::usd))?,
-            }
-        }
+        figures::write(&mut map, &self.by, &self.figures())?;
         map.end()
     }
 }
@@ -221,9 +178,8 @@ impl SpendReport {
     /// Writes it as table, CSV or Markdown.
     pub fn text(&self, format: Format) -> String {
         if format == Format::Csv {
-            let mut sheet = Sheet::by("", &self.scope.by, &FIGURES);
-            sheet.rows.extend(self.rows.iter().map(SpendRow::exact));
-            return render(&[sheet], format);
+            let rows = self.rows.iter().map(|row| (row.by.clone(), row.figures()));
+            return render(&[figures::sheet(&self.scope.by, &self.total.figures(), rows)], format);
         }
         let mut text = render(&[self.sheet()], format);
         for remark in self.remarks() {
@@ -246,15 +202,12 @@ impl SpendReport {
         });
         let mut columns: Vec<(String, Column)> = by.collect();
         let first = columns.len();
-        for cell in self.total.figures() {
-            let name = FIGURES.get(columns.len() - first).copied().unwrap_or_default().to_owned();
-            columns.push(match cell {
-                Cell::Count(_) => (name, Column::Count(Vec::new())),
-                Cell::Usd(_) => (name, Column::Usd(Vec::new())),
-            });
-        }
+        columns.extend(self.total.figures().into_iter().map(|(name, cell)| match cell {
+            Cell::Count(_) => (name.to_owned(), Column::Count(Vec::new())),
+            Cell::Usd(_) => (name.to_owned(), Column::Usd(Vec::new())),
+        }));
         for row in &self.rows {
-            for ((_, column), cell) in columns.iter_mut().skip(first).zip(row.figures()) {
+            for ((_, column), (_, cell)) in columns.iter_mut().skip(first).zip(row.figures()) {
                 match (column, cell) {
                     (Column::Count(values), Cell::Count(count)) => values.push(Some(count)),
                     (Column::Usd(values), Cell::Usd(amount)) => values.push(amount),
@@ -281,10 +234,7 @@ impl SpendReport {
         ];
         let mut sheet = Sheet::by(self.title(), &self.scope.by, &heads);
         sheet.rows.extend(self.rows.iter().map(SpendRow::for_people));
-        let names = self.scope.by.iter().enumerate().map(|(at, _)| if at == 0 { "all" } else { "" });
-        let mut total: Vec<String> = names.map(str::to_owned).collect();
-        total.extend(self.total.for_people());
-        sheet.push(total);
+        sheet.push(figures::whole(&self.scope.by, self.total.for_people()));
         sheet
     }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::replay::{
     ConstraintCheck, Latency, NewsRow, RecordedCharges, ReplayReport, Row, StreamLimitRow, UnknownMeter,
 };
-use super::sheet::{Format, Sheet, render};
+use super::sheet::{Column, Format, Sheet, render};
 use crate::units::counted;
 
 /// Writes the report as table, CSV or Markdown.
@@ -46,16 +46,21 @@ pub fn replay_text(report: &ReplayReport, format: Format) -> String {
 }
 
 fn stream_limits(rows: &[StreamLimitRow]) -> Sheet {
-    let heads = ["route", "limit", ">would have cut", ">of streams", ">not told by the log"];
-    let mut sheet = Sheet::new("Limits on streams", &heads);
-    for row in rows {
-        let limit = match row.limit {
-            "tokens_per_second" => format!("{} {}", row.limit, row.value),
-            limit => format!("{limit} {} ms", row.value),
-        };
-        sheet.push(vec![row.route.clone(), limit, count(row.cut), count(row.streams), count(row.unknown)]);
-    }
-    sheet
+    let limit = |row: &StreamLimitRow| match row.limit {
+        "tokens_per_second" => format!("{} {}", row.limit, row.value),
+        limit => format!("{limit} {} ms", row.value),
+    };
+    Sheet::of(
+        "Limits on streams",
+        rows,
+        &[
+            ("route", &|row| row.route.clone()),
+            ("limit", &|row| limit(row)),
+            (">would have cut", &|row| count(row.cut)),
+            (">of streams", &|row| count(row.streams)),
+            (">not told by the log", &|row| count(row.unknown)),
+        ],
+    )
 }
 
 fn broken(check: &ConstraintCheck) -> Sheet {
@@ -244,78 +249,32 @@ fn dimension(title: &str, rows: &[Row]) -> Sheet {
     let of_calls = title == "By model";
     let errors = if of_calls { ">failed calls" } else { ">failed" };
     let unknown = if of_calls { ">unknown calls" } else { ">unknown" };
-    let mut heads = vec![
-        "name",
-        ">requests",
-        ">cost",
-        unknown,
-        ">input",
-        ">cache read",
-        ">cache write",
-        ">output",
-        ">p50",
-        ">p95",
-        ">p99",
-        ">escalated",
-        errors,
+    let about = |row: &Row| if row.cost_estimated_usd == "0" { "" } else { "~" };
+    let some = |n: u64| if n == 0 { String::new() } else { count(n) };
+    let columns: &[Column<'_, &Row>] = &[
+        ("name", &|row| row.name.1.clone().unwrap_or_else(|| "-".into())),
+        (">requests", &|row| count(row.requests)),
+        (">cost", &|row| format!("{}{}", about(row), cost(row.cost_usd.as_deref()))),
+        (unknown, &|row| some(row.cost_unknown_requests)),
+        (">input", &|row| count(row.tokens.input)),
+        (">cache read", &|row| count(row.tokens.cache_read)),
+        (">cache write", &|row| count(row.tokens.cache_write)),
+        (">output", &|row| count(row.tokens.output)),
+        (">p50", &|row| millis(row.latency_ms.as_ref(), |l| l.p50)),
+        (">p95", &|row| millis(row.latency_ms.as_ref(), |l| l.p95)),
+        (">p99", &|row| millis(row.latency_ms.as_ref(), |l| l.p99)),
+        (">escalated", &|row| count(row.escalated)),
+        (errors, &|row| count(row.errors)),
+        (">not made", &|row| count(row.not_made)),
     ];
     // Few logs have calls that were never made.
-    let not_made = rows.iter().any(|row| row.not_made > 0);
-    heads.extend(not_made.then_some(">not made"));
-    let mut sheet = Sheet::new(title, &heads);
-    for row in rows {
-        let latency = row.latency_ms.as_ref();
-        let mut cells = vec![
-            row.name.1.clone().unwrap_or_else(|| "-".into()),
-            count(row.requests),
-            format!(
-                "{}{}",
-                if row.cost_estimated_usd == "0" { "" } else { "~" },
-                cost(row.cost_usd.as_deref())
-            ),
-            if row.cost_unknown_requests == 0 { String::new() } else { count(row.cost_unknown_requests) },
-            count(row.tokens.input),
-            count(row.tokens.cache_read),
-            count(row.tokens.cache_write),
-            count(row.tokens.output),
-            millis(latency, |l| l.p50),
-            millis(latency, |l| l.p95),
-            millis(latency, |l| l.p99),
-            count(row.escalated),
-            count(row.errors),
-        ];
-        cells.extend(not_made.then(|| count(row.not_made)));
-        sheet.push(cells);
-    }
-    sheet
+    let left_out = usize::from(rows.iter().all(|row| row.not_made == 0));
+    Sheet::of(title, rows, columns.get(..columns.len() - left_out).unwrap_or(columns))
 }
 
 fn flat(report: &ReplayReport) -> Sheet {
-    let mut sheet = Sheet::new(
-        "",
-        &[
-            "dimension",
-            "name",
-            "requests",
-            "attempts",
-            "failed_requests",
-            "failed_calls",
-            "escalated",
-            "input",
-            "cache_read",
-            "cache_write",
-            "output",
-            "cost_usd",
-            "cost_estimated_usd",
-            "cost_unknown_requests",
-            "latency_p50_ms",
-            "latency_p95_ms",
-            "latency_p99_ms",
-            "not_made",
-        ],
-    );
-    let latency = |latency: Option<&Latency>, pick: fn(&Latency) -> u64| {
-        latency.map(|l| pick(l).to_string()).unwrap_or_default()
+    let latency = |row: &Row, pick: fn(&Latency) -> u64| {
+        row.latency_ms.as_ref().map(|l| pick(l).to_string()).unwrap_or_default()
     };
     let all = Row {
         name: ("all", None),
@@ -332,29 +291,32 @@ fn flat(report: &ReplayReport) -> Sheet {
     };
     let dimensions =
         [&report.by_model, &report.by_route, &report.by_team, &report.by_project, &report.by_task];
-    for row in std::iter::once(&all).chain(dimensions.into_iter().flatten()) {
-        let ms = row.latency_ms.as_ref();
-        sheet.push(vec![
-            row.name.0.into(),
-            row.name.1.clone().unwrap_or_default(),
-            row.requests.to_string(),
-            row.attempts.to_string(),
-            // A model's failures are calls; elsewhere they are requests that ended without an answer.
-            if row.name.0 == "model" { String::new() } else { row.errors.to_string() },
-            if row.name.0 == "model" { row.errors.to_string() } else { String::new() },
-            row.escalated.to_string(),
-            row.tokens.input.to_string(),
-            row.tokens.cache_read.to_string(),
-            row.tokens.cache_write.to_string(),
-            row.tokens.output.to_string(),
-            row.cost_usd.clone().unwrap_or_default(),
-            row.cost_estimated_usd.clone(),
-            row.cost_unknown_requests.to_string(),
-            latency(ms, |l| l.p50),
-            latency(ms, |l| l.p95),
-            latency(ms, |l| l.p99),
-            row.not_made.to_string(),
-        ]);
-    }
-    sheet
+    // A model's failures are calls; elsewhere they are requests that ended without an answer.
+    let failed = |row: &Row, of_calls: bool| {
+        if (row.name.0 == "model") == of_calls { row.errors.to_string() } else { String::new() }
+    };
+    Sheet::of(
+        "",
+        std::iter::once(&all).chain(dimensions.into_iter().flatten()),
+        &[
+            ("dimension", &|row| row.name.0.into()),
+            ("name", &|row| row.name.1.clone().unwrap_or_default()),
+            ("requests", &|row| row.requests.to_string()),
+            ("attempts", &|row| row.attempts.to_string()),
+            ("failed_requests", &|row| failed(row, false)),
+            ("failed_calls", &|row| failed(row, true)),
+            ("escalated", &|row| row.escalated.to_string()),
+            ("input", &|row| row.tokens.input.to_string()),
+            ("cache_read", &|row| row.tokens.cache_read.to_string()),
+            ("cache_write", &|row| row.tokens.cache_write.to_string()),
+            ("output", &|row| row.tokens.output.to_string()),
+            ("cost_usd", &|row| row.cost_usd.clone().unwrap_or_default()),
+            ("cost_estimated_usd", &|row| row.cost_estimated_usd.clone()),
+            ("cost_unknown_requests", &|row| row.cost_unknown_requests.to_string()),
+            ("latency_p50_ms", &|row| latency(row, |l| l.p50)),
+            ("latency_p95_ms", &|row| latency(row, |l| l.p95)),
+            ("latency_p99_ms", &|row| latency(row, |l| l.p99)),
+            ("not_made", &|row| row.not_made.to_string()),
+        ],
+    )
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 
+use super::figures::{self, By, Cell, Figures};
 use super::sheet::{Format, Sheet, render};
 use super::text::{count, dollars_rounded};
 use crate::telemetry::UnitCell;
@@ -31,7 +32,7 @@ pub struct UnitScope {
 /// A row: its values, its sums, and who took part in it.
 #[derive(Clone, Debug)]
 pub struct UnitRow {
-    by: Vec<(Arc<str>, String)>,
+    by: By,
     sums: UnitCell,
     /// Of a session: agents and sub-agents. Of an agent: the tools whose results its requests brought.
     within: Vec<UnitRow>,
@@ -47,59 +48,29 @@ pub struct UnitReport {
     rows: Vec<UnitRow>,
 }
 
-const FIGURES: [&str; 14] = [
-    "requests",
-    "sessions",
-    "cost_usd",
-    "cost_unknown_requests",
-    "per_request_usd",
-    "per_1000_usd",
-    "per_session_usd",
-    "per_good_answer_usd",
-    "good_answers",
-    "judged_requests",
-    "failed_requests",
-    "escalation_usd",
-    "retries_usd",
-    "wasted_usd",
-];
-
-enum Cell {
-    Count(u64),
-    Usd(Option<Pico>),
-}
-
 impl UnitRow {
-    fn new(by: Vec<(Arc<str>, String)>, sums: UnitCell) -> Self {
+    fn new(by: By, sums: UnitCell) -> Self {
         Self { by, sums, within: Vec::new() }
     }
 
-    fn figures(&self) -> [Cell; FIGURES.len()] {
+    fn figures(&self) -> Figures {
         let sums = &self.sums;
-        [
-            Cell::Count(sums.requests),
-            Cell::Count(sums.sessions),
-            Cell::Usd((sums.cost.usd().is_some()).then(|| sums.cost.total())),
-            Cell::Count(sums.cost.unknown),
-            Cell::Usd(sums.per_requests(1)),
-            Cell::Usd(sums.per_requests(1000)),
-            Cell::Usd(sums.per_session()),
-            Cell::Usd(sums.per_good()),
-            Cell::Count(sums.good),
-            Cell::Count(sums.judged),
-            Cell::Count(sums.failed),
-            Cell::Usd(Some(sums.escalation)),
-            Cell::Usd(Some(sums.retries)),
-            Cell::Usd(Some(sums.wasted)),
+        vec![
+            ("requests", Cell::Count(sums.requests)),
+            ("sessions", Cell::Count(sums.sessions)),
+            ("cost_usd", Cell::Usd((sums.cost.usd().is_some()).then(|| sums.cost.total()))),
+            ("cost_unknown_requests", Cell::Count(sums.cost.unknown)),
+            ("per_request_usd", Cell::Usd(sums.per_requests(1))),
+            ("per_1000_usd", Cell::Usd(sums.per_requests(1000))),
+            ("per_session_usd", Cell::Usd(sums.per_session())),
+            ("per_good_answer_usd", Cell::Usd(sums.per_good())),
+            ("good_answers", Cell::Count(sums.good)),
+            ("judged_requests", Cell::Count(sums.judged)),
+            ("failed_requests", Cell::Count(sums.failed)),
+            ("escalation_usd", Cell::Usd(Some(sums.escalation))),
+            ("retries_usd", Cell::Usd(Some(sums.retries))),
+            ("wasted_usd", Cell::Usd(Some(sums.wasted))),
         ]
-    }
-
-    fn exact(&self) -> Vec<String> {
-        let figures = self.figures().map(|cell| match cell {
-            Cell::Count(count) => count.to_string(),
-            Cell::Usd(amount) => amount.map(Pico::usd).unwrap_or_default(),
-        });
-        self.by.iter().map(|(_, value)| value.clone()).chain(figures).collect()
     }
 
     fn for_people(&self) -> Vec<String> {
@@ -112,7 +83,6 @@ impl UnitRow {
             )
         };
         let some = |amount: Pico| if amount == Pico::ZERO { "-".to_owned() } else { usd(Some(amount), "") };
-        let named = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
         let cost = sums.cost.usd().is_some().then(|| sums.cost.total());
         let figures = [
             count(sums.requests),
@@ -125,22 +95,14 @@ impl UnitRow {
             some(sums.retries),
             some(sums.wasted),
         ];
-        self.by.iter().map(|(_, value)| named(value)).chain(figures).collect()
+        figures::for_people(&self.by, figures)
     }
 }
 
 impl Serialize for UnitRow {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        for (name, value) in &self.by {
-            map.serialize_entry(name, &(!value.is_empty()).then_some(value))?;
-        }
-        for (name, cell) in FIGURES.iter().zip(self.figures()) {
-            match cell {
-                Cell::Count(count) => map.serialize_entry(name, &count)?,
-                Cell::Usd(amount) => map.serialize_entry(name, &amount.map(Pico::usd))?,
-            }
-        }
+        figures::write(&mut map, &self.by, &self.figures())?;
         if let Some((name, _)) = self.within.first().and_then(|row| row.by.first()) {
             map.serialize_entry(&format!("{name}s"), &self.within)?;
         }
@@ -215,9 +177,8 @@ impl UnitReport {
     /// Writes it as table, CSV or Markdown.
     pub fn text(&self, format: Format) -> String {
         if format == Format::Csv {
-            let mut sheet = Sheet::by("", &self.scope.by, &FIGURES);
-            sheet.rows.extend(self.rows.iter().map(UnitRow::exact));
-            return render(&[sheet], format);
+            let rows = self.rows.iter().map(|row| (row.by.clone(), row.figures()));
+            return render(&[figures::sheet(&self.scope.by, &self.total.figures(), rows)], format);
         }
         let title =
             format!("{} · {} · prices {}", self.scope.logs.join(", "), self.scope.reading, self.scope.prices);
@@ -244,15 +205,7 @@ impl UnitReport {
                 }
             }
         }
-        let mut total: Vec<String> = self
-            .scope
-            .by
-            .iter()
-            .enumerate()
-            .map(|(at, _)| if at == 0 { "all" } else { "" }.to_owned())
-            .collect();
-        total.extend(self.total.for_people());
-        sheet.push(total);
+        sheet.push(figures::whole(&self.scope.by, self.total.for_people()));
         let mut text = render(&[sheet], format);
         if self.total.sums.good == 0 {
             text.push_str("\nno label says that an answer was good, so the cost of one is not known\n");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::evidence::judge;
 use super::{Arms, Judged, Lack, Plan, Seen, Side};
-use crate::units::{Instant, PerMille};
+use crate::units::{Instant, PerMille, named};
 
 /// Answers of this quality or better are acceptable.
 const ACCEPTABLE: u16 = 500;
@@ -63,11 +63,7 @@ pub enum Order {
     Back,
 }
 
-impl Order {
-    /// Every order, with its word.
-    pub const ALL: [(&'static str, Self); 4] =
-        [("hold", Self::Hold), ("go", Self::Go), ("skip", Self::Skip), ("back", Self::Back)];
-}
+named!(Order { Hold = "hold", Go = "go", Skip = "skip", Back = "back" });
 
 /// One rollout.
 #[derive(Clone, Debug)]

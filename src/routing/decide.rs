@@ -2,9 +2,7 @@
 
 use super::adapting::adapt;
 use super::affinity::stay;
-use super::afford::afford;
-use super::guard::{avail, constrain, hold_back, lacking};
-use super::holdout::hold_out;
+use super::guard::{afford, avail, constrain, hold_back, hold_out, lacking};
 use super::in_flight::admit;
 use super::{
     Bar, Check, Circumstance, NO_RUNG, Policy, Route, RouteId, Rungs, Short, Signals, Status, Step, Trail,

@@ -7,10 +7,9 @@ use std::ops::Range;
 
 use rustc_hash::FxHashMap;
 
-use super::holdout::hold_out;
 use super::{
-    Bar, Capability, Circumstance, Effort, Facts, Labels, MAX_RUNGS, Policy, Route, Rung, Rungs, Signals,
-    Step, Trail, match_route,
+    Bar, Capability, Circumstance, Effort, Facts, Labels, MAX_RUNGS, Policy, Route, Rung, Rungs, Short,
+    Signals, Step, Trail, match_route,
 };
 use crate::runaway::Then;
 use crate::units::{Instant, ModelId, PerMille};
@@ -219,6 +218,62 @@ impl Availability {
         down.sort_unstable();
         down
     }
+}
+
+/// Passes a request that was placed on a rung for which budgets have no room on to the next cheaper one that they have room for,
+/// else to one further up; none where it has to be refused.
+pub(super) fn afford(
+    route: &Route,
+    circumstance: &Circumstance,
+    (wanted, open): (u8, Rungs),
+    trail: &mut Trail,
+) -> Option<u8> {
+    if circumstance.over.is_empty() {
+        return Some(wanted);
+    }
+    let short = |at: usize| route.ladder.get(at).and_then(|rung| circumstance.short(rung.known_as));
+    let place = usize::from(wanted);
+    let Some(why) = short(place) else { return Some(wanted) };
+    trail.push(Step::Barred { rung: wanted, why: Bar::Budget(why) });
+    let is_full = |at: usize| route.ladder.get(at).is_some_and(|rung| circumstance.is_full(rung.known_as));
+    let fits = |at: &usize| {
+        open.has(*at)
+            && !is_full(*at)
+            && short(*at).is_none_or(|other| other == Short::Soft && why != Short::Soft)
+    };
+    let cheaper = (0..place).rev().find(fits);
+    let to = match why {
+        Short::Soft => cheaper.unwrap_or(place),
+        Short::Hard => cheaper.or_else(|| (place + 1..route.ladder.len()).find(fits))?,
+        // One that waited, and waited too long where it is so still.
+        Short::Refuse | Short::Queue => return None,
+        // Of escalations alone.
+        Short::Later => place,
+    };
+    let to = u8::try_from(to).ok()?;
+    if to != wanted {
+        trail.push(Step::PassedOn { to });
+    }
+    Some(to)
+}
+
+impl Policy {
+    /// Says whether any of its routes holds sessions out.
+    pub fn holds_out(&self) -> bool {
+        self.routes.iter().any(|route| route.holdout.is_some())
+    }
+}
+
+/// Bars all rungs but the strongest that is left, for a request that is held out.
+pub(super) fn hold_out(route: &Route, circumstance: &Circumstance, open: Rungs, trail: &mut Trail) -> Rungs {
+    if !circumstance.drawn.is_some_and(|drawn| drawn.held) {
+        return open;
+    }
+    let Some(strongest) = open.last() else { return open };
+    (0..route.ladder.len()).filter(|at| *at != strongest && open.has(*at)).fold(open, |left, at| {
+        trail.push(Step::Barred { rung: u8::try_from(at).unwrap_or(u8::MAX), why: Bar::HeldOut });
+        left.without(at)
+    })
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@
 mod adapt;
 mod adapting;
 mod affinity;
-mod afford;
 mod attempt;
 mod canary;
 mod decide;
@@ -17,7 +16,6 @@ mod explore;
 mod exploring;
 mod facts;
 mod guard;
-mod holdout;
 mod in_flight;
 mod limits;
 mod lot;

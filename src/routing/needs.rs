@@ -9,7 +9,7 @@ use super::{Capabilities, Drawn, Labels};
 use crate::bandit::Advice;
 use crate::prompt_cache::Standing;
 use crate::runaway::Then;
-use crate::units::{ModelId, TagsId};
+use crate::units::{ModelId, TagsId, named};
 
 /// What a request asks of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -75,21 +75,12 @@ pub enum Short {
     Later,
 }
 
+// The word stands before the model's name under which a log writes it among what could not be called.
+named!(Short {
+    Soft = "over-soft:", Hard = "over:", Refuse = "over-refuse:", Queue = "over-queue:", Later = "over-later:",
+});
+
 impl Short {
-    /// Every kind, with the word before the model's name under which a log writes it among what could not be called.
-    pub const ALL: [(&'static str, Self); 5] = [
-        ("over-soft:", Self::Soft),
-        ("over:", Self::Hard),
-        ("over-refuse:", Self::Refuse),
-        ("over-queue:", Self::Queue),
-        ("over-later:", Self::Later),
-    ];
-
-    /// Returns that word.
-    pub fn prefix(self) -> &'static str {
-        Self::ALL.iter().find(|(_, one)| *one == self).map_or("", |(word, _)| word)
-    }
-
     /// Reads what a log writes: what kind, and of which model.
     pub fn parse(text: &str) -> Option<(Self, &str)> {
         Self::ALL.iter().find_map(|(word, one)| Some((*one, text.strip_prefix(word)?)))

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Kind;
-use crate::units::Pico;
+use crate::units::{Pico, named};
 
 /// What is done about a runaway.
 #[derive(
@@ -22,20 +22,7 @@ pub enum Then {
     Freeze,
 }
 
-impl Then {
-    /// Every answer, under the name that files use.
-    pub const ALL: [(&'static str, Self); 4] = [
-        ("tell", Self::Tell),
-        ("degrade", Self::Degrade),
-        ("cheapest", Self::Cheapest),
-        ("freeze", Self::Freeze),
-    ];
-
-    /// Returns its name.
-    pub fn name(self) -> &'static str {
-        Self::ALL.iter().find(|(_, one)| *one == self).map_or("", |(name, _)| name)
-    }
-}
+named!(Then { Tell = "tell", Degrade = "degrade", Cheapest = "cheapest", Freeze = "freeze" });
 
 /// What a rule looks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

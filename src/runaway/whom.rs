@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::units::named;
+
 /// What kind of thing is watched or stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
@@ -20,27 +22,9 @@ pub enum Kind {
     Session,
 }
 
-impl Kind {
-    /// Every kind, under the name that files use.
-    pub const ALL: [(&'static str, Self); 6] = [
-        ("all", Self::All),
-        ("team", Self::Team),
-        ("project", Self::Project),
-        ("user", Self::User),
-        ("key", Self::Key),
-        ("session", Self::Session),
-    ];
-
-    /// Returns its name.
-    pub fn name(self) -> &'static str {
-        Self::ALL.iter().find(|(_, one)| *one == self).map_or("", |(name, _)| name)
-    }
-
-    /// Finds one by its name.
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find_map(|(name, one)| (name == word).then_some(one))
-    }
-}
+named!(Kind {
+    All = "all", Team = "team", Project = "project", User = "user", Key = "key", Session = "session",
+});
 
 /// Someone who is watched or stopped.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -63,7 +47,7 @@ impl Whom {
             return Some(Self::all());
         }
         let (kind, name) = text.split_once(' ')?;
-        let kind = Kind::parse(kind).filter(|kind| *kind != Kind::All)?;
+        let kind = Kind::from_name(kind).filter(|kind| *kind != Kind::All)?;
         (!name.is_empty()).then(|| Self { kind, name: name.into() })
     }
 }

@@ -7,8 +7,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 
-use super::Log;
-use super::judged::Judged;
+use super::log::{Judged, Log};
 use crate::bandit::{Advice, Learners, key_of};
 use crate::engine::{advice, learn};
 use crate::outcome::{Evidence, History, Outlook, Settled, routed};

@@ -1,6 +1,6 @@
 //! A log surveyed for what is unlike its past: every operation settled as recorded, and counted in its scopes.
 
-use super::{Log, Reading, settle_one};
+use super::{Log, Reading, settle_all};
 use crate::anomaly::{Incident, Knobs, Scope, Survey, Tally};
 use crate::outcome::{Attempt, Settled};
 use crate::pricing::Cost;
@@ -22,14 +22,12 @@ pub fn survey(log: &Log, knobs: Knobs, slot: Option<Span>) -> Surveyed {
     let ends = log.history.recall(0).zip(log.history.recall(log.len().saturating_sub(1)));
     let whole = ends.map_or(Span::ZERO, |(first, last)| last.operation.at - first.operation.at);
     let mut survey = Survey::new(slot.unwrap_or_else(|| Survey::length_for(whole)), knobs);
-    let (mut settled, mut parts) = (Settled::default(), Vec::new());
-    let outlook = log.outlook();
-    for (index, recalled) in log.history.range(0, log.len()) {
-        let evidence = recalled.evidence();
-        settle_one(&evidence, Reading::Recorded, log.policy_at(index), &outlook, &mut settled);
-        tell(&settled, evidence.operation.team, evidence.operation.project, &mut parts);
+    let mut parts = Vec::new();
+    settle_all(log, Reading::Recorded, &log.spans(), (0, log.len()), |_, evidence, _, settled| {
+        tell(settled, evidence.operation.team, evidence.operation.project, &mut parts);
         survey.add(evidence.operation.at, &parts);
-    }
+        true
+    });
     if let Some((_, last)) = ends {
         // The last slot is over only where the log goes to its end, which nobody knows: it is left out.
         survey.pass(last.operation.at);

@@ -8,12 +8,11 @@ use super::Player;
 use super::difference::{describe_change, same_thresholds};
 use super::following::Waiting;
 use super::growth::Growth;
-use super::judged::Judged;
-use super::log::{LogNote, NoteKind, PolicySpan};
+use super::log::{Judged, PolicySpan};
+use super::notes::LogNote;
 use super::settled::settle_one;
 use super::snapshot::{Change, Play, Reading};
 use super::written::Deed;
-use super::written::price_text;
 use crate::bandit::key_of;
 use crate::engine::{Engine, Event};
 use crate::outcome::{Evidence, Extra, Operation};
@@ -32,7 +31,7 @@ impl Player {
         self.named();
         let held = matches!(self.play, Play::Paused | Play::Ended);
         let Some(live) = &mut self.live else { return };
-        live.fresh = live.fresh.saturating_add(1);
+        live.view.fresh = live.view.fresh.saturating_add(1);
         let fitted = live.growth.learn(&operation, extra.as_ref(), &mut self.log);
         if held && operation.at <= self.clock && live.waiting.len() < MOST_WAITING {
             live.waiting.push(Waiting { id, operation, extra });
@@ -205,12 +204,7 @@ impl Player {
         for engine in live.floors.iter_mut().chain([&mut self.engine]) {
             engine.apply(Event::PricesLoaded(Arc::clone(&self.log.prices)));
         }
-        let note = LogNote {
-            at: change.row.from.unwrap_or(live.now),
-            kind: NoteKind::Price,
-            text: price_text(change),
-            simulated: change.simulated,
-        };
+        let note = LogNote::price(change, live.view.now);
         Growth::note(&mut self.log, note);
         let last = self.log.bounds().map(|(_, last)| last);
         if change.row.from.is_none_or(|from| last.is_some_and(|last| from <= last)) {

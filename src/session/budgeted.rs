@@ -41,8 +41,7 @@ pub fn budgeted(
     let mut settled = Settled::default();
     for (index, recalled) in log.history.range(log.history.start(), log.history.len()) {
         let evidence = recalled.evidence();
-        let span = policies.iter().rev().find(|span| span.from <= index).or(policies.first());
-        let policy = span.map_or(&log.policy, |span| &span.policy);
+        let policy = log.policy_of(policies, index);
         let route = match_route(policy, &evidence.operation.signals());
         recorded(&evidence, policy, route, &outlook, &mut settled);
         fold.count(index, &evidence, &policy.route(route).name, (&settled, &outlook));

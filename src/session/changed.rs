@@ -1,10 +1,7 @@
 //! Why cost changed between two stretches of a log: every operation settled under a reading, and added to its stretch.
 
-use std::sync::Arc;
-
-use super::fold::{any_remembers, walk};
-use super::{Log, PolicySpan, Reading, settle_one};
-use crate::outcome::{Evidence, Settled};
+use super::fold::any_remembers;
+use super::{Log, Reading, settle_all};
 use crate::units::Instant;
 use crate::variance::{Explained, Window, explain};
 
@@ -33,32 +30,22 @@ pub fn compare(
 ) -> Compared {
     let both = [before, after].map(|(from, to)| (log.history.first_at(from), log.history.first_at(to)));
     let mut windows = [Window::default(), Window::default()];
-    let mut settled = Settled::default();
-    let mut take = |index: usize, evidence: &Evidence<'_>, settled: &Settled| {
-        for ((from, to), window) in both.iter().zip(&mut windows) {
-            if (*from..*to).contains(&index) {
-                window.add(evidence, settled, &log.prices);
-            }
-        }
+    let policies = log.spans();
+    // Where policies remember, what a request meets depends on all before it.
+    let read = if reading == Reading::Routed && any_remembers(&policies) {
+        vec![(0, both.iter().map(|(_, to)| *to).max().unwrap_or_default())]
+    } else {
+        stretches(both)
     };
-    let first = PolicySpan { from: 0, policy: Arc::clone(&log.policy) };
-    let policies: Vec<PolicySpan> = std::iter::once(first).chain(log.policies.iter().cloned()).collect();
-    if reading == Reading::Routed && any_remembers(&policies) {
-        // What a request meets depends on all before it.
-        let end = both.iter().map(|(_, to)| *to).max().unwrap_or_default();
-        walk(log, (&policies, end), |index, evidence, _, settled| {
-            take(index, evidence, settled);
+    for stretch in read {
+        settle_all(log, reading, &policies, stretch, |index, evidence, _, settled| {
+            for ((from, to), window) in both.iter().zip(&mut windows) {
+                if (*from..*to).contains(&index) {
+                    window.add(evidence, settled, &log.prices);
+                }
+            }
             true
         });
-        let [before, after] = windows;
-        return Compared { before, after };
-    }
-    for (from, to) in stretches(both) {
-        for (index, recalled) in log.history.range(from, to) {
-            let evidence = recalled.evidence();
-            settle_one(&evidence, reading, log.policy_at(index), &log.outlook(), &mut settled);
-            take(index, &evidence, &settled);
-        }
     }
     let [before, after] = windows;
     Compared { before, after }

@@ -4,7 +4,8 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use super::stream::{One, StreamResult, drive};
+use super::stream::drive;
+use super::streamed::{One, StreamResult};
 use super::{Log, Reading, settle_one};
 use crate::engine::Engine;
 use crate::outcome::{

@@ -1,4 +1,4 @@
-//! The thread behind a live console: lines of the feed and commands in, snapshots out. It sleeps where nothing comes.
+//! The thread that owns a player: commands in, snapshots out, and of a live log the lines of its feed. It sleeps where nothing comes.
 //!
 //! Invariants: a slow console never holds up whoever feeds it for longer than a short queue; at most ten pictures a second
 //! while traffic comes, one a second while only the clock goes on, none once the feed has ended.
@@ -128,7 +128,22 @@ fn now() -> crate::units::Instant {
     crate::units::Instant(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }
 
-/// Starts the threads. `publish` hears of every new picture and answers false when nobody listens any more.
+/// Starts the thread of a replay. `publish` hears of every new picture and answers false when nobody listens any more.
+///
+/// # Errors
+/// Where the system gives no thread.
+pub fn spawn(
+    mut player: Player,
+    mut publish: impl FnMut(Arc<Snapshot>) -> bool + Send + 'static,
+) -> std::io::Result<Worker> {
+    let (commands, inbox) = channel();
+    std::thread::Builder::new().name("session".to_owned()).spawn(move || {
+        run(&mut player, &inbox, None, &mut publish);
+    })?;
+    Ok(Worker::new(commands))
+}
+
+/// Starts the threads of a live log. `publish` hears of every new picture and answers false when nobody listens any more.
 ///
 /// # Errors
 /// Where the system gives no thread.
@@ -152,7 +167,7 @@ pub fn spawn_live(
         let _ = bell.send(Inbox::Fed);
     })?;
     std::thread::Builder::new().name("session".to_owned()).spawn(move || {
-        run(&mut player, &inbox, &fed, control.as_mut(), &mut publish);
+        run(&mut player, &inbox, Some((&fed, control.as_mut())), &mut publish);
     })?;
     Ok(Worker::new(commands))
 }
@@ -160,20 +175,22 @@ pub fn spawn_live(
 fn run(
     player: &mut Player,
     inbox: &Receiver<Inbox>,
-    fed: &Receiver<Feed>,
-    control: &mut dyn LiveControl,
+    mut live: Option<(&Receiver<Feed>, &mut dyn LiveControl)>,
     publish: &mut dyn FnMut(Arc<Snapshot>) -> bool,
 ) {
     let mut last = Instant::now();
     let mut published = last;
     let mut reruns = Reruns::new();
-    let (mut pending, mut closed) = (false, false);
-    player.set_read_only(control.read_only());
-    player.set_owns(control.owns());
+    // The clock of the world is nothing to a replay, as to a feed that has ended.
+    let (mut pending, mut closed) = (false, live.is_none());
+    if let Some((_, control)) = &live {
+        player.tell(|view| (view.read_only, view.owns) = (control.read_only(), control.owns()));
+    }
     loop {
         let playing = player.play_state() == Play::Playing;
         let since = published.elapsed();
         let wait = if playing {
+            // At full speed the machine is the limit; else a look every few milliseconds keeps the clock smooth.
             if player.is_unbounded() {
                 Duration::ZERO
             } else {
@@ -197,31 +214,18 @@ fn run(
         while let Some(message) = next {
             if let Inbox::Command(command) = message {
                 reruns.disturb();
-                obey(player, command, control);
+                if let Some((_, control)) = &mut live {
+                    obey(player, command, *control);
+                } else {
+                    tracing::debug!(?command, "asked");
+                    player.handle(command);
+                }
                 answered = true;
             }
             next = inbox.try_recv().ok();
         }
-        for outgoing in player.take_outgoing() {
-            let Outgoing::Apply { policy, what, undo } = outgoing;
-            let deed = if undo { Deed::Undo(&what) } else { Deed::Change(&what) };
-            let names = player.log().names.clone();
-            if let Err(why) = control.apply(&policy, &names, deed) {
-                player.say(format!("not applied: {why}"));
-            }
-        }
-        let mut taken = 0;
-        while taken < AT_ONCE
-            && let Ok(part) = fed.try_recv()
-        {
-            taken += 1;
-            pending = true;
-            match part {
-                Feed::Closed(_) => closed = true,
-                Feed::Status(_) => closed = false,
-                _ => {}
-            }
-            take(player, part);
+        if let Some((fed, control)) = &mut live {
+            pending |= hear(player, fed, *control, &mut closed);
         }
         if !closed && published.elapsed() >= CLOCK {
             pending |= player.tick(now());
@@ -239,6 +243,31 @@ fn run(
             }
         }
     }
+}
+
+/// Hands on what the player wants done, and takes in what waits in the feed; says whether there was anything.
+fn hear(player: &mut Player, fed: &Receiver<Feed>, control: &mut dyn LiveControl, closed: &mut bool) -> bool {
+    for outgoing in player.take_outgoing() {
+        let Outgoing::Apply { policy, what, undo } = outgoing;
+        let deed = if undo { Deed::Undo(&what) } else { Deed::Change(&what) };
+        let names = player.log().names.clone();
+        if let Err(why) = control.apply(&policy, &names, deed) {
+            player.say(format!("not applied: {why}"));
+        }
+    }
+    let mut taken = 0;
+    while taken < AT_ONCE
+        && let Ok(part) = fed.try_recv()
+    {
+        taken += 1;
+        match part {
+            Feed::Closed(_) => *closed = true,
+            Feed::Status(_) => *closed = false,
+            _ => {}
+        }
+        take(player, part);
+    }
+    taken > 0
 }
 
 /// Gives an order to whoever drives the live traffic, and says why where it cannot be.
@@ -271,12 +300,7 @@ fn obey(player: &mut Player, command: Command, control: &mut dyn LiveControl) {
             order(player, control, |control| control.accept_steering(&limit));
         }
         Command::Drain => control.drain(),
-        Command::Alert(deed) => {
-            match control.read_only().map_or_else(|| control.alert(deed), |why| Err(why.to_string())) {
-                Ok(()) => {}
-                Err(why) => player.say(format!("not done: {why}")),
-            }
-        }
+        Command::Alert(deed) => order(player, control, |control| control.alert(deed)),
         command => player.handle(command),
     }
 }
@@ -286,10 +310,10 @@ fn take(player: &mut Player, part: Feed) {
         Feed::Lines(lines) => player.extend(&lines),
         Feed::Status(status) => player.set_status(status),
         Feed::Skipped(skipped) => player.pass_over(*skipped),
-        Feed::Gap(lines) => player.lose(lines),
-        Feed::Answer(answer) => player.take_answer(answer),
+        Feed::Gap(lines) => player.tell(|view| view.lost = view.lost.saturating_add(lines)),
+        Feed::Answer(answer) => player.tell(|view| view.answer = Some(Arc::new(answer))),
         Feed::Refused(why) => player.say(why.to_string()),
         Feed::Closed(why) => player.close(why),
-        Feed::Again(at) => player.expect_again(at),
+        Feed::Again(at) => player.tell(|view| view.again = Some(at)),
     }
 }

@@ -407,18 +407,13 @@ pub(super) fn walk<'a>(
     let outlook = log.outlook();
     for (index, recalled) in log.history.range(log.history.start(), end) {
         let evidence = recalled.evidence();
-        let Some(policy) = at(policies, index) else { continue };
+        let Some(policy) = PolicySpan::in_force(policies, index) else { continue };
         let (_, settled) = fold.arrive(index, &evidence, policy, &outlook);
         if !take(index, &evidence, policy, settled) {
             return false;
         }
     }
     true
-}
-
-fn at(policies: &[PolicySpan], index: usize) -> Option<&Arc<Policy>> {
-    let span = policies.iter().rev().find(|span| span.from <= index).or(policies.first());
-    span.map(|span| &span.policy)
 }
 
 impl Log {
@@ -430,7 +425,7 @@ impl Log {
         let mut history: History = self.history.clone();
         for (index, recalled) in self.history.range(self.history.start(), self.history.len()) {
             let evidence = recalled.evidence();
-            let Some(policy) = at(policies, index) else { continue };
+            let Some(policy) = PolicySpan::in_force(policies, index) else { continue };
             if index < from {
                 fold.keep(index, &evidence, policy, &outlook);
                 continue;

@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use super::following::{Live, Outgoing};
 use super::growth::Growth;
-use super::log::{LogNote, NoteKind, signal_note};
+use super::notes::LogNote;
 use super::settled::settle_one;
 use super::snapshot::{Play, Reading};
-use super::status::{Answer, LiveStatus, LiveView};
+use super::status::{LiveStatus, LiveView};
 use super::written::deed_of;
-use super::{Ingest, Log, Player, Skipped};
+use super::{Ingest, Log, Player, PolicySpan, Skipped};
 use crate::engine::{Engine, Event};
 use crate::outcome::{History, Profiles};
 use crate::pricing::{PriceBook, PriceTable};
@@ -73,19 +73,10 @@ impl Player {
             floors: [engine(), engine()],
             waiting: Vec::new(),
             started: now,
-            now,
             logs_time,
             held_since: None,
-            rewound: false,
-            fresh: 0,
-            status: Arc::default(),
-            lost: 0,
-            closed: None,
-            again: None,
-            read_only: None,
-            owns: false,
+            view: LiveView { now, ..LiveView::default() },
             outgoing: Vec::new(),
-            answer: None,
         };
         let mut player = Self::new(Arc::new(log), Reading::Recorded, window);
         player.live = Some(Box::new(live));
@@ -99,27 +90,17 @@ impl Player {
         self.live.is_some()
     }
 
+    /// Changes what readers see of the live session; a replay has nothing of the kind.
+    pub fn tell(&mut self, change: impl FnOnce(&mut LiveView)) {
+        if let Some(live) = &mut self.live {
+            change(&mut live.view);
+        }
+    }
+
     /// Takes what the live session says of itself.
     pub fn set_status(&mut self, status: Arc<LiveStatus>) {
-        if let Some(live) = &mut self.live {
-            live.status = status;
-            // Whoever tells its state is there again.
-            (live.closed, live.again) = (None, None);
-        }
-    }
-
-    /// Says why nothing may be changed from here; none where it may.
-    pub fn set_read_only(&mut self, why: Option<Arc<str>>) {
-        if let Some(live) = &mut self.live {
-            live.read_only = why;
-        }
-    }
-
-    /// Says whether leaving the console ends the session.
-    pub fn set_owns(&mut self, owns: bool) {
-        if let Some(live) = &mut self.live {
-            live.owns = owns;
-        }
+        // Whoever tells its state is there again.
+        self.tell(|view| (view.status, view.closed, view.again) = (status, None, None));
     }
 
     /// Takes note of what in a followed log was passed over.
@@ -127,33 +108,12 @@ impl Player {
         Arc::make_mut(&mut self.log).skipped.join(skipped);
     }
 
-    /// Counts lines of the feed that were lost on the way.
-    pub fn lose(&mut self, lines: u64) {
-        if let Some(live) = &mut self.live {
-            live.lost = live.lost.saturating_add(lines);
-        }
-    }
-
     /// Takes note that nothing more will come.
     pub fn close(&mut self, why: Arc<str>) {
-        if let Some(live) = &mut self.live {
-            live.closed.get_or_insert(why);
-            live.again = None;
-        }
-    }
-
-    /// Takes note of when the feed is asked for again.
-    pub fn expect_again(&mut self, at: Instant) {
-        if let Some(live) = &mut self.live {
-            live.again = Some(at);
-        }
-    }
-
-    /// Takes what came of a question.
-    pub fn take_answer(&mut self, answer: Answer) {
-        if let Some(live) = &mut self.live {
-            live.answer = Some(Arc::new(answer));
-        }
+        self.tell(|view| {
+            view.closed.get_or_insert(why);
+            view.again = None;
+        });
     }
 
     /// Returns what is to be done outside.
@@ -169,30 +129,23 @@ impl Player {
     /// Returns the live session as readers see it.
     pub(super) fn live_view(&self) -> Option<LiveView> {
         let live = self.live.as_ref()?;
+        let now = live.view.now;
         Some(LiveView {
-            status: Arc::clone(&live.status),
-            now: if live.logs_time { self.log.bounds().map_or(live.now, |(_, last)| last) } else { live.now },
-            held: live.held_since.map(|since| live.now - since),
-            fresh: live.fresh,
-            rewound: live.rewound,
-            lost: live.lost,
-            closed: live.closed.clone(),
-            again: live.again,
-            read_only: live.read_only.clone(),
-            owns: live.owns,
-            is_log: live.logs_time,
+            now: if live.logs_time { self.log.bounds().map_or(now, |(_, last)| last) } else { now },
+            held: live.held_since.map(|since| now - since),
             fitted: live.growth.fitted,
-            answer: live.answer.clone(),
+            is_log: live.logs_time,
+            ..live.view.clone()
         })
     }
 
     /// Lets the clock go on to a moment; a clock that jumps back is not followed. Says whether there is anything to draw.
     pub fn tick(&mut self, now: Instant) -> bool {
         let Some(live) = &mut self.live else { return false };
-        if now <= live.now {
+        if now <= live.view.now {
             return false;
         }
-        live.now = now;
+        live.view.now = now;
         let (logs_time, held) = (live.logs_time, live.held_since.is_some());
         if self.play == Play::Following {
             if !logs_time {
@@ -260,10 +213,9 @@ impl Player {
             }
             Ok(Entry::Label(late)) => judged.push(*late),
             Ok(Entry::Correction(correction)) => corrected.push(*correction),
-            Ok(Entry::Signal(signal)) => Growth::note(&mut self.log, signal_note(&signal)),
+            Ok(Entry::Signal(signal)) => Growth::note(&mut self.log, LogNote::signal(&signal)),
             Ok(Entry::Note { at, text, simulated }) => {
-                let note = LogNote { at, kind: NoteKind::of(&text), text: text.into_owned(), simulated };
-                Growth::note(&mut self.log, note);
+                Growth::note(&mut self.log, LogNote::told(at, text, simulated));
             }
             Err(skip) => {
                 let skipped = &mut Arc::make_mut(&mut self.log).skipped;
@@ -306,7 +258,7 @@ impl Player {
             }
             let last = self.log.bounds().map_or(self.clock, |(_, last)| last);
             self.clock = match self.live.as_ref().filter(|live| !live.logs_time) {
-                Some(live) => self.clock.max(last).max(live.now),
+                Some(live) => self.clock.max(last).max(live.view.now),
                 None => last,
             };
             self.slide_tail();
@@ -367,9 +319,8 @@ impl Player {
         for (reading, floor) in [Reading::Recorded, Reading::Routed].into_iter().zip(&mut live.floors) {
             for (index, recalled) in log.history.range(from, to) {
                 let evidence = recalled.evidence();
-                let span = policies.iter().rev().find(|span| span.from <= index).or(policies.first());
-                let Some(span) = span else { continue };
-                settle_one(&evidence, reading, &span.policy, &log.outlook(), &mut settled);
+                let Some(policy) = PolicySpan::in_force(policies, index) else { continue };
+                settle_one(&evidence, reading, policy, &log.outlook(), &mut settled);
                 floor.apply(Event::Recorded { evidence, settled: &settled });
             }
             if let Some(span) = policies.iter().rev().find(|span| span.from <= to)
@@ -387,9 +338,8 @@ impl Player {
             && self.play == Play::Following
         {
             self.play = Play::Paused;
-            live.held_since = Some(live.now);
-            live.fresh = 0;
-            live.rewound = false;
+            live.held_since = Some(live.view.now);
+            (live.view.fresh, live.view.rewound) = (0, false);
         }
     }
 
@@ -403,7 +353,7 @@ impl Player {
 
     /// Goes on from where the view is held: to the newest where it was only held, else it plays on.
     pub(super) fn go_on(&mut self) {
-        if self.live.as_ref().is_some_and(|live| live.rewound) && self.head < self.log.len() {
+        if self.live.as_ref().is_some_and(|live| live.view.rewound) && self.head < self.log.len() {
             self.let_in();
             self.play = Play::Playing;
         } else {
@@ -416,8 +366,7 @@ impl Player {
         self.let_in();
         if let Some(live) = &mut self.live {
             live.held_since = None;
-            live.rewound = false;
-            live.fresh = 0;
+            (live.view.fresh, live.view.rewound) = (0, false);
         }
         self.play = Play::Following;
         self.looped = None;
@@ -433,18 +382,16 @@ impl Player {
     pub(super) fn rewind(&mut self) {
         self.hold();
         self.let_in();
-        if let Some(live) = &mut self.live {
-            live.rewound = true;
-        }
+        self.tell(|view| view.rewound = true);
     }
 
     /// Asks for a policy to come into force; says so, or why not.
     pub(super) fn ask_for(&mut self, policy: &Arc<Policy>, what: String, undo: bool) {
         let seen = self.policies.last().map_or(policy.version, |span| span.policy.version);
         let Some(live) = &mut self.live else { return };
-        if let Some(why) = &live.read_only {
+        if let Some(why) = &live.view.read_only {
             self.message = Some(format!("not applied: {why}"));
-        } else if live.closed.is_some() {
+        } else if live.view.closed.is_some() {
             self.message = Some("not applied: the gateway is not connected".to_owned());
         } else {
             self.message = Some(format!("asked for: {what}"));
@@ -459,10 +406,10 @@ impl Player {
         let Some(live) = &self.live else {
             return Some("sending needs a live gateway; this is a replay".to_owned());
         };
-        match (&live.read_only, &live.closed) {
+        match (&live.view.read_only, &live.view.closed) {
             (_, Some(why)) => Some(format!("the gateway is not connected: {why}")),
             (Some(why), None) => Some(why.to_string()),
-            (None, None) if live.status.draining => Some("the gateway is draining".to_owned()),
+            (None, None) if live.view.status.draining => Some("the gateway is draining".to_owned()),
             (None, None) => None,
         }
     }

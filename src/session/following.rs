@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::growth::Growth;
-use super::status::{Answer, LiveStatus};
+use super::status::LiveView;
 use crate::engine::Engine;
 use crate::outcome::{Extra, Operation};
 use crate::routing::Policy;
@@ -40,18 +40,10 @@ pub(super) struct Live {
     pub(super) waiting: Vec<Waiting>,
     /// When this console began; policies of before are not changes seen here.
     pub(super) started: Instant,
-    pub(super) now: Instant,
-    /// Whether the clock on screen stands at the newest entry, not at `now`.
+    /// Whether the clock on screen stands at the newest entry, not at the moment of the world.
     pub(super) logs_time: bool,
     pub(super) held_since: Option<Instant>,
-    pub(super) rewound: bool,
-    pub(super) fresh: u64,
-    pub(super) status: Arc<LiveStatus>,
-    pub(super) lost: u64,
-    pub(super) closed: Option<Arc<str>>,
-    pub(super) again: Option<Instant>,
-    pub(super) read_only: Option<Arc<str>>,
-    pub(super) owns: bool,
+    /// What readers see of it, but for what is worked out when they look.
+    pub(super) view: LiveView,
     pub(super) outgoing: Vec<Outgoing>,
-    pub(super) answer: Option<Arc<Answer>>,
 }

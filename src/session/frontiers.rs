@@ -158,8 +158,7 @@ impl Frontiers {
     }
 
     fn place(&mut self, policy: &Arc<Policy>, route: usize) -> Option<usize> {
-        let is_met = |(met, _): &(Arc<Policy>, _)| Arc::ptr_eq(met, policy) || met == policy;
-        let at = self.met.iter().rposition(is_met).unwrap_or_else(|| {
+        let at = self.met.iter().rposition(|(met, _)| met == policy).unwrap_or_else(|| {
             self.met.push((Arc::clone(policy), vec![None; policy.routes.len()]));
             self.met.len() - 1
         });
@@ -215,11 +214,7 @@ impl Frontiers {
             let then = carried(&setting.route, now, staged);
             let own = setting.route.thresholds();
             // What a route did while it observed stays with it when it is turned on.
-            let is_row = |row: &RouteConsequences| same_names(&row.setting, &setting.route);
-            let place = rows.iter().position(is_row).unwrap_or_else(|| {
-                rows.push(RouteConsequences::none(&setting.route));
-                rows.len() - 1
-            });
+            let row = row_of(&mut rows, &setting.route);
             let histogram = Arc::clone(
                 setting.histogram.get_or_insert_with(|| Arc::new(setting.frontier.histogram().to_vec())),
             );
@@ -231,27 +226,25 @@ impl Frontiers {
             let (frontier, prefix) = setting.parts();
             let applied = frontier.forecast(prefix, &own);
             let changed = (own != then).then(|| frontier.forecast(prefix, &then));
-            if let Some(row) = rows.get_mut(place) {
-                // Where nothing is changed, what was in force stands, caps on calls included.
-                let unchanged = actual.as_ref().filter(|_| !observes).unwrap_or(&applied);
-                let staged = changed.as_ref().unwrap_or(unchanged);
-                row.flips += if observes {
-                    // What would go elsewhere than its client sent it.
-                    staged.requests.saturating_sub(staged.kept)
-                } else {
-                    frontier.flips(&own, &then)
-                };
-                // A route whose requests went by other rules is compared as a whole.
-                let moved = match &actual {
-                    Some(actual) => [actual.spread, staged.spread],
-                    None => prefix.moved(&own, &then),
-                };
-                row.moved.iter_mut().zip(moved).for_each(|(side, more)| side.add(more));
-                row.unsure += frontier.without_confidence();
-                row.staged.join(staged);
-                row.applied.join(actual.as_ref().unwrap_or(&applied));
-                row.add_histogram(histogram);
-            }
+            // Where nothing is changed, what was in force stands, caps on calls included.
+            let unchanged = actual.as_ref().filter(|_| !observes).unwrap_or(&applied);
+            let staged = changed.as_ref().unwrap_or(unchanged);
+            row.flips += if observes {
+                // What would go elsewhere than its client sent it.
+                staged.requests.saturating_sub(staged.kept)
+            } else {
+                frontier.flips(&own, &then)
+            };
+            // A route whose requests went by other rules is compared as a whole.
+            let moved = match &actual {
+                Some(actual) => [actual.spread, staged.spread],
+                None => prefix.moved(&own, &then),
+            };
+            row.moved.iter_mut().zip(moved).for_each(|(side, more)| side.add(more));
+            row.unsure += frontier.without_confidence();
+            row.staged.join(staged);
+            row.applied.join(actual.as_ref().unwrap_or(&applied));
+            row.add_histogram(histogram);
         }
         for row in &mut rows {
             row.explored = self.explored(row, now, staged);
@@ -309,9 +302,7 @@ impl Frontiers {
         }
         if sum.is_empty() { Frontier::new(route).prefix().curve(&route.thresholds(), rung) } else { sum }
     }
-}
 
-impl Frontiers {
     /// Returns the judged requests of a route's rung beside its last one, whatever thresholds were in force.
     pub fn pairs(&self, route: &Route, rung: usize) -> Pairs {
         let mut all = Pairs::default();
@@ -326,6 +317,15 @@ impl Frontiers {
         }
         all
     }
+}
+
+/// Returns the row of a route, an empty one where it has none yet.
+pub(super) fn row_of<'r>(rows: &'r mut Vec<RouteConsequences>, route: &Route) -> &'r mut RouteConsequences {
+    let place = rows.iter().position(|row| row.is_of(route)).unwrap_or_else(|| {
+        rows.push(RouteConsequences::none(route));
+        rows.len() - 1
+    });
+    &mut rows[place]
 }
 
 /// Returns the place that a route's rung has in the same route as another policy has it.

@@ -66,6 +66,7 @@ pub struct Ingest {
     meters: BTreeMap<(String, String), u64>,
     /// How providers' prompt caches work.
     caching: Arc<Rules>,
+    counts_beside: bool,
 }
 
 /// Classifiers of whose opinion a log tells that are named.
@@ -95,7 +96,19 @@ impl Ingest {
             tags: None,
             meters: BTreeMap::new(),
             caching: Arc::default(),
+            counts_beside: false,
         }
+    }
+
+    /// Returns the same taking calls beside the traffic for requests, too: whoever bills knows no difference.
+    #[must_use]
+    pub fn counting_beside(self) -> Self {
+        Self { counts_beside: true, ..self }
+    }
+
+    /// Says whether calls beside the traffic are taken for requests.
+    pub fn counts_beside(&self) -> bool {
+        self.counts_beside
     }
 
     /// Returns the same knowing how providers' prompt caches work.
@@ -176,9 +189,7 @@ impl Ingest {
 
     /// Names the second classifier, where there is one: the one given, else whose opinion the log tells.
     pub fn second_tag(&self) -> Option<String> {
-        let given =
-            self.second.as_ref().map(|second| format!("{} {:08x}", second.name(), second.hash() >> 32));
-        given.or_else(|| {
+        self.second.as_deref().map(tag_of).or_else(|| {
             let hashes: Vec<String> = self.tried.iter().map(|hash| format!("{hash:08x}")).collect();
             (!hashes.is_empty()).then(|| hashes.join(" and "))
         })
@@ -259,7 +270,7 @@ impl Ingest {
 
     /// Names the classifier: its name and the start of its hash.
     pub fn classifier_tag(&self) -> String {
-        format!("{} {:08x}", self.classifier.name(), self.classifier.hash() >> 32)
+        tag_of(&self.classifier)
     }
 
     /// Builds a policy that the log says came into force; none where the operator gave one of their own.
@@ -328,8 +339,7 @@ impl Ingest {
             } else if name.starts_with(STOPPED) {
                 runaway = Then::Freeze;
             } else if let Some(word) = name.strip_prefix(RUNAWAY) {
-                let known = Then::ALL.iter().find(|(known, _)| *known == word).map(|(_, then)| *then);
-                runaway = runaway.max(known.unwrap_or_default());
+                runaway = runaway.max(Then::from_name(word).unwrap_or_default());
             } else if let Some(name) = name.strip_prefix(FULL) {
                 let model = self.names.intern_model(name);
                 full.push(self.names.identity(model));
@@ -513,6 +523,11 @@ impl Ingest {
     }
 }
 
+/// Names a classifier and the start of its hash.
+pub(super) fn tag_of(classifier: &Classifier) -> String {
+    format!("{} {:08x}", classifier.name(), classifier.hash() >> 32)
+}
+
 /// Returns what is known of a request besides its text.
 fn measures(record: &Record<'_>, operation: &Operation) -> Measures {
     Measures {
@@ -525,7 +540,8 @@ fn measures(record: &Record<'_>, operation: &Operation) -> Measures {
     }
 }
 
-fn source_of(basis: Basis) -> ConfidenceSource {
+/// Says where a confidence comes from that a classifier told.
+pub(super) fn source_of(basis: Basis) -> ConfidenceSource {
     match basis {
         Basis::Text => ConfidenceSource::Text,
         Basis::Measures => ConfidenceSource::Measures,

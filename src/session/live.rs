@@ -8,9 +8,7 @@ mod arrival;
 mod asides;
 mod backlog;
 mod beside;
-mod charged;
 mod foresee;
-mod held;
 mod outlet;
 mod prices;
 mod record_of;
@@ -33,6 +31,7 @@ pub use self::outlet::Reader;
 pub use self::spending::Uncounted;
 pub use self::ticket::{Arriving, Called, Dispatch, Follow, Placed, Refusal, Ticket, Wants};
 pub use self::warmth::WarmModel;
+use super::ingest::tag_of;
 use super::reason::why_text;
 pub use super::written::Deed;
 use super::written::{line_of, policy_line};
@@ -377,10 +376,6 @@ impl Live {
     pub fn open(&self) -> usize {
         lock(&self.core).decider.open()
     }
-}
-
-fn tag_of(classifier: &Classifier) -> String {
-    format!("{} {:08x}", classifier.name(), classifier.hash() >> 32)
 }
 
 /// Says what a request asks of whoever serves it. What nobody counted is taken for less rather than more, so that nothing is

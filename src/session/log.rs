@@ -6,20 +6,18 @@ use std::sync::Arc;
 
 use super::ingest::Ingest;
 use super::inserts::Inserts;
-use super::judged::Judged;
 use super::news::News;
+use super::notes::{LogNote, NoteKind, meter_text, recharge_text};
 use super::shadowed::Shadowed;
-use super::strip::StripCell;
-use super::written::{policy_text, price_text};
+use super::written::policy_text;
 use crate::bandit::key_of;
 use crate::classifier::Classifier;
 use crate::outcome::{History, ModelLabel, Outlook, ProfileFit, Profiles, recharge};
-use crate::pricing::{CostSum, PriceBook, PriceTable, Recharge};
+use crate::pricing::{PriceBook, PriceTable, Recharge};
 use crate::prompt_cache::Rules;
 use crate::record::{self, BudgetFiles, Correction, Entry, Skip, SkipKind, Timing};
 use crate::routing::{Circumstances, Policy};
-use crate::runaway::ToldTrip;
-use crate::units::{Instant, Names, Span, counted};
+use crate::units::{Instant, ModelId, Names, PerMille, Span};
 
 /// Profiles are fitted on this many operations from the start, so that a stream and a loaded log rest on the same.
 pub(super) const PROFILED: usize = 65_536;
@@ -129,37 +127,43 @@ pub struct PolicySpan {
     pub policy: Arc<Policy>,
 }
 
-/// What kind of event a note tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoteKind {
-    /// A price changed.
-    Price,
-    /// Another policy came into force.
-    Policy,
-    /// A rule against runaways tripped, or would have.
-    Runaway,
-    /// Somebody wrote something into the log.
-    Note,
-}
-
-impl NoteKind {
-    /// Says what kind of event a text of a log tells.
-    pub fn of(text: &str) -> Self {
-        if ToldTrip::parse(text).is_some() { Self::Runaway } else { Self::Note }
+impl PolicySpan {
+    /// Returns the policy that decides an operation; the first of them decides what stands before it, too.
+    pub(super) fn in_force(spans: &[Self], index: usize) -> Option<&Arc<Policy>> {
+        spans.iter().rev().find(|span| span.from <= index).or(spans.first()).map(|span| &span.policy)
     }
 }
 
-/// Something that happened besides requests.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogNote {
+/// What somebody said of a model's answer after its request had been told, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Judged {
     /// When.
     pub at: Instant,
-    /// What kind.
-    pub kind: NoteKind,
-    /// In one line.
-    pub text: String,
-    /// Whether it was synthetic.
-    pub simulated: bool,
+    /// The request, by the number of its id.
+    pub id: u64,
+    /// The model.
+    pub model: ModelId,
+    /// How good the answer was.
+    pub quality: PerMille,
+}
+
+/// One cell of the strip over the whole log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StripCell {
+    /// Operations.
+    pub requests: u32,
+    /// Operations with a failed attempt.
+    pub errors: u32,
+}
+
+impl StripCell {
+    /// A stretch is marked where at least one in so many requests failed.
+    const TROUBLE: u32 = 12;
+
+    /// Says whether many requests of this stretch had a failed call.
+    pub fn is_trouble(self) -> bool {
+        self.errors > 0 && self.errors.saturating_mul(Self::TROUBLE) >= self.requests
+    }
 }
 
 /// A log in memory. One that was loaded never changes; one that is live grows in copies that share nearly everything.
@@ -238,6 +242,11 @@ impl Log {
         place.checked_sub(1).and_then(|at| self.policies.get(at)).map_or(&self.policy, |span| &span.policy)
     }
 
+    /// Returns the policy of some spans that decides an operation; where there is none, the one to start with.
+    pub(super) fn policy_of<'p>(&'p self, spans: &'p [PolicySpan], index: usize) -> &'p Arc<Policy> {
+        PolicySpan::in_force(spans, index).unwrap_or(&self.policy)
+    }
+
     /// Counts the operations, those that memory let go included.
     pub fn len(&self) -> usize {
         self.history.len()
@@ -292,21 +301,11 @@ impl Log {
                         }
                     }
                     Ok(Entry::Price(change)) => {
-                        notes.push(LogNote {
-                            at: change.row.from.unwrap_or_default(),
-                            kind: NoteKind::Price,
-                            text: price_text(&change),
-                            simulated: change.simulated,
-                        });
+                        notes.push(LogNote::price(&change, Instant::default()));
                         changes.push((ingest.names.intern_model(&change.model), change.row.clone()));
                     }
                     Ok(Entry::Policy(change)) => {
-                        notes.push(LogNote {
-                            at: change.at,
-                            kind: NoteKind::Policy,
-                            text: policy_text(&change),
-                            simulated: false,
-                        });
+                        notes.push(LogNote::new(change.at, NoteKind::Policy, policy_text(&change)));
                         match ingest.policy(&change) {
                             Ok(policy) => policies.extend(policy.map(|policy| (change.at, policy))),
                             Err(error) => {
@@ -318,14 +317,9 @@ impl Log {
                         labels.push((late.at, late.id.to_string(), ingest.label(&late.label)));
                     }
                     Ok(Entry::Correction(correction)) => corrections.push(correction.into_owned()),
-                    Ok(Entry::Signal(signal)) => notes.push(signal_note(&signal)),
+                    Ok(Entry::Signal(signal)) => notes.push(LogNote::signal(&signal)),
                     Ok(Entry::Note { at, text, simulated }) => {
-                        notes.push(LogNote {
-                            at,
-                            kind: NoteKind::of(&text),
-                            text: text.into_owned(),
-                            simulated,
-                        });
+                        notes.push(LogNote::told(at, text, simulated));
                     }
                     Err(skip) => {
                         stop = block.strict_error(&skip);
@@ -418,14 +412,13 @@ impl Log {
         let place = notes.partition_point(|note| note.at <= at);
         let remarks = recharge_text(&log.recharge, &shown_book, reprices).into_iter();
         let remarks = remarks.chain(unknown_meters.iter().map(|(meter, calls)| meter_text(meter, *calls)));
-        let remark = |kind| move |text: String| LogNote { at, kind, text, simulated: false };
+        let remark = |kind| move |text: String| LogNote::new(at, kind, text);
         let undated = undated.map(remark(NoteKind::Note));
         notes.splice(place..place, remarks.map(remark(NoteKind::Price)).chain(undated));
         // A gateway has told of them already.
         let is_new = |text: &String| notes.iter().all(|note| note.text != *text);
         let told = told_by(&log, book).into_iter().filter(|(_, text)| is_new(text));
-        let told: Vec<LogNote> =
-            told.map(|(at, text)| LogNote { at, kind: NoteKind::Price, text, simulated: false }).collect();
+        let told: Vec<LogNote> = told.map(|(at, text)| LogNote::new(at, NoteKind::Price, text)).collect();
         notes.extend(told);
         crate::units::sort_by_key(&mut notes, |note| note.at);
         let loaded = Self {
@@ -554,45 +547,6 @@ impl Log {
     }
 }
 
-/// Says that the given prices make something else of the log's charges; `None` where they do not.
-pub fn recharge_text(recharge: &Recharge, book: &str, reprices: bool) -> Option<String> {
-    let Recharge { requests, differing, charged, priced } = recharge;
-    let what = if reprices {
-        "costs are those of the book, not as charged"
-    } else {
-        "costs are as charged (--reprice takes the book's)"
-    };
-    let unknown = |sum: &CostSum| match sum.unknown {
-        0 => String::new(),
-        unknown => format!(" and {unknown} unknown"),
-    };
-    (*differing > 0).then(|| {
-        format!(
-            "prices {book} disagree with what was charged for {differing} of {}: ${}{} charged, ${}{} by the book; {what}",
-            counted(*requests, "request"),
-            charged.total().usd(),
-            unknown(charged),
-            priced.total().usd(),
-            unknown(priced)
-        )
-    })
-}
-
-/// Says that calls are billed by a meter without a price.
-pub fn meter_text(meter: &str, calls: u64) -> String {
-    format!(
-        "{} billed by `{meter}`, a meter that the price book has no price for: their cost is not known",
-        if calls == 1 { "1 call is".to_owned() } else { format!("{} are", counted(calls, "call")) }
-    )
-}
-
-/// Says that a provider bills by a meter that nobody here knows.
-pub(super) fn billed_by_text(provider: &str, model: &str, meter: &str) -> String {
-    format!(
-        "{provider} bills {model} by `{meter}`, a meter that neither this program nor the price book knows: what such calls cost is not known"
-    )
-}
-
 /// Lists the models of a log that answer for others, and those whose end is near.
 fn told_by(log: &Log, book: &PriceBook) -> Vec<(Instant, String)> {
     let mut news = News::default();
@@ -602,14 +556,4 @@ fn told_by(log: &Log, book: &PriceBook) -> Vec<(Instant, String)> {
         news.see(&evidence);
     }
     news.told(book, &log.prices, &log.names)
-}
-
-/// Writes what a provider said of a model.
-pub(super) fn signal_note(signal: &record::Signal<'_>) -> LogNote {
-    let why = if signal.why.is_empty() { String::new() } else { format!(" ({})", signal.why) };
-    let text = match signal.until {
-        Some(until) => format!("{} cannot be called before {}{why}", signal.model, until.clock()),
-        None => format!("{} can be called again{why}", signal.model),
-    };
-    LogNote { at: signal.at, kind: NoteKind::Note, text, simulated: false }
 }

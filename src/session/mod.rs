@@ -32,13 +32,13 @@ mod frontiers;
 mod growth;
 mod ingest;
 mod inserts;
-mod judged;
 mod limited;
 pub mod listing;
 mod live;
 mod log;
 mod met;
 mod news;
+mod notes;
 mod pace;
 mod parse;
 mod picture;
@@ -69,8 +69,8 @@ mod spending;
 mod status;
 mod steering;
 mod stream;
+mod streamed;
 mod stretch;
-mod strip;
 mod study;
 mod sureness;
 mod switching;
@@ -79,7 +79,6 @@ mod tried;
 mod trying;
 mod view;
 mod wanted;
-mod warm_at;
 mod warmed;
 mod whatif;
 mod whose;
@@ -104,22 +103,20 @@ pub use constraints::{Broken, Constraints};
 pub use drifted::{Drifted, drifted, first_half};
 pub use events::LogEvents;
 pub use explain::{Answered, Explanation, cost_text, cost_text_of, explain, tokens_text};
-pub use feed::{Feed, LiveControl, spawn_live};
+pub use feed::{Feed, LiveControl, spawn, spawn_live};
 pub use fold::{Fold, any_remembers};
 pub use follow::{KEEP, LiveStart};
 pub use following::Outgoing;
 pub use frontiers::{Frontiers, carried, moved_along, with_earlier};
 pub use ingest::{Ingest, IngestOptions};
 pub use inserts::Inserts;
-pub use judged::Judged;
 pub use limited::{LimitAim, TriedLimit};
 pub use live::{
     Applied, Arriving, Aside, Bell, Called, Deed, Dispatch, Follow, Live, LiveSetup, Near, Placed, Reader,
     Refusal, SIMULATED, Ticket, Uncounted, Waiting, Wants, WarmModel,
 };
-pub use log::{
-    LoadError, Log, LogNote, NoteKind, PolicySpan, Skipped, SkippedLine, meter_text, recharge_text,
-};
+pub use log::{Judged, LoadError, Log, PolicySpan, Skipped, SkippedLine, StripCell};
+pub use notes::{LogNote, NoteKind, meter_text, recharge_text};
 pub use pace::{Pace, pace, spent_at};
 pub use plan::{GOOD, Keeping, Plan, PlannedRoute, Target};
 pub use player::Player;
@@ -141,22 +138,18 @@ pub use snapshot::{
 };
 pub use speed::Speed;
 pub use spending::{Budgeted, Spending, Turned};
-pub use status::{
-    Answer, Breaker, Headroom, LedgerState, LiveStatus, LiveView, ModelHealth, Question, QuotaWindow, Reply,
-    Severity, TurnedAway,
-};
-pub use steering::{Course, Heading, MoveRow, Moved, SteerRow, SteeredWindow, Steering, Steps, steer_over};
-pub use stream::{Asks, One, StreamOptions, StreamResult, stream};
+pub use status::{Answer, LedgerState, LiveStatus, LiveView, Question, Reply, Severity, TurnedAway};
+pub use steering::{Course, Heading, Moved, SteerRow, SteeredWindow, Steering, Steps, steer_over};
+pub use stream::{Asks, StreamOptions, stream};
+pub use streamed::{One, StreamResult};
 pub use stretch::Stretch;
-pub use strip::StripCell;
 pub use study::{Beside, Found, Studies, Topic};
 pub use sureness::{Scored, scored};
-pub use switching::switching;
+pub use switching::{switching, warm_sessions};
 pub use trial::Trial;
 pub use tried::{BudgetsTried, Switching, TriedAlert, TriedRow, TriedRun, TriedSide, Tries};
 pub use trying::{try_beside, try_budgets};
 pub use view::View;
 pub use wanted::{Search, Wanted};
-pub use warm_at::warm_sessions;
-pub use worker::{Worker, spawn};
+pub use worker::Worker;
 pub use worlds::{Other, WorldError, branched};

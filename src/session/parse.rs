@@ -7,16 +7,17 @@ use std::sync::mpsc::{Receiver, SyncSender};
 
 use super::events::LogEvents;
 use super::ingest::Ingest;
-use super::log::{LoadError, Skipped};
+use super::log::LoadError;
 use super::met::Met;
 use super::portion::{Portion, Row, Taken};
 use super::readers::Readers;
+use super::streamed::StreamResult;
 use super::wanted::Wanted;
 use crate::outcome::{Extra, Operation};
 use crate::pricing::{PriceBook, PriceRow};
-use crate::record::{self, Block, Entry, Known, Skip, Timing};
+use crate::record::{self, Block, Entry, Known, Skip};
 use crate::routing::{Circumstance, Policy};
-use crate::units::{Instant, ModelId, Names};
+use crate::units::{Instant, ModelId};
 
 /// Operations in one batch between the threads.
 const BATCH: usize = 4096;
@@ -50,20 +51,6 @@ impl Batch {
     }
 }
 
-/// What reading found besides operations.
-pub(super) struct Parsed {
-    pub(super) names: Names,
-    pub(super) skipped: Skipped,
-    pub(super) first_at: Option<Instant>,
-    pub(super) last_at: Option<Instant>,
-    pub(super) simulated: u64,
-    pub(super) classified: u64,
-    pub(super) unknown_meters: Vec<(String, u64)>,
-    pub(super) late: Option<Arc<LogEvents>>,
-    pub(super) timing: Timing,
-    pub(super) undated: Option<String>,
-}
-
 /// Where batches go.
 pub(super) struct Outlet {
     pub(super) send: SyncSender<Batch>,
@@ -84,14 +71,14 @@ pub(super) struct Parsing<'a> {
     pub(super) threads: usize,
 }
 
-/// Reads a log to its end. `tick` hears of the operations read so far and may cancel by answering false.
+/// Reads a log to its end, and says what was found besides operations. `tick` hears of the operations read so far and may cancel by answering false.
 pub(super) fn parse(
     mut source: record::Source,
     ingest: Ingest,
     parsing: &Parsing<'_>,
     outlet: Outlet,
     tick: &mut dyn FnMut(u64) -> bool,
-) -> Result<Parsed, LoadError> {
+) -> Result<StreamResult, LoadError> {
     let (mut known, is_strict) = (std::mem::take(source.known()), source.is_strict());
     let mut parse = Parse { is_strict, ..Parse::new(ingest, parsing, outlet) };
     let (threads, events) = (parsing.threads, parsing.events.cloned());
@@ -121,12 +108,8 @@ struct Parse<'a> {
     /// The last moment of what went to whoever decides.
     sent_to: Option<Instant>,
     is_strict: bool,
-    skipped: Skipped,
-    first_at: Option<Instant>,
-    last_at: Option<Instant>,
     count: u64,
-    simulated: u64,
-    classified: u64,
+    found: StreamResult,
 }
 
 impl<'a> Parse<'a> {
@@ -153,18 +136,14 @@ impl<'a> Parse<'a> {
             constrains: Arc::new(AtomicBool::new(constrains)),
             sent_to: None,
             is_strict: false,
-            skipped: Skipped::default(),
-            first_at: None,
-            last_at: None,
             count: 0,
-            simulated: 0,
-            classified: 0,
+            found: StreamResult::default(),
         }
     }
 
     fn portion(&mut self, portion: Portion, known: &mut Known) -> Result<ControlFlow<()>, LoadError> {
         let Portion { block, rows, mut extras, mut met } = portion;
-        let Some(block) = self.skipped.keep_going(block, self.is_strict)? else {
+        let Some(block) = self.found.skipped.keep_going(block, self.is_strict)? else {
             return Ok(ControlFlow::Continue(()));
         };
         let mut at = At { block: &block, file: block.file().into(), stop: None };
@@ -197,7 +176,7 @@ impl<'a> Parse<'a> {
     fn entry(&mut self, at: &mut At<'_>, line: u64, entry: Result<Entry<'_>, Skip>) -> ControlFlow<()> {
         match entry {
             Ok(Entry::Request(mut record)) => {
-                if record.is_beside() || !self.ingest.wants(record.at) {
+                if (record.is_beside() && !self.ingest.counts_beside()) || !self.ingest.wants(record.at) {
                     return ControlFlow::Continue(());
                 }
                 if let Some(events) = self.given {
@@ -229,7 +208,7 @@ impl<'a> Parse<'a> {
             Ok(Entry::Policy(change)) => match self.ingest.policy(&change) {
                 Ok(policy) => self.policy(change.at, policy),
                 Err(error) => {
-                    self.skipped.damaged.push(format!("policy version {}: {error}", change.version));
+                    self.found.skipped.damaged.push(format!("policy version {}: {error}", change.version));
                 }
             },
             Ok(Entry::Label(late)) => {
@@ -247,7 +226,7 @@ impl<'a> Parse<'a> {
                 if at.stop.is_some() {
                     return ControlFlow::Break(());
                 }
-                self.skipped.add(&at.file, skip);
+                self.found.skipped.add(&at.file, skip);
             }
         }
         ControlFlow::Continue(())
@@ -258,7 +237,7 @@ impl<'a> Parse<'a> {
         let is_first = policy.constrains() && !self.constrains.swap(true, Ordering::Relaxed);
         self.constrains.fetch_or(policy.constrains(), Ordering::Relaxed);
         // Of requests that nothing constrained so far no ids were kept.
-        let told = if is_first { self.last_at } else { self.sent_to };
+        let told = if is_first { self.found.last_at } else { self.sent_to };
         self.are_late |= told.is_some_and(|told| at <= told);
         self.events.policies.push((at, Arc::clone(&policy)));
         self.batch.policies.push((at, policy));
@@ -284,17 +263,17 @@ impl<'a> Parse<'a> {
             operation.extra = u32::try_from(self.batch.extras.len()).unwrap_or(Operation::NO_EXTRA);
             self.batch.extras.push(extra);
         }
-        self.first_at = Some(self.first_at.map_or(operation.at, |at| at.min(operation.at)));
-        self.last_at = self.last_at.max(Some(operation.at));
-        self.simulated += u64::from(operation.simulated);
-        self.classified += u64::from(!operation.source.is_told());
+        self.found.first_at = Some(self.found.first_at.map_or(operation.at, |at| at.min(operation.at)));
+        self.found.last_at = self.found.last_at.max(Some(operation.at));
+        self.found.simulated += u64::from(operation.simulated);
+        self.found.classified += u64::from(!operation.source.is_told());
         self.count += 1;
         self.batch.ids.extend(id.map(|id| (self.batch.operations.len(), id)));
         self.batch.operations.push(operation);
         if self.batch.operations.len() < BATCH {
             return ControlFlow::Continue(());
         }
-        self.sent_to = self.last_at;
+        self.sent_to = self.found.last_at;
         self.send()
     }
 
@@ -311,25 +290,18 @@ impl<'a> Parse<'a> {
         }
     }
 
-    fn finish(mut self) -> Parsed {
+    fn finish(mut self) -> StreamResult {
         // Where nobody takes it, nobody asks either.
         let _ = self.send();
-        let Self { ingest, book, skipped, first_at, last_at, simulated, classified, .. } = self;
-        let unknown_meters = ingest.unknown_meters(book);
-        let late = self.are_late.then(|| LogEvents { names: ingest.names.clone(), ..self.events });
-        let (timing, undated) = (ingest.timing(), ingest.undated());
-        let names = ingest.names;
-        Parsed {
-            names,
-            skipped,
-            first_at,
-            last_at,
-            simulated,
-            classified,
-            unknown_meters,
-            late: late.map(Arc::new),
-            timing,
-            undated,
+        let Self { ingest, book, found, events, are_late, .. } = self;
+        let late = are_late.then(|| Arc::new(LogEvents { names: ingest.names.clone(), ..events }));
+        StreamResult {
+            unknown_meters: ingest.unknown_meters(book),
+            late,
+            timing: ingest.timing(),
+            undated: ingest.undated(),
+            names: ingest.names,
+            ..found
         }
     }
 }

@@ -136,8 +136,7 @@ impl Played {
 
     fn count(&mut self, log: &Log, policies: &[PolicySpan], index: usize, evidence: &Evidence<'_>) {
         let outlook = log.outlook();
-        let span = policies.iter().rev().find(|span| span.from <= index).or(policies.first());
-        let policy = span.map_or(&log.policy, |span| &span.policy);
+        let policy = log.policy_of(policies, index);
         let route = match_route(policy, &evidence.operation.signals());
         recorded(evidence, policy, route, &outlook, &mut self.settled);
         self.spending.count(index, evidence, &policy.route(route).name, (&self.settled, &outlook));

@@ -80,14 +80,11 @@ pub(super) fn trend_slot(log: &Log, window: Option<Span>) -> Span {
 impl Player {
     /// Starts at the beginning of a log, paused.
     pub fn new(log: Arc<Log>, reading: Reading, window: Option<Span>) -> Self {
-        let policy = Arc::clone(&log.policy);
         let clock = log.bounds().map_or(Instant(0), |(first, _)| first);
         Self {
-            engine: Engine::new(Arc::clone(&policy), Arc::clone(&log.prices)),
+            engine: Engine::new(Arc::clone(&log.policy), Arc::clone(&log.prices)),
             view: View::new(0, trend_slot(&log, window)),
-            policies: std::iter::once(PolicySpan { from: 0, policy })
-                .chain(log.policies.iter().cloned())
-                .collect(),
+            policies: log.spans(),
             reading,
             play: Play::Paused,
             speed: Speed::RECORDED,

@@ -1,10 +1,11 @@
 //! How a prompt would be routed, and why, before anybody sends it.
 
+use super::ingest::source_of;
 use super::{Question, Snapshot};
 use crate::classifier::{Basis, Measures, Tags, TaskClass};
 use crate::outcome::Operation;
 use crate::pricing::{Cost, Usage, charge};
-use crate::routing::{Circumstance, ConfidenceSource, Needs, RouteId, decide, on_grid};
+use crate::routing::{Circumstance, Needs, RouteId, decide, on_grid};
 use crate::units::{Count, PerMille};
 
 /// An answer is taken to be this long where the window shows none of its kind.
@@ -56,11 +57,6 @@ pub fn preview(question: &Question, snapshot: &Snapshot) -> Option<Preview> {
         },
     );
     let class = task.unwrap_or(opinion.class);
-    let source = match opinion.basis {
-        Basis::Text => ConfidenceSource::Text,
-        Basis::Measures => ConfidenceSource::Measures,
-        Basis::NoSignal => ConfidenceSource::None,
-    };
     let mut names = log.names.share();
     let asked = names.intern_model(&question.model);
     let names = &names;
@@ -74,7 +70,7 @@ pub fn preview(question: &Question, snapshot: &Snapshot) -> Option<Preview> {
         pinned: policy.is_choice(&question.model, names),
         ..Operation::default()
     };
-    operation.set_confidence(opinion.confidence, source);
+    operation.set_confidence(opinion.confidence, source_of(opinion.basis));
     let circumstance = Circumstance {
         needs: Needs { window: on_grid(prompt_tokens), ..Needs::default() },
         ..Circumstance::default()

@@ -203,13 +203,9 @@ impl Proof {
         while self.upto < head {
             let index = self.upto;
             self.upto += 1;
-            let (Some(recalled), Some(span)) = (
-                log.history.recall(index),
-                policies.iter().rev().find(|span| span.from <= index).or(policies.first()),
-            ) else {
-                continue;
-            };
-            self.rungs.fold(&log.prices, &span.policy, &recalled.evidence());
+            let in_force = PolicySpan::in_force(policies, index);
+            let (Some(recalled), Some(policy)) = (log.history.recall(index), in_force) else { continue };
+            self.rungs.fold(&log.prices, policy, &recalled.evidence());
             self.rungs.take_turned();
             self.is_told = false;
         }

@@ -192,8 +192,7 @@ impl<F: FnMut(Came<'_>) -> bool> Run<'_, F> {
         operation.at = at;
         let evidence = Evidence { operation: &operation, extra: evidence.extra };
         let of = self.reached.max(index);
-        let span = self.policies.iter().rev().find(|span| span.from <= of).or(self.policies.first());
-        let policy = span.map_or(&self.log.policy, |span| &span.policy);
+        let policy = self.log.policy_of(self.policies, of);
         let asked = self.fold.arrive_or_wait(index, &evidence, policy, &self.outlook, (turn, is_late));
         let (circumstance, settled) = asked?;
         Ok((self.take)(Came { index, evidence: &evidence, policy, circumstance, settled }))

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::frontiers::{same_names, with_staged};
+use super::frontiers::{row_of, with_staged};
 use super::snapshot::RouteConsequences;
 use super::{Log, Reading, settle_one};
 use crate::checks::{OnFail, Says, Verdict};
@@ -151,12 +151,7 @@ fn twice(
         let is_flip = place(&before) != place(&after);
         for (at, (settled, of)) in sides.into_iter().enumerate() {
             let route = of.route(settled.route);
-            let place = found.routes.iter().position(|row| same_names(&row.setting, route));
-            let place = place.unwrap_or_else(|| {
-                found.routes.push(RouteConsequences::none(route));
-                found.routes.len() - 1
-            });
-            let Some(row) = found.routes.get_mut(place) else { continue };
+            let row = row_of(&mut found.routes, route);
             let side = if at == 0 { &mut row.applied } else { &mut row.staged };
             side.account(settled, Sign::Plus);
             if is_flip {

@@ -148,8 +148,7 @@ impl Log {
             let mark = if one.cost_after.estimated > crate::units::Pico::ZERO { "~" } else { "" };
             let text = format!("{}; {mark}${spent} was spent from here on", one.trip.words());
             let place = self.notes.partition_point(|note| note.at <= one.trip.at);
-            let simulated = false;
-            self.notes.insert(place, LogNote { at: one.trip.at, kind: NoteKind::Runaway, text, simulated });
+            self.notes.insert(place, LogNote::new(one.trip.at, NoteKind::Runaway, text));
         }
     }
 }

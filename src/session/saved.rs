@@ -37,8 +37,7 @@ pub fn settle_all(
     let outlook = log.outlook();
     for (index, recalled) in log.history.range(first, end) {
         let evidence = recalled.evidence();
-        let span = policies.iter().rev().find(|span| span.from <= index).or(policies.first());
-        let policy = span.map_or(&log.policy, |span| &span.policy);
+        let policy = log.policy_of(policies, index);
         settle_one(&evidence, reading, policy, &outlook, &mut settled);
         if !take(index, &evidence, policy, &settled) {
             return false;

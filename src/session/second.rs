@@ -3,8 +3,6 @@
 //! Invariant: its frontiers are kept as long as window and policies are the same, so that a threshold moves them as quickly as the
 //! others.
 
-use std::sync::Arc;
-
 use super::Log;
 use super::frontiers::Frontiers;
 use super::log::PolicySpan;
@@ -47,7 +45,7 @@ impl Held {
         let outlook = log.outlook();
         for (index, recalled) in log.history.range(range.0, range.1) {
             let evidence = recalled.evidence();
-            let Some(policy) = policy_at(policies, index) else { continue };
+            let Some(policy) = PolicySpan::in_force(policies, index) else { continue };
             let other = evidence.operation.by_second().unwrap_or(*evidence.operation);
             let route = match_route(policy, &other.signals_by(&log.prices));
             let evidence = Evidence { operation: &other, ..evidence };
@@ -57,16 +55,8 @@ impl Held {
     }
 
     fn is_of(&self, range: (usize, usize), policies: &[PolicySpan]) -> bool {
-        let same = |(a, b): (&PolicySpan, &PolicySpan)| a.from == b.from && Arc::ptr_eq(&a.policy, &b.policy);
-        self.range == range
-            && self.policies.len() == policies.len()
-            && self.policies.iter().zip(policies).all(same)
+        self.range == range && self.policies == policies
     }
-}
-
-/// Returns the policy that decided an operation.
-pub(super) fn policy_at(policies: &[PolicySpan], index: usize) -> Option<&Arc<Policy>> {
-    policies.iter().rev().find(|span| span.from <= index).or(policies.first()).map(|span| &span.policy)
 }
 
 /// Returns the route that takes a request and the rung on which it starts, where all may serve.

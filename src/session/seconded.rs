@@ -4,10 +4,10 @@
 
 use std::sync::Arc;
 
-use super::frontiers::{Frontiers, same_names, with_staged};
-use super::second::{Second, policy_at, start};
+use super::frontiers::{Frontiers, row_of, same_names, with_staged};
+use super::second::{Second, start};
 use super::snapshot::RouteConsequences;
-use super::{Play, Player};
+use super::{Play, Player, PolicySpan};
 use crate::routing::{Policy, RouteId};
 use crate::telemetry::{CurvePoint, Forecast};
 
@@ -56,16 +56,10 @@ impl Player {
             (row.staged, row.flips, row.explored) = (Forecast::default(), 0, None);
         }
         for other in others {
-            let place = rows.iter().position(|row| same_names(&row.setting, &other.setting));
-            let place = place.unwrap_or_else(|| {
-                rows.push(RouteConsequences::none(&other.setting));
-                rows.len() - 1
-            });
-            if let Some(row) = rows.get_mut(place) {
-                // What was judged otherwise is compared as a whole.
-                row.moved = [row.applied.spread, other.staged.spread];
-                row.staged = other.staged;
-            }
+            let row = row_of(&mut rows, &other.setting);
+            // What was judged otherwise is compared as a whole.
+            row.moved = [row.applied.spread, other.staged.spread];
+            row.staged = other.staged;
         }
         self.count_flips(&mut rows, now, staged);
         rows
@@ -79,7 +73,7 @@ impl Player {
         for (index, recalled) in log.history.range(first, end) {
             let evidence = recalled.evidence();
             let operation = evidence.operation;
-            let Some(policy) = policy_at(&self.policies, index) else { continue };
+            let Some(policy) = PolicySpan::in_force(&self.policies, index) else { continue };
             let tried = match changed.take().filter(|(of, _)| Arc::ptr_eq(of, policy)) {
                 Some(known) => changed.insert(known),
                 None => changed.insert((Arc::clone(policy), with_staged(policy, now, staged))),

@@ -110,7 +110,8 @@ impl Spending {
         self.names = names.share();
     }
 
-    fn draws(
+    /// Finds the accounts that a call to a model would draw on.
+    pub(super) fn draws(
         &mut self,
         evidence: &Evidence<'_>,
         route: &str,
@@ -147,18 +148,13 @@ impl Spending {
             }
             let would = on_model(evidence, choice, outlook);
             let bound = bound(would.cost, model, evidence, circumstance, outlook);
-            if let Some(over) = self.lacking(&draws, bound, evidence.operation.at, turn) {
+            if let Some(over) = self.budgets.turning_away(&draws, bound, evidence.operation.at, turn) {
                 lacks.push((known_as, short(&over)));
                 overs.push((model, over));
             }
         }
         lacks.sort_unstable();
         Shortage { short: lacks, overs }
-    }
-
-    fn lacking(&mut self, draws: &Draws, bound: Bound, at: Instant, turn: Option<u64>) -> Option<Over> {
-        let (Bound::Cost(amount) | Bound::Unpriced(amount)) = bound;
-        self.budgets.turning_away(draws, (amount, matches!(bound, Bound::Unpriced(_))), at, turn)
     }
 
     /// Says whether any limit has requests wait.
@@ -205,7 +201,7 @@ impl Spending {
         let (model, at) = (first.model, evidence.operation.at);
         let draws = self.draws(evidence, route, (model, outlook));
         let bound = bound(first.cost, model, evidence, circumstance, outlook);
-        if let Some(over) = self.lacking(&draws, bound, at, None) {
+        if let Some(over) = self.budgets.turning_away(&draws, bound, at, None) {
             let refused = matches!(short(&over), Short::Refuse | Short::Queue);
             self.turn(index, at, &(model, over), refused);
         }
@@ -238,19 +234,8 @@ impl Spending {
         if draws.is_empty() {
             return Payment { draws, most: Pico::ZERO, cost };
         }
-        let (Bound::Cost(most) | Bound::Unpriced(most)) =
-            bound(cost, attempt.model, evidence, circumstance, outlook);
+        let (most, _) = bound(cost, attempt.model, evidence, circumstance, outlook);
         Payment { draws, most, cost }
-    }
-
-    /// Finds the accounts that a call to a model would draw on.
-    pub(super) fn accounts(
-        &mut self,
-        evidence: &Evidence<'_>,
-        route: &str,
-        (model, outlook): (ModelId, &Outlook<'_>),
-    ) -> Draws {
-        self.draws(evidence, route, (model, outlook))
     }
 
     /// Books what a call cost.
@@ -347,30 +332,21 @@ pub(super) struct Shortage {
     pub(super) overs: Vec<(ModelId, Over)>,
 }
 
-/// What is held for a call of a log.
-#[derive(Clone, Copy, Debug)]
-enum Bound {
-    /// What it cost, or can cost at most.
-    Cost(Pico),
-    /// What a call to the most expensive model can cost: its own has no price.
-    Unpriced(Pico),
-}
-
+/// Returns what is held for a call of a log: what it cost, or can cost at most; and whether that is what one to the most expensive
+/// model can cost, as its own has no price.
 fn bound(
     cost: Cost,
     model: ModelId,
     evidence: &Evidence<'_>,
     circumstance: &Circumstance,
     outlook: &Outlook<'_>,
-) -> Bound {
+) -> (Pico, bool) {
     if let Some(amount) = cost.amount() {
-        return Bound::Cost(amount);
+        return (amount, false);
     }
     let (needs, at) = (&circumstance.needs, evidence.operation.at);
     let output = if needs.output == 0 { ANSWER } else { needs.output };
     let at_most = AtMost { prompt: needs.window, output, ..AtMost::default() };
-    match most(outlook.prices, model, at, at_most) {
-        Some(amount) => Bound::Cost(amount),
-        None => Bound::Unpriced(of_any(outlook.prices, at, at_most)),
-    }
+    let own = most(outlook.prices, model, at, at_most).map(|amount| (amount, false));
+    own.unwrap_or_else(|| (of_any(outlook.prices, at, at_most), true))
 }

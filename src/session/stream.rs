@@ -9,14 +9,14 @@ use super::constraints::Constraints;
 use super::events::LogEvents;
 use super::frontiers::Frontiers;
 use super::ingest::Ingest;
-use super::judged::Judged;
-use super::log::{LoadError, PROFILED, Skipped};
+use super::log::{Judged, LoadError, PROFILED};
 use super::news::News;
 use super::parse::{Batch, Outlet, Parsing, parse};
 use super::readers::threads;
 use super::settled::settle_one;
 use super::slow::SlowStreams;
 use super::snapshot::Reading;
+use super::streamed::{One, StreamResult};
 use super::wanted::{Search, Wanted};
 use super::warmed::Warmed;
 use crate::bandit::key_of;
@@ -26,9 +26,9 @@ use crate::outcome::{
 };
 use crate::pricing::{PriceBook, PriceTable, Recharge};
 use crate::prompt_cache::Rules;
-use crate::record::{self, Timing};
+use crate::record;
 use crate::routing::{Circumstances, Decision, NO_RUNG, Policy, match_route};
-use crate::telemetry::{Dimension, Sign, Spend, SpendOptions, Totals};
+use crate::telemetry::{Dimension, Sign, Spend, SpendOptions};
 use crate::units::{Instant, ModelId, Names};
 
 /// What to replay, and how.
@@ -62,64 +62,6 @@ impl From<Reading> for StreamOptions {
     fn from(reading: Reading) -> Self {
         Self { reading, events: None, threads: None, asks: Asks::Sums, spend: None }
     }
-}
-
-/// What a headless replay found.
-#[derive(Debug)]
-pub struct StreamResult {
-    /// Sums; empty where something else was asked for.
-    pub totals: Totals,
-    /// What the log's policies would make of other thresholds, where that was asked for.
-    pub frontiers: Option<Frontiers>,
-    /// Names of everything in the sums.
-    pub names: Names,
-    /// Lines that could not be used.
-    pub skipped: Skipped,
-    /// The first moment.
-    pub first_at: Option<Instant>,
-    /// The last moment.
-    pub last_at: Option<Instant>,
-    /// Operations marked as synthetic.
-    pub simulated: u64,
-    /// Operations that the classifier judged because the log carries no confidence.
-    pub classified: u64,
-    /// What the policy's limits on streams would have done.
-    pub slow: SlowStreams,
-    /// What the log's own charges come to.
-    pub recharge: Recharge,
-    /// Whether calls went where policy or key forbid.
-    pub constraints: Constraints,
-    /// Meters that the price book has no price for, with how many calls told them.
-    pub unknown_meters: Vec<(String, u64)>,
-    /// Whether latency of unobserved answers was estimated from profiles.
-    pub profiles: Profiles,
-    /// The policies that decided, in order of time.
-    pub policies: Vec<Arc<Policy>>,
-    /// The request that was asked for, with what it is settled by.
-    pub one: Option<One>,
-    /// The same, with one that came into force behind all requests.
-    pub spans: Vec<Arc<Policy>>,
-    /// All events of the log, where some stood behind requests of their time, which were counted without them.
-    pub late: Option<Arc<LogEvents>>,
-    /// Models that answer for others and models whose end is near, with the first moment.
-    pub news: Vec<(Instant, String)>,
-    /// How well the moments are known.
-    pub timing: Timing,
-    /// What that means, where they are synthetic.
-    pub undated: Option<String>,
-    /// Spend, where asked for.
-    pub spend: Option<Spend>,
-}
-
-/// What a search found, and what that is settled by.
-#[derive(Debug)]
-pub struct One {
-    /// What was found.
-    pub search: Search,
-    /// The policies, each with the moment from which on it decides.
-    pub(super) policies: Vec<(Instant, Arc<Policy>)>,
-    pub(super) prices: Arc<PriceTable>,
-    pub(super) circumstances: Circumstances,
 }
 
 /// Replays sources. `tick` hears of the operations read so far and may cancel by answering false.
@@ -171,15 +113,8 @@ pub fn stream(
         let news = fold.news.told(book, fold.engine.prices(), &parsed.names);
         Ok(StreamResult {
             totals,
-            names: parsed.names,
-            skipped: parsed.skipped,
-            first_at: parsed.first_at,
-            last_at: parsed.last_at,
-            simulated: parsed.simulated,
-            classified: parsed.classified,
             recharge: fold.recharge,
             constraints: fold.constraints,
-            unknown_meters: parsed.unknown_meters,
             profiles: fold.profiles,
             slow: fold.slow,
             frontiers: fold.frontiers,
@@ -191,11 +126,9 @@ pub fn stream(
             }),
             spans: spans(&fold.policies),
             policies: decided_by(fold.policies),
-            late: parsed.late,
             news,
-            timing: parsed.timing,
-            undated: parsed.undated,
             spend: fold.spend,
+            ..parsed
         })
     })
 }

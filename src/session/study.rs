@@ -166,8 +166,7 @@ impl Study {
         let outlook = self.log.outlook();
         for (index, recalled) in self.log.history.range(from, until) {
             let evidence = recalled.evidence();
-            let span = self.policies.iter().rev().find(|span| span.from <= index).or(self.policies.first());
-            let policy = span.map_or(&self.log.policy, |span| &span.policy);
+            let policy = self.log.policy_of(&self.policies, index);
             settle_one(&evidence, self.topic.reading, policy, &outlook, &mut self.settled);
             if (self.topic.first..self.topic.end).contains(&index) {
                 self.tally.add(&evidence, &self.settled, policy, &outlook);

@@ -2,12 +2,12 @@
 //!
 //! Invariant: caches are run anew for every policy alike, whether or not it minds them, so that two can be compared.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::fold::Fold;
 use super::tried::Switching;
 use super::warmed::Warmed;
-use super::{Log, PolicySpan};
+use super::{Log, PolicySpan, Snapshot};
 use crate::units::{Instant, ModelId, SessionId, UserId};
 
 /// Runs a log anew under policies and adds up what the requests from a place on come to; `goes_on` may stop it.
@@ -26,8 +26,8 @@ pub fn switching(
         if index % 4096 == 0 && !goes_on() {
             return None;
         }
-        let span = policies.iter().rev().find(|span| span.from <= index).or(policies.first())?;
-        let (_, settled) = fold.arrive(index, &evidence, &span.policy, &outlook);
+        let policy = PolicySpan::in_force(policies, index)?;
+        let (_, settled) = fold.arrive(index, &evidence, policy, &outlook);
         let operation = evidence.operation;
         if index >= first {
             sum.cost.add_operation(settled.costs());
@@ -59,4 +59,30 @@ pub fn switching(
         }
     }
     Some(sum)
+}
+
+/// The most requests that are looked at, the latest first.
+const LOOKED: usize = 20_000;
+
+/// Counts the sessions whose last prompt at a model its cache may still hold; none where nothing is known of its cache.
+pub fn warm_sessions(snapshot: &Snapshot, model: ModelId) -> Option<u64> {
+    let (log, now) = (&snapshot.log, snapshot.clock);
+    let rule = log.caching.find(log.names.model(model)).filter(|_| model.is_some())?;
+    let mut seen = FxHashSet::default();
+    let end = snapshot.head.min(log.len());
+    let mut warm = 0;
+    for index in (end.saturating_sub(LOOKED)..end).rev() {
+        let Some(operation) = log.history.get(index) else { break };
+        if !rule.holds(operation.at, now) {
+            break;
+        }
+        let served = &operation.served;
+        let is_here = served.status.is_ok() && log.prices.same(served.model, model);
+        if !is_here || !operation.session.is_some() || !seen.insert((operation.session, operation.user)) {
+            continue;
+        }
+        let is_long = served.usage.prompt().is_some_and(|prompt| prompt >= u64::from(rule.minimum));
+        warm += u64::from(is_long && (!rule.asked || served.usage.cached() > 0));
+    }
+    Some(warm)
 }

@@ -8,7 +8,7 @@ use super::frontiers::{Frontiers, with_earlier};
 use super::plan::{Keeping, Plan, Target};
 use super::player::Player;
 use super::snapshot::{Reading, RouteConsequences};
-use super::stream::StreamResult;
+use super::streamed::StreamResult;
 use super::{Command, Log};
 use crate::record::Timing;
 use crate::routing::{Policy, Route};

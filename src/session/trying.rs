@@ -221,7 +221,7 @@ impl Player {
     /// Returns what a what-if is tried against; none where there is nothing. Beside a gateway that is what is in force there now.
     pub(super) fn tries(&self) -> Option<Tries> {
         let told = || {
-            let status = &self.live.as_ref()?.status;
+            let status = &self.live.as_ref()?.view.status;
             Some(Tries { now: status.budgets.rows.clone().into(), ..status.tries.clone() })
         };
         let tries = self.budgets.as_ref().map(|played| played.tries(self.is_live()));

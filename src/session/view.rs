@@ -101,12 +101,10 @@ impl View {
     ) {
         let Some(recalled) = log.history.recall(index) else { return };
         let evidence = recalled.evidence();
-        let Some(span) = policies.iter().rev().find(|span| span.from <= index).or(policies.first()) else {
-            return;
-        };
+        let Some(policy) = PolicySpan::in_force(policies, index) else { return };
         let mut scratch = std::mem::take(&mut self.scratch);
-        settle_one(&evidence, reading, &span.policy, &log.outlook(), &mut scratch);
-        self.apply(log, &span.policy, &evidence, &scratch, sign);
+        settle_one(&evidence, reading, policy, &log.outlook(), &mut scratch);
+        self.apply(log, policy, &evidence, &scratch, sign);
         self.scratch = scratch;
     }
 

@@ -1,24 +1,15 @@
-//! The thread that owns a player: takes commands, lets time pass, publishes snapshots. It sleeps when nothing plays.
+//! What is worked out beside a player while it plays or rests: the full re-run of what is staged, budgets tried, branches.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use super::branching::Branching;
 use super::fold::any_remembers;
-use super::snapshot::{Play, RerunState, Snapshot};
+use super::snapshot::RerunState;
 use super::trying::{SETTLE, Trying, try_beside};
 use super::{BudgetsTried, Command, Log, Player, PolicySpan, Rerun, RerunJob, Switching, rerun, switching};
-
-/// The pace of published pictures while playing.
-const FRAME: Duration = Duration::from_millis(100);
-/// The pace at which time passes while playing.
-const LOOK: Duration = Duration::from_millis(10);
-/// The least time between two looks while playing; a thread that only looks burns a core.
-const LEAST: Duration = Duration::from_millis(1);
-/// Operations between two looks at the commands.
-const BATCH: usize = 8192;
 
 /// What wakes a session.
 #[derive(Debug)]
@@ -53,66 +44,6 @@ struct Running {
     stop: Arc<AtomicBool>,
     result: Receiver<Option<Found>>,
     started: Instant,
-}
-
-/// Starts the thread. `publish` hears of every new picture and answers false when nobody listens any more.
-pub fn spawn(
-    mut player: Player,
-    mut publish: impl FnMut(Arc<Snapshot>) -> bool + Send + 'static,
-) -> std::io::Result<Worker> {
-    let (commands, inbox) = channel();
-    std::thread::Builder::new().name("session".to_owned()).spawn(move || {
-        run(&mut player, &inbox, &mut publish);
-    })?;
-    Ok(Worker::new(commands))
-}
-
-fn run(player: &mut Player, inbox: &Receiver<Inbox>, publish: &mut dyn FnMut(Arc<Snapshot>) -> bool) {
-    let mut last = Instant::now();
-    let mut published = Instant::now();
-    let mut reruns = Reruns::new();
-    loop {
-        let playing = player.play_state() == Play::Playing;
-        let wait = if playing {
-            // At full speed the machine is the limit; else a look every few milliseconds keeps the clock smooth.
-            if player.is_unbounded() {
-                Duration::ZERO
-            } else {
-                FRAME.saturating_sub(published.elapsed()).clamp(LEAST, LOOK)
-            }
-        } else {
-            reruns.wait(player).unwrap_or(Duration::from_secs(3600))
-        };
-        let message = match inbox.recv_timeout(wait) {
-            Ok(message) => Some(message),
-            Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) => return,
-        };
-        let now = Instant::now();
-        let elapsed = now - last;
-        last = now;
-        let dirty = playing && player.advance(elapsed, BATCH);
-        let mut changed = false;
-        let mut next = message;
-        while let Some(message) = next {
-            if let Inbox::Command(command) = message {
-                reruns.disturb();
-                tracing::debug!(?command, "asked");
-                player.handle(command);
-                changed = true;
-            }
-            next = inbox.try_recv().ok();
-        }
-        changed |= reruns.watch(player);
-        let due = dirty && published.elapsed() >= FRAME;
-        let ended = playing && player.play_state() != Play::Playing;
-        if changed || due || ended {
-            published = Instant::now();
-            if !publish(Arc::new(player.snapshot())) {
-                return;
-            }
-        }
-    }
 }
 
 /// What a full re-run found.

@@ -8,10 +8,9 @@ use std::sync::Arc;
 use super::branches::{Branched, Idle};
 use super::fold::Fold;
 use super::frontiers::with_staged;
-use super::judged::Judged;
+use super::log::{Judged, Log, PolicySpan};
 use super::queueing::{Came, Script, in_turn};
 use super::spending::Spending;
-use super::{Log, PolicySpan};
 use crate::budget::LimitHistory;
 use crate::outcome::{Extra, History, Operation};
 use crate::pricing::Charged;
@@ -121,8 +120,7 @@ pub(super) fn spans_with(
 ) -> Vec<PolicySpan> {
     let from = log.history.first_at(start);
     let behind = |span: &&PolicySpan| span.from > from;
-    let at = spans.iter().rev().find(|span| span.from <= from).or(spans.first());
-    let at = at.map(|span| PolicySpan { from, policy: Arc::clone(&span.policy) });
+    let at = PolicySpan::in_force(spans, from).map(|policy| PolicySpan { from, policy: Arc::clone(policy) });
     let mut all: Vec<PolicySpan> = spans.iter().filter(|span| span.from < from).cloned().collect();
     match other {
         Other::Policy(policy) => all.push(PolicySpan { from, policy }),

@@ -5,7 +5,6 @@
 
 mod cascade;
 mod cell;
-mod exploring;
 mod frontier;
 mod grid;
 mod health;
@@ -25,7 +24,7 @@ mod visit;
 pub use cascade::Cascade;
 pub use cell::{Cell, TokenSums};
 pub use frontier::{CurvePoint, Forecast, Frontier, Prefix};
-pub use health::{BreakerState, ModelHealth, QuotaLeft, QuotaWindow};
+pub use health::{Breaker, Headroom, ModelHealth, QuotaWindow};
 pub use latency::{Latencies, LatencyBuckets, Percentiles};
 pub use lots::{Exploring, Lot, Lots};
 pub use menu::Basis;

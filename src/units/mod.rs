@@ -4,10 +4,9 @@
 
 mod alike;
 mod count;
-mod hex;
 mod id;
 mod instant;
-mod millis;
+mod members;
 mod money;
 mod names;
 mod nearest;
@@ -23,11 +22,10 @@ mod when;
 mod words;
 
 pub use alike::Listing;
-pub use count::{Count, counted};
-pub use hex::hex;
+pub use count::{Count, Millis, counted};
 pub use id::{KeyId, LabelId, ModelId, ProjectId, RouteTag, SessionId, TagsId, TeamId, UserId};
 pub use instant::{Instant, InstantError, Span};
-pub use millis::Millis;
+pub(crate) use members::members;
 pub use money::{MoneyError, Pico, PicoPerMillion};
 pub use names::{NameTable, Names, OTHERS, SHADOW};
 pub use nearest::nearest;
@@ -36,6 +34,6 @@ pub use settings::{Fault, from_toml};
 pub use slip::{Slip, choice, line_and_column};
 pub use sorting::{sort_by, sort_by_key};
 pub use tags::{is_tag_name, tag, tag_list, tag_set, tag_value, tags_of};
-pub use text::{clean, is_safe, line_of, marked, marked_lines};
+pub use text::{clean, hex, is_safe, line_of, marked, marked_lines};
 pub use when::When;
-pub(crate) use words::words;
+pub(crate) use words::{named, spelt, words};

@@ -9,12 +9,12 @@ use std::vec;
 
 use serde::Deserialize;
 use serde::de::{
-    DeserializeSeed, Deserializer, EnumAccess, Error, IntoDeserializer, MapAccess, SeqAccess, Unexpected,
+    DeserializeSeed, Deserializer, EnumAccess, Error, Expected, MapAccess, SeqAccess, Unexpected,
     VariantAccess, Visitor,
 };
 use serde::forward_to_deserialize_any;
 use toml::Spanned;
-use toml::de::{DeFloat, DeInteger, DeString, DeTable, DeValue};
+use toml::de::{DeFloat, DeString, DeTable, DeValue};
 
 /// What [`Spanned`] and the dates of `toml` call themselves and their members; a test holds it.
 const PLACED: &str = "$__serde_spanned_private_Spanned";
@@ -27,9 +27,12 @@ const DATE: &str = "$__toml_private_datetime";
 /// # Errors
 /// Where the text is no TOML, or not of the shape that is due.
 pub fn from_toml<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, Fault> {
+    root(text)?.read(std::marker::PhantomData)
+}
+
+fn root(text: &str) -> Result<Node<'_>, Fault> {
     let table = DeTable::parse(text).map_err(|error| Fault::from(&error))?;
-    let span = table.span();
-    T::deserialize(Node { span, value: Value::Written(DeValue::Table(table.into_inner())) })
+    Ok(Node { span: table.span(), value: Value::of_table(table.into_inner()) })
 }
 
 /// What is wrong in a TOML text, and where.
@@ -80,35 +83,123 @@ struct Node<'i> {
     value: Value<'i>,
 }
 
+/// A value as structures take it: what is generic over them has as little to tell apart as can be.
 enum Value<'i> {
-    Written(DeValue<'i>),
-    Offset(usize),
+    Text(DeString<'i>),
+    Yes(bool),
+    Signed(i64),
+    Unsigned(u64),
+    Real(DeFloat<'i>),
+    /// A whole number that does not fit.
+    TooLarge,
+    List(Items<'i>),
+    Table(Members<'i>),
+}
+
+/// Returns a number with a fraction, where it fits.
+fn real(written: &DeFloat<'_>) -> Option<f64> {
+    let number: f64 = written.as_str().parse().ok()?;
+    (number.is_finite() || number.is_nan() || written.as_str().contains("inf")).then_some(number)
 }
 
 /// The members of a table, or of what stands for a place or a date.
 struct Members<'i> {
     rest: vec::IntoIter<(Node<'i>, Node<'i>)>,
-    value: Option<Node<'i>>,
+    value: Option<Box<Node<'i>>>,
 }
 
 struct Items<'i>(vec::IntoIter<Spanned<DeValue<'i>>>);
 
+impl<'i> Value<'i> {
+    fn of(written: DeValue<'i>, span: &Range<usize>) -> Self {
+        match written {
+            DeValue::String(text) => Self::Text(text),
+            DeValue::Boolean(yes) => Self::Yes(yes),
+            DeValue::Integer(number) => {
+                let (digits, radix) = (number.as_str(), number.radix());
+                let signed = i64::from_str_radix(digits, radix).map(Self::Signed);
+                let number = signed.or_else(|_| u64::from_str_radix(digits, radix).map(Self::Unsigned));
+                number.unwrap_or(Self::TooLarge)
+            }
+            DeValue::Float(number) => Self::Real(number),
+            DeValue::Datetime(at) => Self::Table(Members::of_date(at.to_string(), span.clone())),
+            DeValue::Array(items) => Self::List(Items(items.into_iter())),
+            DeValue::Table(table) => Self::of_table(table),
+        }
+    }
+
+    fn of_table(table: DeTable<'i>) -> Self {
+        let member = |(key, value): (Spanned<DeString<'i>>, _)| {
+            let span = key.span();
+            (Node { span, value: Self::Text(key.into_inner()) }, Node::written(value))
+        };
+        Self::Table(Members::of(table.into_iter().map(member).collect()))
+    }
+
+    /// Says what stands there where something else is due.
+    fn unexpected(&self) -> Unexpected<'_> {
+        match self {
+            Self::Text(text) => Unexpected::Str(text),
+            Self::Yes(yes) => Unexpected::Bool(*yes),
+            Self::Signed(number) => Unexpected::Signed(*number),
+            Self::Unsigned(number) => Unexpected::Unsigned(*number),
+            Self::Real(number) => real(number).map_or(Unexpected::Other("number"), Unexpected::Float),
+            Self::TooLarge => Unexpected::Other("integer"),
+            Self::List(_) => Unexpected::Seq,
+            Self::Table(_) => Unexpected::Map,
+        }
+    }
+}
+
 impl<'i> Node<'i> {
     fn written(value: Spanned<DeValue<'i>>) -> Self {
-        Self { span: value.span(), value: Value::Written(value.into_inner()) }
+        let span = value.span();
+        Self { value: Value::of(value.into_inner(), &span), span }
     }
+
     fn text(text: impl Into<DeString<'i>>, span: Range<usize>) -> Self {
-        Self { span, value: Value::Written(DeValue::String(text.into())) }
+        Self { span, value: Value::Text(text.into()) }
+    }
+
+    /// Reads it, and says of what is wrong where it stands.
+    fn read<S: DeserializeSeed<'i>>(self, seed: S) -> Result<S::Value, Fault> {
+        let span = self.span.clone();
+        seed.deserialize(self).map_err(|fault| fault.within(span))
     }
 
     /// Returns the value with its place, as [`Spanned`] takes it.
     fn with_its_place(self) -> Members<'i> {
         let span = self.span.clone();
-        let offset = |at| Node { span: span.clone(), value: Value::Offset(at) };
+        let offset = |at: usize| Node { span: span.clone(), value: Value::Unsigned(at as u64) };
         let values = [offset(span.start), offset(span.end), self];
         Members::of(
             PLACED_MEMBERS.into_iter().map(|name| Node::text(name, span.clone())).zip(values).collect(),
         )
+    }
+
+    /// Returns the members of a structure.
+    fn members(self, name: &str, due: &dyn Expected) -> Result<Members<'i>, Fault> {
+        match self.value {
+            _ if name == PLACED => Ok(self.with_its_place()),
+            Value::Table(members) => Ok(members),
+            // Members by their place in a list are nobody's settings.
+            value => Err(Fault::invalid_type(value.unexpected(), due)),
+        }
+    }
+
+    /// Returns one of several.
+    fn variant(self) -> Result<Variant<'i>, Fault> {
+        match self.value {
+            Value::Text(text) => Ok(Variant { name: Node::text(text, self.span), value: None }),
+            // A date is no table to whoever wrote it.
+            Value::Table(mut members) if !members.is_date() => {
+                match (members.rest.next(), members.rest.next()) {
+                    (Some((name, value)), None) => Ok(Variant { name, value: Some(value) }),
+                    _ => Err(Fault::custom("wanted exactly 1 element")),
+                }
+            }
+            _ => Err(Fault::custom("wanted string or table")),
+        }
     }
 }
 
@@ -116,15 +207,14 @@ impl<'i> Members<'i> {
     fn of(members: Vec<(Node<'i>, Node<'i>)>) -> Self {
         Self { rest: members.into_iter(), value: None }
     }
-    fn of_table(table: DeTable<'i>) -> Self {
-        let member = |(key, value): (Spanned<DeString<'i>>, _)| {
-            let span = key.span();
-            (Node::text(key.into_inner(), span), Node::written(value))
-        };
-        Self::of(table.into_iter().map(member).collect())
-    }
+
     fn of_date(text: String, span: Range<usize>) -> Self {
         Self::of(vec![(Node::text(DATE, span.clone()), Node::text(text, span))])
+    }
+
+    fn is_date(&self) -> bool {
+        let first = self.rest.as_slice().first();
+        first.is_some_and(|(key, _)| matches!(&key.value, Value::Text(text) if text.as_ref() == DATE))
     }
 }
 
@@ -134,33 +224,33 @@ impl<'de> Deserializer<'de> for Node<'de> {
 
     #[inline(never)]
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        let Self { span, value } = self;
-        let read = match value {
-            Value::Offset(at) => visitor.visit_u64(at as u64),
-            Value::Written(DeValue::String(DeString::Owned(text))) => visitor.visit_string(text),
-            Value::Written(DeValue::String(DeString::Borrowed(text))) => visitor.visit_borrowed_str(text),
-            Value::Written(DeValue::Boolean(yes)) => visitor.visit_bool(yes),
-            Value::Written(DeValue::Integer(written)) => match whole(&written) {
-                Some(Whole::Signed(number)) => visitor.visit_i64(number),
-                Some(Whole::Unsigned(number)) => visitor.visit_u64(number),
-                None => Err(Fault::invalid_type(Unexpected::Other("integer"), &visitor)),
-            },
-            Value::Written(DeValue::Float(written)) => match real(&written) {
+        match self.value {
+            Value::Text(DeString::Owned(text)) => visitor.visit_string(text),
+            Value::Text(DeString::Borrowed(text)) => visitor.visit_borrowed_str(text),
+            Value::Yes(yes) => visitor.visit_bool(yes),
+            Value::Signed(number) => visitor.visit_i64(number),
+            Value::Unsigned(number) => visitor.visit_u64(number),
+            Value::Real(number) => match real(&number) {
                 Some(number) => visitor.visit_f64(number),
                 None => Err(Fault::custom("floating-point number overflowed")),
             },
-            Value::Written(DeValue::Datetime(at)) => {
-                visitor.visit_map(Members::of_date(at.to_string(), span.clone()))
-            }
-            Value::Written(DeValue::Array(items)) => visitor.visit_seq(Items(items.into_iter())),
-            Value::Written(DeValue::Table(table)) => visitor.visit_map(Members::of_table(table)),
-        };
-        read.map_err(|fault| fault.within(span))
+            Value::TooLarge => Err(Fault::invalid_type(Unexpected::Other("integer"), &visitor)),
+            Value::List(items) => visitor.visit_seq(items),
+            Value::Table(members) => visitor.visit_map(members),
+        }
+    }
+
+    /// Reads the name of a member or of a variant.
+    #[inline(never)]
+    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        match self.value {
+            Value::Text(text) => visitor.visit_str(&text),
+            value => Err(Fault::invalid_type(value.unexpected(), &visitor)),
+        }
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        let span = self.span.clone();
-        visitor.visit_some(self).map_err(|fault| fault.within(span))
+        visitor.visit_some(self)
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
@@ -168,8 +258,7 @@ impl<'de> Deserializer<'de> for Node<'de> {
         _name: &'static str,
         visitor: V,
     ) -> Result<V::Value, Fault> {
-        let span = self.span.clone();
-        visitor.visit_newtype_struct(self).map_err(|fault| fault.within(span))
+        visitor.visit_newtype_struct(self)
     }
 
     #[inline(never)]
@@ -179,17 +268,8 @@ impl<'de> Deserializer<'de> for Node<'de> {
         _members: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Fault> {
-        let span = self.span.clone();
-        let read = match self.value {
-            _ if name == PLACED => visitor.visit_map(self.with_its_place()),
-            Value::Written(DeValue::Table(table)) => visitor.visit_map(Members::of_table(table)),
-            Value::Written(DeValue::Datetime(at)) => {
-                visitor.visit_map(Members::of_date(at.to_string(), span.clone()))
-            }
-            // Members by their place in a list are nobody's settings.
-            value => Err(Fault::invalid_type(unexpected(&value), &visitor)),
-        };
-        read.map_err(|fault| fault.within(span))
+        let members = self.members(name, &visitor)?;
+        visitor.visit_map(members)
     }
 
     #[inline(never)]
@@ -199,68 +279,12 @@ impl<'de> Deserializer<'de> for Node<'de> {
         _variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Fault> {
-        let span = self.span.clone();
-        let read = match self.value {
-            Value::Written(DeValue::String(text)) => {
-                visitor.visit_enum(Variant { name: Node::text(text, span.clone()), value: None })
-            }
-            Value::Written(DeValue::Table(table)) => {
-                let mut members = Members::of_table(table).rest;
-                match (members.next(), members.next()) {
-                    (Some((name, value)), None) => visitor.visit_enum(Variant { name, value: Some(value) }),
-                    _ => Err(Fault::custom("wanted exactly 1 element")),
-                }
-            }
-            _ => Err(Fault::custom("wanted string or table")),
-        };
-        read.map_err(|fault| fault.within(span))
+        visitor.visit_enum(self.variant()?)
     }
 
     forward_to_deserialize_any! {
         bool u8 u16 u32 u64 i8 i16 i32 i64 i128 u128 f32 f64 char str string seq bytes byte_buf map unit
-        ignored_any unit_struct tuple_struct tuple identifier
-    }
-}
-
-enum Whole {
-    Signed(i64),
-    Unsigned(u64),
-}
-
-fn whole(written: &DeInteger<'_>) -> Option<Whole> {
-    let (digits, radix) = (written.as_str(), written.radix());
-    let signed = i64::from_str_radix(digits, radix).map(Whole::Signed);
-    signed.or_else(|_| u64::from_str_radix(digits, radix).map(Whole::Unsigned)).ok()
-}
-
-fn real(written: &DeFloat<'_>) -> Option<f64> {
-    let number: f64 = written.as_str().parse().ok()?;
-    (number.is_finite() || number.is_nan() || written.as_str().contains("inf")).then_some(number)
-}
-
-/// Says what stands there where a table is due.
-fn unexpected<'v>(value: &'v Value<'_>) -> Unexpected<'v> {
-    match value {
-        Value::Offset(at) => Unexpected::Unsigned(*at as u64),
-        Value::Written(DeValue::String(text)) => Unexpected::Str(text),
-        Value::Written(DeValue::Integer(written)) => match whole(written) {
-            Some(Whole::Signed(number)) => Unexpected::Signed(number),
-            Some(Whole::Unsigned(number)) => Unexpected::Unsigned(number),
-            None => Unexpected::Other("integer"),
-        },
-        Value::Written(DeValue::Float(written)) => {
-            real(written).map_or(Unexpected::Other("floating point"), Unexpected::Float)
-        }
-        Value::Written(DeValue::Boolean(yes)) => Unexpected::Bool(*yes),
-        Value::Written(DeValue::Array(_)) => Unexpected::Seq,
-        Value::Written(DeValue::Datetime(_) | DeValue::Table(_)) => Unexpected::Map,
-    }
-}
-
-impl<'de> IntoDeserializer<'de, Fault> for Node<'de> {
-    type Deserializer = Self;
-    fn into_deserializer(self) -> Self {
-        self
+        ignored_any unit_struct tuple_struct tuple
     }
 }
 
@@ -269,16 +293,16 @@ impl<'de> MapAccess<'de> for Members<'de> {
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Fault> {
         let Some((key, value)) = self.rest.next() else { return Ok(None) };
-        self.value = Some(value);
-        let span = key.span.clone();
-        seed.deserialize(key).map(Some).map_err(|fault| fault.within(span))
+        self.value = Some(Box::new(value));
+        key.read(seed).map(Some)
     }
 
     #[inline(never)]
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Fault> {
-        let Some(value) = self.value.take() else { return Err(Fault::custom("a value before its key")) };
-        let span = value.span.clone();
-        seed.deserialize(value).map_err(|fault| fault.within(span))
+        match self.value.take() {
+            Some(value) => value.read(seed),
+            None => Err(Fault::custom("a value before its key")),
+        }
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -291,7 +315,7 @@ impl<'de> SeqAccess<'de> for Items<'de> {
 
     #[inline(never)]
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Fault> {
-        self.0.next().map(|item| seed.deserialize(Node::written(item))).transpose()
+        self.0.next().map(|item| Node::written(item).read(seed)).transpose()
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -307,60 +331,55 @@ struct Variant<'i> {
 
 impl<'de> EnumAccess<'de> for Variant<'de> {
     type Error = Fault;
-    type Variant = Self;
+    type Variant = Content<'de>;
 
-    fn variant_seed<V: DeserializeSeed<'de>>(mut self, seed: V) -> Result<(V::Value, Self), Fault> {
-        let span = self.name.span.clone();
-        let name = std::mem::replace(&mut self.name, Node { span: span.clone(), value: Value::Offset(0) });
-        let read = seed.deserialize(name).map_err(|fault| fault.within(span))?;
-        Ok((read, self))
+    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Content<'de>), Fault> {
+        Ok((self.name.read(seed)?, Content(self.value)))
     }
 }
 
-impl Variant<'_> {
-    /// Says that the variant holds something else than is due.
-    fn unfit<T>(&self, due: &'static str) -> Result<T, Fault> {
-        match &self.value {
-            Some(node) => Err(Fault::invalid_type(unexpected(&node.value), &due).within(node.span.clone())),
-            None => Err(Fault::invalid_type(Unexpected::UnitVariant, &due)),
-        }
+/// What a variant holds.
+struct Content<'i>(Option<Node<'i>>);
+
+impl<'i> Content<'i> {
+    /// Returns it where something is due.
+    fn due(self, due: &'static str) -> Result<Node<'i>, Fault> {
+        self.0.ok_or_else(|| Fault::invalid_type(Unexpected::UnitVariant, &due))
     }
 }
 
-impl<'de> VariantAccess<'de> for Variant<'de> {
+impl<'de> VariantAccess<'de> for Content<'de> {
     type Error = Fault;
 
     fn unit_variant(self) -> Result<(), Fault> {
-        match &self.value {
+        match self.0 {
             None => Ok(()),
-            Some(Node { value: Value::Written(DeValue::Table(table)), .. }) if table.is_empty() => Ok(()),
-            Some(_) => self.unfit("the name alone"),
+            Some(Node { value: Value::Table(members), .. }) if members.rest.len() == 0 => Ok(()),
+            Some(node) => {
+                let due: &'static str = "the name alone";
+                Err(Fault::invalid_type(node.value.unexpected(), &due).within(node.span))
+            }
         }
     }
 
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(mut self, seed: T) -> Result<T::Value, Fault> {
-        match self.value.take() {
-            Some(value) => seed.deserialize(value),
-            None => self.unfit("a value"),
-        }
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Fault> {
+        self.due("a value")?.read(seed)
     }
 
-    fn tuple_variant<V: Visitor<'de>>(mut self, _length: usize, visitor: V) -> Result<V::Value, Fault> {
-        match self.value.take() {
-            Some(value) => value.deserialize_any(visitor),
-            None => self.unfit("a list"),
-        }
+    fn tuple_variant<V: Visitor<'de>>(self, _length: usize, visitor: V) -> Result<V::Value, Fault> {
+        let node = self.due("a list")?;
+        let span = node.span.clone();
+        node.deserialize_any(visitor).map_err(|fault| fault.within(span))
     }
 
     fn struct_variant<V: Visitor<'de>>(
-        mut self,
+        self,
         members: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Fault> {
-        match self.value.take() {
-            Some(value) => value.deserialize_struct("", members, visitor),
-            None => self.unfit("a table"),
-        }
+        let node = self.due("a table")?;
+        let span = node.span.clone();
+        node.deserialize_struct("", members, visitor).map_err(|fault| fault.within(span))
     }
 }
 

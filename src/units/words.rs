@@ -8,7 +8,28 @@ macro_rules! words {
         impl $name {
             /// Every one, in order.
             pub const ALL: [Self; [$($word),*].len()] = [$(Self::$variant),*];
+        }
 
+        crate::units::spelt!($name { $($variant = $word),* });
+    };
+}
+
+/// Gives an enum the same, the list with the words.
+macro_rules! named {
+    ($name:ident { $($variant:ident = $word:literal),* $(,)? }) => {
+        impl $name {
+            /// Every one, in order, under its word.
+            pub const ALL: [(&'static str, Self); [$($word),*].len()] = [$(($word, Self::$variant)),*];
+        }
+
+        crate::units::spelt!($name { $($variant = $word),* });
+    };
+}
+
+/// Gives an enum its words and the way back.
+macro_rules! spelt {
+    ($name:ident { $($variant:ident = $word:literal),* }) => {
+        impl $name {
             /// Returns its word in files, logs and reports.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $word),* }
@@ -25,4 +46,4 @@ macro_rules! words {
     };
 }
 
-pub(crate) use words;
+pub(crate) use {named, spelt, words};

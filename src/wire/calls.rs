@@ -15,6 +15,7 @@ use super::finish::Finish;
 use super::json::Progress;
 use super::reply::{Choice, Part};
 use super::{Ask, WireError, faults};
+use crate::units::hex;
 
 /// Assigns the calls of one answer their ids.
 #[derive(Clone)]
@@ -64,7 +65,7 @@ pub(super) fn as_own(prefix: &str, id: &str) -> String {
 
 /// Writes an id that every dialect takes, of at most 40 characters.
 pub(super) fn call_id(digest: &[u8]) -> String {
-    digest.iter().take(12).fold("call_".to_owned(), |out, byte| out + &format!("{byte:02x}"))
+    format!("call_{}", hex(digest.get(..12).unwrap_or(digest)))
 }
 
 /// Assigns the calls of a whole answer ids of their own, and `{}` where they have no arguments.

@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use super::error::Result;
 use super::gemini::names::{camel, member, text_of};
-use super::json::{Raw, Value, object, put};
+use super::json::{self, Raw, Value, body, put};
 use super::prompt::Reader;
 use super::{Ask, Dialect, WireError};
 
@@ -54,18 +54,17 @@ pub(super) fn content(root: Value<'_>) -> Result<Value<'_>> {
 }
 
 /// Writes a request for a provider that speaks `reader.to`.
-pub(super) fn write(root: Value<'_>, model: &str, reader: Reader<'_>) -> Result<Bytes> {
+pub(super) fn write(root: Value<'_>, reader: Reader<'_>) -> Result<Bytes> {
     match reader.to {
-        Dialect::GeminiEmbeddings => Ok(write_gemini(root, model)),
-        Dialect::OpenAiEmbeddings => write_openai(root, model, reader),
+        Dialect::GeminiEmbeddings => Ok(write_gemini(root, reader.model)),
+        Dialect::OpenAiEmbeddings => write_openai(root, reader),
         to => Err(WireError::Unsupported { from: reader.from, to }),
     }
 }
 
 fn write_gemini(root: Value<'_>, model: &str) -> Bytes {
     let model = format!("models/{}", model.trim_start_matches("models/"));
-    let mut out = Vec::with_capacity(root.raw().len() + 64);
-    object(&mut out, |o| {
+    body(root.raw().len() + 64, |o| {
         o.array("requests", |a| {
             for request in requests(root) {
                 a.object(|o| {
@@ -76,11 +75,11 @@ fn write_gemini(root: Value<'_>, model: &str) -> Bytes {
                 });
             }
         });
-    });
-    out.into()
+    })
+    .into()
 }
 
-fn write_openai(root: Value<'_>, model: &str, reader: Reader<'_>) -> Result<Bytes> {
+fn write_openai(root: Value<'_>, reader: Reader<'_>) -> Result<Bytes> {
     let is_batch = is_batch(root);
     let mut texts = Vec::new();
     let mut sizes = Vec::new();
@@ -108,13 +107,12 @@ fn write_openai(root: Value<'_>, model: &str, reader: Reader<'_>) -> Result<Byte
             "ask for vectors of different size; send a request for each",
         ));
     }
-    let mut out = Vec::with_capacity(root.raw().len() + 64);
-    object(&mut out, |o| {
+    Ok(body(root.raw().len() + 64, |o| {
         let size = sizes.first().copied().flatten();
-        put!(o, "model": model, "input": [for text in &texts => text], "encoding_format": "float");
+        put!(o, "model": reader.model, "input": [for text in &texts => text], "encoding_format": "float");
         put!(o, "dimensions"?: size);
-    });
-    Ok(out.into())
+    })
+    .into())
 }
 
 /// Reads the text of a content.
@@ -167,8 +165,7 @@ pub(super) fn answer(from: Dialect, ask: &Ask, root: Value<'_>, body: Bytes) -> 
         .collect();
     found.sort_by_key(|(index, _)| *index);
     let mut vectors = found.into_iter().map(|(_, vector)| vector);
-    let mut out = Vec::with_capacity(body.len());
-    object(&mut out, |o| {
+    json::body(body.len(), |o| {
         if is_batch {
             put!(o, "embeddings": [for vector in vectors => { "values": Raw(vector) }]);
         } else {
@@ -179,6 +176,6 @@ pub(super) fn answer(from: Dialect, ask: &Ask, root: Value<'_>, body: Bytes) -> 
         } else if let Some(tokens) = root.get("usage").and_then(|usage| usage.get("prompt_tokens")) {
             put!(o, "usageMetadata": { "promptTokenCount": tokens });
         }
-    });
-    out.into()
+    })
+    .into()
 }

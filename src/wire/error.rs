@@ -106,29 +106,15 @@ impl WireError {
 
     /// Returns the error as it is told to a client.
     pub fn to_api(&self) -> ApiError {
-        let of = |kind: ErrorKind, param: Option<&String>| ApiError {
-            param: param.cloned(),
-            ..ApiError::new(kind, self.to_string())
-        };
+        let invalid = || ApiError::invalid(self.to_string());
         match self {
             Self::Upstream(error) => error.clone(),
-            Self::Malformed(_)
-            | Self::Ended(_)
-            | Self::Unplaced { .. }
-            | Self::TooMixed(_)
-            | Self::TooLong(_) => of(ErrorKind::Server, None),
-            Self::Invalid { field, .. } | Self::Untranslatable { field, .. } => {
-                of(ErrorKind::InvalidRequest, Some(field))
-            }
-            Self::Forced { .. } => of(ErrorKind::InvalidRequest, Some(&"tool_choice".to_owned())),
+            Self::Invalid { field, .. } | Self::Untranslatable { field, .. } => invalid().at(field),
+            Self::Forced { .. } => invalid().at("tool_choice"),
             // The word by which Anthropic's libraries send the whole conversation instead.
-            Self::Threads { .. } => ApiError {
-                code: Some("thread_unsupported_request".to_owned()),
-                ..of(ErrorKind::InvalidRequest, Some(&"thread".to_owned()))
-            },
-            Self::NotJson(_) | Self::TooDeep | Self::Unsupported { .. } => {
-                of(ErrorKind::InvalidRequest, None)
-            }
+            Self::Threads { .. } => invalid().at("thread").coded("thread_unsupported_request"),
+            _ if self.is_clients() => invalid(),
+            _ => ApiError::new(ErrorKind::Server, self.to_string()),
         }
     }
 }
@@ -255,5 +241,34 @@ impl ApiError {
             budget: None,
             halted: None,
         }
+    }
+
+    /// Makes the error of a request that is wrong.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::InvalidRequest, message)
+    }
+
+    /// Has another HTTP status than the one that goes with its kind.
+    #[must_use]
+    pub fn with_status(self, status: u16) -> Self {
+        Self { status, ..self }
+    }
+
+    /// Says a word for programs.
+    #[must_use]
+    pub fn coded(self, code: &str) -> Self {
+        Self { code: Some(code.to_owned()), ..self }
+    }
+
+    /// Names the field at fault.
+    #[must_use]
+    pub fn at(self, param: &str) -> Self {
+        Self { param: Some(param.to_owned()), ..self }
+    }
+
+    /// Says how long to wait.
+    #[must_use]
+    pub fn again_after(self, millis: u64) -> Self {
+        Self { retry_after_ms: Some(millis), ..self }
     }
 }

@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use super::json::{BYTE_ORDER_MARK, Object, Value, check, object, put};
+use super::json::{BYTE_ORDER_MARK, Object, Value, body, check, put};
 use super::{ApiError, Dialect, ErrorKind};
 use crate::units::is_safe;
 
@@ -16,9 +16,7 @@ const READ: usize = 64 * 1024;
 
 /// Writes an error in the exact shape that the libraries of a dialect parse.
 pub fn error_body(to: Dialect, error: &ApiError) -> Bytes {
-    let mut out = Vec::with_capacity(160 + error.message.len());
-    object(&mut out, |o| write(o, to, error));
-    out.into()
+    body(160 + error.message.len(), |o| write(o, to, error)).into()
 }
 
 fn write(o: &mut Object<'_>, to: Dialect, error: &ApiError) {

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use super::gemini::names::member;
-use super::json::{Array, Object, Progress, Raw, Value, Within, array, put};
+use super::json::{Array, Object, Progress, Raw, Value, Within, array, put, spliced};
 use crate::checks::Words;
 use crate::units::PerMille;
 
@@ -135,17 +135,8 @@ pub(super) fn without(data: &str) -> Option<String> {
     for part in parts {
         all.extend(part.get("logprobs").filter(|told| told.is_array()).map(|told| (told, "[]")));
     }
-    let mut spans: Vec<_> = all.iter().map(|(told, empty)| (told.span_in(data.as_bytes()), *empty)).collect();
-    spans.sort_by_key(|(span, _)| span.start);
-    let mut out = String::with_capacity(data.len());
-    let mut at = 0;
-    for (span, empty) in spans {
-        out.push_str(data.get(at..span.start)?);
-        out.push_str(empty);
-        at = span.end;
-    }
-    out.push_str(data.get(at..)?);
-    (at > 0).then_some(out)
+    let spans: Vec<_> = all.iter().map(|(told, empty)| (told.span_in(data.as_bytes()), *empty)).collect();
+    if spans.is_empty() { None } else { String::from_utf8(spliced(data.as_bytes(), spans)).ok() }
 }
 
 /// A token, how likely it was, and what else might have stood in its place.

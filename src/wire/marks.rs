@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use memchr::memmem;
 
-use super::json::{Value, quote};
+use super::json::{Value, quoted, spliced};
 
 const MARK: &str = r#""cache_control":{"type":"ephemeral"}"#;
 
@@ -21,33 +21,19 @@ pub fn marked(body: &Bytes) -> Option<Bytes> {
     let before_end = |value: Value<'_>| value.span_in(body).end.checked_sub(1);
     let system = root.get("system");
     let end = before_end(root).filter(|_| is_block(root))?;
-    let mut out = Vec::with_capacity(body.len() + 3 * MARK.len());
-    let mut at = 0;
-    let mut copy = |out: &mut Vec<u8>, to: usize| {
-        out.extend_from_slice(body.get(at..to).unwrap_or_default());
-        at = to;
-    };
-    match system.filter(|said| said.is_text() && said.text().is_some_and(|said| !said.trim().is_empty())) {
-        Some(said) => {
-            let span = said.span_in(body);
-            copy(&mut out, span.start);
-            out.extend_from_slice(br#"[{"type":"text","text":"#);
-            copy(&mut out, span.end);
-            out.extend_from_slice(format!(",{MARK}}}]").as_bytes());
-        }
-        None => {
-            if let Some(inner) =
-                last_block(system).or_else(|| last_block(root.get("tools"))).and_then(before_end)
-            {
-                copy(&mut out, inner);
-                out.extend_from_slice(format!(",{MARK}").as_bytes());
-            }
-        }
+    let mut spans = Vec::new();
+    let is_said = |said: &Value<'_>| said.text().is_some_and(|said| !said.trim().is_empty());
+    if let Some(said) = system.filter(is_said) {
+        let span = said.span_in(body);
+        spans.push((span.start..span.start, r#"[{"type":"text","text":"#.to_owned()));
+        spans.push((span.end..span.end, format!(",{MARK}}}]")));
+    } else {
+        let block = last_block(system).or_else(|| last_block(root.get("tools")));
+        spans.extend(block.and_then(before_end).map(|inner| (inner..inner, format!(",{MARK}"))));
     }
-    copy(&mut out, end);
-    out.extend_from_slice(format!(",{MARK}").as_bytes());
-    copy(&mut out, body.len());
-    Some(out.into())
+    // Last, where what the system says stands last.
+    spans.push((end..end, format!(",{MARK}")));
+    Some(spliced(body, spans).into())
 }
 
 /// Says whether a value is an object that holds something: a mark goes behind a comma.
@@ -61,21 +47,14 @@ fn last_block(list: Option<Value<'_>>) -> Option<Value<'_>> {
 
 /// Adds the key by which OpenAI brings requests of one session to one place; nothing where the request has one.
 pub fn keyed(body: &Bytes, key: &str) -> Option<Bytes> {
-    let name = br#""prompt_cache_key""#;
-    if memmem::find(body, name).is_some() {
+    if memmem::find(body, br#""prompt_cache_key""#).is_some() {
         return None;
     }
     let root = Value::of(std::str::from_utf8(body).ok()?.trim());
     root.members().next()?;
     let end = root.span_in(body).end.checked_sub(1)?;
-    let mut out = Vec::with_capacity(body.len() + key.len() + 24);
-    out.extend_from_slice(body.get(..end)?);
-    out.extend_from_slice(b",");
-    out.extend_from_slice(name);
-    out.extend_from_slice(b":");
-    quote(&mut out, key);
-    out.extend_from_slice(body.get(end..)?);
-    Some(out.into())
+    let added = format!(r#","prompt_cache_key":{}"#, quoted(key));
+    Some(spliced(body, vec![(end..end, added)]).into())
 }
 
 #[cfg(test)]
@@ -97,6 +76,7 @@ mod tests {
         for (before, after) in [
             (json!({"system":"Be\n\"brief\"","tools":tools}), json!({"system":block,"tools":tools})),
             (json!({"system":[{"type":"text","text":"Be\n\"brief\""}]}), json!({"system":block})),
+            (json!({"messages":[],"system":"Be\n\"brief\""}), json!({"messages":[],"system":block})),
             (json!({"tools":tools}), json!({"tools":marked_tools})),
             (json!({"system":"  ","tools":tools}), json!({"system":"  ","tools":marked_tools})),
             (json!({"system":[],"tools":[]}), json!({"system":[],"tools":[]})),

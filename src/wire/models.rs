@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::Dialect;
-use super::json::{Array, Object, Value, check, object, put};
+use super::json::{Array, Object, Value, body, check, put};
 
 /// The longest name of a model that is taken from a provider's list, in bytes.
 const LONGEST: usize = 256;
@@ -24,10 +24,9 @@ pub struct ModelEntry {
 /// Writes the list in OpenAI's shape, or in Anthropic's or Gemini's for their clients; `more` says that further ones follow
 /// on another page.
 pub fn models_body(to: Dialect, models: &[ModelEntry], more: bool) -> Bytes {
-    let mut out = Vec::with_capacity(64 + models.len() * 96);
     let last = models.last().map(|model| &model.id);
     let list = |a: &mut Array<'_>| models.iter().for_each(|model| a.object(|o| write(o, to, model)));
-    object(&mut out, |o| match to {
+    body(64 + models.len() * 96, |o| match to {
         Dialect::AnthropicMessages => {
             let first = models.first().map(|model| &model.id);
             put!(o, "data": [list], "has_more": more, "first_id": first, "last_id": last);
@@ -36,15 +35,13 @@ pub fn models_body(to: Dialect, models: &[ModelEntry], more: bool) -> Bytes {
             put!(o, "models": [list], "nextPageToken"?: last.filter(|_| more));
         }
         _ => put!(o, "object": "list", "data": [list]),
-    });
-    out.into()
+    })
+    .into()
 }
 
 /// Writes one model, as `GET /v1/models/ID` answers it.
 pub fn model_body(to: Dialect, model: &ModelEntry) -> Bytes {
-    let mut out = Vec::with_capacity(96);
-    object(&mut out, |o| write(o, to, model));
-    out.into()
+    body(96, |o| write(o, to, model)).into()
 }
 
 fn write(o: &mut Object<'_>, to: Dialect, model: &ModelEntry) {

@@ -14,7 +14,7 @@ use super::cited::{Citation, MOST};
 use super::error::Result;
 use super::finish::Finish;
 use super::json::{Kind, Progress};
-use super::reply::Delta;
+use super::reply::{Delta, Part};
 use super::{Ask, Dialect, WireError};
 
 /// The most bytes that are held back.
@@ -58,10 +58,7 @@ struct Call {
 /// Something that waits.
 #[derive(Debug)]
 enum Piece {
-    Text(String),
-    Refusal(String),
-    Thought(String),
-    Picture { mime: String, data: String },
+    Part(Part),
     Cited(Citation),
     Call { call: usize, id: String, arguments: String },
 }
@@ -70,9 +67,9 @@ impl Piece {
     /// Returns the text to which more of the same kind may be added.
     fn same(&mut self, delta: &Delta<'_>) -> Option<&mut String> {
         match (self, delta) {
-            (Self::Text(text), Delta::Text(_))
-            | (Self::Refusal(text), Delta::Refusal(_))
-            | (Self::Thought(text), Delta::Thought(_)) => Some(text),
+            (Self::Part(Part::Text(text)), Delta::Text(_))
+            | (Self::Part(Part::Refusal(text)), Delta::Refusal(_))
+            | (Self::Part(Part::Thought(text)), Delta::Thought(_)) => Some(text),
             _ => None,
         }
     }
@@ -121,12 +118,7 @@ impl Order {
                     if let Some(last) = self.waiting.back_mut().and_then(|last| last.same(&delta)) {
                         last.push_str(text);
                     } else {
-                        let text = text.to_owned();
-                        self.waiting.push_back(match delta {
-                            Delta::Refusal(_) => Piece::Refusal(text),
-                            Delta::Thought(_) => Piece::Thought(text),
-                            _ => Piece::Text(text),
-                        });
+                        self.waiting.extend(Part::of(delta).map(Piece::Part));
                     }
                 }
             }
@@ -143,14 +135,13 @@ impl Order {
                     self.waiting.push_back(Piece::Call { call, id, arguments: String::new() });
                 }
             }
-            Delta::Picture { mime, data } => {
+            Delta::Picture { data, .. } => {
                 if self.is_at_rest() {
                     self.end_call(tell);
                     self.say(delta, tell);
                 } else {
                     self.hold(data.len())?;
-                    let (mime, data) = (mime.to_owned(), data.to_owned());
-                    self.waiting.push_back(Piece::Picture { mime, data });
+                    self.waiting.extend(Part::of(delta).map(Piece::Part));
                 }
             }
             Delta::Cited(citation) => {
@@ -238,10 +229,7 @@ impl Order {
 
     fn tell(&mut self, piece: &Piece, tell: &mut dyn FnMut(Delta<'_>)) {
         match piece {
-            Piece::Text(text) => self.say(Delta::Text(text), tell),
-            Piece::Refusal(text) => self.say(Delta::Refusal(text), tell),
-            Piece::Thought(text) => self.say(Delta::Thought(text), tell),
-            Piece::Picture { mime, data } => self.say(Delta::Picture { mime, data }, tell),
+            Piece::Part(part) => self.say(part.delta(), tell),
             Piece::Cited(citation) => self.say(Delta::Cited(citation), tell),
             Piece::Call { call, id, arguments } => {
                 let name = self.calls.get(*call).map(|call| call.name.as_str()).unwrap_or_default();

@@ -6,7 +6,7 @@ use bytes::BytesMut;
 
 use super::Dialect;
 use super::error::Result;
-use super::json::{Value, object};
+use super::json::{Value, written};
 use super::replay::with;
 use super::sse::{self, Event, Splitter, event};
 
@@ -146,16 +146,14 @@ fn used(begun: &str, end: Value<'_>) -> Option<String> {
     if missing.is_empty() {
         return None;
     }
-    let mut out = Vec::new();
-    object(&mut out, |o| {
+    Some(written(|o| {
         for key in &missing {
             o.raw(key, begun.get(key).map(Value::raw).unwrap_or_default());
         }
         for (key, value) in said.members().filter(|(key, _)| !missing.contains(&&**key)) {
             o.put(&key, value);
         }
-    });
-    String::from_utf8(out).ok()
+    }))
 }
 
 /// Writes all the events of an answer that came whole as those of the message that has begun already.

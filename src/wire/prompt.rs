@@ -17,10 +17,9 @@ use base64::engine::general_purpose::STANDARD;
 use super::effort::Effort;
 use super::error::Result;
 use super::json::{Value, put, written};
-use super::known::{Change, Known, place};
+use super::known::{Change, place};
 use super::reply::Call;
 use super::{Accent, Dialect};
-use crate::routing::Parameters;
 
 pub(super) use super::reader::{Reader, pieces as read_pieces};
 
@@ -334,7 +333,8 @@ impl<'a> Prompt<'a> {
     }
 
     /// Takes what policy writes into the request; `temperature` is its text.
-    pub(super) fn follow(&mut self, with: &Parameters, temperature: Option<&'a str>, reader: Reader<'_>) {
+    pub(super) fn follow(&mut self, temperature: Option<&'a str>, reader: Reader<'_>) {
+        let with = reader.sending.with;
         if let Some(effort) = with.effort {
             reader.notes.forget(&EFFORTS);
             (self.effort, self.budget, self.is_effort_policys) = (Some(effort), None, true);
@@ -348,7 +348,7 @@ impl<'a> Prompt<'a> {
         if let Some(temperature) = temperature {
             self.set("temperature", Value::of(temperature));
         }
-        let is_openais = reader.to == Dialect::OpenAiChat && reader.accent == Accent::OpenAi;
+        let is_openais = reader.to == Dialect::OpenAiChat && reader.sending.accent == Accent::OpenAi;
         if with.logprobs && (is_openais || reader.to == Dialect::Gemini) {
             self.set("logprobs", Value::of("true"));
         }
@@ -358,7 +358,7 @@ impl<'a> Prompt<'a> {
         self.passed.retain(|(field, _)| *field != "service_tier");
         match (reader.to, messages_tier(tier)) {
             (Dialect::AnthropicMessages, Some(word)) => self.set("service_tier", Value::of(word)),
-            (Dialect::OpenAiChat, _) if reader.accent == Accent::OpenAi => {
+            (Dialect::OpenAiChat, _) if reader.sending.accent == Accent::OpenAi => {
                 self.tier = Some(if tier == "standard" { "default".into() } else { tier.to_owned().into() });
             }
             (Dialect::Gemini, _) if gemini_tier(tier).is_some() => self.tier = Some(tier.to_owned().into()),
@@ -367,11 +367,8 @@ impl<'a> Prompt<'a> {
     }
 
     /// Leaves out what the model is known to refuse.
-    pub(super) fn obey(&mut self, known: &Known, reader: Reader<'_>) {
-        if known.rules.is_empty() {
-            return;
-        }
-        for change in known.changes(reader.to, &|name| self.said(name)) {
+    pub(super) fn obey(&mut self, reader: Reader<'_>) {
+        for change in reader.sending.known.changes(reader.to, &|name| self.said(name)) {
             if let Some(told) = self.change(change, reader) {
                 reader.leave_out(told);
             }
@@ -413,11 +410,11 @@ impl<'a> Prompt<'a> {
 
     /// Settles a last turn by the assistant: a provider that goes on with one gets it without blanks at its end, which Claude
     /// refuses; others are asked to go on.
-    pub(super) fn settle_prefill(&mut self, known: &Known, reader: Reader<'_>) {
+    pub(super) fn settle_prefill(&mut self, reader: Reader<'_>) {
         let Some(last) = self.turns.last_mut().filter(|turn| !turn.is_user) else { return };
         let takes = match reader.to {
-            Dialect::OpenAiChat => reader.accent == Accent::Mistral,
-            to => to == Dialect::AnthropicMessages && !known.refuses_prefill(to),
+            Dialect::OpenAiChat => reader.sending.accent == Accent::Mistral,
+            to => to == Dialect::AnthropicMessages && !reader.sending.known.refuses_prefill(to),
         };
         if !takes {
             reader.leave_out(&format!("{} (prefill)", reader.turns()));

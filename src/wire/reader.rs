@@ -11,7 +11,7 @@ use super::known::place;
 use super::prompt::{Data, Format, Piece, Prompt, ToolChoice, Turn};
 use super::reply::Call;
 use super::table::{self, Fate, Row, Target};
-use super::{Accent, Dialect, WireError};
+use super::{Accent, Dialect, Sending, WireError};
 
 /// The most names of left out members that are told.
 const MOST: usize = 32;
@@ -61,8 +61,10 @@ pub(super) struct Reader<'n> {
     pub(super) from: Dialect,
     /// The dialect that the request is going to.
     pub(super) to: Dialect,
-    /// How the provider has it.
-    pub(super) accent: Accent,
+    /// The provider's model.
+    pub(super) model: &'n str,
+    /// How it is sent to it.
+    pub(super) sending: &'n Sending<'n>,
     /// What is left out.
     pub(super) notes: &'n Notes,
 }
@@ -87,7 +89,7 @@ pub(super) fn pieces<'a>(
 impl Reader<'_> {
     /// Refuses a field that the target has no counterpart for.
     pub(super) fn refuse<T>(self, field: impl Into<String>) -> Result<T> {
-        if self.to == Dialect::OpenAiChat && self.accent == Accent::Mistral {
+        if self.to == Dialect::OpenAiChat && self.sending.accent == Accent::Mistral {
             let what =
                 "Mistral has no counterpart for it; leave it out, or ask for a model that understands it";
             return Err(WireError::invalid(field, what));
@@ -130,7 +132,7 @@ impl Reader<'_> {
             return Ok(None);
         }
         let row = table::find(self.from, field);
-        let fate = row.zip(Target::of(self.to, self.accent)).map(|(row, to)| row.fate(to));
+        let fate = row.zip(Target::of(self.to, self.sending.accent)).map(|(row, to)| row.fate(to));
         match fate {
             Some(Fate::Passed | Fate::As(_)) => return Ok(row),
             Some(Fate::Elsewhere) => {}
@@ -159,7 +161,7 @@ impl Reader<'_> {
     pub(super) fn data<'a>(self, data: Data<'a>, is_file: bool, place: &str) -> Result<Data<'a>> {
         let is_taken = match (&data, self.to) {
             (Data::Url(_), Dialect::Gemini) => false,
-            (Data::Url(_), Dialect::OpenAiChat) => !is_file || self.accent == Accent::Mistral,
+            (Data::Url(_), Dialect::OpenAiChat) => !is_file || self.sending.accent == Accent::Mistral,
             (Data::Base64 { kind, .. }, Dialect::AnthropicMessages) => !is_file || kind == "application/pdf",
             _ => true,
         };

@@ -7,10 +7,10 @@ use bytes::BytesMut;
 
 use super::calls::own_id;
 use super::finish::Finish;
-use super::json::{Object, Raw, Value, put, quote, written};
+use super::json::{Object, Raw, Value, put, quoted, written};
 use super::reply::{Choice, Reply};
 use super::sse::event;
-use super::{Ask, Dialect, usage};
+use super::{Ask, Dialect, messages, usage};
 
 /// What stands where nothing was said.
 const EMPTY: &str = "\"\"";
@@ -34,11 +34,8 @@ pub(super) fn write(ask: &Ask, root: Value<'_>, reply: &Reply, out: &mut BytesMu
 /// Writes an event that says of a response that it failed, as its provider told it, but for the message, which is cleaned.
 pub(super) fn failed(data: &str, message: &str, out: &mut BytesMut) {
     let root = Value::of(data);
-    let mut quoted = Vec::new();
-    quote(&mut quoted, message);
-    let quoted = String::from_utf8(quoted).unwrap_or_default();
     event(out, &root.text_of("type").unwrap_or_default(), |o| {
-        replaced(o, root, &["response", "error", "message"], &quoted);
+        replaced(o, root, &["response", "error", "message"], &quoted(message));
     });
 }
 
@@ -224,12 +221,6 @@ fn write_summary(to: &mut Numbered<'_>, place: &Place<'_>, part: Value<'_>) {
 }
 
 fn write_message(ask: &Ask, root: Value<'_>, reply: &Reply, out: &mut BytesMut) {
-    let mut named = |name: &str, fill: &dyn Fn(&mut Object<'_>)| {
-        event(out, name, |o| {
-            put!(o, "type": name);
-            fill(o);
-        });
-    };
     let used = if let Some(said) = root.get("usage") {
         said.raw().to_owned()
     } else {
@@ -239,7 +230,7 @@ fn write_message(ask: &Ask, root: Value<'_>, reply: &Reply, out: &mut BytesMut) 
     };
     let begun =
         [("content", "[]"), ("stop_reason", "null"), ("stop_sequence", "null"), ("usage", used.as_str())];
-    named("message_start", &|o| put!(o, "message": |o| with(o, root, &begun)));
+    messages::event(out, "message_start", |o| put!(o, "message": |o| with(o, root, &begun)));
     for (at, block) in items(root, "content") {
         let kind = block.text_of("type").unwrap_or_default();
         let mut empty: Vec<(&str, &str)> = match &*kind {
@@ -251,39 +242,34 @@ fn write_message(ask: &Ask, root: Value<'_>, reply: &Reply, out: &mut BytesMut) 
         if kind == "text" && block.get("citations").is_some() {
             empty.push(("citations", "[]"));
         }
-        named("content_block_start", &|o| {
-            put!(o, "index": at, "content_block": |o| with(o, block, &empty));
-        });
-        let mut delta = |kind: &str, fill: &dyn Fn(&mut Object<'_>)| {
-            named("content_block_delta", &|o| {
-                put!(o, "index": at);
-                o.object("delta", |o| {
-                    put!(o, "type": kind);
-                    fill(o);
-                });
+        messages::block_start(out, at, |o| with(o, block, &empty));
+        let mut delta = |kind: &str, key: &str, grown: Raw<'_>| {
+            messages::block_delta(out, at, |o| {
+                put!(o, "type": kind);
+                o.put(key, grown);
             });
         };
         let grown = |key: &str| raw(block, key, EMPTY);
         match &*kind {
             "text" => {
-                delta("text_delta", &|o| put!(o, "text": grown("text")));
+                delta("text_delta", "text", grown("text"));
                 for (_, citation) in items(block, "citations") {
-                    delta("citations_delta", &|o| put!(o, "citation": citation));
+                    delta("citations_delta", "citation", Raw(citation.raw()));
                 }
             }
             "thinking" => {
-                delta("thinking_delta", &|o| put!(o, "thinking": grown("thinking")));
-                delta("signature_delta", &|o| put!(o, "signature": grown("signature")));
+                delta("thinking_delta", "thinking", grown("thinking"));
+                delta("signature_delta", "signature", grown("signature"));
             }
             "tool_use" => {
                 let Raw(input) = raw(block, "input", "{}");
-                delta("input_json_delta", &|o| put!(o, "partial_json": input));
+                delta("input_json_delta", "partial_json", Raw(&quoted(input)));
             }
             _ => {}
         }
-        named("content_block_stop", &|o| put!(o, "index": at));
+        messages::block_stop(out, at);
     }
-    named("message_delta", &|o| {
+    messages::event(out, "message_delta", |o| {
         o.object("delta", |o| {
             let has_calls = reply.choices.first().is_some_and(|choice| choice.finish == Finish::ToolCalls);
             let usual = if has_calls { "\"tool_use\"" } else { "\"end_turn\"" };
@@ -292,7 +278,7 @@ fn write_message(ask: &Ask, root: Value<'_>, reply: &Reply, out: &mut BytesMut) 
         });
         put!(o, "usage": Raw(&used), "context_management"?: root.get("context_management"));
     });
-    named("message_stop", &|_| {});
+    messages::event(out, "message_stop", |_| {});
 }
 
 fn write_chat(ask: &Ask, root: Value<'_>, reply: &Reply, out: &mut BytesMut) {

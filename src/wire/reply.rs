@@ -3,8 +3,6 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use serde::Deserialize;
-
 use super::cited::Citation;
 use super::error::Result;
 use super::faults::clean;
@@ -13,8 +11,8 @@ use super::json::Value;
 use super::logprobs::{Logprobs, Sureness, ToldLogprobs};
 use super::{Dialect, WireError, cited, table};
 use crate::checks::{self, Said};
-use crate::record::json;
 use crate::record::usage::{Counted, UsageError};
+use crate::record::value::{FromValue, read};
 
 /// A finished answer: the parts that its source told, put together.
 #[derive(Debug, Default)]
@@ -142,47 +140,42 @@ impl Reply {
             self.choices.push(Choice::default());
         }
         let Some(choice) = self.choices.last_mut() else { return };
-        if let (Delta::Text(text), Some(Part::Text(last))) = (delta, choice.parts.last_mut()) {
-            return last.push_str(text);
-        }
-        choice.parts.push(match delta {
-            Delta::Text(text) => Part::Text(text.to_owned()),
-            Delta::Refusal(text) => Part::Refusal(text.to_owned()),
-            Delta::Thought(text) => Part::Thought(text.to_owned()),
-            Delta::Picture { mime, data } => Part::Picture { mime: mime.to_owned(), data: data.to_owned() },
-            Delta::Other(kind) => Part::Other(kind.to_owned()),
-            Delta::CallStart { id, name, .. } => {
-                let (id, name) = (id.to_owned().into(), name.to_owned().into());
-                Part::Call(Call { id, name, arguments: Cow::default() })
+        match (delta, choice.parts.last_mut()) {
+            (Delta::Text(text), Some(Part::Text(last))) => last.push_str(text),
+            (Delta::CallArguments { text, .. }, Some(Part::Call(call))) => {
+                call.arguments.to_mut().push_str(text);
             }
-            Delta::CallArguments { text, .. } => {
-                if let Some(Part::Call(call)) = choice.parts.last_mut() {
-                    call.arguments.to_mut().push_str(text);
-                }
-                return;
-            }
-            Delta::Finish { finish, stop } => {
+            (Delta::Finish { finish, stop }, _) => {
                 choice.finish = finish;
                 choice.stop = stop.map(str::to_owned);
-                return;
             }
-            Delta::Logprobs(told) => {
-                choice.logprobs = Some(told.kept());
-                return;
+            (Delta::Logprobs(told), _) => choice.logprobs = Some(told.kept()),
+            // One more tells that there were more.
+            (Delta::Cited(citation), _) if choice.citations.len() <= cited::MOST => {
+                choice.citations.push(citation.clone());
             }
-            Delta::Cited(citation) => {
-                // One more tells that there were more.
-                if choice.citations.len() <= cited::MOST {
-                    choice.citations.push(citation.clone());
-                }
-                return;
-            }
-            Delta::Start { .. } | Delta::Choice(_) | Delta::CallEnd { .. } => return,
-        });
+            (delta, _) => choice.parts.extend(Part::of(delta)),
+        }
     }
 }
 
 impl Part {
+    /// Keeps what is added, where that is a piece of its own.
+    pub(super) fn of(delta: Delta<'_>) -> Option<Self> {
+        Some(match delta {
+            Delta::Text(text) => Self::Text(text.to_owned()),
+            Delta::Refusal(text) => Self::Refusal(text.to_owned()),
+            Delta::Thought(text) => Self::Thought(text.to_owned()),
+            Delta::Picture { mime, data } => Self::Picture { mime: mime.to_owned(), data: data.to_owned() },
+            Delta::Other(kind) => Self::Other(kind.to_owned()),
+            Delta::CallStart { id, name, .. } => {
+                let (id, name) = (id.to_owned().into(), name.to_owned().into());
+                Self::Call(Call { id, name, arguments: Cow::default() })
+            }
+            _ => return None,
+        })
+    }
+
     /// Returns what it adds, but for the arguments of a call.
     pub(super) fn delta(&self) -> Delta<'_> {
         match self {
@@ -430,8 +423,8 @@ pub(super) fn said(text: Option<Cow<'_, str>>, tell: impl FnOnce(&str)) {
 }
 
 /// Reads a usage block; one that cannot be right counts as not said, as an answer is worth more than its bill.
-pub(super) fn block<T: for<'de> Deserialize<'de>>(value: Value<'_>) -> Option<T> {
-    json::read(value.raw()).ok()
+pub(super) fn block<T: FromValue>(value: Value<'_>) -> Option<T> {
+    read(value.raw()).ok()
 }
 
 /// Returns the buckets of a block, where they say anything.

@@ -12,6 +12,7 @@ use super::Dialect;
 use super::json::{Object, Value, put, written};
 use super::prompt::Tool;
 use super::reply::Call;
+use crate::units::hex;
 
 /// The longest name of a function that every provider takes.
 const LONGEST_NAME: usize = 64;
@@ -207,9 +208,8 @@ pub(super) fn sent_name(namespace: Option<&str>, name: &str) -> String {
         return whole;
     }
     let digest = Sha256::digest(whole.as_bytes());
-    let hex = digest.iter().take(4).fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
     let kept: String = safe.chars().take(LONGEST_NAME - 9).collect();
-    format!("{kept}_{hex}")
+    format!("{kept}_{}", hex(digest.get(..4).unwrap_or_default()))
 }
 
 /// Reads a call of such a tool in an earlier turn: the function's name and its arguments.

@@ -4,25 +4,19 @@ use bytes::{Bytes, BytesMut};
 
 use super::error::Result;
 use super::gemini::read_schema::Schemas;
-use super::json::Value;
 use super::order::Order;
 use super::preface::Preface;
 use super::prompt::Reader;
 use super::reply::{Delta, Reply, Source};
 use super::sink::Sink;
-use super::{Ask, Dialect, Sending, WireError, chat, completions, effort, gemini, messages, responses};
+use super::{Ask, Dialect, WireError, chat, completions, effort, gemini, messages, responses};
 use crate::record::usage::Counted;
 
 /// Puts a request into the dialect of the provider that `reader` reads it for.
-pub(super) fn request(
-    root: Value<'_>,
-    stream: bool,
-    model: &str,
-    sending: &Sending<'_>,
-    reader: Reader<'_>,
-) -> Result<Bytes> {
-    let (from, to) = (reader.from, reader.to);
-    let temperature = sending.with.temperature_text();
+pub(super) fn request(ask: &Ask, reader: Reader<'_>) -> Result<Bytes> {
+    let Reader { from, to, .. } = reader;
+    let root = ask.root();
+    let temperature = reader.sending.with.temperature_text();
     let schemas = if from == Dialect::Gemini { Schemas::of(root) } else { Schemas::default() };
     let mut prompt = match from {
         Dialect::OpenAiChat => chat::read_request::read(root, reader)?,
@@ -34,18 +28,18 @@ pub(super) fn request(
             return Err(WireError::Unsupported { from, to });
         }
     };
-    prompt.stream = stream;
-    if from == Dialect::OpenAiCompletions && !effort::may_think(model) {
+    prompt.stream = ask.stream();
+    if from == Dialect::OpenAiCompletions && !effort::may_think(reader.model) {
         prompt.max_output = prompt.max_output.or(Some(completions::USUAL_LIMIT));
     }
-    prompt.follow(sending.with, temperature.as_deref(), reader);
-    prompt.obey(sending.known, reader);
+    prompt.follow(temperature.as_deref(), reader);
+    prompt.obey(reader);
     prompt.settle_pictures(reader);
-    prompt.settle_prefill(sending.known, reader);
+    prompt.settle_prefill(reader);
     let body = match to {
-        Dialect::OpenAiChat => chat::write_request::write(&prompt, model, sending, reader)?,
-        Dialect::AnthropicMessages => messages::write_request::write(&prompt, model, sending, reader)?,
-        Dialect::Gemini => gemini::write_request::write(&prompt, model, sending, reader)?,
+        Dialect::OpenAiChat => chat::write_request::write(&prompt, reader)?,
+        Dialect::AnthropicMessages => messages::write_request::write(&prompt, reader)?,
+        Dialect::Gemini => gemini::write_request::write(&prompt, reader)?,
         Dialect::OpenAiResponses
         | Dialect::OpenAiEmbeddings
         | Dialect::GeminiEmbeddings

@@ -40,7 +40,8 @@ fn keeping(upstream: &Upstream) -> (Setup, Sandbox) {
 }
 
 fn ask() -> Ask {
-    let body = json!({"model": "gpt-4.1", "input": "What is due?", "background": true, "max_output_tokens": 5000});
+    let body =
+        json!({"model": "gpt-4.1", "input": "What is due?", "background": true, "max_output_tokens": 5000});
     Ask::post("/v1/responses", &body)
 }
 
@@ -81,7 +82,11 @@ fn an_answer_whose_end_nobody_saw_counts_as_the_longest_that_it_may_have_been() 
     let found = stands(&front, "it is over", |found| found["open_holds"] == 0);
     assert!(usd(&found["budgets"][0]["spent"]) >= MOST, "{found:#}");
     let rows = front.settle();
-    assert_eq!((rows[0].kind.as_str(), rows[0].operation_status.as_str()), ("estimated", "cancelled"), "{rows:#?}");
+    assert_eq!(
+        (rows[0].kind.as_str(), rows[0].operation_status.as_str()),
+        ("estimated", "cancelled"),
+        "{rows:#?}"
+    );
 
     // So does one that is worked on while the gateway stops.
     let upstream = background(&NEVER);
@@ -105,9 +110,16 @@ fn a_limit_that_comes_into_force_late_knows_what_was_spent_before() {
         let answer = chat("gpt-4.1", false).header("pointsman-team", team).send(front.address());
         assert_eq!(answer.status(), 200);
     }
-    let one = usd(&stands(&front, "all are over", |found| found["budgets"].as_array().unwrap().len() == 2)["budgets"][0]
-        ["spent"]);
-    assert!(one > 0);
+    let both = stands(&front, "all are over", |found| {
+        let all = found["budgets"].as_array().unwrap();
+        all.len() == 2 && found["open_holds"] == 0
+    });
+    let of_team = |team: &str| {
+        let all = both["budgets"].as_array().unwrap();
+        usd(&all.iter().find(|one| one["member"] == team).unwrap()["spent"])
+    };
+    let (search, ads) = (of_team("search"), of_team("ads"));
+    assert!(search > 0 && ads > search);
     let edit = |text: &str, sum: i128, what: &str| {
         fs::write(sandbox.path().join("config/budgets.toml"), of(text)).unwrap();
         stands(&front, what, |found| {
@@ -115,16 +127,23 @@ fn a_limit_that_comes_into_force_late_knows_what_was_spent_before() {
             all.len() == 1 && usd(&all[0]["spent"]) == sum
         });
     };
-    edit("all]\nlimit = { day = 10 }", 3 * one, "all together");
-    edit("other]\nlimit = { day = 10 }", 3 * one, "under another name");
-    edit("other]\nlimit = { month = 10 }", 3 * one, "in another window");
-    edit("other]\nlimit = { month = 10 }\nteam = [\"ads\"]", 2 * one, "of one team");
+    edit("all]\nlimit = { day = 10 }", search + ads, "all together");
+    edit("other]\nlimit = { day = 10 }", search + ads, "under another name");
+    edit("other]\nlimit = { month = 10 }", search + ads, "in another window");
+    edit("other]\nlimit = { month = 10 }\nteam = [\"ads\"]", ads, "of one team");
     let more = chat("gpt-4.1", false).header("pointsman-team", "ads").send(front.address());
     assert_eq!(more.status(), 200);
-    edit("all]\nlimit = { day = 10 }", 4 * one, "what was in force once is counted all the while");
+    let grown = stands(&front, "it grew", |found| usd(&found["budgets"][0]["spent"]) > ads);
+    let more = usd(&grown["budgets"][0]["spent"]) - ads;
+    edit(
+        "all]\nlimit = { day = 10 }",
+        search + ads + more,
+        "what was in force once is counted all the while",
+    );
     front.stop();
     let front = sandbox.serve(&setup);
-    assert_eq!(usd(&standings(&front)["budgets"][0]["spent"]), 4 * one, "after a restart it stands where it stood");
+    let after = usd(&standings(&front)["budgets"][0]["spent"]);
+    assert_eq!(after, search + ads + more, "after a restart it stands where it stood");
 }
 
 #[test]

@@ -304,7 +304,7 @@ fn a_reader_goes_on_where_it_stopped_and_is_told_all_of_it_once() {
     let mut read = |cursor: &mut Cursor| {
         let mut out = Vec::new();
         let file = LedgerFile::open(&options.path).unwrap();
-        let written = file.export_after(cursor, &mut out, |_, _| true).unwrap();
+        let written = file.export_after(cursor, &mut out, &mut |_, _| true).unwrap();
         let text = String::from_utf8(out).unwrap();
         let report = proved(folder.path(), &text, None);
         let nothing = written.next.as_ref() == Some(&*cursor);
@@ -352,7 +352,7 @@ fn a_reader_goes_on_where_it_stopped_and_is_told_all_of_it_once() {
     };
     assert_eq!(entries(&parts).len(), entries(&all).len(), "part by part it is the same");
     cursor.link += 1;
-    let ahead = file.export_after(&cursor, Vec::new(), |_, _| true).unwrap_err().to_string();
+    let ahead = file.export_after(&cursor, &mut Vec::new(), &mut |_, _| true).unwrap_err().to_string();
     assert!(ahead.contains("no such place"), "{ahead}");
 }
 

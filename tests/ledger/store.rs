@@ -230,7 +230,7 @@ fn a_ledger_without_corrections_gets_their_tables_and_keeps_its_chain() {
     assert!(
         LedgerFile::open(&options.path)
             .unwrap()
-            .salvage(&Range::default(), std::io::sink(), |_, _| true)
+            .salvage(&Range::default(), &mut std::io::sink(), &mut |_, _| true)
             .is_ok()
     );
     let (ledger, _) = Ledger::open(options.clone()).unwrap();

@@ -230,8 +230,14 @@ fn a_rollout_shows_both_sides_and_what_its_next_step_lacks() {
 
 #[test]
 fn steering_and_automations_say_what_they_propose_and_a_key_accepts_it() {
-    use pointsman::session::{AutomationRow, MoveRow, SteerRow};
-    let move_row = MoveRow { route: "extraction".into(), rung: "flash".into(), from: 620, to: 588 };
+    use pointsman::session::{AutomationRow, Moved, SteerRow};
+    use pointsman::units::PerMille;
+    let move_row = Moved {
+        route: "extraction".into(),
+        rung: "flash".into(),
+        from: PerMille::clamped(620),
+        to: PerMille::clamped(588),
+    };
     let steering = SteerRow {
         limit: "company/month".into(),
         aim_permille: 990,
@@ -284,7 +290,7 @@ fn steering_and_automations_say_what_they_propose_and_a_key_accepts_it() {
         done(&mut rig, 'a');
         assert!(rig.text().contains("choose a limit that is steered towards"), "{}", rig.text());
         // Where nothing may be changed from here, that is said.
-        rig.player.set_read_only(Some("the key lacks the scope `operate`".into()));
+        rig.player.tell(|view| view.read_only = Some("the key lacks the scope `operate`".into()));
         rig.key(KeyCode::Up);
         done(&mut rig, 'a');
         let text = rig.text();

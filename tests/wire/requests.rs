@@ -32,8 +32,8 @@ fn chat_becomes_messages() {
         "system":[{"type":"text","text":"Be brief."},{"type":"text","text":"No jokes.","cache_control":{"type":"ephemeral"}}],
         "messages":[
             {"role":"user","content":[{"type":"text","text":"Weather here?"},{"type":"image","source":{"type":"base64","media_type":"image/png","data":"iVBO"}}]},
-            {"role":"assistant","content":[{"type":"text","text":"I look."},{"type":"tool_use","id":"call_1","name":"weather","input":{"city":"Basel","n":1.5}},{"type":"tool_use","id":"call_2","name":"clock","input":{}}]},
-            {"role":"user","content":[{"type":"tool_result","tool_use_id":"call_1","content":"12 degrees"},{"type":"tool_result","tool_use_id":"call_2","content":"noon"},{"type":"text","text":"And tomorrow?"}]}],
+            {"role":"assistant","content":[{"type":"text","text":"I look."},{"type":"tool_use","id":"call_1","name":"weather","input":{"city":"Basel","n":1.5}},{"type":"tool_use","id":"call_2_c38e6639","name":"clock","input":{}}]},
+            {"role":"user","content":[{"type":"tool_result","tool_use_id":"call_1","content":"12 degrees"},{"type":"tool_result","tool_use_id":"call_2_c38e6639","content":"noon"},{"type":"text","text":"And tomorrow?"}]}],
         "tools":[{"name":"weather","description":"Looks it up.","input_schema":{"type":"object","properties":{"city":{"type":"string"}},"required":["city"],"additionalProperties":false},"strict":true},
                  {"name":"clock","input_schema":{"type":"object","properties":{}}}],
         "tool_choice":{"type":"any"},"temperature":0.70,"top_p":0.9,"stop_sequences":["END"],"metadata":{"user_id":"u-1"},"stream":true});
@@ -75,7 +75,7 @@ fn a_schema_for_the_answer_arrives_in_its_own_order() {
         ),
         (Gemini, format!(r#""responseMimeType":"application/json","responseJsonSchema":{schema}"#)),
     ] {
-        let body = asked.body_for(to, "m", &Sending::default()).unwrap().body;
+        let body = asked.body_for(to, "claude-opus-4-6", &Sending::default()).unwrap().body;
         assert!(std::str::from_utf8(&body).unwrap().contains(&around), "{body:?}");
     }
 }

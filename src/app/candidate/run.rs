@@ -13,7 +13,7 @@ use super::{Arms, Kept, Question, USUAL_ANSWER};
 use crate::app::{Cancel, Progress};
 use crate::drive::{Cap, Hold, Refused};
 use crate::gateway::{Asked, Bench, Came, grades};
-use crate::units::Pico;
+use crate::units::{Pico, words};
 
 /// Questions under way at a time.
 const AT_ONCE: usize = 4;
@@ -35,17 +35,7 @@ pub enum End {
     Stopped,
 }
 
-impl End {
-    /// Returns the word for it in reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Capped => "capped",
-            Self::Failing => "failing",
-            Self::Stopped => "stopped",
-        }
-    }
-}
+words!(End { Done = "done", Capped = "capped", Failing = "failing", Stopped = "stopped" });
 
 /// What a run came to.
 #[derive(Debug)]

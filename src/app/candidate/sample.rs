@@ -14,7 +14,7 @@ use crate::gateway::Bench;
 use crate::ledger::{self, LedgerFile};
 use crate::record::{self, Entry, ReadOptions, Record};
 use crate::session::LoadError;
-use crate::units::SHADOW;
+use crate::units::{SHADOW, words};
 
 /// A request to be asked again.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,23 +57,18 @@ pub enum Left {
     TooLong,
 }
 
-impl Left {
-    /// Returns the word for it in reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::NoPrompt => "no prompt in the log",
-            Self::NoId => "no id",
-            Self::EarlierTurns => "earlier turns are not in the log",
-            Self::ToolsOrPictures => "tools or pictures",
-            Self::Reserved => "labels of models required",
-            Self::Unanswered => "not answered",
-            Self::Own => "served by the candidate",
-            Self::Judges => "served by the judge",
-            Self::Unserved => "its model has no provider or no price",
-            Self::TooLong => "too long for a judge",
-        }
-    }
-}
+words!(Left {
+    NoPrompt = "no prompt in the log",
+    NoId = "no id",
+    EarlierTurns = "earlier turns are not in the log",
+    ToolsOrPictures = "tools or pictures",
+    Reserved = "labels of models required",
+    Unanswered = "not answered",
+    Own = "served by the candidate",
+    Judges = "served by the judge",
+    Unserved = "its model has no provider or no price",
+    TooLong = "too long for a judge",
+});
 
 /// What was drawn.
 #[derive(Debug, Default)]

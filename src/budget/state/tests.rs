@@ -127,9 +127,17 @@ fn an_edit_takes_effect_at_once_and_never_resets_what_was_spent() {
     let draws = budgets.draws(&team("a"));
     assert!(budgets.hold(&draws, usd("2"), Instant(0)).is_err());
     budgets.change([]);
-    assert!(budgets.draws(&team("a")).is_empty());
-    budgets.change([limit("all", Period::Day, usd("5"), Scope::default())]);
-    assert_eq!(budgets.standings(Instant(0), false)[0].account.spent, usd("4"));
+    // It refuses nothing now, and is counted all the same: it may come back.
+    let draws = budgets.draws(&team("a"));
+    let hold = budgets.hold(&draws, usd("2"), Instant(0)).unwrap();
+    budgets.settle(hold, Cost::Known(usd("2")));
+    assert!(budgets.standings(Instant(0), false).is_empty());
+    assert!(budgets.change([limit("all", Period::Day, usd("5"), Scope::default())]).is_empty());
+    assert_eq!(budgets.standings(Instant(0), false)[0].account.spent, usd("6"));
+    // About other people, or in another window, it is another one, of which nobody knows yet.
+    let each = Scope { each: Some(Dimension::Team), ..Scope::default() };
+    assert_eq!(budgets.change([limit("all", Period::Day, usd("5"), each)]), [1]);
+    assert_eq!(budgets.change([limit("all", Period::Month, usd("5"), Scope::default())]), [2]);
 }
 
 #[test]

@@ -31,8 +31,6 @@ use crate::record::{self, Input, InputFormat, Mapping, ReadOptions, Summary};
 use crate::session::LoadError;
 use crate::units::{Instant, Names, PerMille, Pico, Span, counted};
 
-pub use report::DriveFormat;
-
 /// The environment variable that holds the gateway's key.
 const KEY_VARIABLE: &str = "POINTSMAN_KEY";
 /// Jobs read ahead.
@@ -90,8 +88,8 @@ pub struct DriveArgs {
     #[arg(long)]
     yes: bool,
     /// How to print the report.
-    #[arg(long, value_enum, default_value_t = DriveFormat::Table)]
-    format: DriveFormat,
+    #[arg(long, value_enum, default_value_t = args::Shape::Table)]
+    format: args::Shape,
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "clap asks for a result")]
@@ -183,13 +181,11 @@ fn worst(args: &DriveArgs) -> anyhow::Result<Worst> {
         return Ok(Worst::Flat(worst));
     }
     let mut names = Names::default();
-    let user_dir = config::user_dir();
-    let own = user_dir.as_ref().map(|dir| dir.join("policy.toml")).filter(|path| path.is_file());
-    let policy = match args.policy.clone().or(own) {
+    let policy = match args.policy.clone().or_else(|| config::own_file("policy.toml")) {
         Some(path) => policy::load(&path, &mut names)?,
         None => policy::parse(policy::BUILTIN, "built-in policy", &mut names)?,
     };
-    let book = config::prices::layered(&args.prices, user_dir.as_deref())?;
+    let book = config::prices::layered(&args.prices, config::user_dir().as_deref())?;
     Ok(Worst::by_price(&args.model, &policy, &names, &book, now())?)
 }
 

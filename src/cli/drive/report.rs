@@ -3,85 +3,54 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use clap::ValueEnum;
 use serde::Serialize;
 
+use crate::cli::args::Shape;
 use crate::drive::{End, Tally};
 use crate::report::{Format, Latency, Sheet, render as sheets, to_json};
 use crate::telemetry::Percentiles;
-use crate::units::Pico;
+use crate::units::{Pico, members};
 
-/// How the report is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum DriveFormat {
-    /// For people.
-    Table,
-    /// For programs.
-    Json,
-}
-
-#[derive(Serialize)]
-struct Report<'a> {
-    end: &'static str,
-    requests: u64,
-    ok: u64,
-    failed: u64,
-    late: u64,
-    filler: u64,
-    streams: u64,
-    unreadable_lines: u64,
-    seconds: String,
-    statuses: &'a BTreeMap<String, u64>,
-    models: &'a BTreeMap<String, u64>,
-    latency_ms: Option<Latency>,
-    first_byte_ms: Option<Latency>,
-    spent_usd: String,
-    spent_assumed_usd: String,
-    cost_unknown_requests: u64,
-    cost_beyond_worst_requests: u64,
-    max_spend_usd: String,
-    simulated_requests: u64,
+members! {
+    #[derive(Serialize)]
+    struct Report<'a>;
+    fn new(tally: &'a Tally, end: End, took: Duration, bad: u64) {}
+    end: &'static str = match end {
+        End::Done => "done",
+        End::Capped { .. } => "capped",
+        End::Stopped => "stopped",
+        End::Unreachable => "unreachable",
+    },
+    requests: u64 = tally.sent,
+    ok: u64 = tally.ok,
+    failed: u64 = tally.failed,
+    late: u64 = tally.late,
+    filler: u64 = tally.filler,
+    streams: u64 = tally.streams,
+    unreadable_lines: u64 = bad,
+    seconds: String = seconds(took),
+    statuses: &'a BTreeMap<String, u64> = &tally.endings,
+    models: &'a BTreeMap<String, u64> = &tally.models,
+    latency_ms: Option<Latency> = tally.latency().map(Latency::from),
+    first_byte_ms: Option<Latency> = tally.first_byte().map(Latency::from),
+    spent_usd: String = tally.cap.spent().usd(),
+    spent_assumed_usd: String = tally.cap.assumed().usd(),
+    cost_unknown_requests: u64 = tally.cap.unknown(),
+    cost_beyond_worst_requests: u64 = tally.cap.beyond_worst(),
+    max_spend_usd: String = tally.cap.limit().usd(),
+    simulated_requests: u64 = tally.simulated,
 }
 
 pub(super) fn render(
-    format: DriveFormat,
+    format: Shape,
     tally: &Tally,
     end: End,
     took: Duration,
     bad: u64,
 ) -> anyhow::Result<String> {
     match format {
-        DriveFormat::Json => Ok(to_json(&report(tally, end, took, bad))?),
-        DriveFormat::Table => Ok(sheets(&tables(tally, end, took), Format::Table)),
-    }
-}
-
-fn report(tally: &Tally, end: End, took: Duration, bad: u64) -> Report<'_> {
-    Report {
-        end: match end {
-            End::Done => "done",
-            End::Capped { .. } => "capped",
-            End::Stopped => "stopped",
-            End::Unreachable => "unreachable",
-        },
-        requests: tally.sent,
-        ok: tally.ok,
-        failed: tally.failed,
-        late: tally.late,
-        filler: tally.filler,
-        streams: tally.streams,
-        unreadable_lines: bad,
-        seconds: seconds(took),
-        statuses: &tally.endings,
-        models: &tally.models,
-        latency_ms: tally.latency().map(Latency::from),
-        first_byte_ms: tally.first_byte().map(Latency::from),
-        spent_usd: tally.cap.spent().usd(),
-        spent_assumed_usd: tally.cap.assumed().usd(),
-        cost_unknown_requests: tally.cap.unknown(),
-        cost_beyond_worst_requests: tally.cap.beyond_worst(),
-        max_spend_usd: tally.cap.limit().usd(),
-        simulated_requests: tally.simulated,
+        Shape::Json => Ok(to_json(&Report::new(tally, end, took, bad))?),
+        Shape::Table => Ok(sheets(&tables(tally, end, took), Format::Table)),
     }
 }
 

@@ -6,19 +6,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use serde::Serialize;
 
-use crate::app::{Cancel, Progress};
 use crate::budget::{Dimension, Limit, LimitHistory, Period};
 use crate::cli::alert_rules;
 use crate::cli::brought::brought_limits;
-use crate::config::budgets;
+use crate::cli::output;
+use crate::config::{budgets, named_text};
 use crate::record::BudgetFiles;
 use crate::report::{Format, Sheet, count};
 use crate::routing::Policy;
-use crate::session::{BudgetsTried, Log, TriedAlert, TriedRow, TriedSide, try_budgets};
-use crate::units::{Instant, Pico};
+use crate::session::{BudgetsTried, Log, TriedAlert, TriedRow, TriedRun, TriedSide, try_budgets};
+use crate::units::{Instant, Pico, members};
 
 /// Requests turned away or moved that a table lists; JSON has as many as were kept.
 const LISTED: usize = 20;
@@ -48,8 +48,7 @@ impl Limits {
             None if is_brought => brought_limits(brought)?,
             None => LimitHistory::default(),
             Some(path) => {
-                let name = path.display().to_string();
-                let text = std::fs::read_to_string(path).with_context(|| name.clone())?;
+                let (name, text) = named_text(path, "")?;
                 budgets::parse(&text, &name)?.into()
             }
         };
@@ -116,55 +115,76 @@ fn change(limits: &mut Vec<Limit>, text: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-#[derive(Debug, Serialize)]
-struct SideReport {
-    limit_usd: String,
-    spent_usd: String,
-    refused_requests: u64,
-    moved_requests: u64,
-    waited_requests: u64,
-    ran_out: Option<String>,
+members! {
+    #[derive(Debug, Serialize)]
+    struct SideReport;
+    fn new(side: TriedSide) {}
+    limit_usd: String = side.limit.usd(),
+    spent_usd: String = side.spent.usd(),
+    refused_requests: u64 = side.refused,
+    moved_requests: u64 = side.moved,
+    waited_requests: u64 = side.waited,
+    ran_out: Option<String> = side.ran_out.map(Instant::rfc3339),
 }
 
-#[derive(Debug, Serialize)]
-struct WindowReport {
-    limit: String,
-    starts: Option<String>,
-    applied: Option<SideReport>,
-    staged: Option<SideReport>,
+members! {
+    #[derive(Debug, Serialize)]
+    struct WindowReport;
+    fn new(row: &TriedRow) {}
+    limit: String = row.name.clone(),
+    starts: Option<String> = row.starts.map(Instant::rfc3339),
+    applied: Option<SideReport> = row.applied.map(SideReport::new),
+    staged: Option<SideReport> = row.staged.map(SideReport::new),
 }
 
-#[derive(Debug, Serialize)]
-struct Turned {
-    id: String,
-    at: String,
-    limit: String,
-    model: String,
-    refused: bool,
+members! {
+    #[derive(Debug, Serialize)]
+    struct Turned;
+    fn new(one: &crate::session::Turned, log: &Log, before: &BTreeSet<(usize, bool)>) {}
+    id: String = log.history.id(one.index).to_owned(),
+    at: String = one.at.rfc3339(),
+    limit: String = one.limit.clone(),
+    model: String = log.names.model(one.model).to_owned(),
+    refused: bool = one.refused,
     /// Whether it was turned so in force, too.
-    as_before: bool,
+    as_before: bool = before.contains(&(one.index, one.refused)),
 }
 
-/// What budgets come to on both sides.
-#[derive(Debug, Serialize)]
-pub(super) struct BudgetsReport {
+members! {
+    /// What budgets come to on both sides.
+    #[derive(Debug, Serialize)]
+    pub(super) struct BudgetsReport;
+    fn new(log: &Log, limits: &Limits, applied: TriedRun, staged: TriedRun) {
+        let both = BudgetsTried::beside(&applied, &staged);
+        let alert = |one: &TriedAlert| {
+            let [applied, staged] = one.fired.map(|at| at.map(Instant::rfc3339));
+            AlertReport { alert: one.name.clone(), level: one.level.name(), applied, staged }
+        };
+        let (applied, staged) = (applied.budgets, staged.budgets);
+        let before: BTreeSet<(usize, bool)> = applied.turned.iter().map(|one| (one.index, one.refused)).collect();
+        let turned = staged.turned.iter().map(|one| Turned::new(one, log, &before));
+    }
     /// `in_order`: every request was decided in order of arrival, on how the budgets stood then.
-    decided: &'static str,
+    decided: &'static str = "in_order",
     /// Where the limits in force are from: `file`, `log` (it brings them), or `none`.
-    in_force: &'static str,
-    applied_refused_requests: u64,
-    staged_refused_requests: u64,
-    applied_moved_requests: u64,
-    staged_moved_requests: u64,
+    in_force: &'static str = match (limits.is_brought, limits.applied.is_empty()) {
+        (true, _) => "log",
+        (_, true) => "none",
+        _ => "file",
+    },
+    applied_refused_requests: u64 = both.refused.0,
+    staged_refused_requests: u64 = both.refused.1,
+    applied_moved_requests: u64 = both.moved.0,
+    staged_moved_requests: u64 = both.moved.1,
     /// Those that would have waited for room.
-    applied_waited_requests: u64,
-    staged_waited_requests: u64,
-    windows: Vec<WindowReport>,
-    turned: Vec<Turned>,
-    applied_alerts: usize,
-    staged_alerts: usize,
+    applied_waited_requests: u64 = both.waited.0,
+    staged_waited_requests: u64 = both.waited.1,
+    windows: Vec<WindowReport> = both.rows.iter().map(WindowReport::new).collect(),
+    turned: Vec<Turned> = turned.collect(),
+    applied_alerts: usize = both.alerts.map_or(0, |(applied, _)| applied),
+    staged_alerts: usize = both.alerts.map_or(0, |(_, staged)| staged),
     /// Those that would have fired on one side alone, or at another moment.
-    alerts: Vec<AlertReport>,
+    alerts: Vec<AlertReport> = both.told.iter().map(alert).collect(),
 }
 
 #[derive(Debug, Serialize)]
@@ -181,65 +201,15 @@ pub(super) fn tried(
     policies: (&Policy, &Policy),
     limits: &Limits,
 ) -> anyhow::Result<BudgetsReport> {
-    let (mut progress, cancel) = (Progress::new("budgets", None), Cancel::on_interrupt());
-    let steps = (log.len() as u64).div_ceil(4096) * 2;
-    let mut step = 0;
     let rules = alert_rules::rules()?;
-    let found = try_budgets(log, policies, ([&limits.applied, &limits.staged], Some(&rules)), || {
-        step += 1;
-        progress.step(step, steps);
-        !cancel.is_raised()
-    });
-    progress.finish();
-    let Some([applied, staged]) = found else { bail!("cancelled") };
-    let both = BudgetsTried::beside(&applied, &staged);
-    let side = |side: TriedSide| SideReport {
-        limit_usd: side.limit.usd(),
-        spent_usd: side.spent.usd(),
-        refused_requests: side.refused,
-        moved_requests: side.moved,
-        waited_requests: side.waited,
-        ran_out: side.ran_out.map(Instant::rfc3339),
-    };
-    let window = |row: &TriedRow| WindowReport {
-        limit: row.name.clone(),
-        starts: row.starts.map(Instant::rfc3339),
-        applied: row.applied.map(side),
-        staged: row.staged.map(side),
-    };
-    let alert = |one: &TriedAlert| {
-        let [applied, staged] = one.fired.map(|at| at.map(Instant::rfc3339));
-        AlertReport { alert: one.name.clone(), level: one.level.name(), applied, staged }
-    };
-    let (applied, staged) = (applied.budgets, staged.budgets);
-    let before: BTreeSet<(usize, bool)> = applied.turned.iter().map(|one| (one.index, one.refused)).collect();
-    let turned = staged.turned.iter().map(|one| Turned {
-        id: log.history.id(one.index).to_owned(),
-        at: one.at.rfc3339(),
-        limit: one.limit.clone(),
-        model: log.names.model(one.model).to_owned(),
-        refused: one.refused,
-        as_before: before.contains(&(one.index, one.refused)),
-    });
-    Ok(BudgetsReport {
-        decided: "in_order",
-        in_force: match (limits.is_brought, limits.applied.is_empty()) {
-            (true, _) => "log",
-            (_, true) => "none",
-            _ => "file",
-        },
-        applied_refused_requests: both.refused.0,
-        staged_refused_requests: both.refused.1,
-        applied_moved_requests: both.moved.0,
-        staged_moved_requests: both.moved.1,
-        applied_waited_requests: both.waited.0,
-        staged_waited_requests: both.waited.1,
-        turned: turned.collect(),
-        windows: both.rows.iter().map(window).collect(),
-        applied_alerts: both.alerts.map_or(0, |(applied, _)| applied),
-        staged_alerts: both.alerts.map_or(0, |(_, staged)| staged),
-        alerts: both.told.iter().map(alert).collect(),
-    })
+    let [applied, staged] = output::long("budgets", (log.len() as u64).div_ceil(4096) * 2, |step| {
+        let mut steps = 0;
+        try_budgets(log, policies, ([&limits.applied, &limits.staged], Some(&rules)), || {
+            steps += 1;
+            step(steps)
+        })
+    })?;
+    Ok(BudgetsReport::new(log, limits, applied, staged))
 }
 
 impl BudgetsReport {
@@ -247,11 +217,17 @@ impl BudgetsReport {
     pub(super) fn told(&self, format: Format) -> Option<Sheet> {
         let title = format!("Alerts, {} then {}", self.applied_alerts, self.staged_alerts);
         let title = if format == Format::Csv { String::new() } else { title };
-        let mut sheet = Sheet::new(title, &["alert", "level", "applied", "staged"]);
-        for one in self.alerts.iter().take(if format == Format::Csv { usize::MAX } else { LISTED }) {
-            let [applied, staged] = [&one.applied, &one.staged].map(|at| moment(at.as_deref(), format));
-            sheet.push(vec![one.alert.clone(), one.level.to_owned(), applied, staged]);
-        }
+        let listed = self.alerts.iter().take(if format == Format::Csv { usize::MAX } else { LISTED });
+        let sheet = Sheet::of(
+            title,
+            listed,
+            &[
+                ("alert", &|one| one.alert.clone()),
+                ("level", &|one| one.level.to_owned()),
+                ("applied", &|one| moment(one.applied.as_deref(), format)),
+                ("staged", &|one| moment(one.staged.as_deref(), format)),
+            ],
+        );
         (!self.alerts.is_empty()).then_some(sheet)
     }
 
@@ -276,21 +252,6 @@ impl BudgetsReport {
                 count(self.staged_moved_requests)
             )
         };
-        let heads = [
-            "limit",
-            "starts",
-            ">applied USD",
-            ">spent",
-            ">refused",
-            ">moved",
-            "ran out",
-            ">staged USD",
-            ">spent",
-            ">refused",
-            ">moved",
-            "ran out",
-        ];
-        let mut sheet = Sheet::new(title, &heads);
         let money = |usd: &str| match Pico::from_usd(usd) {
             Ok(amount) if !exact => {
                 let is_small = amount != Pico::ZERO && amount.0.abs() < Pico::USD.0;
@@ -298,41 +259,50 @@ impl BudgetsReport {
             }
             _ => usd.to_owned(),
         };
-        let side = |side: &Option<SideReport>| match side {
-            None => std::array::from_fn(|_| if exact { String::new() } else { "-".to_owned() }),
-            Some(side) => [
-                money(&side.limit_usd),
-                money(&side.spent_usd),
-                side.refused_requests.to_string(),
-                side.moved_requests.to_string(),
-                moment(side.ran_out.as_deref(), format),
-            ],
+        let none = || if exact { String::new() } else { "-".to_owned() };
+        let told = |side: &Option<SideReport>, cell: &dyn Fn(&SideReport) -> String| {
+            side.as_ref().map_or_else(none, cell)
         };
-        for row in &self.windows {
-            let mut cells = vec![row.limit.clone(), moment(row.starts.as_deref(), format)];
-            cells.extend::<[String; 5]>(side(&row.applied));
-            cells.extend::<[String; 5]>(side(&row.staged));
-            sheet.push(cells);
-        }
-        sheet
+        let amount = |side: &Option<SideReport>| told(side, &|side| money(&side.limit_usd));
+        let spent = |side: &Option<SideReport>| told(side, &|side| money(&side.spent_usd));
+        let refused = |side: &Option<SideReport>| told(side, &|side| side.refused_requests.to_string());
+        let moved = |side: &Option<SideReport>| told(side, &|side| side.moved_requests.to_string());
+        let ran_out = |side: &Option<SideReport>| told(side, &|side| moment(side.ran_out.as_deref(), format));
+        Sheet::of(
+            title,
+            &self.windows,
+            &[
+                ("limit", &|row| row.limit.clone()),
+                ("starts", &|row| moment(row.starts.as_deref(), format)),
+                (">applied USD", &|row| amount(&row.applied)),
+                (">spent", &|row| spent(&row.applied)),
+                (">refused", &|row| refused(&row.applied)),
+                (">moved", &|row| moved(&row.applied)),
+                ("ran out", &|row| ran_out(&row.applied)),
+                (">staged USD", &|row| amount(&row.staged)),
+                (">spent", &|row| spent(&row.staged)),
+                (">refused", &|row| refused(&row.staged)),
+                (">moved", &|row| moved(&row.staged)),
+                ("ran out", &|row| ran_out(&row.staged)),
+            ],
+        )
     }
 
     /// Makes the table of requests that go another way than before.
     pub(super) fn turned(&self, format: Format) -> Sheet {
         let new = || self.turned.iter().filter(|one| !one.as_before);
         let title = format!("Turned away or moved by what is tried: the first {}", LISTED.min(new().count()));
-        let mut sheet = Sheet::new(title, &["request", "at", "limit", "no room for", "what became of it"]);
-        for one in new().take(LISTED) {
-            let became = if one.refused { "refused" } else { "moved" };
-            sheet.push(vec![
-                one.id.clone(),
-                moment(Some(&one.at), format),
-                one.limit.clone(),
-                one.model.clone(),
-                became.to_owned(),
-            ]);
-        }
-        sheet
+        Sheet::of(
+            title,
+            new().take(LISTED),
+            &[
+                ("request", &|one| one.id.clone()),
+                ("at", &|one| moment(Some(&one.at), format)),
+                ("limit", &|one| one.limit.clone()),
+                ("no room for", &|one| one.model.clone()),
+                ("what became of it", &|one| if one.refused { "refused" } else { "moved" }.to_owned()),
+            ],
+        )
     }
 }
 

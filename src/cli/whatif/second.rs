@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use crate::app::classifier;
 use crate::report::{Sheet, count};
-use crate::session::Reclassified;
-use crate::units::PerMille;
+use crate::session::{Flip, Reclassified};
+use crate::units::{PerMille, members};
 
 /// Requests that are listed.
 pub(super) const LISTED: usize = 50;
@@ -24,39 +24,31 @@ pub(super) struct SecondReport {
     flips: Vec<FlipReport>,
 }
 
-#[derive(Debug, Serialize)]
-struct FlipReport {
-    id: String,
-    confidence_applied: Option<u16>,
-    confidence_staged: Option<u16>,
-    route_applied: String,
-    rung_applied: String,
-    route_staged: String,
-    rung_staged: String,
+members! {
+    #[derive(Debug, Serialize)]
+    struct FlipReport;
+    fn new(flip: &Flip) {
+        let told = |confidence: Option<PerMille>| confidence.map(PerMille::get);
+        let [(route_applied, rung_applied), (route_staged, rung_staged)] =
+            flip.start.clone().map(|(route, rung)| (route.to_string(), rung.to_string()));
+    }
+    id: String = flip.id.clone(),
+    confidence_applied: Option<u16> = told(flip.confidence[0]),
+    confidence_staged: Option<u16> = told(flip.confidence[1]),
+    route_applied: String = route_applied,
+    rung_applied: String = rung_applied,
+    route_staged: String = route_staged,
+    rung_staged: String = rung_staged,
 }
 
 impl SecondReport {
     pub(super) fn new(found: &Reclassified, path: Option<&Path>) -> anyhow::Result<Self> {
         let second = classifier(path)?;
-        let told = |confidence: Option<PerMille>| confidence.map(PerMille::get);
-        let flips = found.flips.iter().map(|flip| {
-            let [(route_applied, rung_applied), (route_staged, rung_staged)] =
-                flip.start.clone().map(|(route, rung)| (route.to_string(), rung.to_string()));
-            FlipReport {
-                id: flip.id.clone(),
-                confidence_applied: told(flip.confidence[0]),
-                confidence_staged: told(flip.confidence[1]),
-                route_applied,
-                rung_applied,
-                route_staged,
-                rung_staged,
-            }
-        });
         Ok(Self {
             staged: format!("{} {:016x}", second.name(), second.hash()),
             judged_requests: found.read,
             unread_requests: found.unread,
-            flips: flips.collect(),
+            flips: found.flips.iter().map(FlipReport::new).collect(),
         })
     }
 
@@ -72,17 +64,18 @@ impl SecondReport {
             self.staged,
             count(self.judged_requests)
         );
-        let mut sheet = Sheet::new(title, &["request", ">applied", ">staged", "starts on", "would start on"]);
         let told = |value: Option<u16>| value.map_or_else(|| "none".to_owned(), |value| format!("{value}‰"));
-        for flip in &self.flips {
-            sheet.push(vec![
-                flip.id.clone(),
-                told(flip.confidence_applied),
-                told(flip.confidence_staged),
-                format!("{} · {}", flip.route_applied, flip.rung_applied),
-                format!("{} · {}", flip.route_staged, flip.rung_staged),
-            ]);
-        }
+        let mut sheet = Sheet::of(
+            title,
+            &self.flips,
+            &[
+                ("request", &|flip| flip.id.clone()),
+                (">applied", &|flip| told(flip.confidence_applied)),
+                (">staged", &|flip| told(flip.confidence_staged)),
+                ("starts on", &|flip| format!("{} · {}", flip.route_applied, flip.rung_applied)),
+                ("would start on", &|flip| format!("{} · {}", flip.route_staged, flip.rung_staged)),
+            ],
+        );
         if self.flips.is_empty() {
             sheet.push(vec!["none".into(), String::new(), String::new(), String::new(), String::new()]);
         }

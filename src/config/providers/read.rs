@@ -31,55 +31,6 @@ struct File {
     simulated: Simulated,
 }
 
-/// What both `[defaults]` and a provider may say.
-#[derive(Deserialize, Default, Clone)]
-#[serde(deny_unknown_fields)]
-struct Shared {
-    #[serde(default)]
-    timeouts: TimeoutsFile,
-    #[serde(default)]
-    retries: RetriesFile,
-    #[serde(default)]
-    limits: LimitsFile,
-    #[serde(default)]
-    breaker: BreakerFile,
-}
-
-#[derive(Deserialize, Clone)]
-#[serde(deny_unknown_fields)]
-struct Provider {
-    name: Spanned<String>,
-    enabled: Option<bool>,
-    dialect: Option<Spanned<String>>,
-    base_url: Option<Spanned<String>>,
-    key: Option<Spanned<Key>>,
-    key_header: Option<Spanned<String>>,
-    models: Option<Spanned<Vec<String>>>,
-    rename: Option<Spanned<Pairs>>,
-    headers: Option<Spanned<Pairs>>,
-    responses: Option<bool>,
-    completions: Option<bool>,
-    insecure: Option<bool>,
-    platform: Option<Spanned<String>>,
-    auth: Option<Spanned<String>>,
-    renew: Option<Time>,
-    region: Option<Spanned<String>>,
-    project: Option<Spanned<String>>,
-    api_version: Option<Spanned<String>>,
-    accounts: Option<Spanned<Vec<Account>>>,
-    drain: Option<DrainWord>,
-    fallback: Option<Spanned<String>>,
-    patience: Option<Time>,
-    #[serde(default)]
-    timeouts: TimeoutsFile,
-    #[serde(default)]
-    retries: RetriesFile,
-    #[serde(default)]
-    limits: LimitsFile,
-    #[serde(default)]
-    breaker: BreakerFile,
-}
-
 /// One of several accounts.
 #[derive(Deserialize, Clone)]
 #[serde(deny_unknown_fields)]
@@ -89,15 +40,8 @@ struct Account {
     base_url: Option<String>,
 }
 
-/// Which account is called.
-#[derive(Deserialize, Clone, Copy)]
-#[serde(rename_all = "kebab-case")]
-enum DrainWord {
-    InOrder,
-    Balanced,
-}
-
-/// Declares a table whose every field may be left out, and how one is laid over another; and how the defaults fill it up.
+/// Declares a table whose every field may be left out, and how one is laid over another; how the defaults fill it up; or,
+/// of fields that are always there, how these are laid over each other.
 macro_rules! layer {
     ($name:ident { $($field:ident: $kind:ty),* $(,)? }) => {
         #[derive(Deserialize, Default, Clone)]
@@ -118,8 +62,67 @@ macro_rules! layer {
             }
         }
     };
+    ($(#[$meta:meta])* $name:ident { $($own:ident: $owned:ty,)* } { $($field:ident: $kind:ty,)* } { $($layer:ident: $layered:ty,)* }) => {
+        $(#[$meta])*
+        #[derive(Deserialize, Clone)]
+        #[serde(deny_unknown_fields)]
+        struct $name {
+            $($own: $owned,)*
+            $($field: Option<$kind>,)*
+            $(#[serde(default)] $layer: $layered,)*
+        }
+        impl $name {
+            fn over(self, below: &Self) -> Self {
+                Self {
+                    $($own: self.$own,)*
+                    $($field: self.$field.or_else(|| below.$field.clone()),)*
+                    $($layer: self.$layer.over(&below.$layer),)*
+                }
+            }
+        }
+    };
 }
 
+layer!(
+    /// What both `[defaults]` and a provider may say.
+    #[derive(Default)]
+    Shared {} {} {
+        timeouts: TimeoutsFile,
+        retries: RetriesFile,
+        limits: LimitsFile,
+        breaker: BreakerFile,
+    }
+);
+layer!(Provider {
+    name: Spanned<String>,
+} {
+    enabled: bool,
+    dialect: Spanned<String>,
+    base_url: Spanned<String>,
+    key: Spanned<Key>,
+    key_header: Spanned<String>,
+    models: Spanned<Vec<String>>,
+    rename: Spanned<Pairs>,
+    headers: Spanned<Pairs>,
+    responses: bool,
+    completions: bool,
+    insecure: bool,
+    platform: Spanned<String>,
+    auth: Spanned<String>,
+    renew: Time,
+    region: Spanned<String>,
+    project: Spanned<String>,
+    api_version: Spanned<String>,
+    accounts: Spanned<Vec<Account>>,
+    drain: Drain,
+    fallback: Spanned<String>,
+    patience: Time,
+} {
+    timeouts: TimeoutsFile,
+    retries: RetriesFile,
+    limits: LimitsFile,
+    breaker: BreakerFile,
+});
 layer!(TimeoutsFile => Timeouts { connect: Time, first_byte: Time, idle: Time, total: Time });
 layer!(RetriesFile => Retries { attempts: u32, base: Time, max_wait: Time });
 layer!(LimitsFile { requests_per_minute: u32, tokens_per_minute: u32, concurrent: u32, per: Per });
@@ -136,17 +139,6 @@ layer!(Simulated => SimulatedSpec {
     cut: Share,
     slow: Share,
 });
-
-impl Shared {
-    fn over(self, below: &Self) -> Self {
-        Self {
-            timeouts: self.timeouts.over(&below.timeouts),
-            retries: self.retries.over(&below.retries),
-            limits: self.limits.over(&below.limits),
-            breaker: self.breaker.over(&below.breaker),
-        }
-    }
-}
 
 /// What limits count.
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
@@ -249,7 +241,7 @@ pub(super) fn layers(files: &[(&str, &str)]) -> Result<ProvidersSpec, Error> {
                 }
                 Some(known) => {
                     check(&provider, source)?;
-                    known.provider = lay(provider, &known.provider);
+                    known.provider = provider.over(&known.provider);
                     (known.source, known.span, known.layer) = (source, span, layer);
                 }
                 None => {
@@ -279,38 +271,6 @@ pub(super) fn layers(files: &[(&str, &str)]) -> Result<ProvidersSpec, Error> {
     }
     let parameters = crate::config::parameters::builtin()?;
     Ok(ProvidersSpec { providers, simulated: simulated.filled(), parameters })
-}
-
-fn lay(over: Provider, below: &Provider) -> Provider {
-    let below = below.clone();
-    Provider {
-        name: over.name,
-        enabled: over.enabled.or(below.enabled),
-        dialect: over.dialect.or(below.dialect),
-        base_url: over.base_url.or(below.base_url),
-        key: over.key.or(below.key),
-        key_header: over.key_header.or(below.key_header),
-        models: over.models.or(below.models),
-        rename: over.rename.or(below.rename),
-        headers: over.headers.or(below.headers),
-        responses: over.responses.or(below.responses),
-        completions: over.completions.or(below.completions),
-        insecure: over.insecure.or(below.insecure),
-        platform: over.platform.or(below.platform),
-        auth: over.auth.or(below.auth),
-        renew: over.renew.or(below.renew),
-        region: over.region.or(below.region),
-        project: over.project.or(below.project),
-        api_version: over.api_version.or(below.api_version),
-        accounts: over.accounts.or(below.accounts),
-        drain: over.drain.or(below.drain),
-        fallback: over.fallback.or(below.fallback),
-        patience: over.patience.or(below.patience),
-        timeouts: over.timeouts.over(&below.timeouts),
-        retries: over.retries.over(&below.retries),
-        limits: over.limits.over(&below.limits),
-        breaker: over.breaker.over(&below.breaker),
-    }
 }
 
 impl Provider {
@@ -358,7 +318,7 @@ fn check(provider: &Provider, source: Source<'_>) -> Result<(), Error> {
         ));
     }
     if let Some(dialect) = &provider.dialect
-        && speaks(dialect.get_ref()).is_none()
+        && Speaks::from_name(dialect.get_ref()).is_none()
     {
         let known: Vec<_> = Speaks::ALL.iter().map(|speaks| speaks.name()).collect();
         let hint = choice(dialect.get_ref(), &known);
@@ -411,17 +371,13 @@ fn check(provider: &Provider, source: Source<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-fn speaks(word: &str) -> Option<Speaks> {
-    Speaks::from_name(word)
-}
-
 fn finish(known: &Layered<'_>, shared: &Shared) -> Result<ProviderSpec, Error> {
     let Layered { provider, source, span, .. } = known;
     let name = provider.name.get_ref().clone();
     let fail = |field: &str, message: &str, hint: &str| {
         source.error(span, format!("provider.{name}.{field}"), message, hint)
     };
-    let dialect = provider.dialect.as_ref().and_then(|dialect| speaks(dialect.get_ref()));
+    let dialect = provider.dialect.as_ref().and_then(|dialect| Speaks::from_name(dialect.get_ref()));
     let Some(speaks) = dialect else {
         return Err(fail("dialect", "missing", "say what its server speaks, like dialect = \"openai\""));
     };
@@ -498,10 +454,7 @@ fn finish(known: &Layered<'_>, shared: &Shared) -> Result<ProviderSpec, Error> {
         hosting,
         key,
         accounts,
-        drain: match provider.drain {
-            Some(DrainWord::Balanced) => Drain::Balanced,
-            Some(DrainWord::InOrder) | None => Drain::InOrder,
-        },
+        drain: provider.drain.unwrap_or_default(),
         fallback: provider.fallback.as_ref().map(|name| name.get_ref().clone()),
         patience: provider.patience.map_or(Duration::ZERO, Into::into),
         key_header: provider.key_header.as_ref().map(|header| header.get_ref().to_ascii_lowercase()),

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
+use serde::Deserialize;
 
 use crate::config::FileError;
 use crate::config::parameters::{Parameters, ParametersError};
+use crate::config::settings::usual;
 use crate::units::words;
 use crate::units::{PerMille, Slip};
 
@@ -79,7 +81,8 @@ pub struct AccountSpec {
 }
 
 /// Which of several accounts is called.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Drain {
     /// The first that can be called, so that the others are for what it has no room for.
     #[default]
@@ -196,28 +199,66 @@ impl fmt::Display for KeySource {
     }
 }
 
-/// How long to wait for a provider.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timeouts {
-    /// For the connection.
-    pub connect: Duration,
-    /// For the first piece of a streamed answer.
-    pub first_byte: Duration,
-    /// Between two pieces.
-    pub idle: Duration,
-    /// For the whole answer.
-    pub total: Duration,
-}
+usual! {
+    /// How long to wait for a provider.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Timeouts {
+        /// For the connection.
+        pub connect: Duration = Duration::from_secs(5),
+        /// For the first piece of a streamed answer.
+        pub first_byte: Duration = Duration::from_secs(120),
+        /// Between two pieces.
+        pub idle: Duration = Duration::from_secs(120),
+        /// For the whole answer.
+        pub total: Duration = Duration::from_secs(600),
+    }
 
-/// When to ask the same model again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Retries {
-    /// How often a model is asked, the first time included.
-    pub attempts: u32,
-    /// The first wait; it doubles.
-    pub base: Duration,
-    /// The longest wait.
-    pub max_wait: Duration,
+    /// When to ask the same model again.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Retries {
+        /// How often a model is asked, the first time included.
+        pub attempts: u32 = 2,
+        /// The first wait; it doubles.
+        pub base: Duration = Duration::from_millis(500),
+        /// The longest wait.
+        pub max_wait: Duration = Duration::from_secs(8),
+    }
+
+    /// When to leave a model alone.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct BreakerSpec {
+        /// How many failed calls open it.
+        pub failures: u32 = 5,
+        /// Within which time.
+        pub window: Duration = Duration::from_secs(30),
+        /// For how long.
+        pub cool_down: Duration = Duration::from_secs(15),
+    }
+
+    /// How the simulated provider behaves.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct SimulatedSpec {
+        /// Whether it serves in place of a provider whose key is not found.
+        pub without_key: bool = true,
+        /// The seed.
+        pub seed: u64 = 7,
+        /// Its speed in percent; 0 does not wait.
+        pub speed: u32 = 100,
+        /// The median time to the first piece.
+        pub first_byte: Duration = Duration::from_millis(350),
+        /// The time for each word.
+        pub per_word: Duration = Duration::from_millis(12),
+        /// The median length.
+        pub words: u32 = 60,
+        /// Calls of a thousand that are refused for quota.
+        pub rate_limited: PerMille = PerMille::ZERO,
+        /// Calls of a thousand that fail.
+        pub server_error: PerMille = PerMille::ZERO,
+        /// Calls of a thousand that are cut off in the middle.
+        pub cut: PerMille = PerMille::ZERO,
+        /// Calls of a thousand that begin ten times as slowly.
+        pub slow: PerMille = PerMille::ZERO,
+    }
 }
 
 /// The most that may be sent; zero is no limit.
@@ -231,78 +272,6 @@ pub struct Limits {
     pub concurrent: u32,
     /// Whether each model has these limits for itself.
     pub per_model: bool,
-}
-
-/// When to leave a model alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BreakerSpec {
-    /// How many failed calls open it.
-    pub failures: u32,
-    /// Within which time.
-    pub window: Duration,
-    /// For how long.
-    pub cool_down: Duration,
-}
-
-/// How the simulated provider behaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SimulatedSpec {
-    /// Whether it serves in place of a provider whose key is not found.
-    pub without_key: bool,
-    /// The seed.
-    pub seed: u64,
-    /// Its speed in percent; 0 does not wait.
-    pub speed: u32,
-    /// The median time to the first piece.
-    pub first_byte: Duration,
-    /// The time for each word.
-    pub per_word: Duration,
-    /// The median length.
-    pub words: u32,
-    /// Calls of a thousand that are refused for quota.
-    pub rate_limited: PerMille,
-    /// Calls of a thousand that fail.
-    pub server_error: PerMille,
-    /// Calls of a thousand that are cut off in the middle.
-    pub cut: PerMille,
-    /// Calls of a thousand that begin ten times as slowly.
-    pub slow: PerMille,
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        let (connect, first_byte) = (Duration::from_secs(5), Duration::from_secs(120));
-        Self { connect, first_byte, idle: Duration::from_secs(120), total: Duration::from_secs(600) }
-    }
-}
-
-impl Default for Retries {
-    fn default() -> Self {
-        Self { attempts: 2, base: Duration::from_millis(500), max_wait: Duration::from_secs(8) }
-    }
-}
-
-impl Default for BreakerSpec {
-    fn default() -> Self {
-        Self { failures: 5, window: Duration::from_secs(30), cool_down: Duration::from_secs(15) }
-    }
-}
-
-impl Default for SimulatedSpec {
-    fn default() -> Self {
-        Self {
-            without_key: true,
-            seed: 7,
-            speed: 100,
-            first_byte: Duration::from_millis(350),
-            per_word: Duration::from_millis(12),
-            words: 60,
-            rate_limited: PerMille::ZERO,
-            server_error: PerMille::ZERO,
-            cut: PerMille::ZERO,
-            slow: PerMille::ZERO,
-        }
-    }
 }
 
 /// Why a file of providers cannot be used.

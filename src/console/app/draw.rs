@@ -1,15 +1,20 @@
-//! Puts the whole picture together: frame, screen, footer, and what lies over them.
+//! Puts the whole picture together: frame, screen, footer, and what lies over them; and takes out of it what is copied.
+
+use std::sync::Arc;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::{App, Asked, Overlay};
+use super::{App, Asked, Do, Overlay};
+use crate::console::action::Action;
 use crate::console::paint::{self, Look};
-use crate::console::screen::Scene;
-use crate::console::text;
+use crate::console::screen::{Scene, View};
+use crate::console::screens::{traffic, welcome};
 use crate::console::widgets::panel;
-use crate::console::{frame, goto, ordered, stop};
-use crate::session::Aim;
+use crate::console::{frame, ordered, text};
+
+/// The columns and rows that a panel is copied in at least.
+const LEAST: (u16, u16) = (60, 16);
 
 impl App {
     pub(super) fn strip_area(&self) -> Rect {
@@ -65,36 +70,72 @@ impl App {
     fn draw_footer(&self, area: Rect, buf: &mut Buffer) {
         let look = self.look();
         match self.overlay {
-            Overlay::Prompt(Asked::Aim) => self.aim.render(" aim for ", Aim::HINT, area, buf, look),
-            Overlay::Prompt(Asked::Goto) => self.goto.render(" go to ", goto::HINT, area, buf, look),
-            Overlay::Prompt(Asked::Why) => {
-                let what = self.ordered.as_ref().map_or("", |ordered| &*ordered.what);
-                let label = format!(" {}, because: ", text::clean(what));
-                self.why.render(&label, ordered::WHY_HINT, area, buf, look);
-            }
-            Overlay::Prompt(Asked::Beside) => {
-                self.beside.render(" try ", Self::BESIDE_HINT, area, buf, look);
-            }
-            Overlay::Prompt(Asked::Stop) => self.stop.render(" stop ", stop::HINT, area, buf, look),
-            Overlay::Prompt(Asked::Filter) => {
-                let hint = "word  !word  team:search  model~gpt  status:error  cost>0.05";
-                self.filter.render(" filter / ", hint, area, buf, look);
-                self.completing.render(area, self.area, buf, look);
-            }
-            Overlay::Prompt(Asked::Events) => {
-                let hint = "word  !word  alert  price  policy  note  faults";
-                self.events.render(" events / ", hint, area, buf, look);
-            }
-            Overlay::Prompt(Asked::Model) => {
-                let hint = "a model of the price book; Tab completes, Enter takes it";
-                self.model.render(" all on ", hint, area, buf, look);
+            Overlay::Prompt(asked) => {
+                let (label, hint) = asked.words();
+                let what = self.ordered.as_ref().filter(|_| asked == Asked::Why);
+                let label = what.map_or_else(
+                    || label.to_owned(),
+                    |ordered| format!(" {},{label}", text::clean(&ordered.what)),
+                );
+                self.lines[asked as usize].render(&label, hint, area, buf, look);
                 self.completing.render(area, self.area, buf, look);
             }
             _ if self.messages.render(area, buf, look) => {}
-            _ => {
-                let inside = paint::split_left(area, 1).1;
-                self.hints.1.render(inside, buf, look);
-            }
+            _ => self.hints.1.render(paint::split_left(area, 1).1, buf, look),
         }
     }
+
+    /// Has something done with the listed requests, once the list is whole.
+    pub(super) fn with_list(&mut self, done: Do) {
+        let shown = Arc::clone(self.shown());
+        if traffic::progress(&self.ui.traffic, &shown).is_none() {
+            self.todo.push(done);
+        } else {
+            self.warn("still searching: try again when the list is whole");
+        }
+    }
+
+    /// Copies what the screen has to give, else the panel with the keys.
+    pub(super) fn copy(&mut self, action: Action) {
+        let shown = Arc::clone(self.shown());
+        let asks = self.ui.act(action, &shown);
+        if !asks.is_empty() {
+            return self.asks(asks);
+        }
+        if action == Action::CopyRow {
+            return match welcome::command(&shown) {
+                Some(command) => self.todo.push(Do::Copy(command)),
+                None => self.copy(Action::CopyPanel),
+            };
+        }
+        // A terminal too small to show anything of it still takes it whole.
+        let body = frame::parts(self.area).body;
+        let area = Rect::new(0, 0, body.width.max(LEAST.0), body.height.max(LEAST.1));
+        let scene = self.scene();
+        let scene = Scene { view: View { zoomed: true, ..scene.view }, ..scene };
+        let mut buf = Buffer::empty(area);
+        let front = self.ui.front();
+        front.draw(scene, area, &mut buf);
+        let copied = markdown(&buf, &frame::scope(scene, front, usize::MAX));
+        self.todo.push(Do::Copy(copied));
+    }
+}
+
+/// Writes a panel that fills a buffer: its name and what its figures are of as a heading, what is inside as it stands.
+fn markdown(buf: &Buffer, scope: &str) -> String {
+    let row = |y: u16, from: u16, to: u16| -> String { (from..to).map(|x| buf[(x, y)].symbol()).collect() };
+    let (width, height) = (buf.area.width, buf.area.height);
+    let head = row(0, 0, width);
+    let line =
+        |c: char| !c.is_alphanumeric() && !matches!(c, '·' | '|' | '(' | ')' | '%' | '$' | '_' | '-' | '.');
+    let mut words: Vec<&str> =
+        head.split("──").map(|part| part.trim_matches(line)).filter(|part| !part.is_empty()).collect();
+    words.push(scope);
+    let mut inside: Vec<String> = (1..height.saturating_sub(1))
+        .map(|y| row(y, 1, width.saturating_sub(1)).trim_end().to_owned())
+        .collect();
+    while inside.last().is_some_and(String::is_empty) {
+        inside.pop();
+    }
+    format!("### {}\n\n```text\n{}\n```\n", words.join(" · "), inside.join("\n"))
 }

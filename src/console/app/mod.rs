@@ -3,15 +3,9 @@
 //! It reads no clock and touches no terminal; the loop around it does (`app::console`).
 
 mod asking;
-mod completing;
-mod copying;
 mod draw;
-mod mouse;
 mod moves;
-mod ordering;
 mod typing;
-
-use completing::Completing;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,9 +19,10 @@ use super::chord::Chord;
 use super::footer::{Hints, Messages, Weight};
 use super::frame::StripData;
 use super::glyphs::Glyphs;
+use super::goto;
 use super::help::Help;
 use super::keys::{self, Keymap};
-use super::ordered::Ordered;
+use super::ordered::{self, Ordered};
 use super::palette::Palette;
 use super::prompt::Prompt;
 use super::screen::{Ask, Asks, ScreenId, View};
@@ -35,8 +30,9 @@ use super::screens::spend::WHY_PANEL;
 use super::screens::{detail, traffic};
 use super::theme::Theme;
 use super::ui::Ui;
-use crate::session::{Command, Play, Reading, Snapshot};
+use crate::session::{Aim, Command, Play, Reading, Snapshot};
 use crate::units::{PerMille, Span};
+use typing::Completing;
 
 /// What the loop around the console is to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -100,6 +96,24 @@ enum Asked {
     Aim,
 }
 
+impl Asked {
+    const COUNT: usize = Self::Aim as usize + 1;
+
+    /// Returns the label before the line, and what the line shows while nothing is typed.
+    fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Goto => (" go to ", goto::HINT),
+            Self::Filter => (" filter / ", "word  !word  team:search  model~gpt  status:error  cost>0.05"),
+            Self::Events => (" events / ", "word  !word  alert  price  policy  note  faults"),
+            Self::Model => (" all on ", "a model of the price book; Tab completes, Enter takes it"),
+            Self::Stop => (" stop ", ordered::STOP_HINT),
+            Self::Why => (" because: ", "a reason for the audit, or none   (Enter goes on, Esc does not)"),
+            Self::Beside => (" try ", "WORLD or FILE.toml   POLICY.toml   route.rung=588,.. "),
+            Self::Aim => (" aim for ", Aim::HINT),
+        }
+    }
+}
+
 /// What lies over the screen.
 #[derive(Debug)]
 enum Overlay {
@@ -133,14 +147,8 @@ pub struct App {
     pub ui: Ui,
     settings: Settings,
     overlay: Overlay,
-    goto: Prompt,
-    aim: Prompt,
-    filter: Prompt,
-    events: Prompt,
-    model: Prompt,
-    stop: Prompt,
-    why: Prompt,
-    beside: Prompt,
+    /// The line at the bottom, for each thing that may be typed there.
+    lines: [Prompt; Asked::COUNT],
     /// The order that a reason or a word is waited for.
     ordered: Option<Box<Ordered>>,
     completing: Completing,
@@ -156,6 +164,8 @@ pub struct App {
     now: Duration,
     /// Where one was led away from.
     came_from: Option<View>,
+    /// What the loop is to do for the event at hand.
+    todo: Vec<Do>,
 }
 
 fn hints(keymap: &Keymap, context: Context, ascii: bool) -> Hints {
@@ -172,14 +182,7 @@ impl App {
             strip: StripData::new(&snapshot.log),
             settings,
             overlay: Overlay::None,
-            goto: Prompt::default(),
-            aim: Prompt::default(),
-            filter: Prompt::default(),
-            events: Prompt::default(),
-            model: Prompt::default(),
-            stop: Prompt::default(),
-            why: Prompt::default(),
-            beside: Prompt::default(),
+            lines: Default::default(),
             ordered: None,
             completing: Completing::default(),
             ask: AskBox::default(),
@@ -191,6 +194,7 @@ impl App {
             area: Rect::default(),
             now: Duration::ZERO,
             came_from: None,
+            todo: Vec::new(),
         };
         app.ui.seen = app.latest.log.inserts.count();
         let damaged = app.latest.log.skipped.damaged.first().cloned();
@@ -311,240 +315,176 @@ impl App {
 
     /// Takes an event of the terminal.
     pub fn event(&mut self, event: &Event) -> Vec<Do> {
-        let done = match event {
+        match event {
             Event::Key(key) if key.kind != KeyEventKind::Release => self.key(key),
             Event::Mouse(mouse) => self.mouse(*mouse),
             Event::Paste(text) => self.paste(text),
-            _ => Vec::new(),
-        };
+            _ => {}
+        }
         if self.hints.0 != self.context() {
             self.gather_hints();
         }
-        done
+        std::mem::take(&mut self.todo)
     }
 
-    fn key(&mut self, key: &KeyEvent) -> Vec<Do> {
-        let Some(chord) = Chord::of(key) else { return Vec::new() };
+    /// Does an action, whether it came from a key or the palette.
+    pub fn action(&mut self, action: Action) -> Vec<Do> {
+        self.act(action);
+        std::mem::take(&mut self.todo)
+    }
+
+    fn key(&mut self, key: &KeyEvent) {
+        let Some(chord) = Chord::of(key) else { return };
         if keys::is_quit(chord) {
-            return vec![Do::Quit];
+            return self.todo.push(Do::Quit);
         }
-        let layers = self.context().layers(true);
-        let action = self.settings.keymap.find(layers, chord);
+        let action = self.settings.keymap.find(self.context().layers(true), chord);
         // What the last key brought about is not what this one does.
         self.messages.clear();
         match (&mut self.overlay, action) {
             (Overlay::None, Some(Action::TypeValue)) => {
                 let digit = chord.digit().map_or('0', |digit| char::from(b'0' + digit.min(9)));
                 let asks = self.ui.digit(digit);
-                self.asks(asks)
+                self.asks(asks);
             }
             (Overlay::None, Some(Action::JumpTenth)) => {
-                let share = u16::from(chord.digit().unwrap_or(0)) * 100;
-                PerMille::new(share).map_or_else(Vec::new, |share| vec![Do::Send(Command::SeekShare(share))])
+                let share = PerMille::new(u16::from(chord.digit().unwrap_or(0)) * 100);
+                self.todo.extend(share.map(|share| Do::Send(Command::SeekShare(share))));
             }
-            (_, Some(action)) => self.action(action),
-            (Overlay::Prompt(Asked::Filter), None) => {
-                if self.filter.key(key) {
-                    self.filter_typed();
+            (_, Some(action)) => self.act(action),
+            (&mut Overlay::Prompt(asked), None) => {
+                if self.line(asked).key(key) {
+                    self.typed(asked);
                 }
-                Vec::new()
             }
-            (Overlay::Prompt(Asked::Events), None) => {
-                if self.events.key(key) {
-                    self.ui.events.set_filter(self.events.value());
-                }
-                Vec::new()
-            }
-            (Overlay::Prompt(Asked::Model), None) => {
-                if self.model.key(key) {
-                    self.model_typed();
-                }
-                Vec::new()
-            }
-            (Overlay::Prompt(asked), None) => {
-                let asked = *asked;
-                self.line(asked).key(key);
-                Vec::new()
-            }
-            (Overlay::Palette(palette), None) => {
-                palette.key(key, &self.settings.keymap);
-                Vec::new()
-            }
-            (Overlay::Ask, None) => {
-                self.ask.key(key);
-                Vec::new()
-            }
-            (Overlay::None | Overlay::Help(_) | Overlay::Sure, None) => Vec::new(),
+            (Overlay::Palette(palette), None) => palette.key(key, &self.settings.keymap),
+            (Overlay::Ask, None) => self.ask.key(key),
+            (Overlay::None | Overlay::Help(_) | Overlay::Sure, None) => {}
         }
     }
 
-    fn seek(by: Span) -> Vec<Do> {
-        vec![Do::Send(Command::SeekBy(by))]
+    fn send(&mut self, command: Command) {
+        self.todo.push(Do::Send(command));
     }
 
-    /// Does an action, whether it came from a key or the palette.
-    pub fn action(&mut self, action: Action) -> Vec<Do> {
-        let send = |command| vec![Do::Send(command)];
+    fn act(&mut self, action: Action) {
         match action {
             Action::Quit => self.leave(),
-            Action::Ask => {
-                self.overlay = Overlay::Ask;
-                Vec::new()
-            }
-            Action::AskSend
-            | Action::AskNewLine
-            | Action::AskNextField
-            | Action::AskPreviousField
-            | Action::AskPageUp
-            | Action::AskPageDown
-            | Action::AskShow
-            | Action::AskClose => self.ask_box(action),
-            Action::Suspend => vec![Do::Suspend],
-            Action::Redraw => vec![Do::Repaint],
-            Action::Reload => vec![Do::Reload],
-            Action::NextTheme => vec![Do::NextTheme],
-            Action::SavePolicy => vec![Do::SavePolicy],
-            Action::ExportCsv => self.export(Export::Csv),
-            Action::ExportJson => self.export(Export::Json),
-            Action::ExportMarkdown => self.export(Export::Markdown),
+            Action::Ask => self.overlay = Overlay::Ask,
+            _ if action.is_of(Context::Ask) => self.ask_box(action),
+            _ if action.is_of(Context::Prompt) => self.prompt(action),
+            _ if action.is_of(Context::Help) => self.turn_help(action),
+            Action::Suspend => self.todo.push(Do::Suspend),
+            Action::Redraw => self.todo.push(Do::Repaint),
+            Action::Reload => self.todo.push(Do::Reload),
+            Action::NextTheme => self.todo.push(Do::NextTheme),
+            Action::SavePolicy => self.todo.push(Do::SavePolicy),
+            Action::ExportCsv => self.with_list(Do::Export(Export::Csv)),
+            Action::ExportJson => self.with_list(Do::Export(Export::Json)),
+            Action::ExportMarkdown => self.with_list(Do::Export(Export::Markdown)),
             Action::CopyRow | Action::CopyPanel => self.copy(action),
             Action::Help => {
                 let context = self.ui.context();
-                let help =
-                    Help::open(context, context.layers(true), &self.settings.keymap, self.settings.glyphs);
-                self.overlay = Overlay::Help(help);
-                Vec::new()
+                let Settings { keymap, glyphs, .. } = &self.settings;
+                self.overlay = Overlay::Help(Help::open(context, context.layers(true), keymap, glyphs));
             }
             Action::Palette => {
                 let layers = self.ui.context().layers(true);
                 self.overlay = Overlay::Palette(Box::new(Palette::open(layers, &self.settings.keymap)));
-                Vec::new()
             }
-            Action::HelpClose | Action::PaletteClose => self.close_overlay(),
-            Action::HelpUp
-            | Action::HelpDown
-            | Action::HelpPageUp
-            | Action::HelpPageDown
-            | Action::HelpNext
-            | Action::HelpPrevious => self.turn_help(action),
+            Action::PaletteClose => self.overlay = Overlay::None,
             Action::PaletteUp | Action::PaletteDown => {
                 if let Overlay::Palette(palette) = &mut self.overlay {
                     palette.step(if action == Action::PaletteUp { -1 } else { 1 });
                 }
-                Vec::new()
             }
             Action::PaletteRun => {
-                let chosen =
-                    if let Overlay::Palette(palette) = &self.overlay { palette.chosen() } else { None };
-                self.overlay = Overlay::None;
-                chosen.map_or_else(Vec::new, |action| self.action(action))
+                if let Overlay::Palette(palette) = std::mem::replace(&mut self.overlay, Overlay::None)
+                    && let Some(action) = palette.chosen()
+                {
+                    self.act(action);
+                }
             }
-            Action::PromptAccept
-            | Action::PromptCancel
-            | Action::PromptComplete
-            | Action::PromptEarlier
-            | Action::PromptLater => self.prompt(action),
             Action::NextScreen => self.show(self.ui.view.screen.further(1)),
             Action::PreviousScreen => self.show(self.ui.view.screen.further(ScreenId::ALL.len() - 1)),
             Action::FocusNext | Action::FocusPrevious => {
                 let panels = self.ui.screen().panels().max(1);
                 let by = if action == Action::FocusNext { 1 } else { panels - 1 };
                 self.ui.view.focus = (self.ui.view.focus + by) % panels;
-                Vec::new()
             }
-            Action::Zoom => {
-                self.ui.view.zoomed = !self.ui.view.zoomed;
-                Vec::new()
-            }
+            Action::Zoom => self.ui.view.zoomed = !self.ui.view.zoomed,
             Action::Back => self.back(),
             // A live view is held by the session, where a moved threshold is still answered.
-            Action::Freeze if self.latest.live.is_some() => send(Command::Toggle),
+            Action::Freeze if self.latest.live.is_some() => self.send(Command::Toggle),
             Action::Freeze => {
                 self.frozen = match self.frozen.take() {
                     Some(_) => None,
                     None => Some((Arc::clone(&self.latest), self.now)),
                 };
-                Vec::new()
             }
             Action::WindowShorter => self.window(false),
             Action::WindowLonger => self.window(true),
-            Action::Reading => send(Command::Read(match self.latest.reading {
+            Action::Reading => self.send(Command::Read(match self.latest.reading {
                 Reading::Recorded => Reading::Routed,
                 Reading::Routed => Reading::Recorded,
             })),
             Action::CopyMode => {
-                self.settings.mouse = !self.settings.mouse;
-                self.say(if self.settings.mouse {
-                    "the mouse works here again"
-                } else {
-                    "the mouse is the terminal's: select and copy"
-                });
-                vec![Do::Mouse(self.settings.mouse)]
+                let mouse = !self.settings.mouse;
+                self.settings.mouse = mouse;
+                let given = "the mouse is the terminal's: select and copy";
+                self.say(if mouse { "the mouse works here again" } else { given });
+                self.todo.push(Do::Mouse(mouse));
             }
             Action::NextGlyphs => {
                 self.settings.glyphs = self.settings.glyphs.next();
                 self.gather_hints();
-                Vec::new()
             }
-            Action::Play => send(Command::Toggle),
-            Action::StepForward => send(Command::Step(1)),
-            Action::StepBack => send(Command::Step(-1)),
-            Action::Back10s => Self::seek(Span::secs(-10)),
-            Action::Forward10s => Self::seek(Span::secs(10)),
-            Action::Back60s => Self::seek(Span::mins(-1)),
-            Action::Forward60s => Self::seek(Span::mins(1)),
-            Action::Back10m => Self::seek(Span::mins(-10)),
-            Action::Forward10m => Self::seek(Span::mins(10)),
-            Action::Slower => send(Command::Faster(false)),
-            Action::Faster => send(Command::Faster(true)),
-            Action::LogStart => send(Command::SeekEvent(0)),
-            Action::LogEnd => send(Command::Follow),
+            Action::Play => self.send(Command::Toggle),
+            Action::StepForward => self.send(Command::Step(1)),
+            Action::StepBack => self.send(Command::Step(-1)),
+            Action::Back10s => self.send(Command::SeekBy(Span::secs(-10))),
+            Action::Forward10s => self.send(Command::SeekBy(Span::secs(10))),
+            Action::Back60s => self.send(Command::SeekBy(Span::mins(-1))),
+            Action::Forward60s => self.send(Command::SeekBy(Span::mins(1))),
+            Action::Back10m => self.send(Command::SeekBy(Span::mins(-10))),
+            Action::Forward10m => self.send(Command::SeekBy(Span::mins(10))),
+            Action::Slower => self.send(Command::Faster(false)),
+            Action::Faster => self.send(Command::Faster(true)),
+            Action::LogStart => self.send(Command::SeekEvent(0)),
+            Action::LogEnd => self.send(Command::Follow),
             Action::Follow => {
                 self.frozen = None;
-                send(Command::Follow)
+                self.send(Command::Follow);
             }
-            Action::Goto => {
-                self.overlay = Overlay::Prompt(Asked::Goto);
-                Vec::new()
-            }
+            Action::Goto => self.overlay = Overlay::Prompt(Asked::Goto),
             Action::Stop => self.ask_stop(),
             Action::ConfirmYes | Action::ConfirmNo => self.confirmed(action),
-            Action::NextError => send(Command::NextError(true)),
-            Action::PreviousError => send(Command::NextError(false)),
-            Action::Mark => send(Command::Mark),
-            Action::NextMark => send(Command::NextMark(true)),
-            Action::Loop => send(Command::Loop),
+            Action::NextError => self.send(Command::NextError(true)),
+            Action::PreviousError => self.send(Command::NextError(false)),
+            Action::Mark => self.send(Command::Mark),
+            Action::NextMark => self.send(Command::NextMark(true)),
+            Action::Loop => self.send(Command::Loop),
             Action::Filter => self.ask_filter(),
             Action::AllOnNamed => self.pick_model(),
             Action::Why if self.ui.context() == Context::Overview => {
-                let done = self.lead(ScreenId::Spend);
+                self.lead(ScreenId::Spend);
                 self.ui.view.focus = WHY_PANEL;
-                done
             }
-            Action::Why | Action::NextDimension if self.ui.brings_into_view(action) => Vec::new(),
+            Action::Why | Action::NextDimension if self.ui.brings_into_view(action) => {}
             // Digits come in with their chord; from the palette there is none to take.
-            Action::TypeValue | Action::JumpTenth => {
-                self.say("type the digits");
-                Vec::new()
-            }
-            other => {
-                if let Some(screen) = ScreenId::shown_by(other) {
-                    return self.show(screen);
+            Action::TypeValue | Action::JumpTenth => self.say("type the digits"),
+            other => match ScreenId::shown_by(other) {
+                Some(screen) => self.show(screen),
+                None => {
+                    let shown = Arc::clone(self.shown());
+                    let asks = self.ui.act(other, &shown);
+                    self.asks(asks);
                 }
-                let shown = Arc::clone(self.shown());
-                let asks = self.ui.act(other, &shown);
-                self.asks(asks)
-            }
+            },
         }
     }
 
-    fn close_overlay(&mut self) -> Vec<Do> {
-        self.overlay = Overlay::None;
-        Vec::new()
-    }
-
-    fn asks(&mut self, asks: Asks) -> Vec<Do> {
-        let mut out = Vec::new();
+    fn asks(&mut self, asks: Asks) {
         for ask in asks {
             match ask {
                 Ask::Send(command) => {
@@ -554,24 +494,22 @@ impl App {
                         self.ui.tune.rung = *rung;
                         self.ui.tune.picked = true;
                     }
-                    out.push(Do::Send(command));
+                    self.send(command);
                 }
-                Ask::Open(index) => {
-                    self.ui.detail = Some(detail::State::of(index));
-                }
-                Ask::Show(screen) => out.extend(self.lead(screen)),
-                Ask::Back => out.extend(self.back()),
+                Ask::Open(index) => self.ui.detail = Some(detail::State::of(index)),
+                Ask::Show(screen) => self.lead(screen),
+                Ask::Back => self.back(),
                 Ask::Say(words) => self.say(&words),
                 Ask::Refuse(words) => self.warn(&words),
-                Ask::Copy(text) => out.push(Do::Copy(text)),
-                Ask::ListFiltered(filter) => out.extend(self.list_filtered(&filter)),
-                Ask::PickModel => out.extend(self.pick_model()),
+                Ask::Copy(text) => self.todo.push(Do::Copy(text)),
+                Ask::ListFiltered(filter) => self.list_filtered(&filter),
+                Ask::PickModel => self.pick_model(),
                 Ask::Aim => self.overlay = Overlay::Prompt(Asked::Aim),
-                Ask::CopyList => out.extend(self.copy_list()),
+                Ask::CopyList => self.with_list(Do::CopyList),
                 Ask::Order(ordered) => self.ask_order(ordered),
-                Ask::Branch(world) => out.push(Do::Branch { world, beside: Vec::new() }),
+                Ask::Branch(world) => self.todo.push(Do::Branch { world, beside: Vec::new() }),
                 Ask::BranchWith(world) => self.ask_beside(&world),
-                Ask::SaveBranches(as_page) => out.push(Do::SaveBranches(as_page)),
+                Ask::SaveBranches(as_page) => self.todo.push(Do::SaveBranches(as_page)),
                 Ask::ListFlips => {
                     self.lead(ScreenId::Traffic);
                     let shown = Arc::clone(self.shown());
@@ -581,7 +519,6 @@ impl App {
                 Ask::Choose(_) | Ask::Close | Ask::Neighbour(_) => {}
             }
         }
-        out
     }
 
     /// Says whether a picture is one of many that time brings.

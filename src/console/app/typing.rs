@@ -1,255 +1,212 @@
-//! What is typed and pasted into the lines at the bottom.
+//! What is typed and pasted into the lines at the bottom, and what could stand in their place.
 
-use super::completing::Completing;
-use super::{App, Asked, Do, Overlay};
+use std::sync::Arc;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::{App, Asked, Overlay};
 use crate::console::action::Action;
+use crate::console::paint::{self, Look};
 use crate::console::prompt::Prompt;
-use crate::console::screen::{Ask, ScreenId};
+use crate::console::screen::ScreenId;
 use crate::console::screens::{models, traffic};
-use crate::console::{goto, stop};
+use crate::console::theme::Role;
+use crate::console::{goto, ordered, text};
 use crate::session::listing::completions;
 use crate::session::{Aim, Command, LimitAim};
 
 impl App {
-    /// Takes the filter as far as it is typed.
-    pub(super) fn filter_typed(&mut self) {
-        traffic::set_filter(&mut self.ui.traffic, self.filter.value());
-        let lines =
-            if self.filter.is_at_end() { completions(self.filter.value(), self.shown()) } else { Vec::new() };
+    /// Returns the line that is typed.
+    pub(super) fn line(&mut self, asked: Asked) -> &mut Prompt {
+        &mut self.lines[asked as usize]
+    }
+
+    /// Returns what stands in the line.
+    fn value(&self, asked: Asked) -> &str {
+        self.lines[asked as usize].value()
+    }
+
+    /// Does what is done while a line is typed.
+    pub(super) fn typed(&mut self, asked: Asked) {
+        let value = self.lines[asked as usize].value();
+        let lines = match asked {
+            Asked::Events => return self.ui.events.set_filter(value),
+            Asked::Model => models::named_like(value, self.shown()),
+            Asked::Filter => {
+                traffic::set_filter(&mut self.ui.traffic, value);
+                let is_at_end = self.lines[asked as usize].is_at_end();
+                if is_at_end { completions(self.value(asked), self.shown()) } else { Vec::new() }
+            }
+            _ => return,
+        };
         self.completing = Completing { lines, at: None };
     }
 
     /// Puts the next completion into the line.
-    fn complete(&mut self) {
+    fn complete(&mut self, asked: Asked) {
         let Completing { lines, at } = &mut self.completing;
         let next = at.map_or(0, |at| at + 1);
         let next = if next < lines.len() { next } else { 0 };
         let Some(line) = lines.get(next) else { return };
         *at = Some(next);
         let alone = lines.len() == 1;
-        if matches!(self.overlay, Overlay::Prompt(Asked::Model)) {
-            self.model.set(line);
-            return;
-        }
-        self.filter.set(line);
-        if alone {
-            self.filter_typed();
-        } else {
-            traffic::set_filter(&mut self.ui.traffic, self.filter.value());
+        self.lines[asked as usize].set(line);
+        match asked {
+            Asked::Filter if alone => self.typed(asked),
+            Asked::Filter => traffic::set_filter(&mut self.ui.traffic, self.lines[asked as usize].value()),
+            _ => {}
         }
     }
 
     /// Asks for a filter where the table it narrows is seen; Esc then comes back.
-    pub(super) fn ask_filter(&mut self) -> Vec<Do> {
-        if self.ui.view.screen == ScreenId::Events && self.ui.detail.is_none() {
-            self.overlay = Overlay::Prompt(Asked::Events);
-            return Vec::new();
+    pub(super) fn ask_filter(&mut self) {
+        let here = self.ui.view.screen;
+        let asked = match here {
+            ScreenId::Events if self.ui.detail.is_none() => Asked::Events,
+            _ => Asked::Filter,
+        };
+        if asked == Asked::Filter && (here != ScreenId::Traffic || self.ui.detail.is_some()) {
+            self.lead(ScreenId::Traffic);
         }
-        let here = self.ui.view.screen == ScreenId::Traffic && self.ui.detail.is_none();
-        let done = if here { Vec::new() } else { self.lead(ScreenId::Traffic) };
-        self.overlay = Overlay::Prompt(Asked::Filter);
-        done
+        self.overlay = Overlay::Prompt(asked);
     }
 
-    /// Asks for the model that is to answer everything.
-    pub(super) fn pick_model(&mut self) -> Vec<Do> {
+    /// Asks for the model that is to answer everything, and offers those that may be meant.
+    pub(super) fn pick_model(&mut self) {
         self.overlay = Overlay::Prompt(Asked::Model);
-        self.model_typed();
-        Vec::new()
-    }
-
-    /// Offers the models that may be meant by what is typed.
-    pub(super) fn model_typed(&mut self) {
-        let lines = models::named_like(self.model.value(), self.shown());
-        self.completing = Completing { lines, at: None };
+        self.typed(Asked::Model);
     }
 
     /// Shows what the model typed alone would have cost; the only one offered is taken for it.
-    fn take_model(&mut self) -> Vec<Do> {
-        let mut name = self.model.value().trim().to_owned();
+    fn take_model(&mut self) {
+        let mut name = self.value(Asked::Model).trim().to_owned();
         if let ([only], false) = (self.completing.lines.as_slice(), name.is_empty()) {
             name.clone_from(only);
         }
-        let shown = std::sync::Arc::clone(self.shown());
+        self.line(Asked::Model).set("");
+        self.close_line();
         if name.is_empty() {
-            return self.close_model();
+            return;
         }
+        let shown = Arc::clone(self.shown());
         match models::ask_all_on_named(&mut self.ui.models, &name, &shown) {
-            Ok(()) => {
-                let mut done = self.close_model();
-                if self.ui.view.screen != ScreenId::Models {
-                    done.extend(self.asks(vec![Ask::Show(ScreenId::Models)]));
-                }
-                done
-            }
-            Err(why) => {
-                self.close_model();
-                self.warn(&why);
-                Vec::new()
-            }
+            Ok(()) if self.ui.view.screen != ScreenId::Models => self.lead(ScreenId::Models),
+            Ok(()) => {}
+            Err(why) => self.warn(&why),
         }
     }
 
-    /// Asks whom to stop or to let go, where traffic is live.
-    pub(super) fn ask_stop(&mut self) -> Vec<Do> {
-        match &self.latest.live {
-            None => self.warn(
-                "nobody is stopped in a replay; `pointsman runaways LOG` says where rules would have tripped",
-            ),
-            Some(live) => match &live.read_only {
-                Some(why) => {
-                    let why = format!("not from here: {why}");
-                    self.warn(&why);
-                }
-                None => self.overlay = Overlay::Prompt(Asked::Stop),
-            },
-        }
-        Vec::new()
-    }
-
-    /// Returns the line that is typed.
-    pub(super) fn line(&mut self, asked: Asked) -> &mut Prompt {
-        match asked {
-            Asked::Goto => &mut self.goto,
-            Asked::Filter => &mut self.filter,
-            Asked::Events => &mut self.events,
-            Asked::Model => &mut self.model,
-            Asked::Stop => &mut self.stop,
-            Asked::Why => &mut self.why,
-            Asked::Beside => &mut self.beside,
-            Asked::Aim => &mut self.aim,
-        }
-    }
-
-    fn close_model(&mut self) -> Vec<Do> {
-        self.model.set("");
+    fn close_line(&mut self) {
+        self.overlay = Overlay::None;
         self.completing = Completing::default();
-        self.close_overlay()
     }
 
-    pub(super) fn paste(&mut self, text: &str) -> Vec<Do> {
+    pub(super) fn paste(&mut self, text: &str) {
         match &mut self.overlay {
             Overlay::Palette(palette) => palette.paste(text, &self.settings.keymap),
-            Overlay::Prompt(Asked::Filter) => {
-                self.filter.paste(text);
-                self.filter_typed();
-            }
-            Overlay::Prompt(Asked::Events) => {
-                self.events.paste(text);
-                self.ui.events.set_filter(self.events.value());
-            }
-            Overlay::Prompt(Asked::Model) => {
-                self.model.paste(text);
-                self.model_typed();
-            }
-            Overlay::Prompt(asked) => {
-                let asked = *asked;
+            &mut Overlay::Prompt(asked) => {
                 self.line(asked).paste(text);
+                self.typed(asked);
             }
             Overlay::Ask => self.ask.paste(text),
             Overlay::None | Overlay::Help(_) | Overlay::Sure => {}
         }
-        Vec::new()
     }
 
-    pub(super) fn prompt(&mut self, action: Action) -> Vec<Do> {
-        let Overlay::Prompt(asked) = self.overlay else { return Vec::new() };
-        let line = self.line(asked);
-        match action {
-            Action::PromptEarlier => line.earlier(),
-            Action::PromptLater => line.later(),
-            _ => {}
-        }
-        if asked == Asked::Filter && matches!(action, Action::PromptEarlier | Action::PromptLater) {
-            self.filter_typed();
-        }
+    pub(super) fn prompt(&mut self, action: Action) {
+        let Overlay::Prompt(asked) = self.overlay else { return };
         match (asked, action) {
-            (Asked::Model, Action::PromptAccept) => self.take_model(),
-            (Asked::Model, Action::PromptCancel) => self.close_model(),
-            (Asked::Filter | Asked::Model, Action::PromptComplete) => {
-                self.complete();
-                Vec::new()
-            }
-            (Asked::Filter, Action::PromptAccept) => {
-                self.completing = Completing::default();
-                self.close_overlay()
-            }
-            (Asked::Filter, Action::PromptCancel) => {
-                self.completing = Completing::default();
-                self.filter.set("");
-                traffic::set_filter(&mut self.ui.traffic, "");
-                self.close_overlay()
-            }
-            (Asked::Stop, Action::PromptCancel) => {
-                self.stop.set("");
-                self.close_overlay()
-            }
-            (Asked::Stop, Action::PromptAccept) => {
-                let typed = self.stop.take();
-                self.overlay = Overlay::None;
-                match stop::parse(&typed) {
-                    Ok(Some((whom, lifts))) => vec![Do::Send(Command::Switch(whom, lifts))],
-                    Ok(None) => Vec::new(),
-                    Err(problem) => {
-                        self.warn(&problem);
-                        Vec::new()
-                    }
+            (Asked::Filter | Asked::Model, Action::PromptComplete) => self.complete(asked),
+            (_, Action::PromptEarlier | Action::PromptLater) => {
+                let line = self.line(asked);
+                if action == Action::PromptEarlier {
+                    line.earlier()
+                } else {
+                    line.later()
+                }
+                if asked == Asked::Filter {
+                    self.typed(asked);
                 }
             }
             (Asked::Why, Action::PromptAccept | Action::PromptCancel) => self.take_why(action),
-            (Asked::Beside, Action::PromptAccept | Action::PromptCancel) => self.take_beside(action),
-            (Asked::Aim, Action::PromptCancel) => {
-                self.aim.set("");
-                self.close_overlay()
+            (_, Action::PromptCancel) => {
+                self.line(asked).set("");
+                self.typed(asked);
+                self.close_line();
             }
-            (Asked::Aim, Action::PromptAccept) => {
-                let typed = self.aim.take();
-                self.overlay = Overlay::None;
-                if typed.trim().is_empty() {
-                    return Vec::new();
-                }
-                if let Some(limit) = typed.trim().strip_prefix(LimitAim::WORD) {
-                    return match LimitAim::parse(limit) {
-                        Ok(tried) => vec![Do::Send(Command::TryLimit(tried))],
-                        Err(problem) => {
-                            self.warn(&problem);
-                            Vec::new()
-                        }
-                    };
-                }
-                match Aim::parse_bounded(&typed) {
-                    Ok((aim, bounds)) => vec![Do::Send(Command::Aim(aim, bounds))],
-                    Err(problem) => {
-                        self.warn(&problem);
-                        Vec::new()
-                    }
+            (Asked::Filter | Asked::Events, Action::PromptAccept) => self.close_line(),
+            (Asked::Model, Action::PromptAccept) => self.take_model(),
+            (Asked::Beside, Action::PromptAccept) => {
+                let typed = self.line(asked).take();
+                self.close_line();
+                self.take_beside(&typed);
+            }
+            (_, Action::PromptAccept) => {
+                let typed = self.line(asked).take();
+                self.close_line();
+                match self.read(asked, typed.trim()) {
+                    Ok(Some(command)) => self.send(command),
+                    Ok(None) => {}
+                    Err(problem) => self.warn(&problem),
                 }
             }
-            (Asked::Events, Action::PromptAccept) => self.close_overlay(),
-            (Asked::Events, Action::PromptCancel) => {
-                self.events.set("");
-                self.ui.events.set_filter("");
-                self.close_overlay()
+            _ => {}
+        }
+    }
+
+    /// Reads what was typed as a command; none where nothing was typed.
+    fn read(&self, asked: Asked, typed: &str) -> Result<Option<Command>, String> {
+        match asked {
+            _ if typed.is_empty() => Ok(None),
+            Asked::Stop => {
+                let found = ordered::parse_stop(typed)?;
+                Ok(found.map(|(whom, lifts)| Command::Switch(whom, lifts)))
             }
-            (Asked::Goto, Action::PromptCancel) => {
-                self.goto.set("");
-                self.close_overlay()
+            Asked::Goto => goto::parse(typed, &self.latest).map(Some),
+            _ => match typed.strip_prefix(LimitAim::WORD) {
+                Some(limit) => LimitAim::parse(limit).map(|tried| Some(Command::TryLimit(tried))),
+                None => Aim::parse_bounded(typed).map(|(aim, bounds)| Some(Command::Aim(aim, bounds))),
+            },
+        }
+    }
+}
+
+/// The most lines shown at once.
+const MOST: usize = 8;
+
+/// The lines offered, and the one that was taken.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Completing {
+    lines: Vec<String>,
+    at: Option<usize>,
+}
+
+impl Completing {
+    /// Lists what could be meant above the line being typed, which is `footer`; the one taken is among those shown.
+    pub(super) fn render(&self, footer: Rect, screen: Rect, buf: &mut Buffer, look: Look<'_>) {
+        let most = MOST.min(usize::from(footer.y.saturating_sub(screen.y)));
+        let whole = self.lines.len() <= most;
+        let shown = if whole { self.lines.len() } else { most.saturating_sub(1) };
+        let first = self.at.map_or(0, |at| (at + 1).saturating_sub(shown));
+        let rows = u16::try_from(shown + usize::from(!whole && most > 0)).unwrap_or(0);
+        let at = Rect { y: footer.y - rows.min(footer.y), height: rows, ..screen }.intersection(screen);
+        // Whole rows, so that no half of what lies below is read as part of a name.
+        paint::clear(buf, at, look.theme.popup());
+        let inside = paint::split_left(at, 3).1;
+        let widest = self.lines.iter().map(|line| text::width(line)).max().unwrap_or(0);
+        let wide = u16::try_from(widest).unwrap_or(u16::MAX).saturating_add(2).min(inside.width);
+        for (row, (place, line)) in (0u16..).zip(self.lines.iter().enumerate().skip(first).take(shown)) {
+            let here = paint::nth_row(inside, row);
+            look.text(buf, here, line, look.theme.popup());
+            if self.at == Some(place) {
+                let chosen = Rect { x: here.x.saturating_sub(1), width: wide, ..here };
+                paint::tint(buf, chosen.intersection(at), look.style(Role::Selection));
             }
-            (Asked::Goto, Action::PromptAccept) => {
-                let typed = self.goto.take();
-                self.overlay = Overlay::None;
-                if typed.trim().is_empty() {
-                    return Vec::new();
-                }
-                match goto::parse(&typed, &self.latest) {
-                    Ok(command) => vec![Do::Send(command)],
-                    Err(problem) => {
-                        self.warn(&problem);
-                        Vec::new()
-                    }
-                }
-            }
-            _ => Vec::new(),
+        }
+        if !whole {
+            let last = paint::nth_row(inside, rows.saturating_sub(1));
+            paint::more(buf, last, self.lines.len() - shown, look);
         }
     }
 }

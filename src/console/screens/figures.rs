@@ -2,57 +2,42 @@
 //!
 //! Invariant: an estimate carries `~`, and what is unknown is said to be.
 
-use std::fmt::Write;
+use std::cmp::Ordering;
+use std::fmt::Display;
 
-use arrayvec::{ArrayString, ArrayVec};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
 use crate::certificate::Standing;
-use crate::console::format::{self, Short, UNKNOWN};
+use crate::console::format::{self, Short, UNKNOWN, short};
 use crate::console::paint::{self, Look};
 use crate::console::screen::Scene;
 use crate::console::text;
 use crate::console::theme::Role;
+use crate::console::widgets::histogram::Segment;
 use crate::console::widgets::key_values::{self, KeyValue};
 use crate::console::widgets::panel::Panel;
-use crate::pricing::CostSum;
+use crate::pricing::{Cost, CostSum};
+use crate::routing::{Route, Rung};
 use crate::session::Snapshot;
 use crate::telemetry::Cell;
-use crate::units::{Instant, ModelId, Pico, PicoPerMillion, Span, counted};
-
-/// A line of words on the stack.
-pub(super) type Line = ArrayString<480>;
-
-/// Writes a line; what does not fit is left out.
-pub(super) fn line(arguments: std::fmt::Arguments<'_>) -> Line {
-    let mut out = Line::new();
-    let _ = out.write_fmt(arguments);
-    out
-}
-
-/// Writes a short text; what does not fit is left out.
-pub(super) fn short(arguments: std::fmt::Arguments<'_>) -> Short {
-    let mut out = Short::new();
-    let _ = out.write_fmt(arguments);
-    out
-}
+use crate::units::{Instant, Millis, ModelId, Pico, PicoPerMillion, Span, counted};
 
 /// Writes the error of an estimate; one that nobody knows is no zero.
 pub(super) fn error(error: Pico, look: Look<'_>) -> Short {
     let sign = look.glyphs.plus_minus();
     match error {
-        Pico::ZERO => short(format_args!("{sign}?")),
-        error => short(format_args!("{sign}{}", format::money(error))),
+        Pico::ZERO => short!("{sign}?"),
+        error => short!("{sign}{}", format::money(error)),
     }
 }
 
 /// Names the window: `last 15m`, `all so far`.
 pub(super) fn window(snapshot: &Snapshot) -> Short {
     match snapshot.window.window {
-        Some(span) => short(format_args!("last {span}")),
-        None => short(format_args!("all so far")),
+        Some(span) => short!("last {span}"),
+        None => short!("all so far"),
     }
 }
 
@@ -66,41 +51,78 @@ pub(super) fn series(look: Look<'_>, model: ModelId) -> Style {
     look.theme.series(model.index().unwrap_or(7))
 }
 
+/// Returns the rungs of a route from the least confidence up, as a histogram wants them.
+pub(super) fn segments<'a>(scene: Scene<'_>, route: &'a Route) -> Vec<Segment<'a>> {
+    let style = |rung: &Rung| series(scene.look, rung.model);
+    let rungs = route.ladder.iter().rev().filter(|rung| !rung.fallback);
+    rungs.map(|rung| Segment { from: rung.threshold, name: &rung.name, style: style(rung) }).collect()
+}
+
 /// Writes a heading and returns what is below it.
 pub(super) fn heading(scene: Scene<'_>, words: &str, at: Rect, buf: &mut Buffer) -> Rect {
     let (row, rest) = paint::split_top(at, 1);
     let style = scene.look.style(Role::Column).add_modifier(Modifier::UNDERLINED);
-    paint::text(buf, row, words, style, scene.look.glyphs.ellipsis);
+    scene.look.text(buf, row, words, style);
     rest
 }
 
-/// Names with their figures, as many as a panel has use for.
-pub(super) type List = ArrayVec<(&'static str, Line, Role), 18>;
+/// Names with their figures, one below the other.
+#[derive(Default)]
+pub(super) struct List(Vec<(&'static str, String, Role)>);
 
-/// Draws names and figures; returns what is left below them. Words that have no room beside their name stand below it.
-pub(super) fn list(scene: Scene<'_>, list: &List, at: Rect, buf: &mut Buffer) -> Rect {
-    let look = scene.look;
-    let room = usize::from(at.width);
-    let mut rows = ArrayVec::<KeyValue<'_>, 32>::new();
-    for (key, value, role) in list {
-        let style = look.style(*role);
-        let mut put = |key, value| rows.try_push(KeyValue { key, value, style }).is_ok();
-        if text::width(key) + 1 + text::width(value) <= room
-            || !value.contains(' ')
-            || text::width(value) < 24
-        {
-            put(key, value);
-            continue;
-        }
-        put(key, "");
-        for piece in text::wrap(value, room.max(1)) {
-            put("", piece);
-        }
+impl List {
+    /// Adds one.
+    pub(super) fn put(&mut self, key: &'static str, value: impl Display, role: Role) {
+        self.0.push((key, value.to_string(), role));
     }
-    let used = u16::try_from(rows.len()).unwrap_or(u16::MAX).min(at.height);
-    let (here, rest) = paint::split_top(at, used);
-    key_values::render(&rows, here, buf, look);
-    paint::split_top(rest, u16::from(rest.height > 12)).1
+
+    /// Adds one at a place, or at the end where there are fewer.
+    pub(super) fn insert(&mut self, at: usize, (key, value, role): (&'static str, String, Role)) {
+        self.0.insert(at.min(self.0.len()), (key, value, role));
+    }
+
+    /// Counts them.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Draws them; returns what is left below. Words that have no room beside their name stand below it.
+    pub(super) fn draw(&self, scene: Scene<'_>, at: Rect, buf: &mut Buffer) -> Rect {
+        let look = scene.look;
+        let room = usize::from(at.width);
+        let mut rows = Vec::new();
+        for (key, value, role) in &self.0 {
+            let style = look.style(*role);
+            let wide = text::width(value);
+            if text::width(key) + 1 + wide <= room || !value.contains(' ') || wide < 24 {
+                rows.push(KeyValue { key, value, style });
+                continue;
+            }
+            rows.push(KeyValue { key, value: "", style });
+            rows.extend(text::wrap(value, room.max(1)).map(|value| KeyValue { key: "", value, style }));
+        }
+        let used = u16::try_from(rows.len()).unwrap_or(u16::MAX).min(at.height);
+        let (here, rest) = paint::split_top(at, used);
+        key_values::render(&rows, here, buf, look);
+        paint::split_top(rest, u16::from(rest.height > 12)).1
+    }
+}
+
+/// Writes words over as many rows as they take, and returns what is left below.
+pub(super) fn say(scene: Scene<'_>, words: &str, role: Role, at: Rect, buf: &mut Buffer) -> Rect {
+    let words = text::clean(words);
+    let high = text::wrap(&words, usize::from(at.width).max(8)).count().max(1);
+    let (here, below) = paint::split_top(at, u16::try_from(high).unwrap_or(1));
+    scene.look.wrapped(buf, here, &words, role);
+    below
+}
+
+/// Takes lines away until the rest has room: those that yield most go first, the last of equals.
+pub(super) fn fit<T>(lines: &mut Vec<T>, rows: usize, yields: impl Fn(&T) -> u8) {
+    while lines.len() > rows {
+        let last = lines.iter().enumerate().max_by_key(|(_, line)| yields(line)).map(|(at, _)| at);
+        last.map(|at| lines.remove(at));
+    }
 }
 
 /// Draws a panel's frame and returns the area inside; says along the bottom where a part of the traffic was synthetic.
@@ -120,7 +142,7 @@ pub(super) fn frame(
         return inner;
     }
     let words = " PARTLY SIMULATED ";
-    let wide = u16::try_from(text::width(words)).unwrap_or(u16::MAX);
+    let wide = text::columns(words);
     if area.width > wide.saturating_add(3) && area.height > 1 {
         let at = Rect { x: area.right() - wide - 2, y: area.bottom() - 1, width: wide, height: 1 };
         scene.look.text(buf, at, words, Role::Simulated);
@@ -138,17 +160,35 @@ pub(super) fn nothing(scene: Scene<'_>, words: &str, area: Rect, buf: &mut Buffe
 pub(super) fn cost(sum: &CostSum) -> (Short, Role) {
     let total = sum.total();
     if sum.is_unknown() {
-        return (short(format_args!("unknown")), Role::Unknown);
+        return (short!("unknown"), Role::Unknown);
     }
     let (sign, role) =
         if sum.estimated == Pico::ZERO { ("", Role::Observed) } else { ("~", Role::Estimated) };
-    (short(format_args!("{sign}{}{}", format::money(total), besides(sum))), role)
+    (short!("{sign}{}{}", format::money(total), besides(sum)), role)
+}
+
+/// Writes one cost and returns the role that says how well it is known: `$0.0123`, `~$0.0123`, `unknown`.
+pub(super) fn one_cost(cost: Cost) -> (Short, Role) {
+    match cost {
+        Cost::Known(amount) => (format::money(amount), Role::Observed),
+        Cost::Estimated(amount) => (short!("~{}", format::money(amount)), Role::Estimated),
+        Cost::Unknown(_) => (short!("unknown"), Role::Unknown),
+    }
+}
+
+/// Writes one latency and returns the role that says how well it is known.
+pub(super) fn one_latency(latency: Millis, is_observed: bool) -> (Short, Role) {
+    match latency.get().map(millis) {
+        None => (short!("unknown"), Role::Unknown),
+        Some(words) if is_observed => (words, Role::Observed),
+        Some(words) => (short!("~{words}"), Role::Estimated),
+    }
 }
 
 /// Writes an amount worked out of a sum of costs, with the mark of an estimate where the sum holds one.
 pub(super) fn amount(amount: Option<Pico>, of: &CostSum) -> Short {
     let sign = if of.estimated == Pico::ZERO { "" } else { "~" };
-    format::or_unknown(amount, |amount| short(format_args!("{sign}{}", format::money(amount))))
+    format::or_unknown(amount, |amount| short!("{sign}{}", format::money(amount)))
 }
 
 /// Writes a cost for a column in which some are `+?`, so that amounts stand under one another.
@@ -163,7 +203,7 @@ pub(super) fn cost_in_column(sum: &CostSum, some_unknown: bool) -> (Short, Role)
 /// Writes how many of something there are: `1 call`, `12 calls`.
 pub(super) fn plural(count: u64, one: &str) -> Short {
     let s = if count == 1 { "" } else { "s" };
-    short(format_args!("{} {one}{s}", format::count_short(count)))
+    short!("{} {one}{s}", format::count_short(count))
 }
 
 /// Returns what a thousand requests cost, over those of known or estimated cost.
@@ -198,6 +238,26 @@ pub(super) fn difference(change: Pico, error: Option<Pico>) -> (Role, bool) {
     }
 }
 
+/// Which way is better.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Good {
+    /// Less of it.
+    Less,
+    /// More of it.
+    More,
+    /// None.
+    Neither,
+}
+
+/// Says how to draw what changed.
+pub(super) fn verdict(from: impl Into<i128>, to: impl Into<i128>, good: Good) -> Role {
+    match (to.into().cmp(&from.into()), good) {
+        (Ordering::Equal, _) | (_, Good::Neither) => Role::Muted,
+        (Ordering::Less, Good::Less) | (Ordering::Greater, Good::More) => Role::Better,
+        _ => Role::Worse,
+    }
+}
+
 /// Says how to draw what was saved beside the same tokens on the baseline model: how long that one's answers would have been nobody
 /// saw, so it is an estimate; and whether the cost's own error covers it.
 pub(super) fn saved(cell: &Cell) -> (Role, bool) {
@@ -211,14 +271,14 @@ pub(super) fn money_share(part: Pico, whole: Pico) -> Short {
     // A thousandth of a microdollar tells shares apart well enough and leaves room for billions.
     let nano = |amount: Pico| u64::try_from((amount.0 / 1000).max(0)).unwrap_or(u64::MAX);
     if whole.0 <= 0 {
-        return short(format_args!("{UNKNOWN}"));
+        return short!("{UNKNOWN}");
     }
     format::percent(nano(part), nano(whole))
 }
 
 /// Writes the share that a sum of costs has of a whole.
 pub(super) fn cost_share(sum: &CostSum, whole: Pico) -> Short {
-    if sum.is_unknown() { short(format_args!("{UNKNOWN}")) } else { money_share(sum.total(), whole) }
+    if sum.is_unknown() { short!("{UNKNOWN}") } else { money_share(sum.total(), whole) }
 }
 
 /// Returns a share in thousandths, for bars.
@@ -238,21 +298,26 @@ pub(super) fn millis(millis: u64) -> Short {
     format::duration(Span(i64::try_from(millis).unwrap_or(i64::MAX / 1000).saturating_mul(1000)))
 }
 
+/// Writes what a feature weighs, in logits: `+1.20`.
+pub(in crate::console) fn weight(hundredths: impl Into<i32>) -> Short {
+    let hundredths = hundredths.into();
+    let (sign, size) = (if hundredths < 0 { '-' } else { '+' }, hundredths.unsigned_abs());
+    short!("{sign}{}.{:02}", size / 100, size % 100)
+}
+
 /// Writes a price for a million tokens: `$2.00`, `$0.075`.
 pub(super) fn price(price: PicoPerMillion) -> Short {
-    short(format_args!("{}", price.dollars()))
+    short!("{}", price.dollars())
 }
 
 /// Writes the time of day, with the day before it where the log spans several: `14:03:20`, `05-23 14:03:20`.
 pub(super) fn moment(snapshot: &Snapshot, at: Instant) -> Short {
-    let second = at.0.rem_euclid(86_400_000_000) / 1_000_000;
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    let clock = at.clock();
     if spans_days(snapshot) {
-        let date = at.date();
-        let day = date.get(date.len().saturating_sub(5)..).unwrap_or_default();
-        return short(format_args!("{day} {hour:02}:{minute:02}:{second:02}"));
+        short!("{} {clock}", at.date().get(5..).unwrap_or_default())
+    } else {
+        short!("{clock}")
     }
-    short(format_args!("{hour:02}:{minute:02}:{second:02}"))
 }
 
 /// Says whether the log runs over midnight.

@@ -4,7 +4,7 @@
 
 pub mod detail;
 pub mod events;
-mod figures;
+pub(in crate::console) mod figures;
 pub mod models;
 pub mod overview;
 pub mod quality;

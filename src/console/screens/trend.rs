@@ -6,14 +6,13 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::console::format::{self, Short};
-use crate::console::paint;
+use crate::console::format::{self, Short, short};
 use crate::console::screen::Scene;
-use crate::console::screens::events::list::{Events, What};
-use crate::console::screens::figures::{self, line, short};
-use crate::console::text;
+use crate::console::screens::events::list::{self as events, What};
+use crate::console::screens::figures;
 use crate::console::theme::Role;
 use crate::console::widgets::chart::{Axis, Chart, Series, Ticks, dollars};
+use crate::console::{paint, text};
 use crate::session::Snapshot;
 use crate::telemetry::Slot;
 use crate::units::{Instant, Pico, Span};
@@ -61,18 +60,18 @@ impl Measure {
                 .log
                 .rated(snapshot.window.covered())
                 .and_then(|covered| figures::at_rate(&all.cost, all.requests, covered, Span::hours(1))),
-            Self::Requests => return short(format_args!("no cost is known")),
+            Self::Requests => return short!("no cost is known"),
         };
         let mark = if all.cost.estimated == Pico::ZERO { "" } else { "~" };
         let amount = format::or_unknown(amount, format::money);
-        short(format_args!("mean {mark}{amount}"))
+        short!("mean {mark}{amount}")
     }
 }
 
 /// Writes a count at a tick.
 fn plain(value: f64, step: f64) -> Short {
     let decimals = if step < 1.0 { 2 } else { 0 };
-    short(format_args!("{value:.decimals$}"))
+    short!("{value:.decimals$}")
 }
 
 /// Columns for each stretch that gets a point: fewer points than dots, so that the line is calm.
@@ -90,7 +89,7 @@ fn instant(seconds: f64) -> Instant {
 fn clock(seconds: f64, step: f64) -> Short {
     let clock = instant(seconds + 0.5).clock();
     let shown = if step < 60.0 { 8 } else { 5 };
-    short(format_args!("{}", clock.get(..shown).unwrap_or(&clock)))
+    short!("{}", clock.get(..shown).unwrap_or(&clock))
 }
 
 /// Writes the day at a tick where a day begins, and the time of day at those between.
@@ -100,7 +99,7 @@ fn day_or_clock(seconds: f64, step: f64) -> Short {
         return clock(seconds, step);
     }
     let date = at.date();
-    short(format_args!("{}", date.get(5..).unwrap_or(&date)))
+    short!("{}", date.get(5..).unwrap_or(&date))
 }
 
 fn seconds(at: Instant) -> f64 {
@@ -171,13 +170,13 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, measure: Measure, area: Rect,
     let mean = measure.mean(snapshot);
     let rated = snapshot.log.rated(stretch);
     let scope = match rated {
-        Some(_) => line(format_args!("{mean} {dot} a point is the mean of {stretch}")),
-        None => line(format_args!("{mean} {dot} in order, times placed")),
+        Some(_) => format!("{mean} {dot} a point is the mean of {stretch}"),
+        None => format!("{mean} {dot} in order, times placed"),
     };
     let title = measure.title(rated.is_some());
     // Whole or not at all: a few letters of it say nothing.
     let room = usize::from(area.width).saturating_sub(title.len() + 7);
-    let brief = line(format_args!("{mean}"));
+    let brief = format!("{mean}");
     let scope = [scope, brief].into_iter().find(|words| text::width(words) <= room).unwrap_or_default();
     let inner = paint::margin(figures::frame(scene, place, title, &scope, area, buf));
     if known(&points) < 2 {
@@ -191,9 +190,8 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, measure: Measure, area: Rect,
     let (top, chart_at) = paint::split_top(inner, u16::from(inner.height > 4));
     let (from, to) = (seconds(snapshot.window.from), seconds(snapshot.window.to));
     let write = if to - from > DAY { day_or_clock } else { clock };
-    let events = Events::of(snapshot);
-    let marks: Vec<_> = (0..events.len())
-        .filter_map(|row| events.at(row))
+    let marks: Vec<_> = events::all(snapshot)
+        .into_iter()
         .filter(|event| event.at >= snapshot.window.from && !matches!(event.what, What::Failed(_)))
         .collect();
     let rules: Vec<_> =

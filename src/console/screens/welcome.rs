@@ -11,11 +11,10 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::console::paint;
 use crate::console::screen::Scene;
-use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::widgets::panel::Panel;
+use crate::console::{paint, text};
 use crate::session::{LiveView, Snapshot};
 
 const BODY: &str = r#"{"model":"auto","messages":[{"role":"user","content":"Hello"}]}"#;

@@ -46,19 +46,14 @@ const DEEPEST: usize = 16;
 struct Sheet<'a> {
     mode: Option<Mode>,
     palette: BTreeMap<String, Color>,
-    roles: BTreeMap<Role, (Source<'a>, Spanned<DeValue<'a>>)>,
+    roles: BTreeMap<Role, (&'a ThemeText, Spanned<DeValue<'a>>)>,
 }
 
-#[derive(Clone, Copy)]
-struct Source<'a> {
-    text: &'a ThemeText,
-}
-
-impl Source<'_> {
-    fn warning(self, at: usize, what: String) -> Warning {
-        let before = self.text.text.get(..at).unwrap_or_default();
-        Warning { origin: self.text.origin.clone(), line: before.matches('\n').count() + 1, what }
-    }
+/// Adds a warning about a place of a file.
+fn warn(warnings: &mut Vec<Warning>, of: &ThemeText, at: usize, what: impl Into<String>) {
+    let before = of.text.get(..at).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    warnings.push(Warning { origin: of.origin.clone(), line, what: what.into() });
 }
 
 impl Catalogue {
@@ -122,20 +117,24 @@ impl Catalogue {
             let (sheet, inherits) = read_file(text, &mut warnings);
             sheets.push(sheet);
             let Some((parent, at)) = inherits else { break };
-            let source = Source { text };
             match self.find(&parent) {
                 None => {
-                    warnings
-                        .push(source.warning(at, format!("there is no theme `{parent}` to inherit from")));
+                    warn(&mut warnings, text, at, format!("there is no theme `{parent}` to inherit from"));
                 }
                 Some(found) if chain.iter().any(|&seen| std::ptr::eq(seen, found)) => {
-                    warnings.push(
-                        source.warning(at, format!("`inherits = \"{parent}\"` goes round in a circle")),
+                    warn(
+                        &mut warnings,
+                        text,
+                        at,
+                        format!("`inherits = \"{parent}\"` goes round in a circle"),
                     );
                 }
                 Some(_) if chain.len() >= DEEPEST => {
-                    warnings.push(
-                        source.warning(at, format!("more than {DEEPEST} themes inherit from one another")),
+                    warn(
+                        &mut warnings,
+                        text,
+                        at,
+                        format!("more than {DEEPEST} themes inherit from one another"),
                     );
                 }
                 Some(found) => chain.push(found),
@@ -151,7 +150,7 @@ impl Catalogue {
         let mut styles = vec![Style::new(); Role::ALL.len()];
         for (slot, &role) in Role::ALL.iter().enumerate() {
             let style = match all.roles.get(&role) {
-                Some((source, value)) => read_style(*source, role.name(), value, &all.palette, &mut warnings),
+                Some((source, value)) => read_style(source, role.name(), value, &all.palette, &mut warnings),
                 None if role.parent() == Role::Text => Style::new(),
                 None => styles.get(role.parent() as usize).copied().unwrap_or_default(),
             };
@@ -166,13 +165,12 @@ impl Catalogue {
 
 /// Reads one file: its sheet, and the theme it inherits from with the place of that line.
 fn read_file<'a>(text: &'a ThemeText, warnings: &mut Vec<Warning>) -> (Sheet<'a>, Option<(String, usize)>) {
-    let source = Source { text };
     let mut sheet = Sheet::default();
     let mut inherits = None;
     let (table, errors) = DeTable::parse_recoverable(&text.text);
     for error in errors {
         let at = error.span().map_or(0, |span| span.start);
-        warnings.push(source.warning(at, Slip::of(&text.text, &error).what));
+        warn(warnings, text, at, Slip::of(&text.text, &error).what);
     }
     for (key, value) in table.into_inner() {
         let at = key.span().start;
@@ -184,7 +182,7 @@ fn read_file<'a>(text: &'a ThemeText, warnings: &mut Vec<Warning>) -> (Sheet<'a>
                 "either" => sheet.mode = Some(Mode::Either),
                 other => {
                     let what = format!("mode `{other}` is unknown; write dark, light or either");
-                    warnings.push(source.warning(at, what));
+                    warn(warnings, text, at, what);
                 }
             },
             ("inherits", DeValue::String(parent)) => inherits = Some((parent.clone().into_owned(), at)),
@@ -194,11 +192,19 @@ fn read_file<'a>(text: &'a ThemeText, warnings: &mut Vec<Warning>) -> (Sheet<'a>
                         Some(colour) => {
                             sheet.palette.insert(name.get_ref().clone().into_owned(), colour);
                         }
-                        None => warnings.push(source.warning(value.span().start, format!("palette colour `{}` is no colour; write \"#rrggbb\", a number 0 to 255 in quotes, or a name such as \"light-blue\"", name.get_ref()))),
+                        None => warn(
+                            warnings,
+                            text,
+                            value.span().start,
+                            format!(
+                                "palette colour `{}` is no colour; write \"#rrggbb\", a number 0 to 255 in quotes, or a name such as \"light-blue\"",
+                                name.get_ref()
+                            ),
+                        ),
                     }
                 }
             }
-            _ => read_role(source, &key.get_ref().clone(), at, value, &mut sheet, warnings),
+            _ => read_role(text, &key.get_ref().clone(), at, value, &mut sheet, warnings),
         }
     }
     (sheet, inherits)
@@ -206,7 +212,7 @@ fn read_file<'a>(text: &'a ThemeText, warnings: &mut Vec<Warning>) -> (Sheet<'a>
 
 /// Takes one top-level entry as a role, or as a group of roles (`[series]`, `chart.axis = ..`).
 fn read_role<'a>(
-    source: Source<'a>,
+    source: &'a ThemeText,
     name: &str,
     at: usize,
     value: Spanned<DeValue<'a>>,
@@ -219,12 +225,11 @@ fn read_role<'a>(
     }
     let unknown = |name: &str| format!("there is no role `{name}`; it is left out");
     if !Role::ALL.iter().any(|role| role.name().split_once('.').is_some_and(|(group, _)| group == name)) {
-        warnings.push(source.warning(at, unknown(name)));
+        warn(warnings, source, at, unknown(name));
         return;
     }
     let DeValue::Table(group) = value.into_inner() else {
-        warnings
-            .push(source.warning(at, format!("`{name}` is a group of roles; write `{name}.<role> = ..`")));
+        warn(warnings, source, at, format!("`{name}` is a group of roles; write `{name}.<role> = ..`"));
         return;
     };
     for (key, value) in group {
@@ -233,14 +238,14 @@ fn read_role<'a>(
             Some(role) => {
                 sheet.roles.insert(role, (source, value));
             }
-            None => warnings.push(source.warning(key.span().start, unknown(&full))),
+            None => warn(warnings, source, key.span().start, unknown(&full)),
         }
     }
 }
 
 /// Reads the look of one role: a colour, or a table of `fg`, `bg` and `modifiers`.
 fn read_style(
-    source: Source<'_>,
+    source: &ThemeText,
     role: &str,
     value: &Spanned<DeValue<'_>>,
     palette: &BTreeMap<String, Color>,
@@ -251,7 +256,7 @@ fn read_style(
         let found = palette.get(name).copied().or_else(|| colour::read(name));
         if found.is_none() {
             let what = format!("`{role}`: `{name}` is neither a colour nor in the palette");
-            warnings.push(source.warning(at, what));
+            warn(warnings, source, at, what);
         }
         found
     };
@@ -267,7 +272,14 @@ fn read_style(
                         for entry in list {
                             match entry.get_ref().as_str().and_then(read_modifier) {
                                 Some(modifier) => style = style.add_modifier(modifier),
-                                None => warnings.push(source.warning(entry.span().start, format!("`{role}`: modifiers are bold, dim, italic, underlined, reversed, crossed-out"))),
+                                None => warn(
+                                    warnings,
+                                    source,
+                                    entry.span().start,
+                                    format!(
+                                        "`{role}`: modifiers are bold, dim, italic, underlined, reversed, crossed-out"
+                                    ),
+                                ),
                             }
                         }
                     }
@@ -275,13 +287,14 @@ fn read_style(
                         let what = format!(
                             "`{role}`: `{other}` is not understood; write fg, bg (colours) or modifiers (a list)"
                         );
-                        warnings.push(source.warning(key.span().start, what));
+                        warn(warnings, source, key.span().start, what);
                     }
                 }
             }
         }
-        _ => warnings
-            .push(source.warning(at, format!("`{role}` wants a colour or a table of fg, bg and modifiers"))),
+        _ => {
+            warn(warnings, source, at, format!("`{role}` wants a colour or a table of fg, bg and modifiers"))
+        }
     }
     style
 }

@@ -15,7 +15,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::canvas::Canvas;
-use crate::console::format::{self, Short};
+use crate::console::format::{self, Short, short};
 use crate::console::glyphs::{GlyphSet, Glyphs};
 use crate::console::paint::{self, Look};
 use crate::console::text;
@@ -204,7 +204,6 @@ fn snug_step(least: f64) -> f64 {
 /// Writes dollars at a tick, all ticks of an axis to the same number of decimals: `$0`, `$0.50`, `$1.00`.
 #[expect(clippy::cast_possible_truncation, reason = "for drawing only")]
 pub fn dollars(value: f64, step: f64) -> Short {
-    let mut out = Short::new();
     let decimals: usize = match step {
         _ if value == 0.0 || value.abs() >= 1000.0 => return format::money(Pico((value * 1e12) as i128)),
         0.01.. => 2,
@@ -213,8 +212,7 @@ pub fn dollars(value: f64, step: f64) -> Short {
         _ => return format::money(Pico((value * 1e12) as i128)),
     };
     let sign = if value < 0.0 { "-" } else { "" };
-    let _ = std::fmt::Write::write_fmt(&mut out, format_args!("{sign}${:.decimals$}", value.abs()));
-    out
+    short!("{sign}${:.decimals$}", value.abs())
 }
 
 /// The most columns given to the numbers at the left.
@@ -299,7 +297,7 @@ impl Chart<'_> {
         for point in self.points {
             let Some((x, y)) = cell(point.at) else { continue };
             paint::sign(buf, x, y, point.sign, point.style);
-            let wide = u16::try_from(text::width(point.label)).unwrap_or(u16::MAX);
+            let wide = text::columns(point.label);
             if wide == 0 {
                 continue;
             }
@@ -337,7 +335,7 @@ impl Chart<'_> {
                         paint::sign(buf, column, at.y, ' ', point.style);
                     }
                 }
-                paint::text(buf, at, point.label, point.style, look.glyphs.ellipsis);
+                look.text(buf, at, point.label, point.style);
             }
         }
     }
@@ -356,7 +354,7 @@ fn axes(x: (Axis, f64), y: (Axis, f64), (area, plot): (Rect, Rect), buf: &mut Bu
             paint::sign(buf, left, row, look.glyphs.tick.0, line);
             let room =
                 Rect { x: area.left(), y: row, width: left.saturating_sub(area.left() + 1), height: 1 };
-            paint::text_right(buf, room, &(y.0.write)(tick, y.1), label, look.glyphs.ellipsis);
+            look.text_right(buf, room, &(y.0.write)(tick, y.1), label);
         }
     }
     if plot.bottom() + 1 < area.bottom() {
@@ -370,11 +368,11 @@ fn axes(x: (Axis, f64), y: (Axis, f64), (area, plot): (Rect, Rect), buf: &mut Bu
             let Some((column, _)) = canvas.cell((x.0.part(tick), 0.0)) else { continue };
             paint::sign(buf, column, row, look.glyphs.tick.1, line);
             let words = (x.0.write)(tick, x.1);
-            let wide = u16::try_from(text::width(&words)).unwrap_or(u16::MAX).min(area.width);
+            let wide = text::columns(&words).min(area.width);
             let start = column.saturating_sub(wide / 2).clamp(area.left(), area.right() - wide);
             if start >= free_from {
                 let at = Rect { x: start, y: row + 1, width: wide, height: 1 };
-                paint::text(buf, at, &words, label, look.glyphs.ellipsis);
+                look.text(buf, at, &words, label);
                 free_from = start + wide + 1;
             }
         }
@@ -386,9 +384,7 @@ mod tests {
     use super::*;
 
     fn plain(value: f64, _: f64) -> Short {
-        let mut out = Short::new();
-        let _ = std::fmt::Write::write_fmt(&mut out, format_args!("{value}"));
-        out
+        short!("{value}")
     }
 
     #[test]

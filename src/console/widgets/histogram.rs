@@ -9,13 +9,12 @@
 //!
 //! Invariant: a column with any request at all shows at least an eighth; [`hit`] is the inverse of [`column()`].
 
-use std::fmt::Write;
-
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use crate::console::format::Short;
+use super::bars;
+use crate::console::format::short;
 use crate::console::paint::{self, Look};
 use crate::console::text;
 use crate::console::theme::Role;
@@ -120,13 +119,8 @@ impl Histogram<'_> {
         };
         let (bars, rest) = paint::split_top(area, area.height - below);
         // The markers matter more than the numbers under the axis.
-        let (axis, rungs, labels) = match below {
-            1 => (nothing(rest), rest, nothing(rest)),
-            2 => (nothing(rest), paint::nth_row(rest, 0), paint::nth_row(rest, 1)),
-            3 => (paint::nth_row(rest, 0), paint::nth_row(rest, 1), paint::nth_row(rest, 2)),
-            _ => (nothing(rest), nothing(rest), nothing(rest)),
-        };
-        Parts { bars, axis, rungs, labels }
+        let (axis, rest) = paint::split_top(rest, u16::from(below == 3));
+        Parts { bars, axis, rungs: paint::nth_row(rest, 0), labels: paint::nth_row(rest, 1) }
     }
 
     /// Draws it.
@@ -158,23 +152,10 @@ impl Histogram<'_> {
             return;
         }
         let most = (0..at.width).map(|x| self.density(at.width, x)).max().unwrap_or(0).max(1);
-        let full = u64::from(at.height) * 8;
         for offset in 0..at.width {
+            let style = self.style_at(span(at.width, offset).0, look);
             let density = self.density(at.width, offset);
-            let x = at.left() + offset;
-            let confidence = span(at.width, offset).0;
-            let style = self.style_at(confidence, look);
-            let eighths = if density == 0 { 0 } else { (density * full / most).clamp(1, full) };
-            for up in 0..at.height {
-                let level = eighths.saturating_sub(u64::from(up) * 8).min(8);
-                let Some(&sign) = usize::try_from(level).ok().and_then(|level| look.glyphs.up.get(level))
-                else {
-                    continue;
-                };
-                if level > 0 {
-                    paint::sign(buf, x, at.bottom() - 1 - up, sign, style);
-                }
-            }
+            bars::column(buf, at, at.left() + offset, density, most, style, look);
         }
         for marker in self.in_order() {
             let x = column(at, marker.at);
@@ -236,7 +217,7 @@ impl Histogram<'_> {
             paint::row(buf, place, look.glyphs.line.0, segment.style);
             paint::sign(buf, start, at.y, look.glyphs.arrow.0, segment.style);
             paint::sign(buf, end - 1, at.y, look.glyphs.arrow.1, segment.style);
-            let name = u16::try_from(text::width(segment.name)).unwrap_or(u16::MAX);
+            let name = text::columns(segment.name);
             let free = self.free_of_markers(at, start + 1, end - 1);
             if free.width >= 6 && !segment.name.is_empty() {
                 let wide = name.saturating_add(2).min(free.width - 2);
@@ -244,7 +225,7 @@ impl Histogram<'_> {
                 let room = Rect { x, width: wide, ..place };
                 paint::row(buf, room, ' ', segment.style);
                 let inside = Rect { x: x + 1, width: wide - 2, ..place };
-                paint::text(buf, inside, segment.name, segment.style, look.glyphs.ellipsis);
+                look.text(buf, inside, segment.name, segment.style);
             }
         }
         self.certified(at, buf, look);
@@ -273,10 +254,10 @@ impl Histogram<'_> {
         // The chosen one is placed first; those that would touch another are left out.
         let mut taken = [(0u16, 0u16); 32];
         let mut used = 0;
-        let chosen = self.markers.iter().filter(|marker| marker.chosen);
-        for marker in chosen.chain(self.markers.iter().filter(|marker| !marker.chosen)) {
-            let mut words = Short::new();
-            let _ = write!(words, "{}", marker.at);
+        let (chosen, others): (Vec<&Marker>, Vec<&Marker>) =
+            self.markers.iter().partition(|marker| marker.chosen);
+        for marker in chosen.into_iter().chain(others) {
+            let words = short!("{}", marker.at);
             let wide = u16::try_from(words.len()).unwrap_or(0);
             if wide > at.width {
                 continue;
@@ -295,7 +276,7 @@ impl Histogram<'_> {
             *slot = (start, start + wide);
             used += 1;
             let (_, style) = sign_of(*marker, look);
-            paint::text(buf, Rect { x: start, width: wide, ..at }, &words, style, look.glyphs.ellipsis);
+            look.text(buf, Rect { x: start, width: wide, ..at }, &words, style);
         }
         let Some(from) = self.certified else { return };
         let gate = column(at, from);
@@ -310,15 +291,11 @@ impl Histogram<'_> {
             };
             if let Some(start) = places.into_iter().find(is_free) {
                 let room = Rect { x: start, width: wide, ..at };
-                paint::text(buf, room, &words, look.style(Role::Better), look.glyphs.ellipsis);
+                look.text(buf, room, &words, look.style(Role::Better));
                 return;
             }
         }
     }
-}
-
-fn nothing(area: Rect) -> Rect {
-    Rect { width: 0, height: 0, ..area }
 }
 
 fn sign_of(marker: Marker, look: Look<'_>) -> (char, Style) {
@@ -326,11 +303,8 @@ fn sign_of(marker: Marker, look: Look<'_>) -> (char, Style) {
         MarkerKind::Applied => (look.glyphs.threshold.0, Role::Applied),
         MarkerKind::Staged => (look.glyphs.threshold.1, Role::Staged),
     };
-    let style = look.style(role);
-    (
-        sign,
-        if marker.chosen { style.patch(look.style(Role::SliderKnob)).patch(look.style(role)) } else { style },
-    )
+    let knob = if marker.chosen { look.style(Role::SliderKnob) } else { Style::new() };
+    (sign, look.style(role).patch(knob).patch(look.style(role)))
 }
 
 fn axis(at: Rect, buf: &mut Buffer, look: Look<'_>) {
@@ -341,14 +315,13 @@ fn axis(at: Rect, buf: &mut Buffer, look: Look<'_>) {
     let step = [100, 200, 250, 500, 1000].into_iter().find(|step| u32::from(at.width) * step / VALUES >= 8);
     let step = step.unwrap_or(1000);
     for value in (0..=1000).step_by(step as usize) {
-        let mut words = Short::new();
-        let _ = write!(words, "{value}");
+        let words = short!("{value}");
         let wide = u16::try_from(words.len()).unwrap_or(0);
         if wide > at.width {
             continue;
         }
         let x = column(at, PerMille::clamped(value)).min(at.right() - wide);
-        paint::text(buf, Rect { x, width: wide, ..at }, &words, style, look.glyphs.ellipsis);
+        look.text(buf, Rect { x, width: wide, ..at }, &words, style);
     }
 }
 

@@ -29,9 +29,9 @@ pub fn render(rows: &[KeyValue<'_>], area: Rect, buf: &mut Buffer, look: Look<'_
             break;
         }
         let at = paint::nth_row(area, index);
-        let wide = u16::try_from(text::width(row.value)).unwrap_or(u16::MAX).min(at.width);
+        let wide = text::columns(row.value).min(at.width);
         let (name, _) = paint::split_left(at, at.width.saturating_sub(wide.saturating_add(1)));
         look.text(buf, name, row.key, Role::Muted);
-        paint::text_right(buf, at, row.value, row.style, look.glyphs.ellipsis);
+        look.text_right(buf, at, row.value, row.style);
     }
 }

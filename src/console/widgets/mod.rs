@@ -6,10 +6,8 @@
 pub mod bars;
 mod canvas;
 pub mod chart;
-pub mod gauge;
 pub mod histogram;
 pub mod key_values;
 pub mod panel;
 pub mod replay;
-pub mod spark;
 pub mod table;

@@ -5,6 +5,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use crate::console::format::short;
 use crate::console::paint::{self, Look};
 use crate::console::text;
 use crate::console::theme::Role;
@@ -56,7 +57,6 @@ impl Panel<'_> {
     }
 
     fn name(&self, at: Rect, buf: &mut Buffer, look: Look<'_>) {
-        let columns = |words: &str| u16::try_from(text::width(words)).unwrap_or(u16::MAX);
         let style = if self.focus { Role::BorderFocus } else { Role::Title };
         let mut used = 0;
         if !self.title.is_empty() && at.width >= 3 {
@@ -65,13 +65,13 @@ impl Panel<'_> {
                 .style(Role::Title)
                 .patch(look.style(style))
                 .add_modifier(look.style(Role::Title).add_modifier);
-            let wide = paint::text(buf, room, self.title, title, look.glyphs.ellipsis);
+            let wide = look.text(buf, room, self.title, title);
             paint::sign(buf, at.x, at.y, ' ', title);
             paint::sign(buf, at.x + 1 + wide, at.y, ' ', title);
             used = wide + 2;
         }
         // The scope stands only where it stands whole or nearly so; half a scope misleads.
-        let wanted = columns(self.scope).saturating_add(2);
+        let wanted = text::columns(self.scope).saturating_add(2);
         let room = at.width.saturating_sub(used + 1);
         if !self.scope.is_empty() && room >= wanted.min(12) && room >= 4 {
             let wide = wanted.min(room);
@@ -79,7 +79,7 @@ impl Panel<'_> {
             let style = look.style(Role::Scope);
             paint::row(buf, place, ' ', style);
             let inside = Rect { x: place.x + 1, width: wide - 2, ..place };
-            paint::text(buf, inside, self.scope, style, look.glyphs.ellipsis);
+            look.text(buf, inside, self.scope, style);
         }
     }
 }
@@ -95,11 +95,7 @@ pub fn too_small(area: Rect, buf: &mut Buffer, look: Look<'_>) -> bool {
     let middle = area.height / 2;
     let first = paint::nth_row(area, middle.saturating_sub(1));
     look.text_middle(buf, first, "window too small", Role::Warn);
-    let mut words = crate::console::format::Short::new();
-    let _ = std::fmt::Write::write_fmt(
-        &mut words,
-        format_args!("{}x{}, wants {}x{}", area.width, area.height, SMALLEST.0, SMALLEST.1),
-    );
+    let words = short!("{}x{}, wants {}x{}", area.width, area.height, SMALLEST.0, SMALLEST.1);
     look.text_middle(buf, paint::nth_row(area, middle), &words, Role::Muted);
     true
 }

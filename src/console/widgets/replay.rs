@@ -11,8 +11,8 @@ use std::fmt::Write;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::spark;
-use crate::console::format::{self, Short};
+use super::bars;
+use crate::console::format::{self, Short, short};
 use crate::console::paint::{self, Look};
 use crate::console::text;
 use crate::console::theme::Role;
@@ -77,7 +77,7 @@ impl Strip<'_> {
         let style = look.style(Role::ReplayRate);
         for offset in 0..rate.width {
             let events = value(usize::from(offset));
-            spark::column(buf, rate, rate.left() + offset, events, most, style, look);
+            bars::column(buf, rate, rate.left() + offset, events, most, style, look);
         }
         if let Some((from, to)) = self.looped {
             let (start, end) = (column(rate, from.min(to)), column(rate, from.max(to)));
@@ -152,16 +152,14 @@ impl ReplayBar<'_> {
             PlayState::Paused | PlayState::Held | PlayState::Closed => pause,
             PlayState::Following => follow,
         };
-        let mut out = Short::new();
         let times = if look.glyphs.is_ascii() { 'x' } else { '×' };
-        let _ = match self.speed_tenths {
-            _ if self.state == PlayState::Following => write!(out, "{sign} live  {}", self.now),
-            _ if self.state == PlayState::Closed => write!(out, "{sign} closed  {}", self.now),
-            _ if self.state == PlayState::Held => write!(out, "{sign} held  {}", self.now),
-            0 => write!(out, "{sign} max  {}", self.now),
-            n => write!(out, "{sign} {}.{}{times}  {}", n / 10, n % 10, self.now),
-        };
-        out
+        match (self.state, self.speed_tenths) {
+            (PlayState::Following, _) => short!("{sign} live  {}", self.now),
+            (PlayState::Closed, _) => short!("{sign} closed  {}", self.now),
+            (PlayState::Held, _) => short!("{sign} held  {}", self.now),
+            (_, 0) => short!("{sign} max  {}", self.now),
+            (_, n) => short!("{sign} {}.{}{times}  {}", n / 10, n % 10, self.now),
+        }
     }
 
     /// The figures behind the strip, the most important first.
@@ -196,14 +194,13 @@ impl ReplayBar<'_> {
 
     /// The strip's place, and how many of the figures are shown.
     fn divide(&self, area: Rect, look: Look<'_>) -> (Rect, usize) {
-        let columns = |words: &str| u16::try_from(text::width(words)).unwrap_or(u16::MAX);
-        let left = columns(&self.left(look)).saturating_add(2);
-        let end = columns(self.end).saturating_add(2);
+        let left = text::columns(&self.left(look)).saturating_add(2);
+        let end = text::columns(self.end).saturating_add(2);
         let figures = self.figures(look);
         let mut rest = area.width.saturating_sub(left.saturating_add(end));
         let mut shown = 0;
         for (words, _) in &figures {
-            let wanted = if words.is_empty() { 0 } else { columns(words).saturating_add(2) };
+            let wanted = if words.is_empty() { 0 } else { text::columns(words).saturating_add(2) };
             let Some(left_over) = rest.checked_sub(wanted).filter(|&r| r >= LEAST_STRIP.max(area.width / 4))
             else {
                 break;
@@ -222,11 +219,8 @@ impl ReplayBar<'_> {
             return;
         }
         let (strip, shown) = self.divide(area, look);
-        let role = if matches!(self.state, PlayState::Paused | PlayState::Held | PlayState::Closed) {
-            Role::Warn
-        } else {
-            Role::Accent
-        };
+        let goes_on = matches!(self.state, PlayState::Playing | PlayState::Following);
+        let role = if goes_on { Role::Accent } else { Role::Warn };
         let first = paint::nth_row(area, 0);
         paint::clear(buf, first, look.theme.base());
         look.text(buf, first, &self.left(look), role);

@@ -4,9 +4,8 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
 
-use crate::console::paint::{self, Look};
+use crate::console::paint::{self, Ink, Look};
 use crate::console::text;
 use crate::console::theme::Role;
 
@@ -39,6 +38,18 @@ pub struct Column<'a> {
     pub right: bool,
     /// How soon it goes when there is no room: the largest goes first; 0 stays.
     pub yields: u8,
+}
+
+impl<'a> Column<'a> {
+    /// Builds one whose cells stand at the left.
+    pub const fn left(name: &'a str, width: Width, yields: u8) -> Self {
+        Self { name, width, right: false, yields }
+    }
+
+    /// Builds one of so many columns whose cells stand at the right.
+    pub const fn right(name: &'a str, columns: u16, yields: u8) -> Self {
+        Self { name, width: Width::Fixed(columns), right: true, yields }
+    }
 }
 
 /// What the operator did to a table.
@@ -112,17 +123,19 @@ pub struct Slot<'a> {
 }
 
 impl Slot<'_> {
-    /// Writes the cell's text in the look of a role.
-    pub fn say(&self, buf: &mut Buffer, words: &str, role: Role) {
-        self.text(buf, words, self.look.style(role));
+    /// Writes the cell's text where the column wants it.
+    pub fn say(&self, buf: &mut Buffer, words: &str, ink: impl Ink) {
+        if self.right {
+            self.look.text_right(buf, self.at, words, ink);
+        } else {
+            self.look.text(buf, self.at, words, ink);
+        }
     }
 
-    /// Writes the cell's text where the column wants it.
-    pub fn text(&self, buf: &mut Buffer, words: &str, style: Style) {
-        if self.right {
-            paint::text_right(buf, self.at, words, style, self.look.glyphs.ellipsis);
-        } else {
-            paint::text(buf, self.at, words, style, self.look.glyphs.ellipsis);
+    /// Marks the chosen row at the start of the cell.
+    pub fn mark_chosen(&self, buf: &mut Buffer) {
+        if self.selected {
+            self.look.mark(buf, self.at, self.look.glyphs.chosen, Role::Accent);
         }
     }
 }
@@ -256,10 +269,10 @@ impl Table<'_> {
             _ => None,
         };
         let room = at.width.saturating_sub(u16::from(sign.is_some()));
-        let wide = u16::try_from(text::width(column.name)).unwrap_or(u16::MAX).min(room);
+        let wide = text::columns(column.name).min(room);
         let total = wide + u16::from(sign.is_some());
         let start = if column.right { at.right() - total } else { at.left() };
-        paint::text(buf, Rect { x: start, width: wide, ..at }, column.name, style, look.glyphs.ellipsis);
+        look.text(buf, Rect { x: start, width: wide, ..at }, column.name, style);
         if let Some(sign) = sign {
             look.sign(buf, start + wide, at.y, sign, Role::Accent);
         }

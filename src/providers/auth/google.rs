@@ -15,9 +15,8 @@ use serde::Deserialize;
 
 use super::super::error::safe;
 use super::super::wait;
-use super::credential::Fresh;
+use super::credential::{self, Fresh};
 use super::post::post;
-use super::token;
 
 /// What a token is asked for.
 const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
@@ -76,7 +75,7 @@ fn key(pem: &SecretString) -> Result<RsaKeyPair, String> {
 
 /// Asks for a token.
 pub(super) async fn ask(text: SecretString, renew: Duration, connect: Duration) -> Result<Fresh, String> {
-    let Some(account) = read(text.expose_secret())? else { return token::read(&text, renew) };
+    let Some(account) = read(text.expose_secret())? else { return credential::token(&text, renew) };
     let now = wait::wall().0 / 1_000_000;
     let (url, form) = match &account {
         Account::ServiceAccount { client_email, private_key, private_key_id, token_uri } => {
@@ -102,7 +101,7 @@ pub(super) async fn ask(text: SecretString, renew: Duration, connect: Duration) 
     if status != 200 {
         return Err(format!("no token was given: {status}{}", said(body.expose_secret())));
     }
-    token::read(&body, renew)
+    credential::token(&body, renew)
 }
 
 /// Returns what an error says of itself.

@@ -3,13 +3,11 @@
 //! Invariants: what a call is signed with stands in no error, message or `Debug` form; a token is asked for by one at a time,
 //! before the last one ends.
 
-mod aws;
 mod credential;
 mod google;
 mod keeper;
 mod post;
 mod signature;
-mod token;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -48,15 +46,15 @@ impl Signer {
         let hosting = &spec.hosting;
         let ask: fn(SecretString, Duration, Duration) -> keeper::Asked = match hosting.auth {
             Auth::Key => return Ok(Self::Fixed),
-            Auth::Token => |text, renew, _| Box::pin(async move { token::read(&text, renew) }),
+            Auth::Token => |text, renew, _| Box::pin(async move { credential::token(&text, renew) }),
             Auth::Google => |text, renew, connect| Box::pin(google::ask(text, renew, connect)),
-            Auth::Aws => |text, _, _| Box::pin(async move { aws::read(&text, wait::wall()) }),
+            Auth::Aws => |text, _, _| Box::pin(async move { credential::aws_keys(&text, wait::wall()) }),
         };
         // What can be told at once is told at the start, not with the first call.
         match hosting.auth {
             Auth::Google => google::check(&first).map_err(|why| ("key", why))?,
-            Auth::Aws => drop(aws::read(&first, wait::wall()).map_err(|why| ("key", why))?),
-            Auth::Token => drop(token::read(&first, hosting.renew).map_err(|why| ("key", why))?),
+            Auth::Aws => drop(credential::aws_keys(&first, wait::wall()).map_err(|why| ("key", why))?),
+            Auth::Token => drop(credential::token(&first, hosting.renew).map_err(|why| ("key", why))?),
             Auth::Key => {}
         }
         let (renew, connect) = (hosting.renew, spec.timeouts.connect);

@@ -9,7 +9,7 @@ use ring::{digest, hmac};
 use secrecy::ExposeSecret as _;
 
 use super::credential::{Credential, secret_value};
-use crate::units::Instant;
+use crate::units::{Instant, hex};
 
 /// The headers that are signed, in order, besides those of AWS's own.
 const SIGNED: [&str; 2] = ["content-type", "host"];
@@ -43,14 +43,14 @@ pub(super) fn sign(
     let scope = format!("{}/{region}/{service}/aws4_request", time.get(..8).unwrap_or_default());
     let text = format!(
         "AWS4-HMAC-SHA256\n{time}\n{scope}\n{}",
-        hex(digest::digest(&digest::SHA256, canonical.as_bytes()))
+        hex(digest::digest(&digest::SHA256, canonical.as_bytes()).as_ref())
     );
     let first = format!("AWS4{}", credential.secret.expose_secret());
     let mut key = hmac::Key::new(hmac::HMAC_SHA256, first.as_bytes());
     for part in scope.split('/') {
         key = hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&key, part.as_bytes()).as_ref());
     }
-    let signature = hex(hmac::sign(&key, text.as_bytes()));
+    let signature = hex(hmac::sign(&key, text.as_bytes()).as_ref());
     let id = &credential.id;
     let signed =
         format!("AWS4-HMAC-SHA256 Credential={id}/{scope}, SignedHeaders={names}, Signature={signature}");
@@ -75,7 +75,7 @@ fn canonical(method: &str, url: &Url, headers: &[(&str, &str)], body: &[u8]) -> 
         let words: Vec<&str> = value.split(' ').filter(|word| !word.is_empty()).collect();
         let _ = writeln!(out, "{name}:{}", words.join(" "));
     }
-    let _ = write!(out, "\n{}\n{}", names(headers), hex(digest::digest(&digest::SHA256, body)));
+    let _ = write!(out, "\n{}\n{}", names(headers), hex(digest::digest(&digest::SHA256, body).as_ref()));
     out
 }
 
@@ -98,13 +98,6 @@ pub(in crate::providers) fn encoded(text: &str, kept: &str) -> String {
         }
     }
     out
-}
-
-fn hex(bytes: impl AsRef<[u8]>) -> String {
-    bytes.as_ref().iter().fold(String::with_capacity(64), |mut out, byte| {
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
 }
 
 /// Writes a moment as signatures have it: `20150830T123600Z`.

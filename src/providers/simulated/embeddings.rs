@@ -1,6 +1,7 @@
 //! Synthetic embeddings in OpenAI's form, as numbers or as base64 of 32-bit floats.
 
-use bytes::Bytes;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::draws::Draws;
@@ -48,7 +49,7 @@ pub(super) fn answer(model: &str, spec: &SimulatedSpec, draws: &Draws, request: 
             let vector = vector(own.text(0), dimensions);
             let embedding = if base64 {
                 let bytes: Vec<u8> = vector.iter().flat_map(|value| value.to_le_bytes()).collect();
-                Value::String(to_base64(&Bytes::from(bytes)))
+                Value::String(STANDARD.encode(bytes))
             } else {
                 json!(vector)
             };
@@ -80,33 +81,4 @@ fn vector(seed: u64, dimensions: u64) -> Vec<f32> {
     let raw: Vec<f32> = (0..dimensions).map(component).collect();
     let length = raw.iter().map(|value| value * value).sum::<f32>().sqrt().max(1.0);
     raw.iter().map(|value| value / length).collect()
-}
-
-fn to_base64(bytes: &[u8]) -> String {
-    const SIGNS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let sign = |six: u32| char::from(*SIGNS.get((six & 63) as usize).unwrap_or(&b'='));
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for three in bytes.chunks(3) {
-        let byte = |at: usize| u32::from(three.get(at).copied().unwrap_or(0));
-        let all = byte(0) << 16 | byte(1) << 8 | byte(2);
-        text.push(sign(all >> 18));
-        text.push(sign(all >> 12));
-        text.push(if three.len() > 1 { sign(all >> 6) } else { '=' });
-        text.push(if three.len() > 2 { sign(all) } else { '=' });
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn base64_is_what_everyone_reads() {
-        for (bytes, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")]
-        {
-            assert_eq!(to_base64(bytes.as_bytes()), text);
-        }
-        assert_eq!(to_base64(&[0xff, 0xef, 0xfe]), "/+/+");
-    }
 }

@@ -29,7 +29,7 @@ pub(super) use simulation::Simulation;
 pub(super) async fn call(slot: &Slot, spec: &SimulatedSpec, call: Call) -> Result<Reply, CallError> {
     let to = slot.provider.to.clone();
     let Some(simulation) = simulate(&slot.upstream, spec, &call) else {
-        return Err(CallError::Unsupported { to, dialect: call.dialect.name() });
+        return Err(CallError::Unsupported(to, call.dialect.name()));
     };
     let deadlines = Deadlines::new(slot.provider.spec.timeouts, call.stream, Clock::now());
     if !simulation.first.is_zero() && timeout_at(deadlines.head(), sleep(simulation.first)).await.is_err() {

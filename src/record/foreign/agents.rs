@@ -8,15 +8,14 @@ use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use rustc_hash::FxHashSet;
-use serde::Deserialize;
 
 use super::fields::{TRACE_EPOCH, attempt};
 use crate::classifier::TaskClass;
 use crate::record::csv::{Row, micros_of};
-use crate::record::json::{self, Measure, Num, Word, nullable};
 use crate::record::known::{Sink, Told};
 use crate::record::skip::Refusal;
 use crate::record::usage::{Claim, Parts};
+use crate::record::value::Object;
 use crate::record::{Attempt, Attempts, Record, Timing};
 use crate::routing::Status;
 use crate::units::{Instant, Span};
@@ -48,7 +47,7 @@ impl Place {
 }
 
 /// Reads a row; without `api_time` its latency is unknown.
-pub(super) fn row<'b>(row: &Row<'_>, place: &mut Place) -> Result<Record<'b>, Refusal> {
+pub(super) fn row(row: &Row<'_>, place: &mut Place) -> Result<Record<'static>, Refusal> {
     row.check()?;
     let session = row.get("trace_id");
     let t = row.micros("t")?.ok_or_else(|| Refusal::bad("t: missing"))?;
@@ -60,7 +59,7 @@ pub(super) fn row<'b>(row: &Row<'_>, place: &mut Place) -> Result<Record<'b>, Re
     };
     let millis =
         |name| row.micros(name).map(|micros| micros.and_then(|micros| u32::try_from(micros / 1000).ok()));
-    let mut only = attempt(row.get("model").to_owned(), parts.counted(Claim::WHOLE)?, Status::Ok);
+    let mut only = attempt(row.get("model"), parts.counted(Claim::WHOLE)?, Status::Ok);
     only.latency_ms = millis("api_time")?;
     only.ttft_ms = millis("ttft")?;
     let turn = row.count("seq")?.and_then(|turn| u32::try_from(turn).ok());
@@ -68,7 +67,13 @@ pub(super) fn row<'b>(row: &Row<'_>, place: &mut Place) -> Result<Record<'b>, Re
     Ok(request(session, row.get("agent"), at, turn, only))
 }
 
-fn request<'b>(session: &str, agent: &str, at: Instant, turn: Option<u32>, only: Attempt<'b>) -> Record<'b> {
+fn request(
+    session: &str,
+    agent: &str,
+    at: Instant,
+    turn: Option<u32>,
+    only: Attempt<'static>,
+) -> Record<'static> {
     let id = turn.map(|turn| Cow::Owned(format!("{session}/{agent}/{turn}"))).unwrap_or_default();
     Record {
         id,
@@ -83,100 +88,93 @@ fn request<'b>(session: &str, agent: &str, at: Instant, turn: Option<u32>, only:
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Session {
-    id: Word,
-    block_size: Num,
-    hash_id_scope: Word,
-    #[serde(deserialize_with = "nullable")]
-    requests: Vec<Call>,
-}
-
-/// A request, or a sub-agent with requests of its own.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Call {
-    t: Measure,
-    model: Word,
-    #[serde(rename = "in")]
-    input: Num,
-    #[serde(rename = "out")]
-    output: Num,
-    #[serde(deserialize_with = "nullable")]
-    hash_ids: Vec<u64>,
-    api_time: Measure,
-    ttft: Measure,
-    agent_id: Word,
-    #[serde(deserialize_with = "nullable")]
-    requests: Vec<Call>,
-}
-
 /// How deep sub-agents may nest.
 const DEEPEST: u32 = 16;
 
 /// Reads a raw session. What was cached is the longest run of leading blocks that the session has seen before.
 pub(super) fn session(text: &str, place: &mut Place, sink: &mut Sink<'_>) -> ControlFlow<()> {
-    let session: Session = match json::read(text) {
-        Ok(session) => session,
+    let (session, mut calls) = match Session::read(text) {
+        Ok(read) => read,
         Err(reason) => return sink(Err(Refusal::Bad(reason))),
     };
-    let mut calls = Vec::new();
-    flatten(&session.requests, "main", DEEPEST, &mut calls);
     // Requests of sub-agents run beside those of the main agent.
-    crate::units::sort_by(&mut calls, |(_, a, _), (_, b, _)| {
-        a.t.0.unwrap_or(0.0).total_cmp(&b.t.0.unwrap_or(0.0))
-    });
-    let salt = if session.hash_id_scope.as_str() == "local" { salt(session.id.as_str()) } else { 0 };
+    let time = |(_, call, _): &(String, Object<'_>, u32)| call.measure("t").ok()?.0;
+    crate::units::sort_by(&mut calls, |a, b| time(a).unwrap_or(0.0).total_cmp(&time(b).unwrap_or(0.0)));
     let mut seen = FxHashSet::default();
     for (agent, call, turn) in calls {
-        let one = raw_call(&session, &agent, call, turn, salt, &mut seen, place);
-        sink(one.map(|record| Told { record: record.into(), keys: [None, None], nested: None, open: None }))?;
+        let one = session.call(&agent, &call, turn, &mut seen, place);
+        sink(one.map(|record| Told::new(record, [None, None])))?;
     }
     ControlFlow::Continue(())
 }
 
-fn flatten<'c>(calls: &'c [Call], agent: &str, left: u32, out: &mut Vec<(String, &'c Call, u32)>) {
+/// Lists the calls of an agent; one with requests of its own is a sub-agent.
+fn flatten<'a>(
+    calls: Vec<Object<'a>>,
+    agent: &str,
+    left: u32,
+    out: &mut Vec<(String, Object<'a>, u32)>,
+) -> Result<(), String> {
     let mut turn = 0;
-    for (index, call) in calls.iter().enumerate() {
-        if call.requests.is_empty() {
+    for (index, call) in calls.into_iter().enumerate() {
+        let within = call.objects("requests")?;
+        if within.is_empty() {
             out.push((agent.to_owned(), call, turn));
             turn += 1;
         } else if let Some(left) = left.checked_sub(1) {
-            let name = if call.agent_id.is_empty() { index.to_string() } else { call.agent_id.0.clone() };
-            flatten(&call.requests, &format!("{agent}/{name}"), left, out);
+            let name = call.word("agent_id")?;
+            let name = if name.is_empty() { index.to_string() } else { name.into_owned() };
+            flatten(within, &format!("{agent}/{name}"), left, out)?;
         }
     }
+    Ok(())
 }
 
-fn raw_call<'b>(
-    session: &Session,
-    agent: &str,
-    call: &Call,
-    turn: u32,
+struct Session<'a> {
+    id: Cow<'a, str>,
+    block_size: u64,
+    /// Sets hashes apart that mean something within the session alone; zero where they do not.
     salt: u64,
-    seen: &mut FxHashSet<u64>,
-    place: &mut Place,
-) -> Result<Record<'b>, Refusal> {
-    let t =
-        call.t.0.and_then(micros_of).ok_or_else(|| Refusal::bad("t: missing, or not a number of seconds"))?;
-    let known = call.hash_ids.iter().take_while(|hash| seen.contains(*hash)).count() as u64;
-    seen.extend(&call.hash_ids);
-    let read = known.saturating_mul(session.block_size.or_zero());
-    let parts = Parts {
-        input: call.input.0,
-        read: call.input.0.map_or(0, |input| read.min(input)),
-        output: call.output.0,
-        ..Parts::default()
-    };
-    let mut only = attempt(call.model.0.clone(), parts.counted(Claim::WHOLE)?, Status::Ok);
-    only.latency_ms = call.api_time.scaled(1000.0);
-    only.ttft_ms = call.ttft.scaled(1000.0);
-    let at = place.at(session.id.as_str(), t);
-    let mut record = request(session.id.as_str(), agent, at, Some(turn), only);
-    record.prefix =
-        call.hash_ids.iter().map(|hash| if salt == 0 { *hash } else { mix(salt, *hash) }).collect();
-    Ok(record)
+}
+
+impl<'a> Session<'a> {
+    fn read(text: &'a str) -> Result<(Self, Vec<(String, Object<'a>, u32)>), String> {
+        let session = Object::read(text)?;
+        let (id, block_size) = (session.word("id")?, session.count("block_size")?.or_zero());
+        let salt = if session.word("hash_id_scope")? == "local" { salt(&id) } else { 0 };
+        let mut calls = Vec::new();
+        flatten(session.objects("requests")?, "main", DEEPEST, &mut calls)?;
+        Ok((Self { id, block_size, salt }, calls))
+    }
+
+    fn call(
+        &self,
+        agent: &str,
+        call: &Object<'_>,
+        turn: u32,
+        seen: &mut FxHashSet<u64>,
+        place: &mut Place,
+    ) -> Result<Record<'static>, Refusal> {
+        let t = call.measure("t")?.0.and_then(micros_of);
+        let t = t.ok_or_else(|| Refusal::bad("t: missing, or not a number of seconds"))?;
+        let hashes: Vec<u64> = call.get("hash_ids")?.typed::<Option<_>>()?.unwrap_or_default();
+        let known = hashes.iter().take_while(|hash| seen.contains(*hash)).count() as u64;
+        seen.extend(&hashes);
+        let input = call.count("in")?.0;
+        let parts = Parts {
+            input,
+            read: input.map_or(0, |input| known.saturating_mul(self.block_size).min(input)),
+            output: call.count("out")?.0,
+            ..Parts::default()
+        };
+        let mut only = attempt(&call.word("model")?, parts.counted(Claim::WHOLE)?, Status::Ok);
+        only.latency_ms = call.measure("api_time")?.scaled(1000.0);
+        only.ttft_ms = call.measure("ttft")?.scaled(1000.0);
+        let mut record = request(&self.id, agent, place.at(&self.id, t), Some(turn), only);
+        let apart = |hash| if self.salt == 0 { hash } else { mix(self.salt, hash) };
+        record.prefix = hashes.into_iter().map(apart).collect();
+        Ok(record)
+    }
 }
 
 /// Makes a number of a session's name (FNV-1a), never zero.

@@ -5,16 +5,14 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
-
 use super::failures::went_wrong;
-use super::fields::{attempt, claimed, maybe_moment, owned, told_or_placed};
+use super::fields::{attempt, claimed, first, maybe_moment, owned, told_or_placed};
 use super::written::{Part, Written};
-use crate::record::json::{self, Measure, Num, Word, maybe, nullable};
+use crate::record::json::Measure;
 use crate::record::known::{Told, answer_key, id_of};
 use crate::record::skip::Refusal;
-use crate::record::usage::{AnthropicUsage, Counted, GeminiUsage, OllamaUsage, OpenAiUsage, UsageError};
+use crate::record::usage::{AnthropicUsage, Counted, GeminiUsage, OllamaUsage, OpenAiUsage};
+use crate::record::value::{FromValue as _, Object, Value};
 use crate::record::{Attempt, Attempts, Record, Timing};
 use crate::routing::Status;
 use crate::units::{Instant, Span};
@@ -38,60 +36,8 @@ const OBJECTS: &[&str] = &[
     "container",
 ];
 
-fn answer(id: Word, (at, timing): (Instant, Timing), only: Attempt<'_>) -> Record<'_> {
+fn answer(id: &str, (at, timing): (Instant, Timing), only: Attempt<'static>) -> Record<'static> {
     Record { id: owned(id), at, timing, attempts: Attempts::one(only), ..Record::default() }
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct OpenAiAnswer {
-    id: Word,
-    object: Word,
-    created: Word,
-    created_at: Word,
-    model: Word,
-    provider: Word,
-    status: Word,
-    #[serde(deserialize_with = "maybe")]
-    usage: Option<OpenAiUsage>,
-    #[serde(deserialize_with = "maybe")]
-    usage_metadata: Option<OpenAiUsage>,
-    #[serde(deserialize_with = "nullable")]
-    x_groq: Groq,
-    #[serde(deserialize_with = "nullable")]
-    choices: Vec<Option<Choice>>,
-    output: Written,
-    #[serde(deserialize_with = "nullable")]
-    response_metadata: LangChain,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Groq {
-    #[serde(deserialize_with = "maybe")]
-    pub(super) usage: Option<OpenAiUsage>,
-}
-
-/// What `LangChain` keeps of an answer beside its own count of it.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct LangChain {
-    id: Word,
-    #[serde(alias = "model")]
-    model_name: Word,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Choice {
-    #[serde(deserialize_with = "maybe")]
-    usage: Option<OpenAiUsage>,
-    finish_reason: Ending,
-    #[serde(deserialize_with = "maybe")]
-    error: Option<IgnoredAny>,
-    message: Part,
-    delta: Part,
-    text: Written,
 }
 
 /// Whether an answer says that it has ended: why, or `null` while it goes on.
@@ -108,252 +54,204 @@ pub(super) enum Ending {
     Failed,
 }
 
-impl<'de> Deserialize<'de> for Ending {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(match Option::<Word>::deserialize(deserializer)? {
-            Some(reason) if went_wrong(reason.as_str()) => Self::Failed,
+impl Ending {
+    /// Reads it where it stands, if it does.
+    pub(super) fn of(said: Option<Value<'_>>) -> Result<Self, String> {
+        Ok(match said {
+            None => Self::Unsaid,
+            Some(value) if value.said().is_none() => Self::Open,
+            Some(value) if went_wrong(&value.word()?) => Self::Failed,
             Some(_) => Self::Ended,
-            None => Self::Open,
         })
     }
 }
 
-impl OpenAiAnswer {
-    /// Says whether it broke off, or is a part of a stream before its end.
-    fn is_open(&self, is_chunk: bool) -> bool {
-        let mut choices = self.choices.iter().flatten().map(|choice| choice.finish_reason).peekable();
-        let is_open = |end: Ending| end == Ending::Open || (is_chunk && end == Ending::Unsaid);
-        choices.peek().is_some() && choices.all(is_open)
+/// One choice of an answer, whole or of a stream.
+pub(super) struct Choice<'a> {
+    /// Its usage, wherever servers put it.
+    pub(super) usage: Option<OpenAiUsage>,
+    /// Why it ended, empty where it has not; none where that is not said at all.
+    pub(super) reason: Option<Cow<'a, str>>,
+    ending: Ending,
+    pub(super) has_error: bool,
+    /// How much was written: in a message, in a part of one, as text.
+    pub(super) message: u64,
+    pub(super) delta: u64,
+    pub(super) text: u64,
+}
+
+impl<'a> Choice<'a> {
+    /// Reads the choices of an answer.
+    pub(super) fn all(answer: &Object<'a>) -> Result<Vec<Self>, String> {
+        let choices = answer.items("choices")?.into_iter().filter(|choice| choice.said().is_some());
+        choices.map(|choice| Self::read(&choice.object()?)).collect()
     }
 
-    /// Says whether none of its choices came to a good end.
-    fn has_failed(&self) -> bool {
-        let mut choices = self.choices.iter().flatten().peekable();
-        choices.peek().is_some()
-            && choices.all(|choice| choice.error.is_some() || choice.finish_reason == Ending::Failed)
-    }
-
-    /// Returns how much was written.
-    fn bytes(&self) -> u64 {
-        let choices = self.choices.iter().flatten();
-        let written = choices.map(|choice| choice.message.written.0.saturating_add(choice.text.0));
-        written.fold(self.output.0, u64::saturating_add)
-    }
-
-    /// Puts together what an answer says of its usage, wherever servers put it.
-    fn counted(&self) -> Result<Counted, UsageError> {
-        let places = [&self.usage, &self.usage_metadata, &self.x_groq.usage].into_iter();
-        let choices = || self.choices.iter().flatten();
-        let mut all: Option<OpenAiUsage> = None;
-        for said in places
-            .chain(choices().flat_map(|choice| [&choice.usage, &choice.message.usage, &choice.delta.usage]))
-            .flatten()
-        {
-            all.get_or_insert_default().absorb(said);
+    fn read(choice: &Object<'a>) -> Result<Self, String> {
+        let [message, delta] = ["message", "delta"].map(|name| Part::from_value(choice.get(name)?));
+        let (message, delta) = (message?, delta?);
+        let mut usage: Option<OpenAiUsage> = None;
+        for said in [choice.maybe("usage")?, message.usage, delta.usage].into_iter().flatten() {
+            usage.get_or_insert_default().absorb(&said);
         }
-        let bytes = self.bytes();
-        // What is listed with tokens are vectors.
-        let is_list = self.object.as_str() == "list";
-        let all = all.map(|usage| if is_list { usage.of_embeddings() } else { usage });
-        all.map_or(Ok(Counted::default()), |usage| Ok(usage.counted_of(self.model.as_str())?.believed(bytes)))
+        let reason = choice.find("finish_reason")?;
+        Ok(Self {
+            usage,
+            ending: Ending::of(reason)?,
+            reason: reason.map(Value::word).transpose()?,
+            has_error: !matches!(choice.get("error")?.raw(), "null" | "false" | "\"\""),
+            message: message.written,
+            delta: delta.written,
+            text: Written::from_value(choice.get("text")?)?.0,
+        })
     }
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct WithCost {
-    #[serde(deserialize_with = "nullable")]
-    usage: CostOnly,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct CostOnly {
-    cost: Word,
 }
 
 /// Reads an answer in OpenAI's dialect: chat completion or response.
 pub(super) fn openai(text: &str, line: u64) -> Result<Told, Refusal> {
-    let answer_read: OpenAiAnswer = json::read(text).map_err(Refusal::Bad)?;
-    let cost: WithCost = json::read(text).unwrap_or_default();
-    let cost = cost.usage.cost;
-    let is_chunk = answer_read.object.as_str().rsplit('.').next() == Some("chunk");
-    let mut counted = answer_read.counted()?.unless_billed(cost.as_str(), || false);
-    let is_open = answer_read.is_open(is_chunk);
+    let read = Object::read(text)?;
+    let object = read.word("object")?;
+    let is_chunk = object.rsplit('.').next() == Some("chunk");
+    let choices = Choice::all(&read)?;
+    // What LangChain keeps of an answer beside its own count of it.
+    let kept = read.object("response_metadata")?;
+    let own_model = read.word("model")?;
+    let Written(output) = Written::from_value(read.get("output")?)?;
+    let bytes = choices.iter().map(|choice| choice.message.saturating_add(choice.text));
+    let bytes = bytes.fold(output, u64::saturating_add);
+    let groq = read.object("x_groq")?.maybe("usage")?;
+    let places = [read.maybe("usage")?, read.maybe("usage_metadata")?, groq];
+    let mut all: Option<OpenAiUsage> = None;
+    for said in places.into_iter().chain(choices.iter().map(|choice| choice.usage)).flatten() {
+        all.get_or_insert_default().absorb(&said);
+    }
+    // What is listed with tokens are vectors.
+    let all = all.map(|usage| if object == "list" { usage.of_embeddings() } else { usage });
+    let counted = match all {
+        Some(usage) => usage.counted_of(&own_model)?.believed(bytes),
+        None => Counted::default(),
+    };
+    let cost = read.object("usage").and_then(|usage| usage.word("cost")).unwrap_or_default();
+    let mut counted = counted.unless_billed(&cost, || false);
+    // It broke off, or is a part of a stream before its end.
+    let is_open = |end: Ending| end == Ending::Open || (is_chunk && end == Ending::Unsaid);
+    let is_open = !choices.is_empty() && choices.iter().all(|choice| is_open(choice.ending));
     if is_open {
-        counted = counted.cut(answer_read.bytes());
+        counted = counted.cut(bytes);
     }
     if is_chunk && !counted.usage.is_known() {
         return Err(PART);
     }
-    let object = answer_read.object.as_str();
     let is_list = object == "list" && !counted.usage.is_known();
     if is_list || object.ends_with(".deleted") || OBJECTS.iter().any(|kept| object.starts_with(kept)) {
         return Err(Refusal::NotACall("an object that was listed, fetched or deleted, no answer"));
     }
-    let created = Word(Word::first([&answer_read.created, &answer_read.created_at]));
+    let created = read.first(&["created", "created_at"])?;
     let at = told_or_placed(maybe_moment("created", &created)?, line);
-    let status = match answer_read.status.as_str() {
+    // None of its choices came to a good end.
+    let has_failed = !choices.is_empty()
+        && choices.iter().all(|choice| choice.has_error || choice.ending == Ending::Failed);
+    let status = match &*read.word("status")? {
         "failed" => Status::Failed,
         "cancelled" => Status::Cancelled,
-        _ if answer_read.has_failed() => Status::Failed,
+        _ if has_failed => Status::Failed,
         _ if is_open => Status::Truncated,
         _ => Status::Ok,
     };
-    let named = answer_read.response_metadata;
-    let model = Word::first([&answer_read.model, &named.model_name]);
-    let id = Word(Word::first([&named.id, &answer_read.id]));
+    let model = first(&[&own_model, &kept.word("model_name|model")?]);
+    let id = first(&[&kept.word("id")?, &read.word("id")?]);
     // Parts of a stream may each tell another moment; whole answers of servers whose ids are short are told apart by it.
-    let moment = if is_chunk { "" } else { created.as_str() };
-    let keys = [id_of(&[id.as_str(), &model, moment]), answer_key(id.as_str())];
-    let mut only = attempt(model, counted, status);
-    only.provider = owned(answer_read.provider);
-    let mut record = answer(id, at, only);
-    record.claimed_usd = claimed(cost);
-    Ok(Told { record: record.into(), keys, nested: None, open: None })
+    let moment = if is_chunk { "" } else { &*created };
+    let keys = [id_of(&[&id, &model, moment]), answer_key(&id)];
+    let mut only = attempt(&model, counted, status);
+    only.provider = owned(&read.word("provider")?);
+    let mut record = answer(&id, at, only);
+    record.claimed_usd = claimed(&cost);
+    Ok(Told::new(record, keys))
 }
 
 /// Makes an answer of what a stream of events told.
 pub(super) fn streamed(
-    id: Word,
-    model: Word,
-    created: &Word,
+    id: &str,
+    model: &str,
+    created: &str,
     counted: Counted,
     line: u64,
 ) -> Result<Told, Refusal> {
     let at = told_or_placed(maybe_moment("created", created)?, line);
-    let keys = [id_of(&[id.as_str(), model.as_str()]), answer_key(id.as_str())];
-    Ok(Told {
-        record: answer(id, at, attempt(model.0, counted, Status::Ok)).into(),
-        keys,
-        nested: None,
-        open: None,
-    })
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct AnthropicAnswer {
-    id: Word,
-    #[serde(rename = "type")]
-    kind: Word,
-    model: Word,
-    content: Written,
-    stop_reason: Ending,
-    #[serde(deserialize_with = "maybe")]
-    usage: Option<AnthropicUsage>,
-    input_tokens: Num,
-    data: Option<IgnoredAny>,
+    let keys = [id_of(&[id, model]), answer_key(id)];
+    Ok(Told::new(answer(id, at, attempt(model, counted, Status::Ok)), keys))
 }
 
 /// Reads an Anthropic message.
 pub(super) fn anthropic(text: &str, line: u64) -> Result<Told, Refusal> {
-    let message: AnthropicAnswer = json::read(text).map_err(Refusal::Bad)?;
-    if !matches!(message.kind.as_str(), "message" | "") {
+    let message = Object::read(text)?;
+    if !matches!(&*message.word("type")?, "message" | "") {
         return Err(PART);
     }
-    let is_silent = message.usage.is_none() && message.id.is_empty();
-    if is_silent && (message.input_tokens.0.is_some() || message.data.is_some()) {
+    let (id, model) = (message.word("id")?, message.word("model")?);
+    let usage: Option<AnthropicUsage> = message.maybe("usage")?;
+    let is_silent = usage.is_none() && id.is_empty();
+    if is_silent && (message.count("input_tokens")?.0.is_some() || message.says("data")?) {
         return Err(ASIDE);
     }
-    let counted = message.usage.map_or(Ok(Counted::default()), |usage| usage.counted())?;
-    let mut counted = counted.believed(message.content.0);
+    let counted = usage.map_or(Ok(Counted::default()), |usage| usage.counted())?;
+    let Written(bytes) = Written::from_value(message.get("content")?)?;
+    let mut counted = counted.believed(bytes);
     let mut status = Status::Ok;
-    if message.stop_reason == Ending::Open {
-        (counted, status) = (counted.cut(message.content.0), Status::Truncated);
+    if Ending::of(message.find("stop_reason")?)? == Ending::Open {
+        (counted, status) = (counted.cut(bytes), Status::Truncated);
     }
-    let keys = [id_of(&[message.id.as_str(), message.model.as_str()]), answer_key(message.id.as_str())];
-    let mut only = attempt(message.model.0, counted, status);
+    let mut only = attempt(&model, counted, status);
     only.provider = Cow::Borrowed("anthropic");
-    Ok(Told {
-        record: answer(message.id, told_or_placed(None, line), only).into(),
-        keys,
-        nested: None,
-        open: None,
-    })
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct GeminiAnswer {
-    #[serde(alias = "response_id")]
-    response_id: Word,
-    #[serde(alias = "model_version")]
-    model_version: Word,
-    #[serde(alias = "create_time")]
-    create_time: Word,
-    #[serde(alias = "usage_metadata")]
-    #[serde(deserialize_with = "maybe")]
-    usage_metadata: Option<GeminiUsage>,
-    #[serde(deserialize_with = "nullable")]
-    candidates: Vec<Candidate>,
-    #[serde(alias = "total_tokens")]
-    total_tokens: Num,
-    models: Option<IgnoredAny>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Candidate {
-    #[serde(rename = "finishReason", alias = "finish_reason")]
-    finish_reason: Word,
-    content: Written,
+    let keys = [id_of(&[&id, &model]), answer_key(&id)];
+    Ok(Told::new(answer(&id, told_or_placed(None, line), only), keys))
 }
 
 /// Reads a Gemini answer.
 pub(super) fn gemini(text: &str, line: u64) -> Result<Told, Refusal> {
-    let answer_read: GeminiAnswer = json::read(text).map_err(Refusal::Bad)?;
-    let candidates = &answer_read.candidates;
-    if !candidates.is_empty() && candidates.iter().all(|candidate| candidate.finish_reason.is_empty()) {
+    let read = Object::read(text)?;
+    let (mut reasons, mut bytes) = (Vec::new(), 0u64);
+    for candidate in read.objects("candidates")? {
+        reasons.push(candidate.word("finishReason|finish_reason")?);
+        bytes = bytes.saturating_add(Written::from_value(candidate.get("content")?)?.0);
+    }
+    if !reasons.is_empty() && reasons.iter().all(|reason| reason.is_empty()) {
         return Err(PART);
     }
-    let is_silent = candidates.is_empty() && answer_read.usage_metadata.is_none();
-    if is_silent && (answer_read.total_tokens.0.is_some() || answer_read.models.is_some()) {
+    let usage: Option<GeminiUsage> = read.maybe("usageMetadata|usage_metadata")?;
+    let is_silent = reasons.is_empty() && usage.is_none();
+    if is_silent && (read.count("totalTokens|total_tokens")?.0.is_some() || read.says("models")?) {
         return Err(ASIDE);
     }
-    let at = told_or_placed(maybe_moment("createTime", &answer_read.create_time)?, line);
-    let bytes = candidates.iter().map(|candidate| candidate.content.0).fold(0, u64::saturating_add);
-    let counted = answer_read.usage_metadata.map_or(Ok(Counted::default()), |usage| usage.counted())?;
-    let counted = counted.believed(bytes);
-    let id = answer_read.response_id.as_str();
-    let keys = [id_of(&[id, answer_read.model_version.as_str()]), answer_key(id)];
-    let is_wrong = |candidate: &Candidate| went_wrong(candidate.finish_reason.as_str());
-    let has_failed = !candidates.is_empty() && candidates.iter().all(is_wrong);
-    let status = if has_failed { Status::Failed } else { Status::Ok };
-    let mut only = attempt(answer_read.model_version.0, counted, status);
+    let at = told_or_placed(maybe_moment("createTime", &read.word("createTime|create_time")?)?, line);
+    let counted = usage.map_or(Ok(Counted::default()), |usage| usage.counted())?.believed(bytes);
+    let (id, model) = (read.word("responseId|response_id")?, read.word("modelVersion|model_version")?);
+    let has_failed = !reasons.is_empty() && reasons.iter().all(|reason| went_wrong(reason));
+    let mut only = attempt(&model, counted, if has_failed { Status::Failed } else { Status::Ok });
     only.provider = Cow::Borrowed("google");
-    Ok(Told { record: answer(answer_read.response_id, at, only).into(), keys, nested: None, open: None })
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct OllamaAnswer {
-    model: Word,
-    created_at: Word,
-    done: Option<bool>,
-    total_duration: Measure,
-    load_duration: Measure,
-    prompt_eval_duration: Measure,
+    Ok(Told::new(answer(&id, at, only), [id_of(&[&id, &model]), answer_key(&id)]))
 }
 
 /// Reads an Ollama answer; its durations are in nanoseconds and its time is that of the last byte.
 pub(super) fn ollama(text: &str, line: u64) -> Result<Told, Refusal> {
-    let answer_read: OllamaAnswer = json::read(text).map_err(Refusal::Bad)?;
-    if answer_read.done == Some(false) {
+    let read = Object::read(text)?;
+    if read.flag("done")? == Some(false) {
         return Err(PART);
     }
-    let counts: OllamaUsage = json::read(text).map_err(Refusal::Bad)?;
-    let mut only = attempt(answer_read.model.0, counts.counted()?, Status::Ok);
+    let counts = OllamaUsage::from_value(Value::of(text))?;
+    let mut only = attempt(&read.word("model")?, counts.counted()?, Status::Ok);
     only.provider = Cow::Borrowed("ollama");
-    only.latency_ms = answer_read.total_duration.scaled(1e-6);
-    let prompt_read =
-        answer_read.prompt_eval_duration.0.map(|nanos| nanos + answer_read.load_duration.0.unwrap_or(0.0));
+    let total = read.measure("total_duration")?;
+    only.latency_ms = total.scaled(1e-6);
+    let loaded = read.measure("load_duration")?.0.unwrap_or(0.0);
+    let prompt_read = read.measure("prompt_eval_duration")?.0.map(|nanos| nanos + loaded);
     only.ttft_ms = Measure(prompt_read).scaled(1e-6);
     let took = Span(i64::from(only.latency_ms.unwrap_or(0)) * 1000);
-    let end = maybe_moment("created_at", &answer_read.created_at)?;
+    let created = read.word("created_at")?;
+    let end = maybe_moment("created_at", &created)?;
     let at = told_or_placed(end.map(|end| end - took), line);
     // It names no answer, but the moment of its last byte to the nanosecond, and how long it took.
-    let took = answer_read.total_duration.0.map(|nanos| nanos.to_string()).unwrap_or_default();
-    let keys = [id_of(&[answer_read.created_at.as_str(), &took]), None];
-    Ok(Told { record: answer(Word::default(), at, only).into(), keys, nested: None, open: None })
+    let took = total.0.map(|nanos| nanos.to_string()).unwrap_or_default();
+    Ok(Told::new(answer("", at, only), [id_of(&[&created, &took]), None]))
 }

@@ -2,50 +2,14 @@
 //!
 //! Invariant: what a provider did not do in time, or was told to leave, was not billed.
 
-use serde::Deserialize;
-use sonic_rs::LazyValue;
-
 use super::failures::{self, Failure};
 use super::{answers, bodies};
-use crate::record::json::{self, Num, Word};
 use crate::record::known::Told;
 use crate::record::skip::Refusal;
 use crate::record::usage::Counted;
+use crate::record::value::Object;
 use crate::record::{Attempt, InputFormat, some_terms};
 use crate::routing::Status;
-
-/// A line of `OpenAI`'s and Mistral's results, of Anthropic's, or of Gemini's.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Line<'a> {
-    #[serde(alias = "key")]
-    custom_id: Word,
-    #[serde(borrow)]
-    response: Option<LazyValue<'a>>,
-    #[serde(borrow)]
-    result: Option<LazyValue<'a>>,
-    #[serde(borrow)]
-    error: Option<LazyValue<'a>>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Response<'a> {
-    status_code: Num,
-    #[serde(borrow)]
-    body: Option<LazyValue<'a>>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Outcome<'a> {
-    #[serde(rename = "type")]
-    kind: Word,
-    #[serde(borrow)]
-    message: Option<LazyValue<'a>>,
-    #[serde(borrow)]
-    error: Option<LazyValue<'a>>,
-}
 
 /// Says whether a text may be a line of results. Quotes within texts are escaped, so these are keys.
 pub(super) fn is_likely(text: &str) -> bool {
@@ -55,28 +19,31 @@ pub(super) fn is_likely(text: &str) -> bool {
 
 /// Reads a line of results; nothing where it is none.
 pub(super) fn entry(format: InputFormat, text: &str, line: u64) -> Option<Result<Told, Refusal>> {
-    let row: Line<'_> = json::read(text).ok()?;
-    if row.custom_id.is_empty() || (row.response.is_none() && row.result.is_none() && row.error.is_none()) {
+    // A line of OpenAI's and Mistral's results, of Anthropic's, or of Gemini's.
+    let row = Object::read(text).ok()?;
+    let id = row.word("custom_id|key").ok()?;
+    let said = |of: &Object<'_>, name: &str| of.get(name).ok()?.said().map(str::to_owned);
+    let [response, result, failed] = ["response", "result", "error"].map(|name| said(&row, name));
+    if id.is_empty() || (response.is_none() && result.is_none() && failed.is_none()) {
         return None;
     }
-    let raw = |value: &Option<LazyValue<'_>>| {
-        value.as_ref().map(|value| value.as_raw_str().to_owned()).filter(|raw| raw != "null")
-    };
-    let (body, error) = match (raw(&row.response), raw(&row.result)) {
+    let (body, error) = match (response, result) {
         (Some(response), _) => {
-            let held: Response<'_> = json::read(&response).unwrap_or_default();
-            let code = held.status_code.0.and_then(|code| u16::try_from(code).ok()).unwrap_or(200);
-            let body = raw(&held.body).unwrap_or_else(|| response.clone());
-            if code >= 400 { (None, Some(body)) } else { (Some(body), raw(&row.error)) }
+            let held = Object::read(&response).unwrap_or_default();
+            let code = held.count("status_code").unwrap_or_default().0;
+            let code = code.and_then(|code| u16::try_from(code).ok()).unwrap_or(200);
+            let body = said(&held, "body").unwrap_or_else(|| response.clone());
+            if code >= 400 { (None, Some(body)) } else { (Some(body), failed) }
         }
         (_, Some(result)) => {
-            let held: Outcome<'_> = json::read(&result).unwrap_or_default();
-            match raw(&held.message) {
+            let held = Object::read(&result).unwrap_or_default();
+            let kind = || Some(format!("{{\"type\":{:?}}}", held.word("type").unwrap_or_default()));
+            match said(&held, "message") {
                 Some(message) => (Some(message), None),
-                None => (None, raw(&held.error).or_else(|| Some(format!("{{\"type\":{:?}}}", held.kind.0)))),
+                None => (None, said(&held, "error").or_else(kind)),
             }
         }
-        _ => (None, raw(&row.error)),
+        _ => (None, failed),
     };
     let read = body.as_deref().map(|body| {
         failures::body(format, body, line).map(Ok).or_else(|| bodies::answer(body, line)).unwrap_or_else(
@@ -93,7 +60,7 @@ pub(super) fn entry(format: InputFormat, text: &str, line: u64) -> Option<Result
         if failure.word.ends_with("expired") {
             failure.status = Status::Unavailable;
         }
-        Ok(failure.told(row.custom_id, Word::default(), format, line))
+        Ok(failure.told(&id, "", format, line))
     }))
     .map(|read| {
         read.map(|told| {

@@ -6,127 +6,48 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
-use sonic_rs::LazyValue;
-
-use super::answers::{self, Groq, anthropic, gemini, openai};
+use super::answers::{self, Choice, anthropic, gemini, openai};
 use super::failures::{Failure, went_wrong};
 use super::served::{by_answer, by_name};
 use super::terms;
-use super::written::{Part, Written};
-use crate::record::json::{self, Word, maybe, nullable};
+use super::written::Written;
+use crate::record::json::{self, Plain};
 use crate::record::known::Told;
 use crate::record::recognise::is_stream;
 use crate::record::skip::Refusal;
 use crate::record::usage::{
-    AnthropicUsage, Counted, GeminiUsage, Grounding, OpenAiUsage, Said, ServerBlocks, or_refused,
+    AnthropicUsage, Counted, GeminiUsage, Grounding, OpenAiUsage, ServerBlocks, or_refused,
 };
+use crate::record::value::{FromValue, Object, Value};
 use crate::record::{Attempt, InputFormat};
 use crate::routing::Status;
 use crate::units::Count;
 
-/// One event of a stream, of whichever dialect.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Event<'a> {
-    #[serde(rename = "type")]
-    kind: Word,
-    #[serde(alias = "responseId")]
-    id: Word,
-    #[serde(alias = "modelVersion")]
-    model: Word,
-    created: Word,
-    provider: Word,
-    service_tier: Said,
-    #[serde(borrow)]
-    usage: Option<LazyValue<'a>>,
-    #[serde(borrow, rename = "usageMetadata", alias = "usage_metadata")]
-    usage_metadata: Option<LazyValue<'a>>,
-    #[serde(borrow)]
-    message: Option<LazyValue<'a>>,
-    #[serde(borrow)]
-    response: Option<LazyValue<'a>>,
-    #[serde(borrow)]
-    x_groq: Option<LazyValue<'a>>,
-    #[serde(borrow)]
-    error: Option<LazyValue<'a>>,
-    #[serde(borrow)]
-    delta: Option<LazyValue<'a>>,
-    #[serde(borrow)]
-    content_block: Option<LazyValue<'a>>,
-    #[serde(deserialize_with = "nullable")]
-    choices: Vec<Choice>,
-    #[serde(deserialize_with = "nullable")]
-    candidates: Vec<Candidate>,
-    #[serde(rename = "promptFeedback", alias = "prompt_feedback")]
-    feedback: Option<serde::de::IgnoredAny>,
-}
-
-/// Why an answer ended, empty where it has not; none where that is not said at all.
-#[derive(Debug, Default, Deserialize)]
-#[serde(transparent)]
-struct Reason(#[serde(deserialize_with = "said")] Option<Word>);
-
-fn said<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Word>, D::Error> {
-    Word::deserialize(deserializer).map(Some)
-}
-
-impl Reason {
-    fn as_str(&self) -> &str {
-        self.0.as_ref().map_or("", Word::as_str)
-    }
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Stopped {
-    #[serde(deserialize_with = "maybe")]
-    usage: Option<AnthropicUsage>,
-    stop_reason: Reason,
-    container: Option<serde::de::IgnoredAny>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Choice {
-    #[serde(deserialize_with = "maybe")]
-    usage: Option<OpenAiUsage>,
-    delta: Part,
-    message: Part,
-    text: Written,
-    finish_reason: Reason,
-    #[serde(deserialize_with = "maybe")]
-    error: Option<serde::de::IgnoredAny>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Candidate {
-    content: Written,
-    #[serde(rename = "finishReason", alias = "finish_reason")]
-    finish_reason: Word,
-    #[serde(rename = "groundingMetadata", alias = "grounding_metadata", deserialize_with = "nullable")]
+/// What a candidate of Gemini's says.
+struct Candidate<'a> {
+    written: u64,
+    finish_reason: Cow<'a, str>,
     grounding: Grounding,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Within {
-    id: Word,
-    model: Word,
-    #[serde(deserialize_with = "maybe")]
-    usage: Option<AnthropicUsage>,
-    container: Option<serde::de::IgnoredAny>,
+impl<'a> Candidate<'a> {
+    fn read(candidate: &Object<'a>) -> Result<Self, String> {
+        Ok(Self {
+            written: Written::from_value(candidate.get("content")?)?.0,
+            finish_reason: candidate.word("finishReason|finish_reason")?,
+            grounding: candidate.maybe("groundingMetadata|grounding_metadata")?.unwrap_or_default(),
+        })
+    }
 }
 
 /// What the events of a stream have told so far.
 #[derive(Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each says one thing of the events, and they vary freely")]
 struct Stream {
-    id: Word,
-    model: Word,
-    created: Word,
-    provider: Word,
+    id: String,
+    model: String,
+    created: String,
+    provider: String,
     openai: Option<OpenAiUsage>,
     anthropic: Option<AnthropicUsage>,
     gemini: Option<GeminiUsage>,
@@ -150,120 +71,142 @@ struct Stream {
     has_events: bool,
 }
 
-/// Reads a block of usage, where it is one.
-fn block<T: for<'de> Deserialize<'de>>(value: &LazyValue<'_>) -> Option<T> {
-    json::read::<Option<T>>(value.as_raw_str()).ok().flatten()
+/// Reads a member that may not be one of these.
+fn block<T: FromValue>(of: &Object<'_>, names: &str) -> Option<T> {
+    let value = of.get(names).ok()?;
+    value.said().and_then(|_| T::from_value(value).ok())
 }
 
-fn keep(known: &mut Word, said: Word) {
+/// Keeps the first word that is said.
+fn keep(known: &mut String, of: &Object<'_>, names: &str) {
     if known.is_empty() {
-        *known = said;
+        *known = of.word(names).unwrap_or_default().into_owned();
     }
 }
 
 impl Stream {
+    /// Takes an event, unless it is none.
     fn take(&mut self, text: &str) {
-        let Ok(event) = json::read::<Event<'_>>(text) else { return };
+        let Ok(event) = Object::read(text) else { return };
+        let candidates =
+            event.objects("candidates").and_then(|all| all.iter().map(Candidate::read).collect());
+        if let (Ok(kind), Ok(choices), Ok(candidates)) = (event.word("type"), Choice::all(&event), candidates)
+        {
+            self.event(text, &event, &kind, &choices, candidates);
+        }
+    }
+
+    fn event(
+        &mut self,
+        text: &str,
+        event: &Object<'_>,
+        kind: &str,
+        choices: &[Choice<'_>],
+        candidates: Vec<Candidate<'_>>,
+    ) {
         self.has_events = true;
-        let error = event.error.as_ref().map_or("null", LazyValue::as_raw_str);
-        let failure = match event.kind.as_str() {
+        let said = |name: &str| event.get(name).ok().and_then(Value::said);
+        let failure = match kind {
             "error" => Failure::read(text).or_else(|| Some(Failure::new(Status::Failed))),
-            _ => Failure::read(error),
+            _ => Failure::read(said("error").unwrap_or_default()),
         };
         self.failure = self.failure.take().or(failure);
-        let written = event.delta.as_ref().and_then(block::<Written>).unwrap_or_default();
-        self.bytes = self.bytes.saturating_add(written.0);
-        let kind = event.kind.as_str();
+        let Written(written) = block(event, "delta").unwrap_or_default();
+        self.bytes = self.bytes.saturating_add(written);
         if kind.starts_with("response.") {
             self.format = Some(InputFormat::OpenAi);
             self.has_ended |= matches!(kind, "response.completed" | "response.incomplete");
-            if let Some(response) = event.response {
-                self.whole = Some(response.as_raw_str().to_owned());
+            if let Some(response) = said("response") {
+                self.whole = Some(response.to_owned());
             }
             return;
         }
         if kind.starts_with("message_") || kind.starts_with("content_block") || kind == "ping" {
-            self.format = Some(InputFormat::Anthropic);
-            let stopped = event.delta.as_ref().filter(|_| kind == "message_delta").and_then(block::<Stopped>);
-            let stopped = stopped.unwrap_or_default();
-            self.has_ended |= kind == "message_stop";
-            self.hear(&stopped.stop_reason);
-            let start = event.message.and_then(|message| block::<Within>(&message)).unwrap_or_default();
-            if stopped.container.is_some() || start.container.is_some() {
-                self.shown.has_run();
-            }
-            keep(&mut self.id, start.id);
-            keep(&mut self.model, start.model);
-            if let Some(block) = event.content_block {
-                self.shown.read_block(block.as_raw_str());
-            }
-            let then = event.usage.and_then(|usage| block::<AnthropicUsage>(&usage));
-            let (begins, ends) =
-                if kind == "message_start" { (start.usage, None) } else { (None, start.usage) };
-            if let Some(begins) = &begins {
-                (self.announced, self.is_short) = (begins.answer(), true);
-            }
-            let ends = [then, stopped.usage, ends];
-            self.wrote(written.0, ends.iter().flatten().any(|said| said.answer() > 0));
-            for said in [begins].into_iter().chain(ends).flatten() {
-                self.anthropic.get_or_insert_default().absorb(&said);
-            }
-            return;
+            return self.message(event, kind, written);
         }
-        keep(&mut self.id, event.id);
-        keep(&mut self.model, event.model);
-        keep(&mut self.created, event.created);
-        keep(&mut self.provider, event.provider);
-        if event.usage_metadata.is_some() || !event.candidates.is_empty() {
+        keep(&mut self.id, event, "id|responseId");
+        keep(&mut self.model, event, "model|modelVersion");
+        keep(&mut self.created, event, "created");
+        keep(&mut self.provider, event, "provider");
+        if said("usageMetadata|usage_metadata").is_some() || !candidates.is_empty() {
             self.format = Some(InputFormat::Gemini);
-            self.has_ended |=
-                event.feedback.is_some() || event.candidates.iter().any(|one| !one.finish_reason.is_empty());
-            let mut reasons = event.candidates.iter().map(|one| one.finish_reason.as_str());
+            self.has_ended |= said("promptFeedback|prompt_feedback").is_some()
+                || candidates.iter().any(|one| !one.finish_reason.is_empty());
+            let mut reasons = candidates.iter().map(|one| &*one.finish_reason);
             self.fail(reasons.find(|reason| went_wrong(reason)));
-            let written = event.candidates.iter().map(|one| one.content.0).fold(0, u64::saturating_add);
+            let written = candidates.iter().map(|one| one.written).fold(0, u64::saturating_add);
             self.bytes = self.bytes.saturating_add(written);
-            let said = event.usage_metadata.and_then(|usage| block::<GeminiUsage>(&usage));
+            let said: Option<GeminiUsage> = block(event, "usageMetadata|usage_metadata");
             self.wrote(written, said.is_some_and(|said| said.answer() > 0));
+            let usage = self.gemini.get_or_insert_default();
             if let Some(said) = said {
-                self.gemini.get_or_insert_default().absorb(&said);
+                usage.absorb(&said);
             }
             let mut grounding = Grounding::default();
-            event.candidates.iter().for_each(|one| grounding.add(one.grounding));
-            self.gemini.get_or_insert_default().rest_on(grounding);
+            candidates.iter().for_each(|one| grounding.add(one.grounding));
+            usage.rest_on(grounding);
             self.whole = Some(text.to_owned());
             return;
         }
-        let usage = event.usage.and_then(|usage| block::<OpenAiUsage>(&usage));
-        let groq = event.x_groq.and_then(|groq| block::<Groq>(&groq)).and_then(|groq| groq.usage);
+        let usage: Option<OpenAiUsage> = block(event, "usage");
+        let groq =
+            event.object("x_groq").ok().and_then(|groq| groq.maybe::<OpenAiUsage>("usage").ok().flatten());
         // Behind the last part of its text comes what it used, alone.
-        self.has_ended |= event.choices.is_empty() && (usage.is_some() || groq.is_some());
+        self.has_ended |= choices.is_empty() && (usage.is_some() || groq.is_some());
         let before = self.bytes;
-        for choice in &event.choices {
-            let reason = choice.finish_reason.as_str();
-            self.fail(Some(reason).filter(|reason| went_wrong(reason) || choice.error.is_some()));
-            self.hear(&choice.finish_reason);
-            self.bytes = self.bytes.saturating_add(choice.delta.written.0).saturating_add(choice.text.0);
+        for choice in choices {
+            let reason = choice.reason.as_deref();
+            let word = reason.unwrap_or_default();
+            self.fail(Some(word).filter(|word| went_wrong(word) || choice.has_error));
+            self.hear(reason);
+            self.bytes = self.bytes.saturating_add(choice.delta).saturating_add(choice.text);
         }
         let mut is_counted = false;
-        let within =
-            event.choices.iter().flat_map(|choice| [choice.usage, choice.delta.usage, choice.message.usage]);
-        for said in within.chain([usage, groq]).flatten() {
+        for said in choices.iter().map(|choice| choice.usage).chain([usage, groq]).flatten() {
             is_counted |= said.answer() > 0;
             self.openai.get_or_insert_default().absorb(&said);
         }
         self.wrote(self.bytes - before, is_counted);
         if let Some(usage) = &mut self.openai {
-            usage.serve(event.service_tier.as_str());
+            usage.serve(&event.word("service_tier").unwrap_or_default());
         }
         if text.contains("\"url_citation\"") {
             self.openai.get_or_insert_default().cite();
         }
     }
 
+    /// Takes an event of a message of Anthropic's.
+    fn message(&mut self, event: &Object<'_>, kind: &str, written: u64) {
+        self.format = Some(InputFormat::Anthropic);
+        let within = |name: &str| event.object(name).unwrap_or_default();
+        let stopped = if kind == "message_delta" { within("delta") } else { Object::default() };
+        let start = within("message");
+        self.has_ended |= kind == "message_stop";
+        self.hear(stopped.find("stop_reason").ok().flatten().and_then(|said| said.word().ok()).as_deref());
+        if [&stopped, &start].iter().any(|part| part.says("container").unwrap_or(false)) {
+            self.shown.has_run();
+        }
+        keep(&mut self.id, &start, "id");
+        keep(&mut self.model, &start, "model");
+        if let Some(block) = event.get("content_block").ok().and_then(Value::said) {
+            self.shown.read_block(block);
+        }
+        let started: Option<AnthropicUsage> = start.maybe("usage").ok().flatten();
+        let (begins, ends) = if kind == "message_start" { (started, None) } else { (None, started) };
+        if let Some(begins) = &begins {
+            (self.announced, self.is_short) = (begins.answer(), true);
+        }
+        let ends = [block(event, "usage"), stopped.maybe("usage").ok().flatten(), ends];
+        self.wrote(written, ends.iter().flatten().any(|said| said.answer() > 0));
+        for said in [begins].into_iter().chain(ends).flatten() {
+            self.anthropic.get_or_insert_default().absorb(&said);
+        }
+    }
+
     /// Takes in why an answer ended, or that it goes on.
-    fn hear(&mut self, reason: &Reason) {
-        let says_why = !reason.as_str().is_empty();
-        self.goes_on |= reason.0.is_some();
+    fn hear(&mut self, reason: Option<&str>) {
+        let says_why = reason.is_some_and(|reason| !reason.is_empty());
+        self.goes_on |= reason.is_some();
         self.says_why |= says_why;
         self.has_ended |= says_why;
     }
@@ -322,7 +265,7 @@ impl Stream {
                 let counted = match (&self.anthropic, &self.gemini, &self.openai) {
                     (Some(usage), _, _) => usage.counted(),
                     (_, Some(usage), _) => usage.counted(),
-                    (_, _, Some(usage)) => usage.counted_of(self.model.as_str()),
+                    (_, _, Some(usage)) => usage.counted_of(&self.model),
                     _ => Ok(Counted::default()),
                 };
                 let counted = match counted {
@@ -334,7 +277,7 @@ impl Stream {
                     Ok(counted) => counted.believed(self.bytes).cut(self.bytes),
                     Err(error) => return Some(Err(error.into())),
                 };
-                let mut told = match answers::streamed(self.id, self.model, &self.created, counted, line) {
+                let mut told = match answers::streamed(&self.id, &self.model, &self.created, counted, line) {
                     Ok(told) => told,
                     refused => return Some(refused),
                 };
@@ -345,7 +288,7 @@ impl Stream {
                     last.provider = match format {
                         Some(InputFormat::Anthropic) => "anthropic".into(),
                         Some(InputFormat::Gemini) => "google".into(),
-                        _ => self.provider.0.into(),
+                        _ => self.provider.into(),
                     };
                 }
                 if let (Some(InputFormat::Gemini), Some(last)) = (format, whole) {
@@ -375,8 +318,9 @@ fn is_whole(text: &str) -> bool {
 pub(super) fn stream(text: &str, line: u64) -> Option<Result<Told, Refusal>> {
     let mut all = Stream::default();
     if text.trim_start().starts_with('[') {
-        for event in json::read::<Vec<LazyValue<'_>>>(text).ok()? {
-            all.take(event.as_raw_str());
+        json::check_depth(text).ok()?;
+        for event in Value::of(text).items().ok()? {
+            all.take(event.raw());
         }
     } else {
         let mut open = String::new();
@@ -407,25 +351,15 @@ pub(super) fn stream(text: &str, line: u64) -> Option<Result<Told, Refusal>> {
     all.end(line)
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Shape {
-    #[serde(rename = "type")]
-    kind: Word,
-    #[serde(rename = "usageMetadata", alias = "usage_metadata")]
-    gemini: Option<serde::de::IgnoredAny>,
-    usage: Option<serde::de::IgnoredAny>,
-    choices: Option<serde::de::IgnoredAny>,
-}
-
 /// Reads an answer, whole or streamed, of whichever dialect; nothing where it is none.
 pub(super) fn answer(text: &str, line: u64) -> Option<Result<Told, Refusal>> {
     let text = text.trim();
-    let Ok(shape) = json::read::<Shape>(text) else { return stream(text, line) };
-    let format = match shape.kind.as_str() {
+    let Ok(shape) = Object::read(text) else { return stream(text, line) };
+    let says = |names: &str| shape.says(names).unwrap_or(false);
+    let format = match &*shape.word("type").unwrap_or_default() {
         "message" => InputFormat::Anthropic,
-        _ if shape.gemini.is_some() && shape.choices.is_none() => InputFormat::Gemini,
-        _ if shape.usage.is_some() => InputFormat::OpenAi,
+        _ if says("usageMetadata|usage_metadata") && !says("choices") => InputFormat::Gemini,
+        _ if says("usage") => InputFormat::OpenAi,
         _ => return None,
     };
     let told = match format {
@@ -439,78 +373,30 @@ pub(super) fn answer(text: &str, line: u64) -> Option<Result<Told, Refusal>> {
     }))
 }
 
-/// A body within a row: the answer itself, or text that holds it.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(transparent)]
-pub(super) struct Body(Option<Raw>);
-
-/// The text of a value.
-#[derive(Clone, Debug)]
-struct Raw(String);
-
-impl<'de> Deserialize<'de> for Raw {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = LazyValue::deserialize(deserializer)?;
-        let raw = value.as_raw_str();
-        // JSON within text, as dumps of databases have it.
-        let text = raw.starts_with('"').then(|| json::read::<String>(raw).ok()).flatten();
-        Ok(Self(text.unwrap_or_else(|| raw.to_owned())))
+/// Returns the text of a body within a row: the answer itself, or text that holds it, as dumps of databases have it.
+pub(super) fn body(value: Value<'_>) -> Cow<'_, str> {
+    match value.plain() {
+        Ok(Plain::Text(text)) => text,
+        _ => value.said().unwrap_or_default().into(),
     }
 }
 
-/// What a body shows of an answer's text.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Shown {
-    choices: Written,
-    output: Written,
-    candidates: Written,
-    content: Written,
-}
-
-impl Shown {
-    fn bytes(&self) -> u64 {
-        let places = [self.choices, self.output, self.candidates, self.content];
-        places.into_iter().map(|written| written.0).fold(0, u64::saturating_add)
-    }
-}
-
-impl From<Body> for String {
-    fn from(body: Body) -> Self {
-        body.0.map(|raw| raw.0).unwrap_or_default()
-    }
-}
-
-impl From<Body> for Cow<'_, str> {
-    fn from(body: Body) -> Self {
-        Self::Owned(body.into())
-    }
-}
-
-impl Body {
-    /// Makes one of its text in JSON.
-    pub(super) fn of(raw: &str) -> Self {
-        json::read(raw).unwrap_or_default()
-    }
-
-    /// Returns its text; empty where there is none.
-    pub(super) fn text(&self) -> &str {
-        self.0.as_ref().map_or("", |raw| raw.0.as_str())
-    }
-
-    /// Lets the answer complete what a row made of it.
-    pub(super) fn complete(&self, attempt: &mut Attempt<'_>, asked: &str) -> Option<u64> {
-        complete(self.text(), attempt, asked)
-    }
+/// Returns how much of an answer's text a body shows.
+fn shown(text: &str) -> u64 {
+    let bytes = Object::read(text).and_then(|body| {
+        let places =
+            ["choices", "output", "candidates", "content"].map(|name| Written::from_value(body.get(name)?));
+        places.into_iter().try_fold(0u64, |sum, written| Ok(sum.saturating_add(written?.0)))
+    });
+    bytes.unwrap_or(0)
 }
 
 /// Lets the text of an answer complete what a row made of it: its own counts, where they say as much or more, its tier and
 /// meters. Returns the key by which the answer is known elsewhere. `asked` is the model that was asked for.
 pub(super) fn complete(text: &str, attempt: &mut Attempt<'_>, asked: &str) -> Option<u64> {
     if attempt.usage.output == Count::ZERO || attempt.usage.prompt() == Some(0) {
-        let shown = json::read::<Shown>(text).unwrap_or_default();
         let ours = Counted { usage: attempt.usage, ..Counted::default() };
-        attempt.usage = ours.believed(shown.bytes()).usage;
+        attempt.usage = ours.believed(shown(text)).usage;
     }
     let is_answer = |text: &&str| text.contains("usage") || is_stream(text.as_bytes());
     let told = Some(text).filter(is_answer).and_then(|text| answer(text, 1))?.ok()?;

@@ -2,229 +2,167 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
-
-use super::bodies::Body;
-use super::calls;
-use super::fields::{attempt, claimed, maybe_moment, millis_between, moment, owned};
+use super::fields::{attempt, claimed, first, maybe_moment, millis_between, moment, owned};
 use super::served::by_address;
 use super::tagged::{self, Tags};
-use crate::record::json::{self, Measure, Num, Word};
+use super::{bodies, calls};
+use crate::record::json::Num;
 use crate::record::known::{Told, id_of};
 use crate::record::skip::Refusal;
 use crate::record::usage::{Claim, Counted, Parts, Writes};
+use crate::record::value::Object;
 use crate::record::{Attempts, Record, RecordedNeeds, WriteTtl};
 use crate::routing::Status;
 use crate::units::Pico;
 
-/// A count, where one below zero says that it is not known.
-#[derive(Clone, Copy, Debug, Default)]
-struct Maybe {
-    count: Num,
-    is_unknown: bool,
-}
-
-impl<'de> Deserialize<'de> for Maybe {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let word = Word::deserialize(deserializer)?;
-        let text = word.as_str().trim();
-        let is_unknown = text.starts_with('-') && text.parse::<f64>().is_ok();
-        if is_unknown || text.is_empty() {
-            return Ok(Self { count: Num(None), is_unknown });
-        }
-        let count = Num::parse(text).ok_or_else(|| {
-            serde::de::Error::custom(format!("`{text}` stands where a whole number is due"))
-        })?;
-        Ok(Self { count, is_unknown })
+/// Reads a count; one below zero says that it is not known, which is said, too.
+fn maybe(row: &Object<'_>, names: &str) -> Result<(Option<u64>, bool), String> {
+    let value = row.get(names)?;
+    let word = value.word()?;
+    let text = word.trim();
+    let is_unknown = text.starts_with('-') && text.parse::<f64>().is_ok();
+    if is_unknown || text.is_empty() {
+        return Ok((None, is_unknown));
     }
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct HeliconeRow {
-    request_id: Word,
-    request_path: Word,
-    target_url: Word,
-    #[serde(alias = "method")]
-    request_method: Word,
-    request_created_at: Word,
-    response_created_at: Word,
-    response_status: Word,
-    response_model: Word,
-    request_model: Word,
-    model_override: Word,
-    model: Word,
-    provider: Word,
-    delay_ms: Measure,
-    time_to_first_token: Measure,
-    total_tokens: Maybe,
-    prompt_tokens: Maybe,
-    prompt_cache_write_tokens: Maybe,
-    prompt_cache_read_tokens: Maybe,
-    completion_tokens: Maybe,
-    #[serde(rename = "costUSD", alias = "cost_usd", alias = "cost")]
-    cost_usd: Word,
-    request_user_id: Word,
-    request_properties: Tags,
-    properties: Tags,
-    cache_reference_id: Word,
-    #[serde(alias = "response")]
-    response_body: Body,
+    let count = Num::parse(text);
+    let count =
+        count.ok_or_else(|| value.fault(format_args!("`{text}` stands where a whole number is due")))?;
+    Ok((count.0, false))
 }
 
 /// Reads a Helicone request. Its docs leave open whether the prompt includes cached tokens; the row's own total tells,
 /// and where it has none the provider's rule holds.
 pub(super) fn helicone(text: &str) -> Result<Told, Refusal> {
-    let row: HeliconeRow = json::read(text).map_err(Refusal::Bad)?;
-    if let Some(reason) = calls::by_endpoint(row.request_method.as_str(), row.request_path.as_str()) {
+    let row = Object::read(text)?;
+    let path = row.word("request_path")?;
+    if let Some(reason) = calls::by_endpoint(&row.word("request_method|method")?, &path) {
         return Err(Refusal::NotACall(reason));
     }
-    let at = moment("request_created_at", &row.request_created_at)?;
-    let end = maybe_moment("response_created_at", &row.response_created_at)?;
-    let status = match row.response_status.as_str().parse::<i32>() {
+    let at = moment("request_created_at", &row.word("request_created_at")?)?;
+    let end = maybe_moment("response_created_at", &row.word("response_created_at")?)?;
+    let code = row.word("response_status")?;
+    let status = match code.parse::<i32>() {
         Ok(code @ 100..600) => Status::from_http(u16::try_from(code).unwrap_or(0)),
         Ok(_) => Status::Failed,
         Err(_) => Status::Ok,
     };
-    let is_from_cache = row.cache_reference_id.as_str().bytes().any(|byte| !matches!(byte, b'0' | b'-'));
-    let counted = if is_from_cache { Counted::NOTHING } else { helicone_usage(&row)? };
-    let property = |name: &str| {
-        let found = row.request_properties.get(name).or_else(|| row.properties.get(name));
-        found.unwrap_or_default().to_owned()
-    };
-    let (team, project, session) = (property("team"), property("project"), property("Helicone-Session-Id"));
+    let is_from_cache = row.word("cache_reference_id")?.bytes().any(|byte| !matches!(byte, b'0' | b'-'));
+    let cost = row.word("costUSD|cost_usd|cost")?;
+    let provider = row.word("provider")?;
+    let counted = helicone_usage(&row, &provider, &path, &cost)?;
+    let counted = if is_from_cache { Counted::NOTHING } else { counted };
+    let told: [Tags; 2] =
+        [row.maybe("request_properties")?.unwrap_or_default(), row.maybe("properties")?.unwrap_or_default()];
+    let property = |name: &str| owned(told.iter().find_map(|tags| tags.get(name)).unwrap_or_default());
     let columns = ["Team", "team", "Project", "project", "Helicone-Session-Id"];
-    let tags = tagged::words(&[&row.request_properties, &row.properties], &columns);
-    let served =
-        Word(Word::first([&row.response_model, &row.model_override, &row.model, &row.request_model]));
-    let mut only = attempt(served.0.clone(), counted, status);
-    let answer = if is_from_cache { None } else { row.response_body.complete(&mut only, "") };
-    for address in [&row.target_url, &row.request_path] {
-        by_address(&mut only, address.as_str());
+    let asked = row.word("request_model")?;
+    let served = first(&[&row.first(&["response_model", "model_override", "model"])?, &asked]);
+    let mut only = attempt(&served, counted, status);
+    let response = bodies::body(row.get("response_body|response")?);
+    let answer = if is_from_cache { None } else { bodies::complete(&response, &mut only, "") };
+    for address in [&row.word("target_url")?, &path] {
+        by_address(&mut only, address);
     }
-    only.provider = Cow::Owned(row.provider.0.to_ascii_lowercase());
-    only.latency_ms = row.delay_ms.scaled(1.0).or(millis_between(at, end));
-    only.ttft_ms = row.time_to_first_token.scaled(1.0);
+    only.provider = Cow::Owned(provider.to_ascii_lowercase());
+    only.latency_ms = row.measure("delay_ms")?.scaled(1.0).or(millis_between(at, end));
+    only.ttft_ms = row.measure("time_to_first_token")?.scaled(1.0);
     if !status.is_ok() {
-        only.error = owned(row.response_status);
+        only.error = owned(&code);
     }
-    let keys = [id_of(&[row.request_id.as_str()]), answer];
+    let id = row.word("request_id")?;
     let record = Record {
-        id: owned(row.request_id),
+        id: owned(&id),
         at,
-        team: Cow::Owned(team),
-        project: Cow::Owned(project),
-        user: owned(row.request_user_id),
-        session: Cow::Owned(session),
-        asked: if row.request_model == served { Cow::Borrowed("") } else { owned(row.request_model) },
+        team: property("team"),
+        project: property("project"),
+        user: owned(&row.word("request_user_id")?),
+        session: property("Helicone-Session-Id"),
+        asked: if asked == served { Cow::Borrowed("") } else { owned(&asked) },
         attempts: Attempts::one(only),
-        needs: RecordedNeeds { down: tags, ..RecordedNeeds::default() },
-        claimed_usd: claimed(row.cost_usd),
+        needs: RecordedNeeds { down: tagged::words(&told.each_ref(), &columns), ..RecordedNeeds::default() },
+        claimed_usd: claimed(&cost),
         ..Record::default()
     };
-    Ok(Told { record: record.into(), keys, nested: None, open: None })
+    Ok(Told::new(record, [id_of(&[&id]), answer]))
 }
 
-fn helicone_usage(row: &HeliconeRow) -> Result<Counted, Refusal> {
+fn helicone_usage(row: &Object<'_>, provider: &str, path: &str, cost: &str) -> Result<Counted, Refusal> {
+    let (read, is_read_unknown) = maybe(row, "prompt_cache_read_tokens")?;
+    let (written, are_writes_unknown) = maybe(row, "prompt_cache_write_tokens")?;
     let parts = Parts {
-        input: row.prompt_tokens.count.0,
-        read: row.prompt_cache_read_tokens.count.or_zero(),
-        writes: Writes { total: row.prompt_cache_write_tokens.count.0, ..Writes::default() },
-        output: row.completion_tokens.count.0,
-        total: row.total_tokens.count.0,
+        input: maybe(row, "prompt_tokens")?.0,
+        read: read.unwrap_or(0),
+        writes: Writes { total: written, ..Writes::default() },
+        output: maybe(row, "completion_tokens")?.0,
+        total: maybe(row, "total_tokens")?.0,
         ..Parts::default()
     };
-    let provider = row.provider.as_str().to_ascii_uppercase();
-    let leaves_out = matches!(provider.as_str(), "ANTHROPIC" | "BEDROCK" | "AWS");
+    let leaves_out = matches!(provider.to_ascii_uppercase().as_str(), "ANTHROPIC" | "BEDROCK" | "AWS");
     let claim = if leaves_out { Claim::FRESH } else { Claim::WHOLE };
-    let is_embedding = calls::embeds(row.request_path.as_str());
-    let is_billed_otherwise = calls::is_billed_otherwise(row.request_path.as_str());
-    let mut counted = parts.counted(claim.open(true, true))?.without_answer(is_embedding);
-    counted.is_guess |= row.prompt_cache_read_tokens.is_unknown || row.prompt_cache_write_tokens.is_unknown;
-    Ok(counted.unless_billed(row.cost_usd.as_str(), || is_billed_otherwise))
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct PortkeyRow {
-    id: Word,
-    trace_id: Word,
-    created_at: Word,
-    request_url: Word,
-    #[serde(alias = "method")]
-    request_method: Word,
-    ai_org: Word,
-    ai_provider: Word,
-    ai_model: Word,
-    req_units: Num,
-    request_tokens: Num,
-    res_units: Num,
-    response_tokens: Num,
-    cost: Word,
-    response_time: Measure,
-    response_status_code: Word,
-    status_code: Word,
-    #[serde(alias = "cacheStatus")]
-    cache_status: Word,
-    metadata: Tags,
-    response: Body,
+    let mut counted = parts.counted(claim.open(true, true))?.without_answer(calls::embeds(path));
+    counted.is_guess |= is_read_unknown || are_writes_unknown;
+    Ok(counted.unless_billed(cost, || calls::is_billed_otherwise(path)))
 }
 
 /// Reads a Portkey log; its cost is in cents, and it tells nothing of cached tokens.
 pub(super) fn portkey(text: &str) -> Result<Told, Refusal> {
-    let row: PortkeyRow = json::read(text).map_err(Refusal::Bad)?;
-    if let Some(reason) = calls::by_endpoint(row.request_method.as_str(), row.request_url.as_str()) {
+    let row = Object::read(text)?;
+    let url = row.word("request_url")?;
+    if let Some(reason) = calls::by_endpoint(&row.word("request_method|method")?, &url) {
         return Err(Refusal::NotACall(reason));
     }
-    let at = moment("created_at", &row.created_at)?;
-    let code = Word(Word::first([&row.response_status_code, &row.status_code]));
-    let status = match code.as_str().parse::<u16>() {
+    let at = moment("created_at", &row.word("created_at")?)?;
+    let code = row.first(&["response_status_code", "status_code"])?;
+    let status = match code.parse::<u16>() {
         Ok(code) => Status::from_http(code),
         Err(_) => Status::Ok,
     };
     let tokens = Parts {
-        input: row.req_units.or(row.request_tokens).0,
-        output: row.res_units.or(row.response_tokens).0,
+        input: row.count("req_units")?.or(row.count("request_tokens")?).0,
+        output: row.count("res_units")?.or(row.count("response_tokens")?).0,
         ..Parts::default()
     };
     // `HIT` or `SEMANTIC HIT`: the gateway's own cache answered.
-    let is_from_cache = row.cache_status.as_str().to_ascii_uppercase().ends_with("HIT");
+    let is_from_cache = row.word("cache_status|cacheStatus")?.to_ascii_uppercase().ends_with("HIT");
+    let cost = row.word("cost")?;
     let counted = if is_from_cache {
         Counted::NOTHING
     } else {
-        let url = row.request_url.as_str();
-        let counted = tokens.counted(Claim::WHOLE)?.without_answer(calls::embeds(url));
-        counted.unless_billed(row.cost.as_str(), || calls::is_billed_otherwise(url))
+        let counted = tokens.counted(Claim::WHOLE)?.without_answer(calls::embeds(&url));
+        counted.unless_billed(&cost, || calls::is_billed_otherwise(&url))
     };
-    let mut only = attempt(row.ai_model.0, counted, status);
+    let mut only = attempt(&row.word("ai_model")?, counted, status);
     // The export has no columns for cached tokens, which cost less: what it bills may be lower than what this gives.
     let answer = if is_from_cache {
         None
     } else {
         only.write_ttl = WriteTtl::Assumed;
-        row.response.complete(&mut only, "")
+        bodies::complete(&bodies::body(row.get("response")?), &mut only, "")
     };
-    by_address(&mut only, row.request_url.as_str());
-    only.provider = Cow::Owned(Word::first([&row.ai_org, &row.ai_provider]));
-    only.latency_ms = row.response_time.scaled(1.0);
+    by_address(&mut only, &url);
+    only.provider = owned(&row.first(&["ai_org", "ai_provider"])?);
+    only.latency_ms = row.measure("response_time")?.scaled(1.0);
     if !status.is_ok() {
-        only.error = owned(code);
+        only.error = owned(&code);
     }
-    let metadata = |name: &str| row.metadata.get(name).unwrap_or_default().to_owned();
-    let tags = tagged::words(&[&row.metadata], &["team", "project", "_user"]);
-    let dollars = Pico::from_usd(row.cost.as_str()).ok().map(|cents| Cow::Owned(cents.ratio(1, 100).usd()));
-    let keys = [id_of(&[row.id.as_str()]), answer];
+    let tags: Tags = row.maybe("metadata")?.unwrap_or_default();
+    let metadata = |name: &str| owned(tags.get(name).unwrap_or_default());
+    let dollars = Pico::from_usd(&cost).ok().map(|cents| Cow::Owned(cents.ratio(1, 100).usd()));
+    let id = row.word("id")?;
     let record = Record {
-        id: owned(row.id),
+        id: owned(&id),
         at,
-        team: Cow::Owned(metadata("team")),
-        project: Cow::Owned(metadata("project")),
-        user: Cow::Owned(metadata("_user")),
-        session: owned(row.trace_id),
+        team: metadata("team"),
+        project: metadata("project"),
+        user: metadata("_user"),
+        session: owned(&row.word("trace_id")?),
         attempts: Attempts::one(only),
-        needs: RecordedNeeds { down: tags, ..RecordedNeeds::default() },
+        needs: RecordedNeeds {
+            down: tagged::words(&[&tags], &["team", "project", "_user"]),
+            ..RecordedNeeds::default()
+        },
         claimed_usd: dollars,
         ..Record::default()
     };
-    Ok(Told { record: record.into(), keys, nested: None, open: None })
+    Ok(Told::new(record, [id_of(&[&id]), answer]))
 }

@@ -4,29 +4,12 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
-use sonic_rs::LazyValue;
-
 use super::fields::{attempt, owned, status_of, told_or_placed};
-use crate::record::json::{self, Word};
 use crate::record::known::Told;
 use crate::record::usage::Counted;
+use crate::record::value::{Object, Value};
 use crate::record::{Attempts, InputFormat, Record};
 use crate::routing::Status;
-
-/// An error as providers write it; some write its message alone.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Fault<'a> {
-    #[serde(rename = "type")]
-    kind: Word,
-    code: Word,
-    status: Word,
-    message: Word,
-    /// Where the error is within a body of one.
-    #[serde(borrow)]
-    error: Option<LazyValue<'a>>,
-}
 
 /// How a request ended, and the word for it.
 #[derive(Debug)]
@@ -46,27 +29,37 @@ impl Failure {
         if matches!(text, "" | "null" | "{}" | "[]" | "\"\"" | "false") {
             return None;
         }
-        let fault = json::read::<Fault<'_>>(text)
-            .unwrap_or_else(|_| Fault { message: json::read(text).unwrap_or_default(), ..Fault::default() });
-        if let Some(inner) = &fault.error {
-            return Self::read(inner.as_raw_str());
-        }
-        let code = fault.code.as_str().parse().ok().filter(|code| (400..600).contains(code));
+        let fault = Object::read(text);
+        let fault = match &fault {
+            Ok(fault) => {
+                // Where the error is within a body of one.
+                if let Some(inner) = fault.get("error").ok().and_then(Value::said) {
+                    return Self::read(inner);
+                }
+                ["status", "type", "code", "message"].map(|name| fault.word(name).unwrap_or_default())
+            }
+            // Some write the message alone.
+            Err(_) => {
+                ["", "", "", &*Value::of(text).word().unwrap_or_default()].map(|word| word.to_owned().into())
+            }
+        };
+        let [status, kind, code, message] = &fault;
+        let words = format!("{kind} {code} {status}");
+        let code = code.parse().ok().filter(|code| (400..600).contains(code));
         // Figures in a message are no code; its words may say all there is.
-        let words = format!("{} {} {}", fault.kind.as_str(), fault.code.as_str(), fault.status.as_str());
-        let message: String = fault.message.0.chars().filter(|c| !c.is_ascii_digit()).collect();
+        let message: String = message.chars().filter(|c| !c.is_ascii_digit()).collect();
         let status = match (code.map_or_else(|| status_of(&words), Status::from_http), code) {
             (Status::Failed, None) => status_of(&message),
             (status, _) => status,
         };
-        let named = [fault.status, fault.kind, fault.code, fault.message];
-        let word = Word::first(&named).chars().take(120).collect();
+        let word = fault.iter().find(|word| !word.is_empty()).map_or("", |word| word);
+        let word = word.chars().take(120).collect();
         Some(Self { status, word })
     }
 
     /// Makes a request of it that was not answered.
-    pub(super) fn told(self, id: Word, model: Word, format: InputFormat, line: u64) -> Told {
-        let mut only = attempt(model.0, Counted::default(), self.status);
+    pub(super) fn told(self, id: &str, model: &str, format: InputFormat, line: u64) -> Told {
+        let mut only = attempt(model, Counted::default(), self.status);
         only.error = Cow::Owned(self.word);
         only.provider = Cow::Borrowed(match format {
             InputFormat::Anthropic => "anthropic",
@@ -76,12 +69,8 @@ impl Failure {
         });
         let attempts = Attempts::one(only);
         let (at, timing) = told_or_placed(None, line);
-        Told {
-            record: Record { id: owned(id), at, timing, attempts, ..Record::default() }.into(),
-            keys: [None, None],
-            nested: None,
-            open: None,
-        }
+        let record = Record { id: owned(id), at, timing, attempts, ..Record::default() };
+        Told::new(record, [None, None])
     }
 }
 
@@ -101,40 +90,24 @@ pub(super) fn went_wrong(reason: &str) -> bool {
     )
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Body<'a> {
-    id: Word,
-    model: Word,
-    request_id: Word,
-    object: Word,
-    #[serde(borrow)]
-    error: Option<LazyValue<'a>>,
-    #[serde(borrow)]
-    usage: Option<LazyValue<'a>>,
-    #[serde(borrow)]
-    output: Option<LazyValue<'a>>,
-    #[serde(borrow, rename = "usageMetadata", alias = "usage_metadata")]
-    usage_metadata: Option<LazyValue<'a>>,
-}
-
 /// Reads a body that is an error; nothing where it is an answer, or none of both.
 pub(super) fn body(format: InputFormat, text: &str, line: u64) -> Option<Told> {
-    let body: Body<'_> = json::read(text).ok()?;
-    let is_said = |value: &Option<LazyValue<'_>>| {
-        value.as_ref().is_some_and(|value| !matches!(value.as_raw_str(), "null" | "{}" | "[]"))
+    let body = Object::read(text).ok()?;
+    let is_said = |name: &str| {
+        let value = body.get(name).ok().and_then(Value::said);
+        value.is_some_and(|raw| !matches!(raw, "{}" | "[]"))
     };
     // A response that failed is an answer, which tells by itself what it used.
-    if is_said(&body.usage) || is_said(&body.usage_metadata) || body.output.is_some() {
+    if is_said("usage") || is_said("usageMetadata|usage_metadata") || body.says("output").ok()? {
         return None;
     }
-    let failure = match &body.error {
-        Some(error) => Failure::read(error.as_raw_str())?,
-        None if body.object.as_str() == "error" => Failure::read(text)?,
+    let failure = match body.get("error").ok()?.said() {
+        Some(error) => Failure::read(error)?,
+        None if body.word("object").ok()? == "error" => Failure::read(text)?,
         None => return None,
     };
-    let id = if body.id.is_empty() { body.request_id } else { body.id };
-    Some(failure.told(id, body.model, format, line))
+    let id = body.first(&["id", "request_id"]).ok()?;
+    Some(failure.told(&id, &body.word("model").ok()?, format, line))
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use crate::record::json::Word;
 use crate::record::skip::Refusal;
 use crate::record::usage::{Counted, or_refused};
 use crate::record::{Attempt, Timing, some_terms};
@@ -107,21 +106,26 @@ const WORDS: [(&[&str], Status); 5] = [
 ];
 
 /// Puts usage and status into an attempt; a refused call without usage used nothing.
-pub(super) fn attempt<'b>(model: String, counted: Counted, status: Status) -> Attempt<'b> {
+pub(super) fn attempt(model: &str, counted: Counted, status: Status) -> Attempt<'static> {
     let Counted { usage, write_ttl, terms, is_guess, .. } = or_refused(counted, status).answered(status);
     let terms = some_terms(&terms);
     let estimated = is_guess && usage.is_known();
-    Attempt { model: Cow::Owned(model), estimated, usage, write_ttl, status, terms, ..Attempt::default() }
+    Attempt { model: owned(model), estimated, usage, write_ttl, status, terms, ..Attempt::default() }
 }
 
-/// Returns text as an owned word of an entry.
-pub(super) fn owned<'b>(word: Word) -> Cow<'b, str> {
-    if word.is_empty() { Cow::Borrowed("") } else { Cow::Owned(word.0) }
+/// Returns a word that outlives its line.
+pub(super) fn owned(word: &str) -> Cow<'static, str> {
+    if word.is_empty() { Cow::Borrowed("") } else { Cow::Owned(word.to_owned()) }
+}
+
+/// Returns the first word that says something.
+pub(super) fn first(words: &[&str]) -> Cow<'static, str> {
+    owned(words.iter().find(|word| !word.is_empty()).copied().unwrap_or_default())
 }
 
 /// Returns the cost that a log claims, where it does.
-pub(super) fn claimed<'b>(word: Word) -> Option<Cow<'b, str>> {
-    (!word.is_empty()).then_some(Cow::Owned(word.0))
+pub(super) fn claimed(word: &str) -> Option<Cow<'static, str>> {
+    (!word.is_empty()).then(|| owned(word))
 }
 
 #[cfg(test)]
@@ -138,10 +142,10 @@ mod tests {
             "1779530412370000000",
             "2026-05-23T10:00:12.370Z",
         ] {
-            assert_eq!(moment("t", &Word(text.into())).unwrap(), want, "{text}");
+            assert_eq!(moment("t", text).unwrap(), want, "{text}");
         }
-        assert!(moment("t", &Word::default()).is_err());
-        assert!(moment("t", &Word("soon".into())).is_err());
+        assert!(moment("t", "").is_err());
+        assert!(moment("t", "soon").is_err());
     }
 
     #[test]

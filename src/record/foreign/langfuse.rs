@@ -6,112 +6,61 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-
-use super::bodies::Body;
-use super::fields::{attempt, claimed, maybe_moment, millis_between, moment, owned, status_of};
+use super::bodies::body;
+use super::fields::{attempt, claimed, first, maybe_moment, millis_between, moment, owned, status_of};
 use super::tagged::{self, Tags};
 use super::written::Written;
 use crate::pricing::Terms;
-use crate::record::json::{self, Embedded, Measure, Num, Word};
+use crate::record::json::Num;
 use crate::record::known::{Nest, Nested, SpanTold, Standing, Told, id_of};
 use crate::record::skip::Refusal;
 use crate::record::usage::{Claim, Counted, OpenAiUsage, Parts, Writes, is_known_key};
+use crate::record::value::{FromValue as _, Object, read};
 use crate::record::{Attempts, Record, RecordedNeeds};
 use crate::routing::Status;
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Observation {
-    id: Word,
-    #[serde(alias = "traceId")]
-    trace_id: Word,
-    #[serde(alias = "parentObservationId")]
-    parent_observation_id: Word,
-    #[serde(alias = "projectId")]
-    project_id: Word,
-    #[serde(alias = "sessionId")]
-    session_id: Word,
-    #[serde(alias = "userId")]
-    user_id: Word,
-    #[serde(rename = "type")]
-    kind: Word,
-    #[serde(alias = "startTime")]
-    start_time: Word,
-    #[serde(alias = "endTime")]
-    end_time: Word,
-    level: Word,
-    #[serde(alias = "statusMessage")]
-    status_message: Word,
-    #[serde(alias = "providedModelName", alias = "model")]
-    provided_model_name: Word,
-    #[serde(alias = "usageDetails")]
-    usage_details: Body,
-    /// The shape of older versions, with a unit.
-    usage: Body,
-    #[serde(rename = "promptTokens", alias = "prompt_tokens")]
-    prompt_tokens: Num,
-    #[serde(rename = "completionTokens", alias = "completion_tokens")]
-    completion_tokens: Num,
-    #[serde(rename = "totalTokens", alias = "total_tokens")]
-    total_tokens: Num,
-    #[serde(alias = "totalCost", alias = "calculatedTotalCost")]
-    total_cost: Word,
-    #[serde(alias = "timeToFirstToken")]
-    time_to_first_token: Measure,
-    latency: Measure,
-    metadata: Body,
-    #[serde(alias = "traceTags", alias = "trace_tags")]
-    tags: Tags,
-    /// How much was answered.
-    output: Written,
-}
-
-/// What frameworks write beside, of which who served is of use here.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Metadata {
-    #[serde(alias = "provider")]
-    ls_provider: Word,
-    attributes: Embedded<BTreeMap<String, Word>>,
-}
-
-impl Metadata {
-    fn provider(&self) -> Word {
-        let names = ["gen_ai.provider.name", "gen_ai.system", "llm.provider"];
-        let told = names.iter().filter_map(|name| self.attributes.0.get(*name));
-        Word(Word::first(std::iter::once(&self.ls_provider).chain(told)))
-    }
+/// Returns who served, as frameworks write it beside.
+fn provider(beside: &Object<'_>) -> Result<Cow<'static, str>, String> {
+    let attributes = beside.get("attributes")?.embedded()?;
+    let attributes = Object::read(&attributes)?;
+    let told = attributes.first(&["gen_ai.provider.name", "gen_ai.system", "llm.provider"])?;
+    Ok(first(&[&beside.word("ls_provider|provider")?, &told]))
 }
 
 /// Reads a Langfuse observation: the keys of its usage are disjoint, reasoning stands beside the output, unless its total
 /// shows that the numbers came in whole.
 pub(super) fn observation(text: &str, nest: &mut Nest) -> Result<Told, Refusal> {
-    let row: Observation = json::read(text).map_err(Refusal::Bad)?;
-    let span = |id: &Word| id_of(&[id.as_str(), row.trace_id.as_str(), row.project_id.as_str()]);
-    let key = span(&row.id);
+    let row = Object::read(text)?;
+    let (id, trace, project) =
+        (row.word("id")?, row.word("trace_id|traceId")?, row.word("project_id|projectId")?);
+    let span = |id: &str| id_of(&[id, &trace, &project]);
+    let key = span(&id);
     if let Some(key) = key {
-        nest.place(key, span(&row.parent_observation_id));
+        nest.place(key, span(&row.word("parent_observation_id|parentObservationId")?));
     }
+    let kind = row.word("type")?;
     // Runs of agents, chains and the like may tell the sum of the generations within them.
-    let is_sum = !matches!(row.kind.as_str(), "GENERATION" | "EMBEDDING" | "");
+    let is_sum = !matches!(&*kind, "GENERATION" | "EMBEDDING" | "");
     let said = counted(&row);
     if is_sum && !said.as_ref().is_ok_and(|said| said.usage.prompt().or(said.usage.output.get()) > Some(0)) {
         return Err(Refusal::NotACall("an observation that is no generation"));
     }
-    let at = moment("start_time", &row.start_time)?;
-    let end = maybe_moment("end_time", &row.end_time)?;
-    let status =
-        if row.level.as_str() == "ERROR" { status_of(row.status_message.as_str()) } else { Status::Ok };
-    let is_embedding = row.kind.as_str() == "EMBEDDING";
+    let at = moment("start_time", &row.word("start_time|startTime")?)?;
+    let end = maybe_moment("end_time", &row.word("end_time|endTime")?)?;
+    let message = row.word("status_message|statusMessage")?;
+    let status = if row.word("level")? == "ERROR" { status_of(&message) } else { Status::Ok };
+    let is_embedding = kind == "EMBEDDING";
+    let cost = row.word("total_cost|totalCost|calculatedTotalCost")?;
+    let Written(written) = Written::from_value(row.get("output")?)?;
     let counted = said?
-        .believed(if is_embedding { 0 } else { row.output.0 })
+        .believed(if is_embedding { 0 } else { written })
         .without_answer(is_embedding)
-        .unless_billed(row.total_cost.as_str(), || false);
+        .unless_billed(&cost, || false);
+    let model = row.word("provided_model_name|providedModelName|model")?;
     let mut nested = None;
     if let Some(key) = key {
         let told = SpanTold {
-            model: row.provided_model_name.0.clone(),
+            model: model.to_string(),
             tokens: counted.usage.total(),
             is_embedding,
             is_wrapper: is_sum,
@@ -123,30 +72,32 @@ pub(super) fn observation(text: &str, nest: &mut Nest) -> Result<Told, Refusal> 
         };
         nested = Some(Nested { joined: nest.joined(), ..standing });
     }
-    let mut only = attempt(row.provided_model_name.0, counted, status);
+    let mut only = attempt(&model, counted, status);
     only.estimated |= is_sum && only.usage.is_known();
     // Whoever writes it may put anything there.
-    let beside: Metadata = json::read(row.metadata.text()).unwrap_or_default();
-    only.provider = owned(beside.provider());
-    let told: Tags = json::read(row.metadata.text()).unwrap_or_default();
-    let tags = tagged::words(&[&row.tags, &told], &[]);
-    only.latency_ms = row.latency.scaled(1000.0).or(millis_between(at, end));
-    only.ttft_ms = row.time_to_first_token.scaled(1000.0);
+    let metadata = body(row.get("metadata")?);
+    only.provider = Object::read(&metadata).and_then(|beside| provider(&beside)).unwrap_or_default();
+    let tags = [
+        row.maybe::<Tags>("tags|traceTags|trace_tags")?.unwrap_or_default(),
+        read::<Tags>(&metadata).unwrap_or_default(),
+    ];
+    only.latency_ms = row.measure("latency")?.scaled(1000.0).or(millis_between(at, end));
+    only.ttft_ms = row.measure("time_to_first_token|timeToFirstToken")?.scaled(1000.0);
     if !status.is_ok() {
-        only.error = owned(row.status_message);
+        only.error = owned(&message);
     }
     let record = Record {
-        id: owned(row.id),
+        id: owned(&id),
         at,
-        project: owned(row.project_id),
-        user: owned(row.user_id),
-        session: Cow::Owned(Word::first([&row.session_id, &row.trace_id])),
+        project: owned(&project),
+        user: owned(&row.word("user_id|userId")?),
+        session: first(&[&row.word("session_id|sessionId")?, &trace]),
         attempts: Attempts::one(only),
-        needs: RecordedNeeds { down: tags, ..RecordedNeeds::default() },
-        claimed_usd: claimed(row.total_cost),
+        needs: RecordedNeeds { down: tagged::words(&tags.each_ref(), &[]), ..RecordedNeeds::default() },
+        claimed_usd: claimed(&cost),
         ..Record::default()
     };
-    Ok(Told { record: record.into(), keys: [key, None], nested, open: None })
+    Ok(Told { nested, ..Told::new(record, [key, None]) })
 }
 
 /// Names under which Langfuse's keys tell cached, written and reasoning tokens.
@@ -207,20 +158,28 @@ fn is_bucket(key: &str) -> bool {
 }
 
 /// Reads the usage of an observation, wherever versions put it.
-fn counted(row: &Observation) -> Result<Counted, Refusal> {
-    for body in [&row.usage_details, &row.usage] {
-        if let Some(counted) = usage(body.text())? {
+fn counted(row: &Object<'_>) -> Result<Counted, Refusal> {
+    for names in ["usage_details|usageDetails", "usage"] {
+        if let Some(counted) = usage(&body(row.get(names)?))? {
             return Ok(counted);
         }
     }
     let mut plain = OpenAiUsage::default();
-    plain.absorb_counts(row.prompt_tokens, row.completion_tokens, row.total_tokens);
+    plain.absorb_counts(
+        row.count("promptTokens|prompt_tokens")?,
+        row.count("completionTokens|completion_tokens")?,
+        row.count("totalTokens|total_tokens")?,
+    );
     Ok(plain.counted()?)
 }
 
 /// Reads a map of usage in whatever shape it was sent; nothing where it says nothing.
 pub(super) fn usage(text: &str) -> Result<Option<Counted>, Refusal> {
-    let Ok(words) = json::read::<BTreeMap<String, Word>>(text) else { return Ok(None) };
+    let words = Object::read(text).and_then(|told| {
+        let words = told.members().map(|(key, value)| Ok((key.to_owned(), value.word()?.into_owned())));
+        words.collect::<Result<BTreeMap<String, String>, String>>()
+    });
+    let Ok(words) = words else { return Ok(None) };
     let is_openai = |key: &str| {
         matches!(
             key,
@@ -228,8 +187,7 @@ pub(super) fn usage(text: &str) -> Result<Option<Counted>, Refusal> {
         )
     };
     if words.keys().any(|key| is_openai(key)) {
-        let usage: OpenAiUsage =
-            json::read(text).map_err(|reason| Refusal::Bad(format!("usage: {reason}")))?;
+        let usage: OpenAiUsage = read(text).map_err(|reason| Refusal::Bad(format!("usage: {reason}")))?;
         return Ok(Some(usage.counted()?));
     }
     let mut details = BTreeMap::new();
@@ -237,9 +195,8 @@ pub(super) fn usage(text: &str) -> Result<Option<Counted>, Refusal> {
         if word.is_empty() || key == "unit" || key.to_ascii_lowercase().contains("cost") {
             continue;
         }
-        let count = Num::parse(word.as_str()).ok_or_else(|| {
-            Refusal::Bad(format!("usage: {key}: `{}` is not a whole number", word.as_str()))
-        })?;
+        let count = Num::parse(word)
+            .ok_or_else(|| Refusal::Bad(format!("usage: {key}: `{word}` is not a whole number")))?;
         let key = match key.as_str() {
             "promptTokens" => "input",
             "completionTokens" => "output",
@@ -251,7 +208,7 @@ pub(super) fn usage(text: &str) -> Result<Option<Counted>, Refusal> {
     if details.is_empty() {
         return Ok(None);
     }
-    let unit = words.get("unit").map(|unit| unit.as_str().to_ascii_lowercase()).unwrap_or_default();
+    let unit = words.get("unit").map(|unit| unit.to_ascii_lowercase()).unwrap_or_default();
     if matches!(unit.as_str(), "" | "tokens" | "token") {
         return buckets(&details).map(Some);
     }

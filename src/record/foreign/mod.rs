@@ -87,12 +87,7 @@ pub(crate) fn parse(
             return sink(Ok(told));
         }
     }
-    let unkeyed = |record: Record<'static>| Told {
-        record: record.into(),
-        keys: [None, None],
-        nested: None,
-        open: None,
-    };
+    let unkeyed = |record: Record<'static>| Told::new(record, [None, None]);
     let one = match format {
         // Read by others.
         F::Native | F::Mapped => return ControlFlow::Continue(()),

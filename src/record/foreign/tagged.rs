@@ -4,13 +4,9 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
 
-use serde::Deserialize;
-use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
-
-use crate::record::json::{self, Word};
+use crate::record::json::Plain;
+use crate::record::value::{FromValue, Value, read};
 use crate::routing::TAG;
 use crate::units::tag_list;
 
@@ -47,6 +43,11 @@ impl Tags {
     pub(in crate::record) fn of_pairs(pairs: impl IntoIterator<Item = (String, String)>) -> Self {
         Self(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
     }
+
+    /// Adds others behind these.
+    pub(super) fn add(&mut self, others: Self) {
+        self.0.extend(others.0);
+    }
 }
 
 /// Cuts a word into name and value.
@@ -75,53 +76,22 @@ pub(in crate::record) fn words(tags: &[&TagsOf<'_>], columns: &[&str]) -> Vec<Co
     list.into_iter().map(|(name, value)| [TAG, name, "=", value].concat().into()).collect()
 }
 
-type Pair = (Cow<'static, str>, Cow<'static, str>);
-
-impl IntoIterator for Tags {
-    type Item = (String, String);
-    type IntoIter = std::iter::Map<std::vec::IntoIter<Pair>, fn(Pair) -> Self::Item>;
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter().map(|(name, value)| (name.into_owned(), value.into_owned()))
-    }
-}
-
-impl<'de> Deserialize<'de> for Tags {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Either;
-        impl<'de> Visitor<'de> for Either {
-            type Value = Tags;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("tags")
+impl FromValue for Tags {
+    fn from_value(value: Value<'_>) -> Result<Self, String> {
+        Ok(match value.plain()? {
+            Plain::List { .. } => {
+                let words = value.items()?.into_iter().map(|item| Ok(item.word()?.into_owned().into()));
+                Self::of_words(words.collect::<Result<Vec<_>, String>>()?)
             }
-            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Tags, A::Error> {
-                let words: Vec<Word> = Vec::deserialize(SeqAccessDeserializer::new(seq))?;
-                Ok(Tags::of_words(words.into_iter().map(|word| word.0.into())))
+            Plain::Object => {
+                let object = value.object()?;
+                let pairs =
+                    object.members().map(|(name, value)| Ok((name.to_owned(), value.word()?.into_owned())));
+                Self::of_pairs(pairs.collect::<Result<BTreeMap<_, _>, String>>()?)
             }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Tags, A::Error> {
-                let map: BTreeMap<String, Word> = BTreeMap::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(Tags::of_pairs(map.into_iter().map(|(name, value)| (name, value.0))))
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Tags, E> {
-                let is_whole = text.trim_start().starts_with(['[', '{']);
-                Ok(if is_whole { json::read(text).unwrap_or_default() } else { Tags::default() })
-            }
-            fn visit_unit<E>(self) -> Result<Tags, E> {
-                Ok(Tags::default())
-            }
-            fn visit_bool<E>(self, _: bool) -> Result<Tags, E> {
-                Ok(Tags::default())
-            }
-            fn visit_u64<E>(self, _: u64) -> Result<Tags, E> {
-                Ok(Tags::default())
-            }
-            fn visit_i64<E>(self, _: i64) -> Result<Tags, E> {
-                Ok(Tags::default())
-            }
-            fn visit_f64<E>(self, _: f64) -> Result<Tags, E> {
-                Ok(Tags::default())
-            }
-        }
-        deserializer.deserialize_any(Either)
+            Plain::Text(text) if text.trim_start().starts_with(['[', '{']) => read(&text).unwrap_or_default(),
+            _ => Self::default(),
+        })
     }
 }
 
@@ -130,7 +100,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Vec<String> {
-        words(&[&json::read(text).unwrap()], &["team"]).into_iter().map(Cow::into_owned).collect()
+        words(&[&super::read::<Tags>(text).unwrap()], &["team"]).into_iter().map(Cow::into_owned).collect()
     }
 
     #[test]

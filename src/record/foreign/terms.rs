@@ -6,12 +6,11 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use memchr::memmem;
-use serde::Deserialize;
 
 use super::served::bill_by;
 use crate::pricing::Terms;
-use crate::record::json::{self, Word, nullable};
 use crate::record::usage::{Grounding, Offered, SESSIONS, Said, ServerBlocks, ShownItem};
+use crate::record::value::Object;
 use crate::record::{Attempt, InputFormat, Record, some_terms};
 
 /// What stands in the text of an entry that has something to say here; nearly all others are passed over at once. First what
@@ -79,11 +78,6 @@ fn has(text: &str, mark: &str) -> bool {
     memmem::find(text.as_bytes(), mark.as_bytes()).is_some()
 }
 
-/// Reads a part of an entry; what does not fit says nothing.
-pub(super) fn part<T: Default + for<'de> Deserialize<'de>>(text: &str) -> T {
-    json::read(text).unwrap_or_default()
-}
-
 /// Counts something unless that was told before.
 fn once(terms: &mut Terms, meter: &str, count: u64) {
     if terms.meters().all(|(known, _)| known != meter) {
@@ -91,108 +85,34 @@ fn once(terms: &mut Terms, meter: &str, count: u64) {
     }
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Tier {
-    pub(super) service_tier: Said,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Items {
-    #[serde(deserialize_with = "nullable")]
-    output: Vec<Item>,
-    #[serde(deserialize_with = "nullable")]
-    tools: Vec<Tool>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Tool {
-    #[serde(rename = "type")]
-    kind: Said,
-    #[serde(deserialize_with = "nullable")]
-    environment: Action,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Item {
-    #[serde(rename = "type")]
-    kind: Word,
-    status: Said,
-    #[serde(deserialize_with = "nullable")]
-    action: Action,
-    #[serde(deserialize_with = "nullable")]
-    environment: Action,
-}
-
-/// The messages of a response, with their sources.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Cited {
-    #[serde(deserialize_with = "nullable")]
-    output: Vec<Citing>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Citing {
-    #[serde(deserialize_with = "nullable")]
-    content: Vec<Message>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Action {
-    #[serde(rename = "type")]
-    kind: Said,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Choices {
-    #[serde(deserialize_with = "nullable")]
-    choices: Vec<Choice>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Choice {
-    #[serde(deserialize_with = "nullable", alias = "delta")]
-    message: Message,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Message {
-    #[serde(deserialize_with = "nullable")]
-    annotations: Vec<Action>,
-}
-
 /// Says whether something that is billed shows in the answer, which does not tell how much of it there was.
 fn openai(text: &str, terms: &mut Terms) -> bool {
-    terms.serve(part::<Tier>(text).service_tier.as_str());
-    let Items { output, tools } = part(text);
+    let Ok(answer) = Object::read(text) else { return false };
+    terms.serve(tier(&answer).as_str());
+    let word = |of: &Object<'_>, name: &str| of.word(name).unwrap_or_default().into_owned();
+    let kind_of =
+        |of: &Object<'_>, name: &str| of.object(name).map(|within| word(&within, "type")).unwrap_or_default();
+    let (output, tools) = (listed(&answer, "output"), listed(&answer, "tools"));
     let mut offered = Offered::default();
     for tool in &tools {
-        offered.add(tool.kind.as_str(), tool.environment.kind.as_str());
+        offered.add(&word(tool, "type"), &kind_of(tool, "environment"));
     }
     let mut calls: BTreeMap<&str, u64> = BTreeMap::new();
     for item in &output {
         let meter = offered.meter(ShownItem {
-            kind: item.kind.as_str(),
-            action: item.action.kind.as_str(),
-            status: item.status.as_str(),
-            place: item.environment.kind.as_str(),
+            kind: &word(item, "type"),
+            action: &kind_of(item, "action"),
+            status: &word(item, "status"),
+            place: &kind_of(item, "environment"),
         });
         if let Some(meter) = meter {
             *calls.entry(meter).or_default() += 1;
         }
     }
-    let cited = part::<Cited>(text).output;
-    let sources = || cited.iter().flat_map(|item| &item.content).flat_map(|said| &said.annotations);
-    if sources().any(|source| source.kind.as_str() == "container_file_citation") {
+    // The messages of a response, with their sources.
+    let said = output.iter().flat_map(|item| listed(item, "content"));
+    let sources: Vec<Object<'_>> = said.flat_map(|said| listed(&said, "annotations")).collect();
+    if sources.iter().any(|source| word(source, "type") == "container_file_citation") {
         calls.insert(SESSIONS, 1);
     }
     // A container is billed by the session, which its calls share.
@@ -200,41 +120,36 @@ fn openai(text: &str, terms: &mut Terms) -> bool {
     for (meter, count) in calls {
         once(terms, meter, count);
     }
-    let choices = part::<Choices>(text).choices;
-    let mut notes = choices.iter().flat_map(|choice| &choice.message.annotations).chain(sources());
+    let choices = listed(&answer, "choices").into_iter();
+    let messages = choices.filter_map(|choice| choice.object("message|delta").ok());
+    let notes = messages.flat_map(|message| listed(&message, "annotations"));
     let is_searched = terms.meters().any(|(meter, _)| meter.contains("search"));
-    if notes.any(|note| note.kind.as_str() == "url_citation") && !is_searched {
+    if notes.chain(sources).any(|note| word(&note, "type") == "url_citation") && !is_searched {
         terms.meter("web_search", 1);
         is_guess = true;
     }
     is_guess
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Candidates {
-    #[serde(deserialize_with = "nullable")]
-    candidates: Vec<Candidate>,
-    #[serde(rename = "serviceTier", alias = "service_tier")]
-    service_tier: Said,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Candidate {
-    #[serde(rename = "groundingMetadata", alias = "grounding_metadata", deserialize_with = "nullable")]
-    grounding: Grounding,
+/// Lists the objects under a name; where anything else stands there, none.
+fn listed<'a>(of: &Object<'a>, name: &str) -> Vec<Object<'a>> {
+    of.objects(name).unwrap_or_default()
 }
 
 /// Says whether the answer rests on sources, whose price no answer tells for sure.
 fn gemini(text: &str, terms: &mut Terms) -> bool {
-    let Candidates { candidates, service_tier } = part(text);
-    terms.serve(service_tier.as_str());
+    let Ok(answer) = Object::read(text) else { return false };
+    terms.serve(tier(&answer).as_str());
     let mut all = Grounding::default();
-    for one in &candidates {
-        all.add(one.grounding);
+    for one in listed(&answer, "candidates") {
+        all.add(one.maybe("groundingMetadata|grounding_metadata").ok().flatten().unwrap_or_default());
     }
     all.tell(terms)
+}
+
+/// Returns the service tier that an object tells.
+pub(super) fn tier(of: &Object<'_>) -> Said {
+    of.maybe("service_tier|serviceTier").ok().flatten().unwrap_or_default()
 }
 
 /// Takes the first tier that is told, else the first that was asked for, and says whether it was that: whoever is short of
@@ -309,11 +224,11 @@ pub(super) fn is_told(key: &str) -> bool {
 
 /// Reads what a span tells, and says whether its tier was only asked for; `get` gives the first of the named attributes
 /// that says something.
-pub(super) fn of_span(get: impl Fn(&[&str]) -> Word, terms: &mut Terms) -> bool {
-    let said = |names: &[&str]| std::iter::once(Said::new(get(names).as_str()));
+pub(super) fn of_span<'s>(get: impl Fn(&[&str]) -> &'s str, terms: &mut Terms) -> bool {
+    let said = |names: &[&str]| std::iter::once(Said::new(get(names)));
     let is_guess = serve_or_ask(terms, said(TIER), said(TIER_ASKED));
     for (meter, names) in METERS {
-        once(terms, meter, get(names).as_str().parse().unwrap_or(0));
+        once(terms, meter, get(names).parse().unwrap_or(0));
     }
     is_guess
 }

@@ -27,6 +27,11 @@ pub(crate) struct Told {
 }
 
 impl Told {
+    /// Makes one that is known by these names, and stands in no other.
+    pub(crate) fn new(record: Record<'static>, keys: [Option<u64>; 2]) -> Self {
+        Self { record: record.into(), keys, nested: None, open: None }
+    }
+
     /// Returns the request on: one that may be counted twice as an estimate.
     pub(super) fn given(mut self) -> Record<'static> {
         if self.nested.as_ref().is_some_and(|nested| nested.is_doubtful) {
@@ -60,7 +65,7 @@ impl From<Record<'static>> for Told {
     /// Knows a request by its own id.
     fn from(record: Record<'static>) -> Self {
         let key = id_of(&[&record.id]);
-        Self { record: record.into(), keys: [key, None], nested: None, open: None }
+        Self::new(record, [key, None])
     }
 }
 

@@ -5,11 +5,9 @@
 
 mod budgets;
 mod event;
-mod line;
 mod plain;
 mod request;
 mod strict;
-mod tags;
 mod write;
 
 pub use budgets::BudgetFiles;
@@ -19,12 +17,10 @@ pub use strict::{UnknownKey, unknown_policy_keys};
 pub use write::write_entry;
 pub(crate) use write::write_header;
 
-use self::event::Special;
-use self::line::Line;
 pub(crate) use self::request::plausible;
 use self::request::request;
-use super::json;
 use super::skip::Refusal;
+use super::value::Object;
 use super::{Entry, Record};
 
 /// Reads one line; `None` where it is a header and no entry.
@@ -43,15 +39,13 @@ pub(crate) fn parse_plain<'a>(text: &'a str, record: &mut Record<'a>) -> bool {
 
 /// Reads one line of any kind, slower.
 pub(crate) fn parse_any(text: &str) -> Result<Option<Entry<'_>>, Refusal> {
-    // Events and headers share keys with requests but not their types, so they are read again as what they are.
-    let reason = match json::read::<Line<'_>>(text) {
-        Ok(line) if !line.special => return request(line).map(|record| Some(Entry::Request(record))),
-        Ok(_) => "event: neither an event nor a header".to_owned(),
-        Err(reason) => reason,
-    };
-    match event::parse(text)? {
-        Special::Header => Ok(None),
-        Special::Event(entry) => Ok(Some(entry)),
-        Special::Not => Err(Refusal::Bad(reason)),
+    let line = Object::read(text)?;
+    if let Some(header) = event::header_of(&line) {
+        return header.map(|_| None);
+    }
+    match (line.find("event")?, line.find("pointsman")?) {
+        (None, None) => request(&line).map(|record| Some(Entry::Request(record))),
+        (Some(kind), _) if kind.said().is_some() => event::read(&line).map(Some),
+        _ => Err(Refusal::bad("event: neither an event nor a header")),
     }
 }

@@ -6,8 +6,7 @@
 
 use std::borrow::Cow;
 
-use super::line::{CheckWord, TokenKeys, Tokens};
-use super::request::{charged, usage};
+use super::request::{TokenKeys, Tokens, charged, check_word, usage};
 use crate::classifier::TaskClass;
 use crate::pricing::Terms;
 use crate::record::cursor::Cursor;
@@ -177,7 +176,7 @@ impl<'a> Only<'a> {
             WordKey::Charged => self.charged = value,
             WordKey::ChargedAs => self.charged_as = value,
             WordKey::Status => attempt.status = Status::from_name(value)?,
-            WordKey::Check => attempt.check = CheckWord::named(value)?.0.unwrap_or_default(),
+            WordKey::Check => attempt.check = check_word(value)?,
             _ => return None,
         }
         self.any = true;
@@ -266,9 +265,8 @@ fn take_number(record: &mut Record<'_>, key: CountKey, value: u64) -> Option<boo
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::json;
-    use crate::record::native::line::Line;
     use crate::record::native::request::request;
+    use crate::record::value::Object;
     use proptest::prelude::*;
 
     /// Whatever the fast reader accepts, the full reader must read the same.
@@ -277,8 +275,8 @@ mod tests {
         if !read(text, &mut record) {
             return true;
         }
-        let full = json::read::<Line<'_>>(text).unwrap_or_else(|reason| panic!("{text}: {reason}"));
-        assert_eq!(Ok(record), request(full), "{text}");
+        let full = Object::read(text).unwrap_or_else(|reason| panic!("{text}: {reason}"));
+        assert_eq!(Ok(record), request(&full), "{text}");
         true
     }
 

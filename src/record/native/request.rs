@@ -1,92 +1,288 @@
-//! A line of our format that is a request: its keys made a record.
+//! Lines of our format that are requests, whatever they hold: what the fast reader declines.
 
 use std::borrow::Cow;
 
-use super::line::{AttemptKeys, LabelKeys, Line, TokenKeys, Tokens};
 use crate::classifier::TaskClass;
-use crate::pricing::{Charged, Cost, Unpriced, Usage};
-use crate::record::json::Text;
+use crate::pricing::{Charged, Cost, Terms, Unpriced, Usage};
+use crate::record::json::Plain;
 use crate::record::skip::Refusal;
-use crate::record::{Attempt, Attempts, Label, Record, RecordedNeeds, Timing, WriteTtl, some_terms};
-use crate::routing::Effort;
+use crate::record::value::{Object, Value};
+use crate::record::{Attempt, Attempts, Check, Label, Record, Status, Timing, WriteTtl, some_terms};
+use crate::routing::{Effort, TAG};
 use crate::units::{Count, Instant, PerMille, Pico};
 
-pub(super) fn request(line: Line<'_>) -> Result<Record<'_>, Refusal> {
-    if line.at.0.is_empty() {
+/// A token count as written: absent, `null` (said to be unknown) or a number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Tokens {
+    #[default]
+    Absent,
+    Unknown,
+    Known(u64),
+}
+
+/// The tokens of one attempt.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct TokenKeys {
+    pub(super) input: Tokens,
+    pub(super) cache_read: Tokens,
+    pub(super) write_5m: Tokens,
+    pub(super) write_1h: Tokens,
+    pub(super) out: Tokens,
+    pub(super) reasoning: Tokens,
+}
+
+/// Reads a request; of a key that stands twice the last one holds.
+pub(super) fn request<'a>(line: &Object<'a>) -> Result<Record<'a>, Refusal> {
+    let (mut record, mut only) = (Record::default(), AttemptKeys::default());
+    let (mut at, mut tags, mut down, mut attempts) = (Cow::default(), Vec::new(), Vec::new(), None);
+    for (key, value) in line.members() {
+        match key {
+            "id" => record.id = value.text()?,
+            "at" => at = value.text()?,
+            "timing" => {
+                let word = value.text()?;
+                record.timing = Timing::from_word(&word)
+                    .ok_or_else(|| Refusal::Bad(format!("timing: `{word}` is neither offset nor placed")))?;
+            }
+            "team" => record.team = value.text()?,
+            "project" => record.project = value.text()?,
+            "user" => record.user = value.text()?,
+            "key" => record.key = value.text()?,
+            "session" => record.session = value.text()?,
+            "asked" => record.asked = value.text()?,
+            "task" => {
+                let task = value.text()?;
+                record.task = (!task.is_empty()).then(|| task.parse().unwrap_or(TaskClass::Other));
+            }
+            "unsure" => record.unsure = value.flag()?.unwrap_or(false),
+            "pinned" => record.pinned = value.flag()?.unwrap_or(false),
+            "vision" => record.needs.vision = value.flag()?.unwrap_or(false),
+            "seq" => record.seq = value.number()?,
+            "policy" => record.policy = value.number()?,
+            "propensity" => {
+                record.propensity = per_mille(value, |value| {
+                    format!("propensity: {value} is not within 1 to 1000, a chance in thousandths")
+                })?;
+                if record.propensity == Some(PerMille::ZERO) {
+                    return Err(Refusal::bad(
+                        "propensity: 0 is not within 1 to 1000, a chance in thousandths",
+                    ));
+                }
+            }
+            "window" => record.needs.window = value.number()?,
+            "max_output" => record.needs.output = value.number()?,
+            "require" => record.needs.require = words(value)?,
+            "down" => down = words(value)?,
+            "tags" => tags = tag_words(value)?,
+            "saw" => record.saw = value.text()?.parse().unwrap_or_default(),
+            "confidence" => {
+                record.confidence =
+                    per_mille(value, |value| format!("confidence: {value} is not within 0 to 1000"))?;
+            }
+            "turn" => record.turn = value.number()?,
+            "tools" => record.tools = value.number()?,
+            "history" => record.history = value.number()?,
+            "prompt" => record.prompt = value.said().map(|_| value.text()).transpose()?,
+            "prefix" => record.prefix = value.typed::<Option<_>>()?.unwrap_or_default(),
+            "attempts" => attempts = value.said().map(|_| value.items()).transpose()?,
+            "labels" => {
+                let labels = value.items()?.into_iter().map(|one| label(&one.object()?));
+                record.labels = labels.collect::<Result<_, _>>()?;
+            }
+            "claimed_usd" => record.claimed_usd = value.said().map(|_| value.text()).transpose()?,
+            "simulated" => {
+                record.simulated = match value.plain()? {
+                    Plain::Text(text) => text,
+                    Plain::Truth(true) => Cow::Borrowed("simulated"),
+                    Plain::Truth(false) | Plain::Null => Cow::Borrowed(""),
+                    _ => return Err(value.unfit("the name of what was simulated, or true").into()),
+                }
+            }
+            key => only.take(key, value)?,
+        }
+    }
+    if at.is_empty() {
         return Err(Refusal::bad("at: missing; every request needs the moment it arrived"));
     }
-    let at = Instant::parse(&line.at.0).map_err(|error| Refusal::Bad(format!("at: {error}")))?;
-    let confidence = match line.confidence {
-        None => None,
-        Some(value) => Some(
-            PerMille::new(value)
-                .ok_or_else(|| Refusal::Bad(format!("confidence: {value} is not within 0 to 1000")))?,
-        ),
-    };
-    let propensity = match line.propensity {
-        None => None,
-        Some(value) => {
-            Some(PerMille::new(value).filter(|chance| *chance > PerMille::ZERO).ok_or_else(|| {
-                Refusal::Bad(format!("propensity: {value} is not within 1 to 1000, a chance in thousandths"))
-            })?)
-        }
-    };
-    let timing = Timing::from_word(&line.timing.0)
-        .ok_or_else(|| Refusal::Bad(format!("timing: `{}` is neither offset nor placed", line.timing.0)))?;
-    let attempts = match line.attempts {
-        None if line.only.any => Attempts::one(attempt(line.only)?),
+    record.at = Instant::parse(&at).map_err(|error| Refusal::Bad(format!("at: {error}")))?;
+    record.needs.down = tags.into_iter().chain(down).collect();
+    record.attempts = match attempts {
+        None if only.any => Attempts::one(only.finish()?),
         None => Attempts::default(),
-        Some(_) if line.only.any => {
+        Some(_) if only.any => {
             return Err(Refusal::bad(
                 "attempts: stands beside keys of a single attempt; write one or the other",
             ));
         }
-        Some(list) => list.into_iter().map(attempt).collect::<Result<Vec<_>, _>>()?.into(),
+        Some(list) => {
+            let attempts = list.into_iter().map(|one| AttemptKeys::read(&one.object()?)?.finish());
+            attempts.collect::<Result<Vec<_>, Refusal>>()?.into()
+        }
     };
-    let labels = match line.labels {
-        None => Vec::new(),
-        Some(list) => list.into_iter().map(label).collect::<Result<Vec<_>, _>>()?,
+    Ok(record)
+}
+
+fn words(list: Value<'_>) -> Result<Vec<Cow<'_, str>>, String> {
+    list.items()?.into_iter().map(Value::text).collect()
+}
+
+/// Reads tags as a line tells them, `{"env":"prod"}`, or `["env=prod"]` as we write them, as words among what a request's
+/// circumstances were. What is no tag is passed over, as it is in lines that others wrote.
+fn tag_words(tags: Value<'_>) -> Result<Vec<Cow<'_, str>>, String> {
+    let mut words = Vec::new();
+    match tags.plain()? {
+        Plain::List { .. } => {
+            for item in tags.items()? {
+                if let Plain::Text(word) = item.plain()?
+                    && word.contains('=')
+                {
+                    words.push(format!("{TAG}{word}").into());
+                }
+            }
+        }
+        Plain::Object => {
+            for (name, value) in tags.object()?.members() {
+                if value.said().is_some_and(|raw| !raw.starts_with(['{', '['])) {
+                    words.push(format!("{TAG}{name}={}", value.word()?).into());
+                }
+            }
+        }
+        _ => {}
+    }
+    Ok(words)
+}
+
+fn per_mille(value: Value<'_>, wrong: impl Fn(u16) -> String) -> Result<Option<PerMille>, String> {
+    let read = |value| PerMille::new(value).ok_or_else(|| wrong(value));
+    value.number()?.map(read).transpose()
+}
+
+/// What one attempt is written as; some of it is understood once all is read.
+#[derive(Default)]
+struct AttemptKeys<'a> {
+    attempt: Attempt<'a>,
+    tokens: TokenKeys,
+    terms: Terms,
+    tier: Cow<'a, str>,
+    charged: Cow<'a, str>,
+    charged_as: Cow<'a, str>,
+    /// Whether any of its keys stood there.
+    any: bool,
+}
+
+impl<'a> AttemptKeys<'a> {
+    fn read(attempt: &Object<'a>) -> Result<Self, Refusal> {
+        let mut keys = Self::default();
+        attempt.members().try_for_each(|(key, value)| keys.take(key, value))?;
+        Ok(keys)
+    }
+
+    /// Takes a value if the key is one of an attempt's.
+    fn take(&mut self, key: &str, value: Value<'a>) -> Result<(), Refusal> {
+        let attempt = &mut self.attempt;
+        match key {
+            "model" => attempt.model = value.text()?,
+            "billed" => attempt.billed = value.text()?,
+            "provider" => attempt.provider = value.text()?,
+            "in" => self.tokens.input = tokens(value)?,
+            "out" => self.tokens.out = tokens(value)?,
+            "cache_read" => self.tokens.cache_read = tokens(value)?,
+            "write_5m" => self.tokens.write_5m = tokens(value)?,
+            "write_1h" => self.tokens.write_1h = tokens(value)?,
+            "reasoning" => self.tokens.reasoning = tokens(value)?,
+            "began_us" => attempt.began_us = value.number()?,
+            "latency_ms" => attempt.latency_ms = value.number()?,
+            "ttft_ms" => attempt.ttft_ms = value.number()?,
+            "status" => attempt.status = status(value)?,
+            "error" => attempt.error = value.text()?,
+            "effort" => {
+                attempt.effort = match &*value.text()? {
+                    "" => None,
+                    word => Some(Effort::from_name(word).ok_or_else(|| {
+                        Refusal::Bad(format!(
+                            "effort: `{word}` is none of none, minimal, low, medium, high, xhigh, max"
+                        ))
+                    })?),
+                };
+            }
+            "check" => attempt.check = check(value)?,
+            "write_ttl" => {
+                let word = value.text()?;
+                attempt.write_ttl = WriteTtl::from_word(&word).ok_or_else(|| {
+                    Refusal::Bad(format!("write_ttl: `{word}` is neither reported nor assumed"))
+                })?;
+            }
+            "tier" => self.tier = value.text()?,
+            "meters" => {
+                self.terms = Terms::NONE;
+                for (name, count) in value.object()?.members() {
+                    self.terms.meter(name, count.number()?.unwrap_or(0));
+                }
+            }
+            "left_out" => attempt.left_out = words(value)?,
+            "gap_ms" => attempt.gap_ms = value.number()?,
+            "verdicts" => attempt.verdicts = value.structures()?.into(),
+            "charged" => self.charged = value.text()?,
+            "charged_as" => self.charged_as = value.text()?,
+            "estimated" => attempt.estimated = value.flag()?.unwrap_or(false),
+            "assumed_model" => attempt.assumed_model = value.flag()?.unwrap_or(false),
+            _ => return Ok(()),
+        }
+        self.any = true;
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Attempt<'a>, Refusal> {
+        let attempt = &mut self.attempt;
+        attempt.charged = charged(&self.charged, &self.charged_as)?;
+        let (usage, is_beside) = usage(&self.tokens, attempt.charged)?;
+        attempt.usage = usage;
+        attempt.estimated |= is_beside;
+        self.terms.serve(&self.tier);
+        attempt.terms = some_terms(&self.terms);
+        Ok(self.attempt)
+    }
+}
+
+fn tokens(value: Value<'_>) -> Result<Tokens, String> {
+    match value.plain()? {
+        Plain::Whole(count) => Ok(Tokens::Known(count)),
+        Plain::Null => Ok(Tokens::Unknown),
+        _ => Err(value.unfit("a whole number of tokens, or null where unknown")),
+    }
+}
+
+/// Reads a status: our word for it, or an HTTP code.
+fn status(value: Value<'_>) -> Result<Status, String> {
+    let http = |code: u64| u16::try_from(code).ok().filter(|code| (100..600).contains(code));
+    let status = match value.plain()? {
+        Plain::Null => Some(Status::default()),
+        Plain::Text(word) => Status::from_name(&word),
+        Plain::Whole(code) => http(code).map(Status::from_http),
+        _ => None,
     };
-    let task = (!line.task.0.is_empty()).then(|| line.task.0.parse().unwrap_or(TaskClass::Other));
-    Ok(Record {
-        id: line.id.0,
-        at,
-        timing,
-        team: line.team.0,
-        project: line.project.0,
-        user: line.user.0,
-        key: line.key.0,
-        session: line.session.0,
-        asked: line.asked.0,
-        pinned: line.pinned,
-        unsure: line.unsure,
-        saw: line.saw.0.parse().unwrap_or_default(),
-        task,
-        confidence,
-        turn: line.turn,
-        tools: line.tools,
-        history: line.history,
-        seq: line.seq,
-        policy: line.policy,
-        propensity,
-        needs: RecordedNeeds {
-            window: line.window,
-            output: line.max_output,
-            vision: line.vision,
-            require: words(line.require),
-            down: line.tags.unwrap_or_default().0.into_iter().chain(words(line.down)).collect(),
-        },
-        prompt: line.prompt.map(|text| text.0),
-        prefix: line.prefix.unwrap_or_default(),
-        attempts,
-        labels,
-        claimed_usd: line.claimed_usd.map(|text| text.0),
-        simulated: line.simulated.0,
+    status.ok_or_else(|| {
+        value.unfit("ok, rate_limited, server_error, timeout, rejected, unfit, cancelled, failed, cut, unavailable or an HTTP code")
     })
 }
 
-fn words(list: Option<Vec<Text<'_>>>) -> Vec<Cow<'_, str>> {
-    list.into_iter().flatten().map(|word| word.0).collect()
+fn check(value: Value<'_>) -> Result<Check, String> {
+    let check = match value.plain()? {
+        Plain::Null => Some(Check::None),
+        Plain::Text(word) => check_word(&word),
+        _ => None,
+    };
+    check.ok_or_else(|| value.unfit("passed, failed or none"))
+}
+
+/// Reads the word for what a check said.
+pub(super) fn check_word(word: &str) -> Option<Check> {
+    Some(match word {
+        "passed" => Check::Passed,
+        "failed" => Check::Failed,
+        "none" | "" => Check::None,
+        _ => return None,
+    })
 }
 
 /// Puts tokens into their buckets; says whether reasoning that stood beside the answer was taken into it.
@@ -118,44 +314,6 @@ pub(crate) fn plausible(mut usage: Usage, charged: Charged) -> (Usage, bool) {
         usage = Usage { output: usage.output, reasoning: usage.reasoning, ..Usage::UNKNOWN };
     }
     (usage, is_beside)
-}
-
-fn attempt(keys: AttemptKeys<'_>) -> Result<Attempt<'_>, Refusal> {
-    let charged = charged(&keys.charged.0, &keys.charged_as.0)?;
-    let (usage, is_beside) = usage(&keys.tokens, charged)?;
-    let write_ttl = WriteTtl::from_word(&keys.write_ttl.0).ok_or_else(|| {
-        Refusal::Bad(format!("write_ttl: `{}` is neither reported nor assumed", keys.write_ttl.0))
-    })?;
-    let mut terms = keys.meters.0;
-    terms.serve(&keys.tier.0);
-    Ok(Attempt {
-        model: keys.model.0,
-        assumed_model: keys.assumed_model,
-        estimated: keys.estimated || is_beside,
-        billed: keys.billed.0,
-        provider: keys.provider.0,
-        usage,
-        write_ttl,
-        began_us: keys.began_us,
-        latency_ms: keys.latency_ms,
-        ttft_ms: keys.ttft_ms,
-        status: keys.status.0.unwrap_or_default(),
-        error: keys.error.0,
-        check: keys.check.0.unwrap_or_default(),
-        terms: some_terms(&terms),
-        left_out: keys.left_out.into_iter().flatten().map(|name| name.0).collect(),
-        gap_ms: keys.gap_ms,
-        verdicts: keys.verdicts.unwrap_or_default().into(),
-        effort: match &*keys.effort.0 {
-            "" => None,
-            word => Some(Effort::from_name(word).ok_or_else(|| {
-                Refusal::Bad(format!(
-                    "effort: `{word}` is none of none, minimal, low, medium, high, xhigh, max"
-                ))
-            })?),
-        },
-        charged,
-    })
 }
 
 /// Reads a charge: an amount, and where it is not known for sure the word for what it is.
@@ -195,13 +353,13 @@ fn count(field: &str, tokens: Tokens, absent: Count) -> Result<Count, Refusal> {
     }
 }
 
-pub(super) fn label(keys: LabelKeys<'_>) -> Result<Label<'_>, Refusal> {
-    let quality = match keys.quality {
-        None => None,
-        Some(value) => Some(
-            PerMille::new(value)
-                .ok_or_else(|| Refusal::Bad(format!("labels: quality {value} is not within 0 to 1000")))?,
-        ),
-    };
-    Ok(Label { model: keys.model.0, quality, output: keys.output, source: keys.source.0 })
+/// Reads what is known of another model's answer.
+pub(super) fn label<'a>(label: &Object<'a>) -> Result<Label<'a>, Refusal> {
+    let wrong = |value| format!("labels: quality {value} is not within 0 to 1000");
+    Ok(Label {
+        model: label.text("model")?,
+        quality: per_mille(label.get("quality")?, wrong)?,
+        output: label.get("output")?.number()?,
+        source: label.text("source")?,
+    })
 }

@@ -7,29 +7,21 @@ use crate::pricing::{Charged, Cost, PriceRow, Rates, Tier, Usage, as_factor};
 use crate::record::{
     Attempt, Check, Entry, Label, PolicyChange, PriceChange, Record, RecordedNeeds, Status, Under, WriteTtl,
 };
-use crate::routing::{CanarySpec, FactsSpec, Parameters, RouteSpec, StreamLimits, TAG};
-use crate::units::Count;
+use crate::routing::{CanarySpec, FactsSpec, RouteSpec, RungSpec, StreamLimits, TAG};
+use crate::units::{Count, Instant};
 
 /// Appends one line for the header.
 pub(crate) fn write_header(out: &mut Vec<u8>, header: &Header) {
     let mut object = Object::open(out);
     object.text("pointsman", "log");
     object.number("v", VERSION);
-    if !header.source.is_empty() {
-        object.text("source", &header.source);
-    }
-    if !header.simulated.is_empty() {
-        object.list("simulated", &header.simulated, |out, name| quoted(out, name));
-    }
+    object.word("source", &header.source);
+    object.words("simulated", &header.simulated);
     object.word("budgets", &header.budgets.first);
-    if !header.budgets.later.is_empty() {
-        object.list("budget_changes", &header.budgets.later, |out, (at, text)| {
-            let mut change = Object::open(out);
-            change.text("at", &at.rfc3339());
-            change.text("text", text);
-            change.close();
-        });
-    }
+    object.objects("budget_changes", &header.budgets.later, |change, (at, text)| {
+        change.text("at", &at.rfc3339());
+        change.text("text", text);
+    });
     object.close();
     out.push(b'\n');
 }
@@ -41,17 +33,13 @@ pub fn write_entry(out: &mut Vec<u8>, entry: &Entry<'_>) {
         Entry::Price(change) => price(out, change),
         Entry::Policy(change) => policy(out, change),
         Entry::Label(late) => {
-            let mut object = Object::open(out);
-            object.text("event", "label");
-            object.text("at", &late.at.rfc3339());
+            let mut object = Object::event(out, "label", late.at);
             object.text("id", &late.id);
             label_keys(&mut object, &late.label);
             object.close();
         }
         Entry::Correction(correction) => {
-            let mut object = Object::open(out);
-            object.text("event", "correction");
-            object.text("at", &correction.at.rfc3339());
+            let mut object = Object::event(out, "correction", correction.at);
             object.text("id", &correction.id);
             object.maybe("call", correction.call.map(u64::from));
             charged(&mut object, correction.charged);
@@ -59,9 +47,7 @@ pub fn write_entry(out: &mut Vec<u8>, entry: &Entry<'_>) {
             object.close();
         }
         Entry::Signal(signal) => {
-            let mut object = Object::open(out);
-            object.text("event", "signal");
-            object.text("at", &signal.at.rfc3339());
+            let mut object = Object::event(out, "signal", signal.at);
             object.text("model", &signal.model);
             match signal.until {
                 Some(until) => object.text("down_until", &until.rfc3339()),
@@ -71,13 +57,9 @@ pub fn write_entry(out: &mut Vec<u8>, entry: &Entry<'_>) {
             object.close();
         }
         Entry::Note { at, text, simulated } => {
-            let mut object = Object::open(out);
-            object.text("event", "note");
-            object.text("at", &at.rfc3339());
+            let mut object = Object::event(out, "note", *at);
             object.text("text", text);
-            if *simulated {
-                object.raw("simulated", b"true");
-            }
+            object.flag("simulated", *simulated);
             object.close();
         }
     }
@@ -95,16 +77,10 @@ fn request(out: &mut Vec<u8>, record: &Record<'_>) {
     object.word("key", &record.key);
     object.word("session", &record.session);
     object.word("asked", &record.asked);
-    if record.pinned {
-        object.raw("pinned", b"true");
-    }
-    if let Some(task) = record.task {
-        object.text("task", task.name());
-    }
+    object.flag("pinned", record.pinned);
+    object.word("task", record.task.map_or("", |task| task.name()));
     object.maybe("confidence", record.confidence.map(|confidence| u64::from(confidence.get())));
-    if record.unsure {
-        object.raw("unsure", b"true");
-    }
+    object.flag("unsure", record.unsure);
     if !record.saw.is_empty() {
         object.text("saw", &record.saw.to_string());
     }
@@ -117,48 +93,28 @@ fn request(out: &mut Vec<u8>, record: &Record<'_>) {
     let RecordedNeeds { window, output, vision, require, down } = &record.needs;
     object.maybe("window", window.map(u64::from));
     object.maybe("max_output", output.map(u64::from));
-    if *vision {
-        object.raw("vision", b"true");
-    }
+    object.flag("vision", *vision);
     let (tags, down) = down.split_at(down.iter().take_while(|word| word.starts_with(TAG)).count());
     for (key, list) in [("tags", tags), ("require", require), ("down", down)] {
-        if !list.is_empty() {
-            object.list(key, list, |out, name| quoted(out, name.strip_prefix(TAG).unwrap_or(name)));
-        }
+        object.some(key, list, |out, name| quoted(out, name.strip_prefix(TAG).unwrap_or(name)));
     }
-    if let Some(prompt) = &record.prompt {
-        object.text("prompt", prompt);
-    }
-    if !record.prefix.is_empty() {
-        object.list("prefix", &record.prefix, |out, hash| number(out, *hash));
-    }
+    object.maybe_text("prompt", record.prompt.as_deref());
+    object.some("prefix", &record.prefix, |out, hash| number(out, *hash));
     match &*record.attempts {
         [] => {}
         [only] if *only != Attempt::default() => attempt(&mut object, only),
-        several => object.list("attempts", several, |out, one| {
-            let mut object = Object::open(out);
-            attempt(&mut object, one);
-            object.close();
-        }),
+        several => object.objects("attempts", several, attempt),
     }
-    if !record.labels.is_empty() {
-        object.list("labels", &record.labels, label);
-    }
-    if let Some(claimed) = &record.claimed_usd {
-        object.text("claimed_usd", claimed);
-    }
+    object.objects("labels", &record.labels, label_keys);
+    object.maybe_text("claimed_usd", record.claimed_usd.as_deref());
     object.word("simulated", &record.simulated);
     object.close();
 }
 
 fn attempt(object: &mut Object<'_>, attempt: &Attempt<'_>) {
     object.word("model", &attempt.model);
-    if attempt.assumed_model {
-        object.raw("assumed_model", b"true");
-    }
-    if attempt.estimated {
-        object.raw("estimated", b"true");
-    }
+    object.flag("assumed_model", attempt.assumed_model);
+    object.flag("estimated", attempt.estimated);
     object.word("billed", &attempt.billed);
     object.word("provider", &attempt.provider);
     let Usage { input, cache_read, write_5m, write_1h, output, reasoning } = attempt.usage;
@@ -176,9 +132,7 @@ fn attempt(object: &mut Object<'_>, attempt: &Attempt<'_>) {
         object.text("status", attempt.status.name());
     }
     object.word("error", &attempt.error);
-    if let Some(effort) = attempt.effort {
-        object.text("effort", effort.name());
-    }
+    object.word("effort", attempt.effort.map_or("", |effort| effort.name()));
     match attempt.check {
         Check::None => {}
         Check::Passed => object.text("check", "passed"),
@@ -190,19 +144,14 @@ fn attempt(object: &mut Object<'_>, attempt: &Attempt<'_>) {
     if let Some(terms) = &attempt.terms {
         object.word("tier", terms.tier());
         if terms.meters().next().is_some() {
-            object.key("meters");
-            let mut meters = Object::open(object.out);
-            terms.meters().for_each(|(name, count)| meters.number(name, count));
-            meters.close();
+            object.object("meters", |meters| {
+                terms.meters().for_each(|(name, count)| meters.number(name, count));
+            });
         }
     }
-    if !attempt.left_out.is_empty() {
-        object.list("left_out", &attempt.left_out, |out, name| quoted(out, name));
-    }
+    object.words("left_out", &attempt.left_out);
     object.maybe("gap_ms", attempt.gap_ms.map(u64::from));
-    if !attempt.verdicts.is_empty() {
-        object.list("verdicts", &attempt.verdicts, json);
-    }
+    object.some("verdicts", &attempt.verdicts, json);
     charged(object, attempt.charged);
 }
 
@@ -224,12 +173,6 @@ fn charged(object: &mut Object<'_>, charged: Charged) {
     }
 }
 
-fn label(out: &mut Vec<u8>, label: &Label<'_>) {
-    let mut object = Object::open(out);
-    label_keys(&mut object, label);
-    object.close();
-}
-
 fn label_keys(object: &mut Object<'_>, label: &Label<'_>) {
     object.word("source", &label.source);
     object.text("model", &label.model);
@@ -238,63 +181,39 @@ fn label_keys(object: &mut Object<'_>, label: &Label<'_>) {
 }
 
 fn policy(out: &mut Vec<u8>, change: &PolicyChange<'_>) {
-    let mut object = Object::open(out);
-    object.text("event", "policy");
-    object.text("at", &change.at.rfc3339());
+    let mut object = Object::event(out, "policy", change.at);
     object.number("version", u64::from(change.version));
     object.word("who", &change.who);
     object.word("what", &change.what);
-    if change.undo {
-        object.raw("undo", b"true");
-    }
+    object.flag("undo", change.undo);
     let Under { gateway, classifier, prices } = &change.under;
     let under = [("gateway", gateway), ("classifier", classifier), ("prices", prices)];
     if under.iter().any(|(_, text)| !text.is_empty()) {
-        object.key("under");
-        let mut inner = Object::open(object.out);
-        for (key, text) in under {
-            inner.word(key, text);
-        }
-        inner.close();
+        object.object("under", |inner| under.iter().for_each(|(key, text)| inner.word(key, text)));
     }
     object.word("name", &change.spec.name);
-    if let Some(baseline) = &change.spec.baseline {
-        object.text("baseline", baseline);
-    }
-    if let Some(classifier) = &change.spec.classifier {
-        object.text("classifier", classifier);
-    }
-    if let Some(mode) = change.spec.mode {
-        object.text("mode", mode.name());
-    }
-    if !change.spec.models.is_empty() {
-        object.list("models", &change.spec.models, |out, (model, known)| {
-            let mut object = Object::open(out);
-            object.text("model", model);
-            facts(&mut object, known);
-            object.close();
-        });
-    }
-    object.list("routes", &change.spec.routes, route);
+    object.maybe_text("baseline", change.spec.baseline.as_deref());
+    object.maybe_text("classifier", change.spec.classifier.as_deref());
+    object.maybe_text("mode", change.spec.mode.map(|mode| mode.name()));
+    object.objects("models", &change.spec.models, |object, (model, known)| {
+        object.text("model", model);
+        facts(object, known);
+    });
+    object.list("routes", &change.spec.routes, |out, of| {
+        let mut object = Object::open(out);
+        route(&mut object, of);
+        object.close();
+    });
     object.close();
 }
 
-fn route(out: &mut Vec<u8>, route: &RouteSpec) {
-    let mut object = Object::open(out);
+fn route(object: &mut Object<'_>, route: &RouteSpec) {
     object.text("route", &route.name);
-    for (key, list) in [
-        ("team", &route.teams),
-        ("project", &route.projects),
-        ("task", &route.tasks),
-        ("asked", &route.asked),
-    ] {
-        if !list.is_empty() {
-            object.list(key, list, |out, name| quoted(out, name));
-        }
-    }
-    if let Some(rung) = &route.no_signal {
-        object.text("no_signal", rung);
-    }
+    object.words("team", &route.teams);
+    object.words("project", &route.projects);
+    object.words("task", &route.tasks);
+    object.words("asked", &route.asked);
+    object.maybe_text("no_signal", route.no_signal.as_deref());
     object.maybe("holdout", route.holdout.and_then(|share| u64::try_from(share).ok()));
     if let Some(explore) = &route.explore {
         object.key("explore");
@@ -305,95 +224,66 @@ fn route(out: &mut Vec<u8>, route: &RouteSpec) {
         json(object.out, adapt);
     }
     if let Some(CanarySpec { of, share }) = &route.canary {
-        object.key("canary");
-        let mut inner = Object::open(object.out);
-        inner.text("of", of);
-        inner.maybe("share", u64::try_from(*share).ok());
-        inner.close();
+        object.object("canary", |inner| {
+            inner.text("of", of);
+            inner.maybe("share", u64::try_from(*share).ok());
+        });
     }
-    if let Some(mode) = route.mode {
-        object.text("mode", mode.name());
-    }
-    if !route.require.is_empty() {
-        object.list("require", &route.require, |out, name| quoted(out, name));
-    }
-    if let Some(way) = route.when_full {
-        object.text("when_full", way.name());
-    }
-    if let Some(way) = route.when_failed {
-        object.text("when_failed", way.name());
-    }
-    if let Some(cache) = route.cache {
-        object.text("cache", cache.name());
-    }
+    object.maybe_text("mode", route.mode.map(|mode| mode.name()));
+    object.words("require", &route.require);
+    object.maybe_text("when_full", route.when_full.map(|way| way.name()));
+    object.maybe_text("when_failed", route.when_failed.map(|way| way.name()));
+    object.maybe_text("cache", route.cache.map(|cache| cache.name()));
     object.maybe("switch_cap", route.switch_cap.and_then(|cap| u64::try_from(cap).ok()));
-    limits(&mut object, route.stream);
-    if let Some(when) = route.check {
-        object.text("check", when.name());
-    }
-    if !route.checks.is_empty() {
-        object.list("checks", &route.checks, json);
-    }
-    object.list("ladder", &route.ladder, |out, rung| {
+    limits(object, route.stream);
+    object.maybe_text("check", route.check.map(|when| when.name()));
+    object.some("checks", &route.checks, json);
+    object.list("ladder", &route.ladder, |out, of| {
         let mut object = Object::open(out);
-        object.word("rung", rung.name.as_deref().unwrap_or_default());
-        object.text("model", &rung.model);
-        object.maybe("threshold", rung.threshold.and_then(|threshold| u64::try_from(threshold).ok()));
-        if rung.fallback {
-            object.raw("fallback", b"true");
-        }
-        limits(&mut object, rung.stream);
-        facts(&mut object, &rung.facts);
-        parameters(&mut object, &rung.with);
+        rung(&mut object, of);
         object.close();
     });
-    object.close();
+}
+
+fn rung(object: &mut Object<'_>, rung: &RungSpec) {
+    object.word("rung", rung.name.as_deref().unwrap_or_default());
+    object.text("model", &rung.model);
+    object.maybe("threshold", rung.threshold.and_then(|threshold| u64::try_from(threshold).ok()));
+    object.flag("fallback", rung.fallback);
+    limits(object, rung.stream);
+    facts(object, &rung.facts);
+    let with = &rung.with;
+    if with.is_none() {
+        return;
+    }
+    object.object("with", |inner| {
+        inner.maybe_text("effort", with.effort.map(|effort| effort.name()));
+        inner.word("service_tier", with.service_tier.as_deref().unwrap_or_default());
+        inner.maybe("max_output", with.max_output.map(u64::from));
+        inner.maybe("temperature_thousandths", with.temperature.map(u64::from));
+    });
 }
 
 fn facts(object: &mut Object<'_>, facts: &FactsSpec) {
     let FactsSpec { labels, context, max_output, max_in_flight, vision, tools } = facts;
-    if !labels.is_empty() {
-        object.list("labels", labels, |out, name| quoted(out, name));
-    }
+    object.words("labels", labels);
     object.maybe("context", context.map(u64::from));
     object.maybe("max_output", max_output.map(u64::from));
     object.maybe("max_in_flight", max_in_flight.map(u64::from));
-    for (key, told) in [("vision", vision), ("tools", tools)] {
-        if let Some(told) = told {
-            object.raw(key, if *told { b"true" } else { b"false" });
-        }
-    }
-}
-
-fn parameters(object: &mut Object<'_>, with: &Parameters) {
-    if with.is_none() {
-        return;
-    }
-    object.key("with");
-    let mut inner = Object::open(object.out);
-    if let Some(effort) = with.effort {
-        inner.text("effort", effort.name());
-    }
-    inner.word("service_tier", with.service_tier.as_deref().unwrap_or_default());
-    inner.maybe("max_output", with.max_output.map(u64::from));
-    inner.maybe("temperature_thousandths", with.temperature.map(u64::from));
-    inner.close();
+    object.told("vision", *vision);
+    object.told("tools", *tools);
 }
 
 fn limits(object: &mut Object<'_>, limits: StreamLimits) {
     if limits.is_none() {
         return;
     }
-    object.key("stream");
-    let mut inner = Object::open(object.out);
-    inner.maybe("first_byte_ms", limits.first_byte_ms.map(u64::from));
-    inner.maybe("gap_ms", limits.gap_ms.map(u64::from));
-    inner.maybe("tokens_per_second", limits.tokens_per_second.map(u64::from));
-    if let Some(hold) = limits.hold {
-        inner.key("hold");
-        inner.out.extend_from_slice(if hold { b"true" } else { b"false" });
-    }
-    inner.close();
+    object.object("stream", |inner| {
+        inner.maybe("first_byte_ms", limits.first_byte_ms.map(u64::from));
+        inner.maybe("gap_ms", limits.gap_ms.map(u64::from));
+        inner.maybe("tokens_per_second", limits.tokens_per_second.map(u64::from));
+        inner.told("hold", limits.hold);
+    });
 }
 
 fn price(out: &mut Vec<u8>, change: &PriceChange<'_>) {
@@ -405,10 +295,7 @@ fn price(out: &mut Vec<u8>, change: &PriceChange<'_>) {
     object.text("model", &change.model);
     rates(&mut object, &change.row.standard);
     if let Some(batch) = &change.row.batch {
-        object.key("batch");
-        let mut inner = Object::open(object.out);
-        rates(&mut inner, batch);
-        inner.close();
+        object.object("batch", |inner| rates(inner, batch));
     }
     let PriceRow { tiers, meters, factors, scheduled, .. } = &change.row;
     object.table("tiers", tiers, |out, prices| {
@@ -418,36 +305,22 @@ fn price(out: &mut Vec<u8>, change: &PriceChange<'_>) {
     });
     object.table("meters", meters, |out, price| quoted(out, &price.usd_per_token()));
     object.table("factors", factors, |out, factor| quoted(out, &as_factor(*factor)));
-    if !scheduled.is_empty() {
-        object.list("hours", scheduled, |out, one| {
-            let mut inner = Object::open(out);
-            inner.text("utc", &one.hours.utc());
-            if let Some(days) = one.hours.days() {
-                inner.text("days", &days);
-            }
-            inner.text("times", &as_factor(one.times));
-            inner.close();
-        });
-    }
-    if let Some(source) = &change.row.source {
-        object.text("source", source);
-    }
-    if change.simulated {
-        object.raw("simulated", b"true");
-    }
+    object.objects("hours", scheduled, |inner, one| {
+        inner.text("utc", &one.hours.utc());
+        inner.maybe_text("days", one.hours.days().as_deref());
+        inner.text("times", &as_factor(one.times));
+    });
+    object.maybe_text("source", change.row.source.as_deref());
+    object.flag("simulated", change.simulated);
     object.close();
 }
 
 fn rates(object: &mut Object<'_>, rates: &Rates) {
     tier(object, &rates.base);
-    if !rates.above.is_empty() {
-        object.list("above", &rates.above, |out, (prompt, prices)| {
-            let mut object = Object::open(out);
-            object.number("prompt", *prompt);
-            tier(&mut object, prices);
-            object.close();
-        });
-    }
+    object.objects("above", &rates.above, |object, (prompt, prices)| {
+        object.number("prompt", *prompt);
+        tier(object, prices);
+    });
 }
 
 fn tier(object: &mut Object<'_>, tier: &Tier) {
@@ -466,6 +339,14 @@ impl<'o> Object<'o> {
     fn open(out: &'o mut Vec<u8>) -> Self {
         out.push(b'{');
         Self { out, first: true }
+    }
+
+    /// Begins an event.
+    fn event(out: &'o mut Vec<u8>, event: &str, at: Instant) -> Self {
+        let mut object = Self::open(out);
+        object.text("event", event);
+        object.text("at", &at.rfc3339());
+        object
     }
 
     fn close(self) {
@@ -495,6 +376,23 @@ impl<'o> Object<'o> {
     fn word(&mut self, key: &str, value: &str) {
         if !value.is_empty() {
             self.text(key, value);
+        }
+    }
+
+    fn maybe_text(&mut self, key: &str, value: Option<&str>) {
+        if let Some(value) = value {
+            self.text(key, value);
+        }
+    }
+
+    /// Writes what is so; what is not is left out.
+    fn flag(&mut self, key: &str, is_set: bool) {
+        self.told(key, is_set.then_some(true));
+    }
+
+    fn told(&mut self, key: &str, told: Option<bool>) {
+        if let Some(is_set) = told {
+            self.raw(key, if is_set { b"true" } else { b"false" });
         }
     }
 
@@ -534,6 +432,34 @@ impl<'o> Object<'o> {
             write(self.out, item);
         }
         self.out.push(b'}');
+    }
+
+    fn object(&mut self, key: &str, write: impl FnOnce(&mut Object<'_>)) {
+        self.key(key);
+        let mut inner = Object::open(self.out);
+        write(&mut inner);
+        inner.close();
+    }
+
+    /// Writes a list of objects; an empty one is left out.
+    fn objects<T>(&mut self, key: &str, items: &[T], mut write: impl FnMut(&mut Object<'_>, &T)) {
+        self.some(key, items, |out, item| {
+            let mut inner = Object::open(out);
+            write(&mut inner, item);
+            inner.close();
+        });
+    }
+
+    /// Writes a list of words; an empty one is left out.
+    fn words<T: AsRef<str>>(&mut self, key: &str, words: &[T]) {
+        self.some(key, words, |out, word| quoted(out, word.as_ref()));
+    }
+
+    /// Writes a list; an empty one is left out.
+    fn some<T>(&mut self, key: &str, items: &[T], write: impl FnMut(&mut Vec<u8>, &T)) {
+        if !items.is_empty() {
+            self.list(key, items, write);
+        }
     }
 
     fn list<T>(&mut self, key: &str, items: &[T], mut write: impl FnMut(&mut Vec<u8>, &T)) {

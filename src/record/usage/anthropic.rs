@@ -1,14 +1,13 @@
 //! The usage block of Anthropic messages: input leaves cached tokens out, thinking is a part of the output.
 //! Servers that speak the dialect may add a total, which tells whether they do the same.
 
-use serde::Deserialize;
-
 use super::iterations::{Iterations, Lifetimes};
 use super::meters::{Said, ServerTools, Unlisted, place};
 use super::shown::ServerBlocks;
-use super::{Claim, Counted, Parts, UsageError, Writes};
+use super::{Claim, Counted, Parts, Plainly, UsageError, Writes};
 use crate::pricing::Terms;
 use crate::record::json::Num;
+use crate::record::value::{FromValue, Value};
 
 /// Usage as Anthropic reports it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,24 +33,29 @@ members!(AnthropicUsage {
     "input_tokens" => input_tokens,
     "cache_creation_input_tokens" => cache_creation_input_tokens,
     "cache_read_input_tokens" => cache_read_input_tokens,
-    "cache_creation" => cache_creation nullable,
+    "cache_creation" => cache_creation,
     "output_tokens" => output_tokens,
     "total_tokens" => total_tokens,
-    "output_tokens_details" => output_tokens_details nullable,
+    "output_tokens_details" => output_tokens_details,
     "service_tier" => service_tier,
     "speed" => speed,
     "inference_geo" => inference_geo,
-    "server_tool_use" => server_tool_use nullable,
+    "server_tool_use" => server_tool_use,
     "iterations" => iterations,
 });
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Details {
     thinking_tokens: Num,
 }
 
-by_text!(Details);
+impl FromValue for Details {
+    fn from_value(value: Value<'_>) -> Result<Self, String> {
+        Ok(Self { thinking_tokens: value.object()?.count("thinking_tokens")? })
+    }
+}
+
+impl Plainly for Details {}
 
 impl AnthropicUsage {
     /// Takes over what another event of the same stream says: its counts are running totals, so the largest holds.
@@ -133,7 +137,7 @@ impl AnthropicUsage {
 mod tests {
     use super::*;
     use crate::record::WriteTtl;
-    use crate::record::json::read;
+    use crate::record::value::read;
 
     #[test]
     fn a_stream_is_not_summed() {

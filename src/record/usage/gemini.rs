@@ -1,13 +1,12 @@
 //! The usage block of Gemini: the prompt includes cached tokens, thoughts stand outside the candidates unless the total
 //! proves otherwise.
 
-use serde::Deserialize;
-
 use super::meters::{Said, Unlisted};
 use super::shown::Grounding;
-use super::{Claim, Counted, Parts, UsageError};
+use super::{Claim, Counted, Parts, Plainly, UsageError};
 use crate::pricing::Terms;
 use crate::record::json::Num;
+use crate::record::value::{FromValue, Value};
 
 /// Usage as Gemini reports it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,10 +35,10 @@ members!(GeminiUsage {
     "cachedContentTokenCount" | "cached_content_token_count" => cached_content_token_count,
     "thoughtsTokenCount" | "thoughts_token_count" => thoughts_token_count,
     "toolUsePromptTokenCount" | "tool_use_prompt_token_count" => tool_use_prompt_token_count,
-    "promptTokensDetails" | "prompt_tokens_details" => prompt_tokens_details nullable,
-    "toolUsePromptTokensDetails" | "tool_use_prompt_tokens_details" => tool_use_prompt_tokens_details nullable,
-    "cacheTokensDetails" | "cache_tokens_details" => cache_tokens_details nullable,
-    "candidatesTokensDetails" | "candidates_tokens_details" => candidates_tokens_details nullable,
+    "promptTokensDetails" | "prompt_tokens_details" => prompt_tokens_details,
+    "toolUsePromptTokensDetails" | "tool_use_prompt_tokens_details" => tool_use_prompt_tokens_details,
+    "cacheTokensDetails" | "cache_tokens_details" => cache_tokens_details,
+    "candidatesTokensDetails" | "candidates_tokens_details" => candidates_tokens_details,
     "trafficType" | "traffic_type" => traffic_type,
     "serviceTier" | "service_tier" => service_tier,
 });
@@ -56,28 +55,21 @@ struct Kinds {
     other: (Said, u64),
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Kind {
-    modality: Said,
-    #[serde(alias = "token_count")]
-    token_count: Num,
-}
-
-impl<'de> Deserialize<'de> for Kinds {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+impl FromValue for Kinds {
+    fn from_value(value: Value<'_>) -> Result<Self, String> {
         let mut kinds = Self::default();
-        for kind in Vec::<Kind>::deserialize(deserializer)? {
-            let sum = kinds.all.or_zero().saturating_add(kind.token_count.or_zero());
-            kinds.all = Num(Some(sum));
-            match kind.modality.as_str().to_ascii_uppercase().as_str() {
-                "AUDIO" => kinds.audio.absorb(kind.token_count),
-                "IMAGE" => kinds.image.absorb(kind.token_count),
-                "VIDEO" => kinds.video.absorb(kind.token_count),
+        for kind in value.items()? {
+            let kind = kind.object()?;
+            let count = kind.count("tokenCount|token_count")?;
+            kinds.all = Num(Some(kinds.all.or_zero().saturating_add(count.or_zero())));
+            match kind.word("modality")?.to_ascii_uppercase().as_str() {
+                "AUDIO" => kinds.audio.absorb(count),
+                "IMAGE" => kinds.image.absorb(count),
+                "VIDEO" => kinds.video.absorb(count),
                 "" | "TEXT" | "DOCUMENT" | "MODALITY_UNSPECIFIED" => {}
                 other => {
                     let name = Said::new(&format!("{}_tokens", other.to_ascii_lowercase()));
-                    kinds.absorb_other((name, kind.token_count.or_zero()));
+                    kinds.absorb_other((name, count.or_zero()));
                 }
             }
         }
@@ -85,7 +77,7 @@ impl<'de> Deserialize<'de> for Kinds {
     }
 }
 
-by_text!(Kinds);
+impl Plainly for Kinds {}
 
 impl Kinds {
     fn absorb(&mut self, then: Self) {
@@ -187,7 +179,7 @@ impl GeminiUsage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::json::read;
+    use crate::record::value::read;
     use crate::units::Count;
 
     #[test]

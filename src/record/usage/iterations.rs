@@ -3,15 +3,11 @@
 //! Invariants: what another model did is never priced at this one's rates, it is a meter that no book has; nothing here
 //! refuses a block.
 
-use std::fmt;
-
-use serde::Deserialize;
-use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
-
-use super::Writes;
 use super::meters::Said;
+use super::{Plainly, Writes};
 use crate::pricing::Terms;
-use crate::record::json::{Num, nullable};
+use crate::record::json::Num;
+use crate::record::value::{FromValue, Object, Value};
 
 /// What all passes of one model came to.
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,28 +22,36 @@ pub(super) struct Iterations {
     others: (Said, u64),
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Iteration {
-    #[serde(rename = "type")]
-    kind: Said,
-    model: Said,
-    input_tokens: Num,
-    output_tokens: Num,
-    cache_read_input_tokens: Num,
-    cache_creation_input_tokens: Num,
-    #[serde(deserialize_with = "nullable")]
-    cache_creation: Lifetimes,
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Lifetimes {
     pub(super) ephemeral_5m_input_tokens: Num,
     pub(super) ephemeral_1h_input_tokens: Num,
 }
 
-by_text!(Lifetimes Iterations);
+impl FromValue for Lifetimes {
+    fn from_value(value: Value<'_>) -> Result<Self, String> {
+        let object = value.object()?;
+        Ok(Self {
+            ephemeral_5m_input_tokens: object.count("ephemeral_5m_input_tokens")?,
+            ephemeral_1h_input_tokens: object.count("ephemeral_1h_input_tokens")?,
+        })
+    }
+}
+
+impl FromValue for Iterations {
+    fn from_value(value: Value<'_>) -> Result<Self, String> {
+        let (mut all, mut own) = (Self::default(), Said::default());
+        if value.raw().starts_with('[') {
+            for pass in value.items()? {
+                all.add(&pass.object()?, &mut own)?;
+            }
+        }
+        Ok(all)
+    }
+}
+
+impl Plainly for Lifetimes {}
+impl Plainly for Iterations {}
 
 impl Lifetimes {
     pub(super) fn absorb(&mut self, then: Self) {
@@ -80,71 +84,34 @@ impl Iterations {
         terms.meter(self.others.0.as_str(), self.others.1);
     }
 
-    fn add(&mut self, pass: &Iteration, own: &mut Said) {
-        let kind = pass.kind.as_str();
-        let is_own = matches!(kind, "" | "message" | "compaction")
-            && (own.as_str().is_empty() || pass.model.as_str().is_empty() || *own == pass.model);
-        if is_own {
-            own.absorb(pass.model);
+    fn add(&mut self, pass: &Object<'_>, own: &mut Said) -> Result<(), String> {
+        let (kind, model) = (pass.word("type")?, Said::new(&pass.word("model")?));
+        let [input, output, read, written] =
+            ["input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"]
+                .map(|name| pass.count(name));
+        let (input, output, read, written) = (input?, output?, read?, written?);
+        let is_plain = matches!(&*kind, "" | "message" | "compaction");
+        if is_plain && (own.as_str().is_empty() || model.as_str().is_empty() || *own == model) {
+            own.absorb(model);
+            let lifetimes = Lifetimes::from_value(pass.get("cache_creation")?)?;
             let sums = [
-                (&mut self.input, pass.input_tokens),
-                (&mut self.output, pass.output_tokens),
-                (&mut self.read, pass.cache_read_input_tokens),
-                (&mut self.written, pass.cache_creation_input_tokens),
-                (&mut self.short, pass.cache_creation.ephemeral_5m_input_tokens),
-                (&mut self.long, pass.cache_creation.ephemeral_1h_input_tokens),
+                (&mut self.input, input),
+                (&mut self.output, output),
+                (&mut self.read, read),
+                (&mut self.written, written),
+                (&mut self.short, lifetimes.ephemeral_5m_input_tokens),
+                (&mut self.long, lifetimes.ephemeral_1h_input_tokens),
             ];
             for (sum, count) in sums {
                 let all = |count| sum.or_zero().saturating_add(count);
                 sum.0 = count.0.map(all).or(sum.0);
             }
-            return;
+            return Ok(());
         }
-        let counts = [
-            pass.input_tokens,
-            pass.output_tokens,
-            pass.cache_read_input_tokens,
-            pass.cache_creation_input_tokens,
-        ];
-        let tokens = counts.into_iter().map(Num::or_zero).fold(0, u64::saturating_add);
-        let name =
-            if matches!(kind, "" | "message" | "compaction") { Said::new("other_model") } else { pass.kind };
+        let tokens =
+            [input, output, read, written].into_iter().map(Num::or_zero).fold(0, u64::saturating_add);
+        let name = Said::new(if is_plain { "other_model" } else { &kind });
         self.others = (name, self.others.1.saturating_add(tokens));
-    }
-}
-
-impl<'de> Deserialize<'de> for Iterations {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Passes;
-        impl<'de> Visitor<'de> for Passes {
-            type Value = Iterations;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of passes")
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Iterations, A::Error> {
-                let (mut all, mut own) = (Iterations::default(), Said::default());
-                while let Some(pass) = list.next_element::<Option<Iteration>>()? {
-                    all.add(&pass.unwrap_or_default(), &mut own);
-                }
-                Ok(all)
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Iterations, A::Error> {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Iterations::default())
-            }
-            fn visit_str<E: Error>(self, _: &str) -> Result<Iterations, E> {
-                Ok(Iterations::default())
-            }
-            fn visit_bool<E: Error>(self, _: bool) -> Result<Iterations, E> {
-                Ok(Iterations::default())
-            }
-            fn visit_u64<E: Error>(self, _: u64) -> Result<Iterations, E> {
-                Ok(Iterations::default())
-            }
-            fn visit_unit<E: Error>(self) -> Result<Iterations, E> {
-                Ok(Iterations::default())
-            }
-        }
-        deserializer.deserialize_any(Passes)
+        Ok(())
     }
 }

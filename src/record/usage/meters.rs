@@ -3,14 +3,11 @@
 //! Invariants: nothing here refuses a block; a key that is not known and counts something becomes a meter of its own name,
 //! so that the cost is not taken for known, unless a word of it says that it measures what nobody bills.
 
-use std::fmt;
-
-use serde::Deserialize;
-use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
-
+use super::Plainly;
 use crate::pricing::{ShortName, Terms};
 use crate::record::cursor::Cursor;
-use crate::record::json::{self, Num, Plain};
+use crate::record::json::{Num, Plain};
+use crate::record::value::{FromValue, Value};
 
 /// A word that a provider says of an answer, like its service tier; anything else is no word.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,21 +32,33 @@ impl Said {
     }
 }
 
-impl<'de> Deserialize<'de> for Said {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(match Plain::deserialize(deserializer)? {
+impl FromValue for Said {
+    fn from_value(value: Value<'_>) -> Result<Self, String> {
+        Ok(match value.plain()? {
             Plain::Text(word) => Self::new(&word),
             _ => Self::default(),
         })
     }
 }
 
+/// What is free, and looked at no further.
+#[derive(Clone, Copy, Debug, Default)]
+struct Free;
+
+impl FromValue for Free {
+    fn from_value(_: Value<'_>) -> Result<Self, String> {
+        Ok(Self)
+    }
+}
+
+impl Plainly for Free {}
+
 /// Tools that a provider ran itself and bills by the call.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ServerTools {
     web_search_requests: Num,
     /// Free but for the tokens that it brings.
-    web_fetch: IgnoredAny,
+    web_fetch: Free,
     unlisted: Unlisted,
 }
 
@@ -103,25 +112,20 @@ impl Unlisted {
     }
 
     /// Takes the value of a member of a block.
-    pub(super) fn read<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
-        let quantity: Quantity = map.next_value()?;
+    pub(super) fn read(&mut self, key: &str, value: Value<'_>) -> Result<(), String> {
         // What counts nothing is no meter, and most that blocks tell besides is known.
-        let is_known = quantity.within.is_empty() && (quantity.count == 0 || HARMLESS.contains(&key));
+        let raw = value.raw();
+        let is_known =
+            matches!(raw, "0" | "null") || (!raw.starts_with(['{', '[']) && HARMLESS.contains(&key));
         if !is_known {
-            self.take(key, &quantity, "", true);
+            self.take(key, &Quantity::from_value(value)?, "", true);
         }
         Ok(())
     }
 
     /// Takes the value of a member of a block that is read plainly.
     pub(super) fn read_plainly(&mut self, key: &str, cursor: &mut Cursor<'_>) -> Option<()> {
-        let raw = cursor.value()?;
-        let is_known =
-            matches!(raw, "0" | "null") || (!raw.starts_with(['{', '[']) && HARMLESS.contains(&key));
-        if !is_known {
-            self.take(key, &json::read(raw).ok()?, "", true);
-        }
-        Some(())
+        self.read(key, Value::of(cursor.value()?)).ok()
     }
 
     pub(crate) fn absorb(&mut self, then: Self) {
@@ -245,63 +249,30 @@ struct Quantity {
     within: Vec<(String, Quantity)>,
 }
 
-impl From<u64> for Quantity {
-    fn from(count: u64) -> Self {
-        Self { count, within: Vec::new() }
-    }
-}
-
-impl<'de> Deserialize<'de> for Quantity {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Numbers;
-        impl<'de> Visitor<'de> for Numbers {
-            type Value = Quantity;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("anything")
+impl FromValue for Quantity {
+    fn from_value(value: Value<'_>) -> Result<Self, String> {
+        // A part of a unit is something billed all the same.
+        let count = match value.plain()? {
+            Plain::Whole(count) => count,
+            Plain::Real(count) => u64::from(count > 0.0),
+            Plain::Text(text) => {
+                let part = || u64::from(text.trim().parse().is_ok_and(|part: f64| part > 0.0));
+                text.trim().parse().unwrap_or_else(|_| part())
             }
-            fn visit_u64<E: Error>(self, count: u64) -> Result<Quantity, E> {
-                Ok(count.into())
+            Plain::Object => {
+                let object = value.object()?;
+                let within =
+                    object.members().map(|(key, part)| Ok((key.to_owned(), Self::from_value(part)?)));
+                return Ok(Self { count: 0, within: within.collect::<Result<_, String>>()? });
             }
-            fn visit_i64<E: Error>(self, count: i64) -> Result<Quantity, E> {
-                Ok(u64::try_from(count).unwrap_or(0).into())
+            Plain::List { .. } => {
+                let items = value.items()?.into_iter();
+                let within = items.map(|part| Ok((String::new(), Self::from_value(part)?)));
+                return Ok(Self { count: 0, within: within.collect::<Result<_, String>>()? });
             }
-            fn visit_f64<E: Error>(self, count: f64) -> Result<Quantity, E> {
-                // A part of a unit is something billed all the same.
-                Ok(u64::from(count > 0.0).into())
-            }
-            fn visit_str<E: Error>(self, text: &str) -> Result<Quantity, E> {
-                let text = text.trim();
-                let part = || u64::from(text.parse().is_ok_and(|part: f64| part > 0.0));
-                Ok(text.parse().unwrap_or_else(|_| part()).into())
-            }
-            fn visit_bool<E: Error>(self, _: bool) -> Result<Quantity, E> {
-                Ok(Quantity::default())
-            }
-            fn visit_unit<E: Error>(self) -> Result<Quantity, E> {
-                Ok(Quantity::default())
-            }
-            fn visit_none<E: Error>(self) -> Result<Quantity, E> {
-                Ok(Quantity::default())
-            }
-            fn visit_some<D: Deserializer<'de>>(self, inner: D) -> Result<Quantity, D::Error> {
-                Quantity::deserialize(inner)
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Quantity, A::Error> {
-                let mut within = Vec::new();
-                while let Some(item) = list.next_element()? {
-                    within.push((String::new(), item));
-                }
-                Ok(Quantity { count: 0, within })
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Quantity, A::Error> {
-                let mut within = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    within.push(entry);
-                }
-                Ok(Quantity { count: 0, within })
-            }
-        }
-        deserializer.deserialize_any(Numbers)
+            Plain::Null | Plain::Truth(_) | Plain::Negative(_) => 0,
+        };
+        Ok(Self { count, within: Vec::new() })
     }
 }
 
@@ -336,7 +307,7 @@ impl Unlisted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::json::read;
+    use crate::record::value::read;
 
     #[test]
     fn only_what_may_be_billed_is_a_meter() {

@@ -9,51 +9,40 @@ macro_rules! absorb {
     ($then:ident into $me:ident: $($field:ident)*) => { $($me.$field.absorb($then.$field);)* };
 }
 
-/// Has a block read member by member, what is not listed into its `unlisted`: had serde to flatten that into it, each member
-/// would be copied first. What is `nullable` may be written in other ways where it says nothing.
+/// Has a block read member by member, what is not listed into its `unlisted`.
 macro_rules! members {
-    ($block:ident { $($name:literal $(| $other:literal)* => $field:ident $($nullable:ident)?,)* }) => {
+    ($block:ident { $($name:literal $(| $other:literal)* => $field:ident,)* }) => {
         const _: () = {
             #[expect(non_camel_case_types, reason = "called as the members are")]
             enum Member { $($field,)* }
 
-            struct Members;
-            impl<'de> serde::de::Visitor<'de> for Members {
-                type Value = $block;
-                fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                    f.write_str(concat!("struct ", stringify!($block)))
-                }
-                fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<$block, A::Error> {
-                    let (mut block, mut seen) = ($block::default(), 0u64);
-                    while let Some(key) = map.next_key::<crate::record::json::Text<'de>>()? {
-                        match &*key.0 {
+            impl $crate::record::value::FromValue for $block {
+                fn from_value(value: $crate::record::value::Value<'_>) -> Result<Self, String> {
+                    let (mut block, mut seen) = (Self::default(), 0u64);
+                    for (name, value) in value.object()?.members() {
+                        match name {
                             $($name $(| $other)* => {
-                                $crate::record::usage::once(&mut seen, Member::$field as u32, $name)?;
-                                block.$field = members!(@value map $($nullable)?);
+                                if !$crate::record::usage::is_first(&mut seen, Member::$field as u32) {
+                                    return Err(value.fault(concat!("duplicate field `", $name, "`")));
+                                }
+                                block.$field = $crate::record::value::FromValue::from_value(value)?;
                             })*
-                            key => block.unlisted.read(key, &mut map)?,
+                            name => block.unlisted.read(name, value)?,
                         }
                     }
                     Ok(block)
                 }
             }
 
-            impl<'de> serde::Deserialize<'de> for $block {
-                fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                    deserializer.deserialize_map(Members)
-                }
-            }
-
             impl $crate::record::usage::Plainly for $block {
-                fn plainly(&mut self, cursor: &mut crate::record::cursor::Cursor<'_>) -> Option<()> {
+                fn plainly(&mut self, cursor: &mut $crate::record::cursor::Cursor<'_>) -> Option<()> {
                     if cursor.peek()? == b'n' {
                         return cursor.skip();
                     }
                     let mut seen = 0u64;
                     cursor.members(|cursor, name| match name {
                         $($name $(| $other)* => {
-                            let is_first = seen & 1 << Member::$field as u32 == 0;
-                            seen |= 1 << Member::$field as u32;
+                            let is_first = $crate::record::usage::is_first(&mut seen, Member::$field as u32);
                             if is_first { self.$field.plainly(cursor) } else { None }
                         })*
                         name => self.unlisted.read_plainly(name, cursor),
@@ -62,30 +51,25 @@ macro_rules! members {
             }
         };
     };
-    (@value $map:ident nullable) => { $map.next_value::<crate::record::json::Nullable<_>>()?.0 };
-    (@value $map:ident) => { $map.next_value()? };
-}
-
-/// Has values read from their text, where a block is read plainly.
-macro_rules! by_text {
-    ($($kind:ident)*) => {
-        $(impl $crate::record::usage::Plainly for $kind {
-            fn plainly(&mut self, cursor: &mut crate::record::cursor::Cursor<'_>) -> Option<()> {
-                let raw = cursor.value()?;
-                if raw != "null" {
-                    *self = crate::record::json::read(raw).ok()?;
-                }
-                Some(())
-            }
-        })*
-    };
 }
 
 /// What is read from a line without a detour, where it stands there in the usual way: just what its forgiving reader would
 /// make of it, or nothing.
-pub(in crate::record) trait Plainly {
+pub(in crate::record) trait Plainly: FromValue {
     /// Reads it into a default.
-    fn plainly(&mut self, cursor: &mut Cursor<'_>) -> Option<()>;
+    fn plainly(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
+        let raw = cursor.value()?;
+        if raw != "null" {
+            *self = Self::from_value(Value::of(raw)).ok()?;
+        }
+        Some(())
+    }
+}
+
+impl FromValue for Num {
+    fn from_value(value: Value<'_>) -> Result<Self, String> {
+        value.count()
+    }
 }
 
 impl Plainly for Num {
@@ -108,20 +92,12 @@ impl Plainly for Said {
     }
 }
 
-impl Plainly for IgnoredAny {
-    fn plainly(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
-        cursor.skip()
-    }
-}
-
-/// Refuses a member that comes twice.
-fn once<E: serde::de::Error>(seen: &mut u64, member: u32, name: &'static str) -> Result<(), E> {
+/// Takes in that a member is there, and says whether it was not before.
+fn is_first(seen: &mut u64, member: u32) -> bool {
     let bit = 1 << member;
-    if *seen & bit != 0 {
-        return Err(E::duplicate_field(name));
-    }
+    let is_first = *seen & bit == 0;
     *seen |= bit;
-    Ok(())
+    is_first
 }
 
 mod anthropic;
@@ -143,11 +119,10 @@ use proof::{Cached, Ground, layout};
 pub(crate) use proof::{Claim, Parts, Writes};
 pub(crate) use shown::{Grounding, Offered, SESSIONS, ServerBlocks, ShownItem};
 
-use serde::de::IgnoredAny;
-
 use super::WriteTtl;
 use super::cursor::Cursor;
 use super::json::Num;
+use super::value::{FromValue, Value};
 use crate::pricing::{Terms, Usage};
 use crate::routing::Status;
 use crate::units::Count;
@@ -331,7 +306,7 @@ pub(crate) fn or_refused(counted: Counted, status: Status) -> Counted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::json::read;
+    use crate::record::value::read;
     use proptest::prelude::*;
     use std::fmt::Write as _;
 
@@ -379,7 +354,7 @@ mod tests {
     }
 
     /// Puts events together; returns what a single event with the largest of every count says, too.
-    fn both<T: for<'de> serde::Deserialize<'de> + Default>(
+    fn both<T: FromValue + Default>(
         keys: &[&str],
         events: &[Said],
         absorb: impl Fn(&mut T, &T),

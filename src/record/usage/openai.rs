@@ -5,14 +5,13 @@
 //! keys that LiteLLM passes through, `LangChain`'s `input_token_details`, Cohere's `billed_units`. Where several keys tell
 //! the same count, the largest holds: gateways fill keys that they do not know with zeros.
 
-use serde::Deserialize;
-
 use super::iterations::{Iterations, Lifetimes};
 use super::meters::{Said, ServerTools, Unlisted, place};
 use super::shown::SESSIONS;
-use super::{Claim, Counted, Parts, UsageError, Writes};
+use super::{Claim, Counted, Parts, Plainly, UsageError, Writes};
 use crate::pricing::Terms;
 use crate::record::json::Num;
+use crate::record::value::{FromValue, Value};
 
 /// Usage as OpenAI and compatible servers report it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -56,13 +55,13 @@ members!(OpenAiUsage {
     "completion_tokens" => completion_tokens,
     "output_tokens" => output_tokens,
     "total_tokens" => total_tokens,
-    "prompt_tokens_details" => prompt_tokens_details nullable,
-    "prompt_token_details" => prompt_token_details nullable,
-    "input_tokens_details" => input_tokens_details nullable,
-    "input_token_details" => input_token_details nullable,
-    "completion_tokens_details" => completion_tokens_details nullable,
-    "output_tokens_details" => output_tokens_details nullable,
-    "output_token_details" => output_token_details nullable,
+    "prompt_tokens_details" => prompt_tokens_details,
+    "prompt_token_details" => prompt_token_details,
+    "input_tokens_details" => input_tokens_details,
+    "input_token_details" => input_token_details,
+    "completion_tokens_details" => completion_tokens_details,
+    "output_tokens_details" => output_tokens_details,
+    "output_token_details" => output_token_details,
     "reasoning_tokens" => reasoning_tokens,
     "num_cached_tokens" => num_cached_tokens,
     "cached_tokens" => cached_tokens,
@@ -70,12 +69,12 @@ members!(OpenAiUsage {
     "prompt_cache_miss_tokens" => prompt_cache_miss_tokens,
     "cache_read_input_tokens" => cache_read_input_tokens,
     "cache_creation_input_tokens" => cache_creation_input_tokens,
-    "cache_creation" => cache_creation nullable,
-    "billed_units" => billed_units nullable,
+    "cache_creation" => cache_creation,
+    "billed_units" => billed_units,
     "service_tier" => service_tier,
     "speed" => speed,
     "inference_geo" => inference_geo,
-    "server_tool_use" => server_tool_use nullable,
+    "server_tool_use" => server_tool_use,
     "iterations" => iterations,
 });
 
@@ -105,16 +104,15 @@ members!(PromptDetails {
     "cache_creation" => cache_creation,
     "ephemeral_5m_input_tokens" => ephemeral_5m_input_tokens,
     "ephemeral_1h_input_tokens" => ephemeral_1h_input_tokens,
-    "cache_creation_token_details" => cache_creation_token_details nullable,
+    "cache_creation_token_details" => cache_creation_token_details,
     "audio_tokens" | "audio" => audio_tokens,
     "image_tokens" | "image" => image_tokens,
     "web_search_requests" => web_search_requests,
-    "cached_tokens_details" => cached_tokens_details nullable,
+    "cached_tokens_details" => cached_tokens_details,
 });
 
 /// Cached tokens by kind, as the realtime API has them.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Sound {
     audio_tokens: Num,
 }
@@ -177,7 +175,13 @@ impl AnswerDetails {
     }
 }
 
-by_text!(Sound);
+impl FromValue for Sound {
+    fn from_value(value: Value<'_>) -> Result<Self, String> {
+        Ok(Self { audio_tokens: value.object()?.count("audio_tokens")? })
+    }
+}
+
+impl Plainly for Sound {}
 
 /// How the blocks of a model are counted where they do not show it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -393,7 +397,7 @@ impl OpenAiUsage {
 mod tests {
     use super::*;
     use crate::record::WriteTtl;
-    use crate::record::json::read;
+    use crate::record::value::read;
 
     fn counted(text: &str) -> Counted {
         read::<OpenAiUsage>(text).unwrap().counted().unwrap()

@@ -3,13 +3,8 @@
 //! Invariants: what may be billed is a meter, though usage is silent on it; how often it was, and how long it took, an answer
 //! tells but roughly, so that a cost of it is an estimate, and where no book prices it none at all.
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
-use sonic_rs::LazyValue;
-
-use super::meters::Said;
 use crate::pricing::Terms;
-use crate::record::json::{self, Word, nullable};
+use crate::record::value::{FromValue, Object, Value};
 
 /// The meter of sessions in a container: an answer does not tell whether its own was begun before, or will be used again.
 pub(crate) const SESSIONS: &str = "code_interpreter";
@@ -150,54 +145,30 @@ impl ServerBlocks {
     }
 }
 
-/// A block of a message.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Block<'a> {
-    #[serde(rename = "type")]
-    kind: Word,
-    name: Word,
-    #[serde(borrow)]
-    content: Option<LazyValue<'a>>,
-}
-
-/// A message: its blocks, and the container in which its code ran.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Message<'a> {
-    #[serde(borrow)]
-    content: Option<LazyValue<'a>>,
-    container: Option<IgnoredAny>,
-}
-
 impl ServerBlocks {
     /// Takes in a block by its text.
     pub(crate) fn read_block(&mut self, text: &str) {
-        if let Ok(block) = json::read::<Block<'_>>(text) {
+        if let Ok(block) = Object::read(text) {
             self.take(&block);
         }
     }
 
-    fn take(&mut self, block: &Block<'_>) {
-        let kind = block.kind.as_str();
+    fn take(&mut self, block: &Object<'_>) {
+        let kind = block.word("type").unwrap_or_default();
         if kind == "server_tool_use" || kind.ends_with("_tool_result") {
             // An error is an object that says so; what a search found is a list.
-            let content = block.content.as_ref().map_or("", LazyValue::as_raw_str);
+            let content = block.get("content").map_or("", Value::raw);
             let is_error = content.starts_with('{') && content.contains("_error\"");
-            self.add(kind, block.name.as_str(), is_error);
+            self.add(&kind, &block.word("name").unwrap_or_default(), is_error);
         }
     }
 
-    /// Reads a whole message.
+    /// Reads a whole message: its blocks, and the container in which its code ran.
     pub(crate) fn of_message(text: &str) -> Self {
         let mut all = Self::default();
-        let message = json::read::<Message<'_>>(text).unwrap_or_default();
-        let content = message.content.as_ref().map_or("", LazyValue::as_raw_str);
-        let blocks = json::read::<Vec<Block<'_>>>(content).unwrap_or_default();
-        for block in &blocks {
-            all.take(block);
-        }
-        if message.container.is_some() {
+        let Ok(message) = Object::read(text) else { return all };
+        message.objects("content").unwrap_or_default().iter().for_each(|block| all.take(block));
+        if message.says("container").unwrap_or(false) {
             all.has_run();
         }
         all
@@ -213,40 +184,20 @@ pub(crate) struct Grounding {
     is_of_files: bool,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Sources {
-    #[serde(alias = "web_search_queries", deserialize_with = "nullable")]
-    web_search_queries: Vec<IgnoredAny>,
-    #[serde(alias = "image_search_queries", deserialize_with = "nullable")]
-    image_search_queries: Vec<IgnoredAny>,
-    #[serde(alias = "google_maps_widget_context_token")]
-    google_maps_widget_context_token: Said,
-    #[serde(alias = "grounding_chunks", deserialize_with = "nullable")]
-    grounding_chunks: Vec<Source>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Source {
-    web: Option<IgnoredAny>,
-    image: Option<IgnoredAny>,
-    maps: Option<IgnoredAny>,
-    #[serde(alias = "retrieved_context")]
-    retrieved_context: Option<IgnoredAny>,
-}
-
-impl<'de> Deserialize<'de> for Grounding {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let sources: Sources = nullable(deserializer)?;
-        let has = |is_it: fn(&Source) -> bool| sources.grounding_chunks.iter().any(is_it);
-        Ok(Self {
-            searches: (sources.web_search_queries.len() + sources.image_search_queries.len()) as u64,
-            is_of_web: has(|source| source.web.is_some() || source.image.is_some()),
-            is_of_maps: has(|source| source.maps.is_some())
-                || !sources.google_maps_widget_context_token.as_str().is_empty(),
-            is_of_files: has(|source| source.retrieved_context.is_some()),
-        })
+impl FromValue for Grounding {
+    fn from_value(value: Value<'_>) -> Result<Self, String> {
+        let sources = value.object()?;
+        let searches = sources.items("webSearchQueries|web_search_queries")?.len()
+            + sources.items("imageSearchQueries|image_search_queries")?.len();
+        let mut found = Self { searches: searches as u64, ..Self::default() };
+        let token = sources.word("googleMapsWidgetContextToken|google_maps_widget_context_token")?;
+        found.is_of_maps = !token.is_empty();
+        for chunk in sources.objects("groundingChunks|grounding_chunks")? {
+            found.is_of_web |= chunk.says("web")? || chunk.says("image")?;
+            found.is_of_maps |= chunk.says("maps")?;
+            found.is_of_files |= chunk.says("retrievedContext|retrieved_context")?;
+        }
+        Ok(found)
     }
 }
 
@@ -358,7 +309,7 @@ mod tests {
             ("null", "", false),
         ] {
             let mut terms = Terms::NONE;
-            let found = json::read::<Grounding>(text).unwrap().tell(&mut terms);
+            let found = crate::record::value::read::<Grounding>(text).unwrap().tell(&mut terms);
             assert_eq!((self::meters(&terms).as_str(), found), (meters, is_any), "{text}");
         }
     }

@@ -61,6 +61,17 @@ fn reaches(standing: &Standing, threshold: u32) -> bool {
     spent > 0 && spent.saturating_mul(100) >= standing.amount.0.saturating_mul(i128::from(threshold))
 }
 
+/// Returns what is seen of an account in its window.
+fn seen<'a>(
+    standing: &Standing,
+    source: Source,
+    (scope, threshold): (&'a str, &'a str),
+    (at, level): (Instant, Level),
+) -> Seen<'a> {
+    let window = standing.account.window;
+    Seen { source, scope, threshold, window: (window.start, window.end), at, level }
+}
+
 fn starts_anew(standing: &Standing) -> String {
     let end = standing.account.window.end;
     end.map_or_else(String::new, |end| format!("; it starts anew {} {} UTC", end.date(), end.clock()))
@@ -138,14 +149,8 @@ impl Accounts {
                 sink.changes.extend(sink.alerts.resolve(&subject(rule, &scope, &name), at));
                 continue;
             }
-            let seen = Seen {
-                source: Source::Budget,
-                scope: &scope,
-                threshold: &name,
-                window: (window.start, window.end),
-                at,
-                level: level(standing, threshold),
-            };
+            let level = level(standing, threshold);
+            let seen = seen(standing, Source::Budget, (&scope, &name), (at, level));
             sink.fire_by(rule, &seen, || {
                 format!(
                     "budget {scope}: {name} of ${} is spent (${}){}",
@@ -160,18 +165,10 @@ impl Accounts {
     /// Tells of a limit that has no room for a request.
     fn full(standing: &Standing, at: Instant, sink: &mut AlertSink) {
         let (rules, scope) = (sink.rules.clone(), standing.source());
-        let window = standing.account.window;
         let of_all =
             |rule: &&crate::alert::Rule| rule.thresholds.contains(&100) && rule.scope.matches(&scope);
         for rule in rules.of(Source::Budget).filter(of_all) {
-            let seen = Seen {
-                source: Source::Budget,
-                scope: &scope,
-                threshold: "100%",
-                window: (window.start, window.end),
-                at,
-                level: level(standing, 100),
-            };
+            let seen = seen(standing, Source::Budget, (&scope, "100%"), (at, level(standing, 100)));
             sink.fire_by(rule, &seen, || {
                 format!(
                     "budget {scope}: there was no room for a request; ${} of ${} is spent{}",
@@ -274,14 +271,7 @@ impl Drawn {
             any |= spent > Pico::ZERO;
             let threshold = burn.to_string();
             if long && is_fast(burn.short).0 && window.has(at) {
-                let seen = Seen {
-                    source: Source::BurnRate,
-                    scope,
-                    threshold: &threshold,
-                    window: (window.start, window.end),
-                    at,
-                    level: burn.level,
-                };
+                let seen = seen(standing, Source::BurnRate, (scope, &threshold), (at, burn.level));
                 sink.fire(&seen, || {
                     format!(
                         "budget {scope}: ${} spent within {}, over {} times as fast as ${} lasts{}",
@@ -322,14 +312,7 @@ impl Drawn {
                 sink.resolve(Source::Forecast, scope, threshold, at);
                 continue;
             }
-            let seen = Seen {
-                source: Source::Forecast,
-                scope,
-                threshold,
-                window: (window.start, window.end),
-                at,
-                level,
-            };
+            let seen = seen(standing, Source::Forecast, (scope, threshold), (at, level));
             sink.fire(&seen, || {
                 let how = match found.method {
                     Method::Profile => "as the hours of the week go",

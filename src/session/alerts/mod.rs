@@ -150,7 +150,7 @@ impl Watcher {
         });
         let calls = calls.collect();
         let short = circumstance.over.iter();
-        let short = short.map(|(model, _)| spending.accounts(evidence, name, (*model, outlook))).collect();
+        let short = short.map(|(model, _)| spending.draws(evidence, name, (*model, outlook))).collect();
         let down = circumstance.down.iter().copied().collect();
         let latency = settled.latency.get().unwrap_or(0).saturating_mul(1000);
         let took = Span(i64::try_from(latency).unwrap_or(0));

@@ -123,17 +123,9 @@ fn lowest(filter: &Filter, snapshot: &Snapshot) -> usize {
     if filter.window { snapshot.window.first.min(snapshot.head).max(start) } else { start }
 }
 
-fn same_span(a: &PolicySpan, b: &PolicySpan) -> bool {
-    a.from == b.from && (Arc::ptr_eq(&a.policy, &b.policy) || a.policy == b.policy)
-}
-
-fn same_policy(a: &Arc<Policy>, b: &Arc<Policy>) -> bool {
-    Arc::ptr_eq(a, b) || a == b
-}
-
 /// Returns the first row that two lists of policies may decide differently.
 fn first_changed(old: &[PolicySpan], new: &[PolicySpan]) -> usize {
-    let same = old.iter().zip(new).take_while(|(a, b)| same_span(a, b)).count();
+    let same = old.iter().zip(new).take_while(|(a, b)| a == b).count();
     let from = |spans: &[PolicySpan]| spans.get(same).map_or(usize::MAX, |span| span.from);
     from(old).min(from(new))
 }
@@ -150,13 +142,7 @@ impl Basis {
 
     /// Returns the row up to which what was found still holds.
     fn holds_until(&self, now: &Self) -> usize {
-        let flips = match (&self.flips, &now.flips) {
-            (None, None) => true,
-            (Some((a, None)), Some((b, None))) => same_policy(a, b),
-            (Some((a, Some(x))), Some((b, Some(y)))) => same_policy(a, b) && same_policy(x, y),
-            _ => false,
-        };
-        if !self.is_same_log(now) || self.reading != now.reading || !flips {
+        if !self.is_same_log(now) || self.reading != now.reading || self.flips != now.flips {
             return 0;
         }
         if Arc::ptr_eq(&self.policies, &now.policies) {
@@ -164,9 +150,7 @@ impl Basis {
         }
         first_changed(&self.policies, &now.policies)
     }
-}
 
-impl Basis {
     /// Says whether a log is the same, or the same grown in a way that can be followed.
     fn is_same_log(&self, now: &Self) -> bool {
         let (old, new) = (&*self.log, &*now.log);
@@ -174,7 +158,7 @@ impl Basis {
             || old.inserts.same_log(&new.inserts)
                 && old.history.start() == new.history.start()
                 && new.inserts.since(old.inserts.count()).is_some()
-                && (Arc::ptr_eq(&old.prices, &new.prices) || old.prices == new.prices)
+                && old.prices == new.prices
                 && (self.reading == Reading::Recorded || old.profiles == new.profiles)
     }
 

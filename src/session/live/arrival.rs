@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, MutexGuard};
 
-use super::held::{held_back, words_of};
+use super::runaways::{held_back, words_of};
 use super::ticket::Said;
 use super::{Arriving, Called, Core, Live, Placed, Refusal, Ticket, lock, needs};
 use crate::bandit::key_of;
@@ -162,8 +162,7 @@ impl Live {
         let down = circumstance.down.iter().map(|&model| core.names.model(model).into());
         let full = circumstance.full.iter().map(|&model| format!("{FULL}{}", core.names.model(model)).into());
         let over = circumstance.over.iter();
-        let over =
-            over.map(|(model, short)| format!("{}{}", short.prefix(), core.names.model(*model)).into());
+        let over = over.map(|(model, short)| format!("{}{}", short.name(), core.names.model(*model)).into());
         let drawn = circumstance.drawn.map(|drawn| drawn.word().into());
         let lot = policy.has_canaries().then(|| operation.lot.word().into());
         let waited = waited.map(|waited| format!("{WAITED}{}", waited.0 / 1000).into());

@@ -1,7 +1,7 @@
 //! What a live session tells readers of its log besides requests, policies and signals.
 
-use super::super::log::billed_by_text;
 use super::super::news::{end_text, redirect_text};
+use super::super::notes::billed_by_text;
 use super::{Called, Live, line_of, lock};
 use crate::bandit::key_of;
 use crate::pricing::is_unlisted;

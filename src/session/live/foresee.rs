@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use super::arrival::lot_of;
 use super::{Arriving, Core, Dispatch, Live, Ticket, lock, needs};
-use crate::classifier::{Basis, Saw};
+use crate::classifier::Saw;
 use crate::outcome::{Operation, Second};
 use crate::routing::{
     Circumstance, ConfidenceSource, Decision, Draw, Drawn, Mode, NO_RUNG, Policy, decide, match_route,
 };
+use crate::session::ingest::source_of;
 use crate::units::PerMille;
 
 /// A request whose confidence lies near a threshold.
@@ -33,11 +34,7 @@ impl Live {
             pinned: arriving.pinned,
             ..Operation::default()
         };
-        let source = match opinion.basis {
-            Basis::Text => ConfidenceSource::Text,
-            Basis::Measures => ConfidenceSource::Measures,
-            Basis::NoSignal => ConfidenceSource::None,
-        };
+        let source = source_of(opinion.basis);
         if arriving.confidence.is_some() {
             operation.set_confidence(arriving.confidence, ConfidenceSource::Recorded);
             return operation;

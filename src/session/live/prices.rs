@@ -5,10 +5,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
-use super::{Core, Live, line_of, lock};
-use crate::pricing::{Amended, Amendment, PriceBook};
-use crate::record::{self, Entry};
-use crate::units::{Instant, ModelId};
+use super::{Called, Core, Live, Ticket, line_of, lock};
+use crate::outcome::{Attempt, Observed, Seen, Timeline, seen_attempt};
+use crate::pricing::{Amended, Amendment, Charged, Cost, PriceBook};
+use crate::record::{self, Entry, WriteTtl};
+use crate::units::{Instant, Millis, ModelId, Pico};
 
 impl Live {
     /// Returns the price book.
@@ -51,5 +52,44 @@ impl Core {
             self.decider.load_prices(Arc::new(prices));
             self.decider.caches_mut().know(&self.names);
         }
+    }
+}
+
+impl Live {
+    /// Returns what an operation costs whose last call this is, before that is ended.
+    pub fn cost_with(&self, ticket: &Ticket, last: &Called) -> Cost {
+        let book = self.book();
+        let last = lock(&self.core).charged(ticket, last, &book).cost;
+        ticket.calls.iter().map(|(_, cost)| *cost).fold(Cost::Known(Pico::ZERO), Cost::plus).plus(last)
+    }
+}
+
+impl Core {
+    /// Charges a call of an operation at the prices in force.
+    pub(super) fn charged(&mut self, ticket: &Ticket, call: &Called, book: &PriceBook) -> Attempt {
+        let model = self.model(&call.model, book);
+        let billed = call.billed.as_deref().map_or_else(Default::default, |name| self.model(name, book));
+        self.price_new_models(book);
+        let mut timeline = Timeline::default();
+        for (before, _) in &ticket.calls {
+            timeline.wait(Some(before.began_us), Millis::from_option(before.latency_ms));
+        }
+        let latency = Millis::from_option(call.latency_ms);
+        let observed = Observed {
+            charged: Charged::NONE,
+            usage: call.usage,
+            latency,
+            waited: timeline.wait(Some(call.began_us), latency),
+            ttft: Millis::from_option(call.ttft_ms),
+            model,
+            billed,
+            status: call.status,
+            check: call.check,
+            effort: call.effort,
+            assumed: call.estimated,
+            is_lifetime_assumed: call.write_ttl == WriteTtl::Assumed,
+        };
+        let seen = Seen { call: &observed, terms: &call.terms };
+        seen_attempt(seen, ticket.operation.at, self.decider.prices())
     }
 }

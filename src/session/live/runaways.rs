@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Arriving, Core, Live, lock};
 use crate::record::Entry;
-use crate::runaway::{Rule, Runaways, Stop, Trip, Verdict, Whom, Whose};
+use crate::runaway::{Call, Rule, Runaways, Stop, Then, Trip, Verdict, Whom, Whose};
 use crate::session::written::line_of;
 use crate::units::Instant;
 
@@ -106,4 +106,18 @@ fn whose(arriving: &Arriving<'_>) -> Whose {
     let Arriving { team, project, user, session, wants, .. } = arriving;
     let [team, project, user, key, session] = [team, project, user, &wants.key, session].map(Arc::clone);
     Whose { team, project, user, key, session }
+}
+
+/// Says how a log writes what held for a request, and the call that it follows.
+pub(super) fn words_of(verdict: &Verdict, call: Option<Call>) -> impl Iterator<Item = Arc<str>> {
+    let stopped = verdict.stop.as_ref().map(|stop| format!("{}{}", crate::routing::STOPPED, stop.whom));
+    let then =
+        verdict.then.filter(|then| matches!(then, Then::Degrade | Then::Cheapest) && stopped.is_none());
+    let then = then.map(|then| format!("{}{}", crate::routing::RUNAWAY, then.name()));
+    stopped.into_iter().chain(then).chain(call.map(Call::word)).map(Into::into)
+}
+
+/// Says what guards look at.
+pub(super) fn held_back(verdict: &Verdict) -> Then {
+    if verdict.stop.is_some() { Then::Freeze } else { verdict.then.unwrap_or_default() }
 }

@@ -125,7 +125,7 @@ impl Live {
         }
         let core = lock(&self.core);
         for model in later {
-            ticket.down.push(format!("{}{}", Short::Later.prefix(), core.names.model(model)).into());
+            ticket.down.push(format!("{}{}", Short::Later.name(), core.names.model(model)).into());
             ticket.more_down = true;
         }
     }

@@ -11,10 +11,11 @@ use std::sync::Arc;
 pub use over::{RolloutStep, RolloutTried, roll_over};
 pub use row::{ArmRow, RolloutRow};
 
+use super::{Reading, settle_one};
 use crate::certificate::Alarm;
-use crate::outcome::{Evidence, Outlook, Settled, recorded, routed};
+use crate::outcome::{Evidence, Outlook, Settled};
 use crate::rollout::{Phase, Rollout, Seen, Side, Turn};
-use crate::routing::{Check, Lot, Policy, Route, Signals, Status, decide, match_route};
+use crate::routing::{Check, Lot, Policy, Route, Status, match_route};
 use crate::units::{Instant, PerMille};
 
 /// The chance that an alarm is false, over all of a rollout.
@@ -35,32 +36,6 @@ struct Watched {
 #[derive(Debug, Default)]
 pub struct Rollouts {
     list: Vec<Watched>,
-}
-
-/// How requests are accounted for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum By {
-    /// As it happened.
-    Log,
-    /// As a policy decides.
-    Policy,
-}
-
-/// Settles a request either way.
-fn settle(
-    by: By,
-    (evidence, signals): (&Evidence<'_>, &Signals),
-    policy: &Policy,
-    outlook: &Outlook<'_>,
-    into: &mut Settled,
-) {
-    match by {
-        By::Log => recorded(evidence, policy, match_route(policy, signals), outlook, into),
-        By::Policy => {
-            let circumstance = outlook.circumstances.get(evidence.operation.circumstance);
-            routed(evidence, policy, &decide(policy, signals, circumstance), outlook, into);
-        }
-    }
 }
 
 /// What a request says of a rollout.
@@ -98,7 +73,7 @@ impl Watched {
     fn tell(
         &mut self,
         evidence: &Evidence<'_>,
-        by: By,
+        reading: Reading,
         policy: &Arc<Policy>,
         outlook: &Outlook<'_>,
     ) -> Vec<Told> {
@@ -120,7 +95,7 @@ impl Watched {
             return Vec::new();
         }
         let mut settled = Settled::default();
-        settle(by, (evidence, &signals), policy, outlook, &mut settled);
+        settle_one(evidence, reading, policy, outlook, &mut settled);
         let one = |side, settled: &Settled| Told {
             side,
             seen: seen(operation.lot, settled),
@@ -130,7 +105,7 @@ impl Watched {
         let mut all = vec![one(side, &settled)];
         if self.rollout.is_shadow() && side == Side::Base {
             let drawn = self.all_drawn(policy);
-            settle(By::Policy, (evidence, &signals), &drawn, outlook, &mut settled);
+            settle_one(evidence, Reading::Routed, &drawn, outlook, &mut settled);
             all.push(one(Side::Canary, &settled));
         }
         all
@@ -215,7 +190,7 @@ impl Rollouts {
     /// Takes a request that is over.
     pub fn take(&mut self, evidence: &Evidence<'_>, policy: &Arc<Policy>, outlook: &Outlook<'_>) {
         for one in &mut self.list {
-            for told in one.tell(evidence, By::Log, policy, outlook) {
+            for told in one.tell(evidence, Reading::Recorded, policy, outlook) {
                 one.take(&told, evidence.operation.at);
             }
         }
@@ -224,7 +199,7 @@ impl Rollouts {
     /// Takes a judgement of a request that was taken before; `evidence` has that label alone.
     pub fn judge(&mut self, evidence: &Evidence<'_>, policy: &Arc<Policy>, outlook: &Outlook<'_>) {
         for one in &mut self.list {
-            for told in one.tell(evidence, By::Log, policy, outlook) {
+            for told in one.tell(evidence, Reading::Recorded, policy, outlook) {
                 if let Some(quality) = told.quality {
                     one.judge(told.side, evidence.operation.at, quality);
                 }

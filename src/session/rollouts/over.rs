@@ -4,12 +4,10 @@
 //! estimate where the log has no answer of that model; requests count when they are over, as live.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use super::super::{Log, PolicySpan};
-use super::{By, RolloutRow, Rollouts, Told, Watched};
+use super::super::{Log, PolicySpan, Reading};
+use super::{RolloutRow, Rollouts, Told, Watched};
 use crate::rollout::{Rollout, Side};
-use crate::routing::Policy;
 use crate::units::{Instant, Span};
 
 /// Something that would have been done.
@@ -58,10 +56,9 @@ pub fn roll_over(log: &Log, rollout: Rollout, staged: &[Vec<PolicySpan>]) -> Rol
         let at = evidence.operation.at;
         settle(&mut all, &mut under, &mut tried, at);
         let Some(watched) = all.list.first_mut().filter(|one| one.rollout.phase.is_open()) else { break };
-        let Some(policy) = staged.get(watched.rollout.stage).and_then(|spans| in_force(spans, index)) else {
-            continue;
-        };
-        for told in watched.tell(&evidence, By::Policy, policy, &outlook) {
+        let spans = staged.get(watched.rollout.stage);
+        let Some(policy) = spans.and_then(|spans| PolicySpan::in_force(spans, index)) else { continue };
+        for told in watched.tell(&evidence, Reading::Routed, policy, &outlook) {
             let is_canary = told.side == Side::Canary;
             tried.drawn += u64::from(is_canary);
             tried.estimated += u64::from(is_canary && told.estimated);
@@ -77,10 +74,6 @@ pub fn roll_over(log: &Log, rollout: Rollout, staged: &[Vec<PolicySpan>]) -> Rol
         tried.last = RolloutRow::of(one, end);
     }
     tried
-}
-
-fn in_force(spans: &[PolicySpan], index: usize) -> Option<&Arc<Policy>> {
-    spans.iter().rev().find(|span| span.from <= index).or(spans.first()).map(|span| &span.policy)
 }
 
 /// Lets time reach a moment: what is over counts, and steps come where they may.

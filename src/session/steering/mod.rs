@@ -4,16 +4,14 @@
 //! the latest requests, each decided anew at every setting, and on no model of what thresholds cost; it never leaves the
 //! routes, the steps and the certificates that it is held to.
 
-mod heading;
 mod over;
 mod row;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-pub use heading::{Course, Heading, Moved, Steps};
 pub use over::{SteeredWindow, steer_over};
-pub use row::{MoveRow, SteerRow};
+pub use row::{Course, Heading, Moved, SteerRow, Steps};
 
 use super::plan::{Keeping, Plan, Target};
 use super::proof::Rungs;

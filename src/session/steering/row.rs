@@ -1,10 +1,11 @@
 //! How a limit that is steered towards stands, as it is written for programs and people.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-use super::heading::{Course, Heading, Moved};
 use crate::budget::{Limit, Steer};
-use crate::units::{Instant, Pico, counted};
+use crate::units::{Instant, PerMille, Pico, counted};
 
 /// A limit that is steered towards, at a moment. Amounts are US dollars.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,32 +48,7 @@ pub struct SteerRow {
     /// See there.
     pub best_p95_ms: Option<u64>,
     /// What is moved, or proposed.
-    pub moves: Vec<MoveRow>,
-}
-
-/// A threshold that is moved, in per mille.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct MoveRow {
-    /// The route.
-    pub route: String,
-    /// The rung.
-    pub rung: String,
-    /// Where it stands.
-    pub from: u16,
-    /// Where it is to stand.
-    pub to: u16,
-}
-
-impl From<&Moved> for MoveRow {
-    fn from(one: &Moved) -> Self {
-        Self {
-            route: one.route.to_string(),
-            rung: one.rung.to_string(),
-            from: one.from.get(),
-            to: one.to.get(),
-        }
-    }
+    pub moves: Vec<Moved>,
 }
 
 impl SteerRow {
@@ -120,7 +96,7 @@ impl SteerRow {
             |cost: Pico| Some(cost.proportion([1_000], [asked_of.max(1) as u64]).usd_rounded(6));
         let [now, wanted, best] = costs.map(per_thousand);
         (self.now_per_1000_usd, self.wanted_per_1000_usd, self.best_per_1000_usd) = (now, wanted, best);
-        self.moves = moves.iter().map(Into::into).collect();
+        self.moves = moves.to_vec();
     }
 
     /// Says in a line how it stands.
@@ -165,7 +141,7 @@ impl SteerRow {
 
     /// Lists what is moved.
     pub fn moved(&self) -> String {
-        let one = |one: &MoveRow| format!("{} {} {} to {}", one.route, one.rung, one.from, one.to);
+        let one = |one: &Moved| format!("{} {} {} to {}", one.route, one.rung, one.from, one.to);
         let all: Vec<String> = self.moves.iter().map(one).collect();
         if all.is_empty() { String::new() } else { format!(": {}", all.join(", ")) }
     }
@@ -180,4 +156,58 @@ fn word(heading: Heading) -> &'static str {
         Heading::TooSlow => "too slow",
         Heading::RoomLeft => "room left",
     }
+}
+
+/// How a limit's window stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Course {
+    /// What was spent of it.
+    pub spent: Pico,
+    /// What may be.
+    pub amount: Pico,
+    /// When it ends.
+    pub ends: Instant,
+}
+
+/// A threshold that is moved.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Moved {
+    /// The route.
+    pub route: Arc<str>,
+    /// The rung.
+    pub rung: Arc<str>,
+    /// Where it stands.
+    pub from: PerMille,
+    /// Where it is to stand.
+    pub to: PerMille,
+}
+
+/// What is moved towards a limit, or proposed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Steps {
+    /// The limit.
+    pub limit: Arc<str>,
+    /// Whether they are taken without asking anybody.
+    pub acts: bool,
+    /// The thresholds.
+    pub moves: Vec<Moved>,
+}
+
+/// What is said of a limit that is steered towards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Heading {
+    /// There is too little traffic yet.
+    #[default]
+    Learning,
+    /// Thresholds cost what they may.
+    OnCourse,
+    /// Thresholds are to be moved.
+    Moves,
+    /// No thresholds that are allowed cost as little.
+    OutOfReach,
+    /// No one threshold makes it as quick as it is to be.
+    TooSlow,
+    /// The most expensive thresholds that are allowed cost less than they may.
+    RoomLeft,
 }

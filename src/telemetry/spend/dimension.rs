@@ -102,27 +102,27 @@ pub enum Dimension {
 const TAG: &str = "tag.";
 
 impl Dimension {
-    /// Every one but tags.
-    pub const ALL: [Self; 12] = [
-        Self::Team,
-        Self::Project,
-        Self::Model,
-        Self::Provider,
-        Self::Route,
-        Self::Task,
-        Self::User,
-        Self::Key,
-        Self::Session,
-        Self::Hour,
-        Self::Day,
-        Self::Month,
+    /// Every one but tags, under its name as a column and as an argument.
+    pub const NAMED: [(&'static str, Self); 12] = [
+        ("team", Self::Team),
+        ("project", Self::Project),
+        ("model", Self::Model),
+        ("provider", Self::Provider),
+        ("route", Self::Route),
+        ("task", Self::Task),
+        ("user", Self::User),
+        ("key", Self::Key),
+        ("session", Self::Session),
+        ("hour", Self::Hour),
+        ("day", Self::Day),
+        ("month", Self::Month),
     ];
 
     /// Finds one by its name; a tag is `tag.NAME` or `tag:NAME`.
     pub fn named(name: &str) -> Option<Self> {
         let tag =
             || name.strip_prefix(TAG).or_else(|| name.strip_prefix("tag:")).filter(|tag| is_tag_name(tag));
-        let known = Self::ALL.into_iter().find(|dimension| dimension.name() == name);
+        let known = Self::NAMED.into_iter().find_map(|(known, one)| (known == name).then_some(one));
         known.or_else(|| tag().map(|tag| Self::Tag(format!("{TAG}{tag}").into())))
     }
 
@@ -138,21 +138,7 @@ impl Dimension {
 
     /// Returns its name, which all tags share.
     pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Team => "team",
-            Self::Project => "project",
-            Self::Model => "model",
-            Self::Provider => "provider",
-            Self::Route => "route",
-            Self::Task => "task",
-            Self::User => "user",
-            Self::Key => "key",
-            Self::Session => "session",
-            Self::Hour => "hour",
-            Self::Day => "day",
-            Self::Month => "month",
-            Self::Tag(_) => "tag",
-        }
+        Self::NAMED.iter().find(|(_, one)| one == self).map_or("tag", |(name, _)| name)
     }
 
     /// Says whether calls of one request may differ in it.

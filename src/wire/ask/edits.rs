@@ -2,16 +2,15 @@
 
 use std::ops::Range;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
-use super::scan::{Member, Scan};
-use crate::wire::gemini::names::camel;
-use crate::wire::json::{Value, quote};
+use super::request::Ask;
+use super::scan::{Member, is_named, name_of};
+use crate::wire::json::{Value, quote, spliced};
 
 /// Changes to a request's body.
 pub(super) struct Edits<'b> {
-    pub(super) body: &'b Bytes,
-    pub(super) scan: &'b Scan,
+    pub(super) ask: &'b Ask,
     /// Text in place of a stretch of the body.
     spans: Vec<(Range<usize>, Vec<u8>)>,
     /// Members that are added, each with a comma before it.
@@ -22,24 +21,14 @@ pub(super) struct Edits<'b> {
 
 impl<'b> Edits<'b> {
     /// Changes nothing yet.
-    pub(super) fn new(body: &'b Bytes, scan: &'b Scan) -> Self {
-        Self { body, scan, spans: Vec::new(), added: Vec::new(), removed: Vec::new() }
-    }
-
-    /// Finds a top-level member by its name, which Google takes in two ways; of one that stands there twice the first.
-    pub(super) fn find(&self, name: &str) -> Option<usize> {
-        self.scan.members.iter().position(|member| is_named(name_of(self.body, &member.key), name))
-    }
-
-    /// Returns the value of a top-level member.
-    pub(super) fn value(&self, name: &str) -> Option<Value<'b>> {
-        value_of(self.body, self.scan, name)
+    pub(super) fn new(ask: &'b Ask) -> Self {
+        Self { ask, spans: Vec::new(), added: Vec::new(), removed: Vec::new() }
     }
 
     /// Returns the value at a path.
     pub(super) fn at(&self, path: &str) -> Option<Value<'b>> {
         let mut names = path.split('.');
-        let outer = self.value(names.next()?)?;
+        let outer = self.ask.member(names.next()?)?;
         names.try_fold(outer, |value, name| {
             let found = value.members().filter(|(key, _)| is_named(key.as_bytes(), name)).last();
             found.map(|(_, value)| value)
@@ -64,9 +53,9 @@ impl<'b> Edits<'b> {
     /// Takes out all top-level members of a name; says whether there was any.
     pub(super) fn remove_all(&mut self, name: &str) -> bool {
         let before = self.removed.len();
-        let named = |member: &&Member| is_named(name_of(self.body, &member.key), name);
+        let named = |member: &&Member| is_named(name_of(&self.ask.body, &member.key), name);
         let found =
-            self.scan.members.iter().enumerate().filter(|(_, member)| named(member)).map(|(at, _)| at);
+            self.ask.scan.members.iter().enumerate().filter(|(_, member)| named(member)).map(|(at, _)| at);
         self.removed.extend(found);
         self.removed.len() > before
     }
@@ -85,7 +74,7 @@ impl<'b> Edits<'b> {
                 (before.value.end, member.value.end)
             } else {
                 // Where nothing stays before it, the comma after it goes instead of the one before.
-                let rest = self.body.get(member.value.end..).unwrap_or_default();
+                let rest = self.ask.body.get(member.value.end..).unwrap_or_default();
                 let comma = members.get(at + 1).and_then(|_| rest.iter().position(|byte| *byte == b','));
                 (member.key.start, member.value.end + comma.map_or(0, |comma| comma + 1))
             };
@@ -102,13 +91,14 @@ impl<'b> Edits<'b> {
     /// Returns the body with the changes; where there are none, the same bytes.
     pub(super) fn done(mut self) -> Bytes {
         let removed = std::mem::take(&mut self.removed);
-        self.remove_from(&self.scan.members, removed);
+        let members = &self.ask.scan.members;
+        self.remove_from(members, removed);
         if !self.added.is_empty() {
-            let end = self.scan.members.last().map_or(0, |member| member.value.end);
+            let end = members.last().map_or(0, |member| member.value.end);
             let added = std::mem::take(&mut self.added);
             self.replace(end..end, added);
         }
-        apply(self.body, self.spans)
+        apply(&self.ask.body, self.spans)
     }
 }
 
@@ -120,40 +110,7 @@ pub(super) fn member(out: &mut Vec<u8>, is_after: bool, name: &str, json: &[u8])
     out.extend_from_slice(json);
 }
 
-/// Returns the value of a top-level member.
-pub(super) fn value_of<'b>(body: &'b [u8], scan: &Scan, name: &str) -> Option<Value<'b>> {
-    let member = scan.members.iter().find(|member| is_named(name_of(body, &member.key), name))?;
-    std::str::from_utf8(body.get(member.value.clone())?).ok().map(Value::of)
-}
-
-/// Returns the name that stands at a place, without its quotes.
-pub(super) fn name_of<'b>(body: &'b [u8], key: &Range<usize>) -> &'b [u8] {
-    body.get(key.start + 1..key.end.saturating_sub(1)).unwrap_or_default()
-}
-
-/// Says whether a name as it was written is that name; only Google's names have capitals.
-pub(super) fn is_named(written: &[u8], name: &str) -> bool {
-    let is_googles = || name.bytes().any(|byte| byte.is_ascii_uppercase());
-    written == name.as_bytes()
-        || (written.contains(&b'_')
-            && is_googles()
-            && std::str::from_utf8(written).is_ok_and(|written| camel(written) == name))
-}
-
-/// Puts texts in place of stretches of a body.
-pub(super) fn apply(body: &Bytes, mut spans: Vec<(Range<usize>, Vec<u8>)>) -> Bytes {
-    if spans.is_empty() {
-        return body.clone();
-    }
-    spans.sort_by_key(|(span, _)| (span.start, span.end));
-    let grown: usize = spans.iter().map(|(_, text)| text.len()).sum();
-    let mut out = BytesMut::with_capacity(body.len() + grown);
-    let mut at = 0;
-    for (span, text) in spans {
-        out.extend_from_slice(body.get(at..span.start).unwrap_or_default());
-        out.extend_from_slice(&text);
-        at = span.end;
-    }
-    out.extend_from_slice(body.get(at..).unwrap_or_default());
-    out.freeze()
+/// Puts texts in place of stretches of a body; where there are none, it is the same bytes.
+pub(super) fn apply(body: &Bytes, spans: Vec<(Range<usize>, Vec<u8>)>) -> Bytes {
+    if spans.is_empty() { body.clone() } else { spliced(body, spans).into() }
 }

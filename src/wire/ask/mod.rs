@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::json::{check, quote};
+use super::json::{Value, check, quoted};
 use super::reader::{Notes, Reader};
 use super::sending::{Accent, Sending, Sent};
 use super::{Dialect, WireError, chat, embeddings, translate};
@@ -41,27 +41,17 @@ impl Ask {
     /// Reads a client's request whose path names a model, as Gemini's do and Azure's; where the body of Azure's names none,
     /// it is that one.
     pub fn read_for(dialect: Dialect, body: Bytes, named: Option<&str>) -> Result<Self> {
-        if matches!(dialect, Dialect::Gemini | Dialect::GeminiEmbeddings) {
-            let root = check(&body)?;
-            let scan = match dialect {
-                Dialect::Gemini => gemini::scan(&body, root, named.unwrap_or_default())?,
-                _ => gemini::scan_embeddings(&body, root, named.unwrap_or_default())?,
-            };
-            return Ok(Self { dialect, body, scan, id: Arc::default(), received: 0, is_put_back: false });
-        }
         let root = check(&body)?;
         let has_no_model = || root.is_object() && !root.members().any(|(key, _)| key == "model");
-        let Some(name) = named.filter(|_| has_no_model()) else {
-            let scan = scan::scan(dialect, &body, root)?;
-            return Ok(Self { dialect, body, scan, id: Arc::default(), received: 0, is_put_back: false });
+        let scan = match (dialect, named) {
+            (Dialect::Gemini, _) => gemini::scan(&body, root, named.unwrap_or_default())?,
+            (Dialect::GeminiEmbeddings, _) => {
+                gemini::scan_embeddings(&body, root, named.unwrap_or_default())?
+            }
+            (_, Some(name)) if has_no_model() => return Self::read(dialect, with_model(root, name)),
+            _ => scan::scan(dialect, &body, root)?,
         };
-        let rest = root.raw().get(1..).unwrap_or_default();
-        let mut out = Vec::with_capacity(rest.len() + name.len() + 16);
-        out.extend_from_slice(br#"{"model":"#);
-        quote(&mut out, name);
-        out.extend_from_slice(if root.members().next().is_some() { b"," } else { b"" });
-        out.extend_from_slice(rest.as_bytes());
-        Self::read(dialect, out.into())
+        Ok(Self { dialect, body, scan, id: Arc::default(), received: 0, is_put_back: false })
     }
 
     /// Reads a request whose tokens are to be counted; Gemini's may stand within another.
@@ -78,9 +68,9 @@ impl Ask {
     /// Returns the body to send to a provider that speaks `to`, for its model `model`, and what was left out of it.
     pub fn body_for(&self, to: Dialect, model: &str, sending: &Sending<'_>) -> Result<Sent> {
         let notes = Notes::default();
-        let reader = Reader { from: self.dialect, to, accent: sending.accent, notes: &notes };
+        let reader = Reader { from: self.dialect, to, model, sending, notes: &notes };
         let rewritten = if to == self.dialect && !sending.with.is_none() {
-            parameters::written(&self.body, &self.scan, model, sending, reader)
+            parameters::written(self, reader)
         } else {
             None
         };
@@ -88,9 +78,9 @@ impl Ask {
             Some(body) => {
                 let ask = Self::read_for(self.dialect, body, Some(&self.scan.model))?;
                 let ask = if self.scan.stream { ask.streamed() } else { ask };
-                ask.written(model, sending, reader)?
+                ask.written(reader)?
             }
-            None => self.written(model, sending, reader)?,
+            None => self.written(reader)?,
         };
         let is_generation = !matches!(self.dialect, Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings);
         let is_tier_written = is_generation && !notes.lacks_tier();
@@ -99,21 +89,27 @@ impl Ask {
     }
 
     /// Writes the body that it goes as.
-    fn written(&self, model: &str, sending: &Sending<'_>, reader: Reader<'_>) -> Result<Bytes> {
-        let to = reader.to;
+    fn written(&self, reader: Reader<'_>) -> Result<Bytes> {
+        let (to, accent) = (reader.to, reader.sending.accent);
         Ok(if self.dialect == Dialect::GeminiEmbeddings {
-            embeddings::write(self.root(), model, reader)?
-        } else if self.is_older_than(sending.accent, to) {
-            translate::request(self.root(), self.scan.stream, model, sending, reader)?
-        } else if to == self.dialect && to == Dialect::OpenAiChat && sending.accent == Accent::Mistral {
-            let limit = sending.limit(self.scan.measures.max_output);
-            chat::mistral::write(self.root(), model, limit, reader)?.into()
+            embeddings::write(self.root(), reader)?
+        } else if self.is_older_than(accent, to) {
+            translate::request(self, reader)?
+        } else if to == self.dialect && to == Dialect::OpenAiChat && accent == Accent::Mistral {
+            chat::mistral::write(self, reader)?.into()
         } else if to == self.dialect {
-            splice::splice(&self.body, &self.scan, model, sending, reader)
+            splice::splice(self, reader)
         } else if self.dialect.reaches(to) {
-            translate::request(self.root(), self.scan.stream, model, sending, reader)?
+            translate::request(self, reader)?
         } else {
             return Err(WireError::Unsupported { from: self.dialect, to });
         })
     }
+}
+
+/// Returns a body that names a model in its first member.
+fn with_model(root: Value<'_>, name: &str) -> Bytes {
+    let comma = if root.members().next().is_some() { "," } else { "" };
+    let rest = root.raw().get(1..).unwrap_or_default();
+    format!(r#"{{"model":{}{comma}{rest}"#, quoted(name)).into()
 }

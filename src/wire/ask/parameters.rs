@@ -8,13 +8,14 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use super::edits::{Edits, is_named, name_of, value_of};
-use super::scan::Scan;
+use super::edits::Edits;
+use super::request::Ask;
+use super::scan::{is_named, name_of};
 use crate::routing::Parameters;
 use crate::wire::Dialect;
 use crate::wire::effort::{Claude, Effort, LEAST_BUDGET, claude, claude_word, gemini_always_thinks};
 use crate::wire::effort::{gemini_thinks, openai_word, thinks_before_answering};
-use crate::wire::json::{Value, object, quote};
+use crate::wire::json::{Value, object, quoted};
 use crate::wire::known::place;
 use crate::wire::prompt::{ORDINARY_TIER, Reader, gemini_tier, messages_tier};
 use crate::wire::sending::{Accent, Sending};
@@ -26,29 +27,17 @@ type Setting<'s> = (&'s str, Option<Cow<'static, str>>);
 const LOGPROBS: &str = r#""message.output_text.logprobs""#;
 
 /// Returns the body with what the rung writes; nothing where that changes nothing.
-pub(super) fn written(
-    body: &Bytes,
-    scan: &Scan,
-    model: &str,
-    sending: &Sending<'_>,
-    reader: Reader<'_>,
-) -> Option<Bytes> {
+pub(super) fn written(ask: &Ask, reader: Reader<'_>) -> Option<Bytes> {
     let mut settings = Vec::new();
     match reader.to {
-        Dialect::OpenAiChat => chat(sending.with, model, reader, &mut settings),
-        Dialect::OpenAiResponses => responses((body, scan), sending.with, model, reader, &mut settings),
-        Dialect::OpenAiCompletions => completions(sending.with, reader, &mut settings),
-        Dialect::AnthropicMessages => messages(body, scan, model, sending, reader, &mut settings),
-        Dialect::Gemini => gemini(scan, model, sending, reader, &mut settings),
+        Dialect::OpenAiChat => chat(reader, &mut settings),
+        Dialect::OpenAiResponses => responses(ask, reader, &mut settings),
+        Dialect::OpenAiCompletions => completions(reader, &mut settings),
+        Dialect::AnthropicMessages => messages(ask, reader, &mut settings),
+        Dialect::Gemini => gemini(ask, reader, &mut settings),
         Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings => {}
     }
-    (!settings.is_empty()).then(|| put(body, scan, &settings))
-}
-
-fn quoted(word: &str) -> Cow<'static, str> {
-    let mut out = Vec::with_capacity(word.len() + 2);
-    quote(&mut out, word);
-    String::from_utf8_lossy(&out).into_owned().into()
+    (!settings.is_empty()).then(|| put(ask, &settings))
 }
 
 fn temperature(path: &'static str, with: &Parameters, into: &mut Vec<Setting<'_>>) {
@@ -61,49 +50,45 @@ fn leave_out(member: &str, reader: Reader<'_>) {
 }
 
 /// Returns OpenAI's word for an effort, the nearest one that the model knows; of other models nothing is known.
-fn effort_word(effort: Effort, model: &str, reader: Reader<'_>) -> Cow<'static, str> {
-    if !thinks_before_answering(model) {
+fn effort_word(effort: Effort, reader: Reader<'_>) -> Cow<'static, str> {
+    if !thinks_before_answering(reader.model) {
         return effort.quoted().into();
     }
-    let word = openai_word(model, effort);
+    let word = openai_word(reader.model, effort);
     if word != effort.name() {
         leave_out("reasoning_effort", reader);
     }
-    quoted(word)
+    quoted(word).into()
 }
 
 /// Returns OpenAI's word for a service tier.
 fn openai_tier(tier: &str) -> Cow<'static, str> {
-    quoted(if tier == "standard" { "default" } else { tier })
+    quoted(if tier == "standard" { "default" } else { tier }).into()
 }
 
-fn chat(with: &Parameters, model: &str, reader: Reader<'_>, into: &mut Vec<Setting<'_>>) {
+fn chat(reader: Reader<'_>, into: &mut Vec<Setting<'_>>) {
+    let Sending { with, accent, .. } = reader.sending;
     if let Some(effort) = with.effort {
-        into.push(("reasoning_effort", Some(effort_word(effort, model, reader))));
+        into.push(("reasoning_effort", Some(effort_word(effort, reader))));
         // As some servers have it as well.
         into.extend([("reasoning.effort", None), ("reasoning.max_tokens", None)]);
     }
     match with.service_tier.as_deref() {
-        Some(_) if reader.accent == Accent::Mistral => reader.leave_out_tier(),
+        Some(_) if *accent == Accent::Mistral => reader.leave_out_tier(),
         tier => into.extend(tier.map(|tier| ("service_tier", Some(openai_tier(tier))))),
     }
     temperature("temperature", with, into);
-    let is_told = with.logprobs && reader.accent == Accent::OpenAi;
+    let is_told = with.logprobs && *accent == Accent::OpenAi;
     into.extend(is_told.then_some(("logprobs", Some("true".into()))));
 }
 
-fn responses(
-    (body, scan): (&Bytes, &Scan),
-    with: &Parameters,
-    model: &str,
-    reader: Reader<'_>,
-    into: &mut Vec<Setting<'_>>,
-) {
+fn responses(ask: &Ask, reader: Reader<'_>, into: &mut Vec<Setting<'_>>) {
+    let with = reader.sending.with;
     // Models that think before they answer tell nobody.
-    if with.logprobs && !thinks_before_answering(model) {
-        into.push(("include", Some(with_logprobs(value_of(body, scan, "include")).into())));
+    if with.logprobs && !thinks_before_answering(reader.model) {
+        into.push(("include", Some(with_logprobs(ask.member("include")).into())));
     }
-    into.extend(with.effort.map(|effort| ("reasoning.effort", Some(effort_word(effort, model, reader)))));
+    into.extend(with.effort.map(|effort| ("reasoning.effort", Some(effort_word(effort, reader)))));
     into.extend(with.service_tier.as_deref().map(|tier| ("service_tier", Some(openai_tier(tier)))));
     temperature("temperature", with, into);
 }
@@ -117,7 +102,8 @@ fn with_logprobs(asked: Option<Value<'_>>) -> String {
     format!("[{}]", all.join(","))
 }
 
-fn completions(with: &Parameters, reader: Reader<'_>, into: &mut Vec<Setting<'_>>) {
+fn completions(reader: Reader<'_>, into: &mut Vec<Setting<'_>>) {
+    let with = reader.sending.with;
     if with.effort.is_some() {
         leave_out("reasoning_effort", reader);
     }
@@ -127,14 +113,8 @@ fn completions(with: &Parameters, reader: Reader<'_>, into: &mut Vec<Setting<'_>
     temperature("temperature", with, into);
 }
 
-fn messages(
-    body: &Bytes,
-    scan: &Scan,
-    model: &str,
-    sending: &Sending<'_>,
-    reader: Reader<'_>,
-    into: &mut Vec<Setting<'_>>,
-) {
+fn messages(ask: &Ask, reader: Reader<'_>, into: &mut Vec<Setting<'_>>) {
+    let Reader { model, sending, .. } = reader;
     let with = sending.with;
     match with.service_tier.as_deref().map(messages_tier) {
         Some(Some(word)) => into.push(("service_tier", Some(word.into()))),
@@ -146,12 +126,12 @@ fn messages(
         Some(1001..) => leave_out("temperature", reader),
         _ => temperature("temperature", with, into),
     }
-    let most = sending.limit(scan.measures.max_output).unwrap_or(u64::MAX);
-    let thinking = value_of(body, scan, "thinking");
+    let most = sending.limit(ask.scan.measures.max_output).unwrap_or(u64::MAX);
+    let thinking = ask.member("thinking");
     let kind = thinking.and_then(|thinking| thinking.text_of("type"));
     let budget = thinking.and_then(|thinking| thinking.get("budget_tokens")).and_then(Value::number);
     let is_thinking = matches!(kind.as_deref(), Some("enabled" | "adaptive"));
-    let may_think = || is_thinking || (with.temperature.is_none() && may_think(body, scan));
+    let may_think = || is_thinking || (with.temperature.is_none() && may_think(ask));
     match (with.effort, claude(model)) {
         (Some(Effort::None), Claude::Budget | Claude::Adaptive) => {
             into.extend([("thinking", None), ("output_config.effort", None)]);
@@ -161,7 +141,7 @@ fn messages(
             if word != effort.name() {
                 leave_out("reasoning_effort", reader);
             }
-            into.push(("output_config.effort", Some(quoted(word))));
+            into.push(("output_config.effort", Some(quoted(word).into())));
             if !is_thinking && may_think() {
                 into.push(("thinking", Some(r#"{"type":"adaptive"}"#.into())));
             }
@@ -193,19 +173,20 @@ fn messages(
 
 /// Says whether thinking that the client did not ask for goes together with its request: as when translated, not with a
 /// forced tool or set sampling, and not in the middle of calls whose thoughts are not there.
-fn may_think(body: &Bytes, scan: &Scan) -> bool {
-    let is_said = |name| value_of(body, scan, name).is_some_and(|value| !value.is_null());
-    let choice = value_of(body, scan, "tool_choice").and_then(|choice| choice.text_of("type"));
+fn may_think(ask: &Ask) -> bool {
+    let is_said = |name| ask.member(name).is_some_and(|value| !value.is_null());
+    let choice = ask.member("tool_choice").and_then(|choice| choice.text_of("type"));
     let is_forced = matches!(choice.as_deref(), Some("any" | "tool"));
     let is_sampled = ["temperature", "top_p", "top_k"].into_iter().any(is_said);
     let is_result = |block: Value<'_>| block.text_of("type").as_deref() == Some("tool_result");
-    let last = value_of(body, scan, "messages").and_then(|turns| turns.items().last());
-    let is_midway = scan.ends_with_assistant
+    let last = ask.member("messages").and_then(|turns| turns.items().last());
+    let is_midway = ask.scan.ends_with_assistant
         || last.and_then(|turn| turn.get("content")).is_some_and(|content| content.items().any(is_result));
     !is_forced && !is_sampled && !is_midway
 }
 
-fn gemini(scan: &Scan, model: &str, sending: &Sending<'_>, reader: Reader<'_>, into: &mut Vec<Setting<'_>>) {
+fn gemini(ask: &Ask, reader: Reader<'_>, into: &mut Vec<Setting<'_>>) {
+    let Reader { model, sending, .. } = reader;
     let with = sending.with;
     match with.service_tier.as_deref().map(gemini_tier) {
         Some(Some(ORDINARY_TIER)) => into.push(("serviceTier", None)),
@@ -215,7 +196,7 @@ fn gemini(scan: &Scan, model: &str, sending: &Sending<'_>, reader: Reader<'_>, i
     }
     temperature("generationConfig.temperature", with, into);
     into.extend(with.logprobs.then_some(("generationConfig.responseLogprobs", Some("true".into()))));
-    if let Some(most) = with.max_output.filter(|_| scan.limits.is_empty()) {
+    if let Some(most) = with.max_output.filter(|_| ask.scan.limits.is_empty()) {
         into.push(("generationConfig.maxOutputTokens", Some(most.to_string().into())));
     }
     let Some(effort) = with.effort else { return };
@@ -226,27 +207,28 @@ fn gemini(scan: &Scan, model: &str, sending: &Sending<'_>, reader: Reader<'_>, i
         leave_out("reasoning_effort", reader);
     }
     // Thoughts count against the limit of output; half of it is left for the answer.
-    let room = sending.limit(scan.measures.max_output).map_or(u64::MAX, |limit| limit / 2);
+    let room = sending.limit(ask.scan.measures.max_output).map_or(u64::MAX, |limit| limit / 2);
     let budget = effort.budget().min(room).to_string();
     into.push(("generationConfig.thinkingConfig.thinkingBudget", Some(budget.into())));
     into.push(("generationConfig.thinkingConfig.thinkingLevel", None));
 }
 
 /// Puts settings into a body.
-fn put(body: &Bytes, scan: &Scan, settings: &[Setting<'_>]) -> Bytes {
-    let mut edits = Edits::new(body, scan);
+fn put(ask: &Ask, settings: &[Setting<'_>]) -> Bytes {
+    let mut edits = Edits::new(ask);
+    let members = &ask.scan.members;
     for head in heads(settings) {
-        let named = scan.members.iter().enumerate();
-        let named = named.filter(|(_, member)| is_named(name_of(body, &member.key), head));
+        let named = members.iter().enumerate();
+        let named = named.filter(|(_, member)| is_named(name_of(&ask.body, &member.key), head));
         // Of a member that stands there twice the last one counts.
         let mut places: Vec<usize> = named.map(|(at, _)| at).collect();
         let last = places.pop();
         for at in places {
             edits.remove(at);
         }
-        let there = last.and_then(|at| scan.members.get(at));
-        let old = there.and_then(|member| std::str::from_utf8(body.get(member.value.clone())?).ok());
-        match (last, there, settled(old.map(Value::of), &below(settings, head))) {
+        let there = last.and_then(|at| members.get(at));
+        let old = there.and_then(|member| ask.value(&member.value));
+        match (last, there, settled(old, &below(settings, head))) {
             (_, Some(member), Some(json)) => edits.replace(member.value.clone(), json),
             (Some(at), _, None) => edits.remove(at),
             (_, None, Some(json)) => edits.add(head, &json),

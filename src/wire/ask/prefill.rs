@@ -6,11 +6,11 @@
 use bytes::Bytes;
 
 use super::edits::apply;
-use crate::wire::json::{Value, object, put, quote};
+use crate::wire::json::{Value, object, put, quoted};
 use crate::wire::prompt::{Reader, go_on};
 
 /// Trims the turn, or has the user ask to go on with it.
-pub(super) fn settle(body: Bytes, is_refused: bool, reader: Reader<'_>) -> Bytes {
+pub(super) fn settle(body: Bytes, reader: Reader<'_>) -> Bytes {
     let Ok(root) = std::str::from_utf8(&body).map(Value::of) else { return body };
     let turns = root.list("messages");
     let Some(last) = turns.last().filter(|turn| turn.text_of("role").as_deref() == Some("assistant")) else {
@@ -29,7 +29,7 @@ pub(super) fn settle(body: Bytes, is_refused: bool, reader: Reader<'_>) -> Bytes
     let Some((said, text)) = said.filter(|_| is_spoken).and_then(|said| Some((said, said.text()?))) else {
         return body;
     };
-    if is_refused {
+    if reader.sending.known.refuses_prefill(reader.to) {
         reader.leave_out("messages (prefill)");
         let mut turn = b",".to_vec();
         object(&mut turn, |o| put!(o, "role": "user", "content": &go_on()));
@@ -40,7 +40,5 @@ pub(super) fn settle(body: Bytes, is_refused: bool, reader: Reader<'_>) -> Bytes
     if kept.len() == text.len() || kept.is_empty() {
         return body;
     }
-    let mut trimmed = Vec::with_capacity(kept.len() + 2);
-    quote(&mut trimmed, kept);
-    apply(&body, vec![(said.span_in(&body), trimmed)])
+    apply(&body, vec![(said.span_in(&body), quoted(kept).into())])
 }

@@ -2,10 +2,10 @@
 //!
 //! Invariant: what is left stays byte for byte, and every change is told by the path that the client's dialect has for it.
 
-use super::edits::{Edits, is_named, member, name_of};
-use super::scan::Member;
+use super::edits::{Edits, member};
+use super::scan::{Member, is_named, name_of};
 use crate::wire::json::Value;
-use crate::wire::known::{Known, place};
+use crate::wire::known::place;
 use crate::wire::prompt::Reader;
 
 /// An object within the body from which members are taken.
@@ -16,15 +16,15 @@ struct Holder {
 }
 
 /// Makes the changes.
-pub(super) fn leave_out(edits: &mut Edits<'_>, known: &Known, reader: Reader<'_>) {
-    let to = reader.to;
+pub(super) fn leave_out(edits: &mut Edits<'_>, reader: Reader<'_>) {
+    let (to, body) = (reader.to, &edits.ask.body);
     let mut holders: Vec<Holder> = Vec::new();
-    for change in known.changes(to, &|name| edits.at(place(to, name))) {
+    for change in reader.sending.known.changes(to, &|name| edits.at(place(to, name))) {
         let path = place(to, change.member);
         let found = if let Some((outer, name)) = path.rsplit_once('.') {
             let Some(object) = edits.at(outer).filter(|object| object.is_object()) else { continue };
-            let members = members(edits.body, object);
-            let found = members.iter().position(|at| is_named(name_of(edits.body, &at.key), name));
+            let members = members(body, object);
+            let found = members.iter().position(|at| is_named(name_of(body, &at.key), name));
             match (
                 found.and_then(|at| members.get(at).map(|found| (at, found.value.clone()))),
                 change.instead,
@@ -37,18 +37,18 @@ pub(super) fn leave_out(edits: &mut Edits<'_>, known: &Known, reader: Reader<'_>
                 (None, Some(json)) => {
                     let mut text = Vec::new();
                     member(&mut text, !members.is_empty(), name, json.as_bytes());
-                    let end = object.span_in(edits.body).end.saturating_sub(1);
+                    let end = object.span_in(body).end.saturating_sub(1);
                     edits.replace(end..end, text);
                 }
                 (None, None) => {}
             }
             found
         } else {
-            let found = edits.find(path);
+            let found = edits.ask.find(path);
             match (found, change.instead) {
                 (Some(at), None) => edits.remove(at),
                 (Some(at), Some(json)) => {
-                    if let Some(member) = edits.scan.members.get(at) {
+                    if let Some(member) = edits.ask.scan.members.get(at) {
                         edits.replace(member.value.clone(), json);
                     }
                 }

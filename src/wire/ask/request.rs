@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::measures::AskMeasures;
-use super::scan::{self, Scan};
+use super::scan::{self, Scan, is_named, name_of};
 use crate::wire::Dialect;
 use crate::wire::gemini::names::member;
 use crate::wire::gemini::read_schema::Schemas;
@@ -224,6 +224,16 @@ impl Ask {
 
     pub(super) fn value(&self, span: &Range<usize>) -> Option<Value<'_>> {
         std::str::from_utf8(self.body.get(span.clone())?).ok().map(Value::of)
+    }
+
+    /// Finds a top-level member by its name, which Google takes in two ways; of one that stands there twice the first.
+    pub(super) fn find(&self, name: &str) -> Option<usize> {
+        self.scan.members.iter().position(|member| is_named(name_of(&self.body, &member.key), name))
+    }
+
+    /// Returns the value of a top-level member.
+    pub(super) fn member(&self, name: &str) -> Option<Value<'_>> {
+        self.value(&self.scan.members.get(self.find(name)?)?.value)
     }
 }
 

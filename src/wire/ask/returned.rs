@@ -5,9 +5,10 @@
 
 use std::borrow::Cow;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use memchr::memmem;
 
+use super::edits::apply;
 use crate::wire::Dialect;
 use crate::wire::json::{Value, written};
 use crate::wire::messages::SIGNATURE;
@@ -24,32 +25,25 @@ pub(super) fn without_thoughts(to: Dialect, body: Bytes) -> Bytes {
     }
     let root = std::str::from_utf8(&body).map(Value::of);
     let Some(turns) = root.ok().and_then(|root| root.get(list)) else { return body };
-    let mut out = BytesMut::with_capacity(body.len());
-    let mut at = 0;
-    let mut replace = |whole: Value<'_>, kept: Vec<Cow<'_, str>>, instead: &[u8]| {
-        let span = whole.span_in(&body);
-        out.extend_from_slice(body.get(at..span.start).unwrap_or_default());
-        out.extend_from_slice(b"[");
-        out.extend_from_slice(if kept.is_empty() { instead } else { b"" });
-        out.extend_from_slice(kept.join(",").as_bytes());
-        out.extend_from_slice(b"]");
-        at = span.end;
+    let mut spans = Vec::new();
+    let mut replace = |whole: Value<'_>, kept: Vec<Cow<'_, str>>, instead: &str| {
+        let list = if kept.is_empty() { instead.to_owned() } else { kept.join(",") };
+        spans.push((whole.span_in(&body), format!("[{list}]").into_bytes()));
     };
     if to == Dialect::OpenAiResponses {
         let kept = turns.items().filter(|item| !is_our_reasoning(*item));
-        replace(turns, kept.map(|item| item.raw().into()).collect(), b"");
+        replace(turns, kept.map(|item| item.raw().into()).collect(), "");
     } else {
         for content in turns.items().filter_map(|turn| turn.get("content")) {
             let is_ours = |part: &Value<'_>| part.text_of("signature").is_some_and(|sign| sign == SIGNATURE);
             if content.items().any(|part| is_ours(&part) || cites_ours(part)) {
                 let kept = content.items().filter(|part| !is_ours(part)).map(uncited).collect();
                 // A turn has to say something.
-                replace(content, kept, br#"{"type":"text","text":"..."}"#);
+                replace(content, kept, r#"{"type":"text","text":"..."}"#);
             }
         }
     }
-    out.extend_from_slice(body.get(at..).unwrap_or_default());
-    out.freeze()
+    apply(&body, spans)
 }
 
 /// Says whether a text rests on something that an answer of ours told, in whose place Anthropic wants an index of its own.

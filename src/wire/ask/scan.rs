@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::measures::AskMeasures;
 use super::weigh;
 use crate::wire::error::Result;
+use crate::wire::gemini::names::camel;
 use crate::wire::json::Value;
 use crate::wire::{Dialect, WireError};
 
@@ -50,6 +51,20 @@ pub(super) struct Member {
     pub(super) value: Range<usize>,
 }
 
+/// Returns the name that stands at a place, without its quotes.
+pub(super) fn name_of<'b>(body: &'b [u8], key: &Range<usize>) -> &'b [u8] {
+    body.get(key.start + 1..key.end.saturating_sub(1)).unwrap_or_default()
+}
+
+/// Says whether a name as it was written is that name; only Google's names have capitals.
+pub(super) fn is_named(written: &[u8], name: &str) -> bool {
+    let is_googles = || name.bytes().any(|byte| byte.is_ascii_uppercase());
+    written == name.as_bytes()
+        || (written.contains(&b'_')
+            && is_googles()
+            && std::str::from_utf8(written).is_ok_and(|written| camel(written) == name))
+}
+
 /// The top-level members that are read here. Given twice, readers would disagree on which counts; so that is refused.
 #[rustfmt::skip]
 const READ: [&str; 16] = [
@@ -63,7 +78,7 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
         return Err(WireError::NotJson("the body has to be an object".to_owned()));
     }
     let mut scan = Scan { measures: AskMeasures { choices: 1, ..AskMeasures::default() }, ..Scan::default() };
-    let mut prompt = Prompt::default();
+    let mut prompt = Prompt::new(dialect, body);
     let mut seen = 0u32;
     let mut has_model = false;
     let (mut prompts, mut best_of) = (1, 1);
@@ -102,18 +117,18 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
                     value.flag().ok_or_else(|| WireError::invalid("stream", "has to be true or false"))?;
             }
             "messages" if matches!(dialect, Dialect::OpenAiChat | Dialect::AnthropicMessages) => {
-                prompt.turns(dialect, "messages", value, body, &mut scan)?;
+                prompt.turns("messages", value, &mut scan)?;
             }
             "input" if dialect == Dialect::OpenAiResponses => {
                 if value.is_text() {
-                    prompt.sole(value, body, &mut scan);
+                    prompt.sole(value, &mut scan);
                 } else {
-                    prompt.turns(dialect, "input", value, body, &mut scan)?;
+                    prompt.turns("input", value, &mut scan)?;
                 }
             }
-            "input" if dialect == Dialect::OpenAiEmbeddings => prompt.sole(value, body, &mut scan),
+            "input" if dialect == Dialect::OpenAiEmbeddings => prompt.sole(value, &mut scan),
             "prompt" if dialect == Dialect::OpenAiCompletions => {
-                prompt.sole(value, body, &mut scan);
+                prompt.sole(value, &mut scan);
                 prompts = prompts_of(value);
             }
             "system" | "instructions" => prompt.bytes += weigh::bytes(value),
@@ -235,8 +250,9 @@ const MOST_CHOICES: u32 = 128;
 const DEEPEST: u8 = 2;
 
 /// What is known of the prompt so far, besides what the scan holds.
-#[derive(Default)]
-struct Prompt {
+struct Prompt<'b> {
+    dialect: Dialect,
+    body: &'b [u8],
     is_there: bool,
     bytes: u64,
     turns: u64,
@@ -246,23 +262,22 @@ struct Prompt {
     is_answered: bool,
 }
 
-impl Prompt {
+impl<'b> Prompt<'b> {
+    fn new(dialect: Dialect, body: &'b [u8]) -> Self {
+        let (is_there, brings_tools, is_answered) = (false, false, false);
+        Self { dialect, body, is_there, bytes: 0, turns: 0, user_turns: 0, brings_tools, is_answered }
+    }
+
     /// Takes the whole input as what the user asks.
-    fn sole(&mut self, value: Value<'_>, body: &[u8], scan: &mut Scan) {
+    fn sole(&mut self, value: Value<'_>, scan: &mut Scan) {
         self.is_there = true;
         self.bytes += weigh::bytes(value);
         self.user_turns = 1;
-        scan.ask = Some(value.span_in(body));
+        scan.ask = Some(value.span_in(self.body));
     }
 
-    fn turns(
-        &mut self,
-        dialect: Dialect,
-        field: &str,
-        value: Value<'_>,
-        body: &[u8],
-        scan: &mut Scan,
-    ) -> Result<()> {
+    fn turns(&mut self, field: &str, value: Value<'_>, scan: &mut Scan) -> Result<()> {
+        let (dialect, body) = (self.dialect, self.body);
         self.is_there = true;
         if !value.is_array() {
             return Err(WireError::invalid(field, "has to be a list"));
@@ -278,7 +293,7 @@ impl Prompt {
             scan.measures.is_elsewhere |= kind.as_deref() == Some("item_reference");
             scan.ends_with_assistant = role.as_deref() == Some("assistant");
             scan.turns = at + 1;
-            self.last_turn(dialect, turn, (scan.ends_with_assistant, kind.as_deref()), body, scan);
+            self.last_turn(turn, (scan.ends_with_assistant, kind.as_deref()), scan);
             scan.has_system_turns |=
                 dialect == Dialect::AnthropicMessages && role.as_deref() == Some("system");
             if role.is_none() && dialect != Dialect::OpenAiResponses {
@@ -301,22 +316,16 @@ impl Prompt {
 
     /// Notes the assistant's last turn. A response has each call as an item of its own; those that no result parts belong
     /// together.
-    fn last_turn(
-        &mut self,
-        dialect: Dialect,
-        turn: Value<'_>,
-        (is_assistants, kind): (bool, Option<&str>),
-        body: &[u8],
-        scan: &mut Scan,
-    ) {
-        let is_call = dialect == Dialect::OpenAiResponses && kind.is_some_and(|kind| kind.ends_with("_call"));
+    fn last_turn(&mut self, turn: Value<'_>, (is_assistants, kind): (bool, Option<&str>), scan: &mut Scan) {
+        let is_call =
+            self.dialect == Dialect::OpenAiResponses && kind.is_some_and(|kind| kind.ends_with("_call"));
         self.is_answered |= kind.is_some_and(|kind| kind.ends_with("_output"));
         if is_assistants || (is_call && self.is_answered) {
             scan.last_turn.clear();
             self.is_answered = false;
         }
         if is_assistants || is_call {
-            scan.last_turn.push(turn.span_in(body));
+            scan.last_turn.push(turn.span_in(self.body));
         }
     }
 

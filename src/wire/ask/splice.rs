@@ -13,34 +13,26 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::edits::{Edits, apply};
-use super::scan::Scan;
+use super::edits::Edits;
+use super::request::Ask;
 use super::{prefill, refused, returned, system};
 use crate::wire::Dialect;
 use crate::wire::completions::USUAL_LIMIT;
 use crate::wire::effort::thinks_before_answering;
-use crate::wire::json::{Value, quote};
+use crate::wire::json::{Value, quoted, spliced};
 use crate::wire::prompt::Reader;
-use crate::wire::sending::Sending;
 
 /// The members by which clients have a provider ask other models: Anthropic and OpenRouter.
 const ELSEWHERE: [&str; 2] = ["fallbacks", "models"];
 
 /// Returns the body with the splices that are needed; where none is, the same bytes.
-pub(super) fn splice(
-    body: &Bytes,
-    scan: &Scan,
-    model: &str,
-    sending: &Sending<'_>,
-    reader: Reader<'_>,
-) -> Bytes {
-    let to = reader.to;
-    let mut edits = Edits::new(body, scan);
+pub(super) fn splice(ask: &Ask, reader: Reader<'_>) -> Bytes {
+    let Reader { to, model, sending, .. } = reader;
+    let Ask { body, scan, .. } = ask;
+    let mut edits = Edits::new(ask);
     // Gemini's addresses name the model.
     if model != scan.model && to != Dialect::Gemini {
-        let mut name = Vec::with_capacity(model.len() + 2);
-        quote(&mut name, model);
-        edits.replace(scan.model_span.clone(), name);
+        edits.replace(scan.model_span.clone(), quoted(model));
     }
     let is_told_usage = !matches!(to, Dialect::OpenAiChat | Dialect::OpenAiCompletions);
     if !is_told_usage && scan.stream && !scan.include_usage {
@@ -78,28 +70,29 @@ pub(super) fn splice(
         }
     }
     if !sending.known.rules.is_empty() {
-        refused::leave_out(&mut edits, sending.known, reader);
+        refused::leave_out(&mut edits, reader);
     }
     if scan.has_system_turns {
-        system::settle(&mut edits, sending.known.takes_system, reader);
+        system::settle(&mut edits, reader);
     }
     let sent = returned::without_thoughts(to, edits.done());
     if to == Dialect::AnthropicMessages && scan.ends_with_assistant {
-        return prefill::settle(sent, sending.known.refuses_prefill(to), reader);
+        return prefill::settle(sent, reader);
     }
     sent
 }
 
 /// Renames the limit of output to what reasoning models know; where both stand there, the older one goes.
 fn rename_limit(edits: &mut Edits<'_>) {
-    let Some(at) = edits.find("max_tokens") else { return };
-    if edits.value("max_completion_tokens").is_some_and(|value| !value.is_null()) {
+    let ask = edits.ask;
+    let Some(at) = ask.find("max_tokens") else { return };
+    if ask.member("max_completion_tokens").is_some_and(|value| !value.is_null()) {
         return edits.remove(at);
     }
-    if let Some(newer) = edits.find("max_completion_tokens") {
+    if let Some(newer) = ask.find("max_completion_tokens") {
         edits.remove(newer);
     }
-    if let Some(member) = edits.scan.members.get(at) {
+    if let Some(member) = ask.scan.members.get(at) {
         edits.replace(member.key.clone(), "\"max_completion_tokens\"");
     }
 }
@@ -133,5 +126,5 @@ fn with_usage(body: &[u8], span: &Range<usize>) -> Vec<u8> {
         (None, Some(end)) => (end..end, br#","include_usage":true"#.to_vec()),
         (None, None) => return WITH_USAGE.to_vec(),
     };
-    apply(&Bytes::copy_from_slice(text.as_bytes()), vec![edit]).to_vec()
+    spliced(text.as_bytes(), vec![edit])
 }

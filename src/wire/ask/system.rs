@@ -8,8 +8,9 @@ use crate::wire::json::{Array, Value, array, put};
 use crate::wire::prompt::{Reader, reminder};
 
 /// Changes what has to be changed.
-pub(super) fn settle(edits: &mut Edits<'_>, takes: bool, reader: Reader<'_>) {
-    let Some(messages) = edits.value("messages") else { return };
+pub(super) fn settle(edits: &mut Edits<'_>, reader: Reader<'_>) {
+    let takes = reader.sending.known.takes_system;
+    let Some(messages) = edits.ask.member("messages") else { return };
     let turns: Vec<(Value<'_>, Role)> = messages.items().map(|turn| (turn, Role::of(turn))).collect();
     let first = turns.iter().take_while(|(_, role)| *role == Role::System).count();
     // Nothing but the system speaks: somebody has to.
@@ -42,7 +43,7 @@ pub(super) fn settle(edits: &mut Edits<'_>, takes: bool, reader: Reader<'_>) {
             }
         }
     });
-    edits.replace(messages.span_in(edits.body), out);
+    edits.replace(messages.span_in(&edits.ask.body), out);
     let hoisted: Vec<_> =
         turns.iter().take(leading).filter_map(|(turn, _)| texts(*turn, reader)).flatten().collect();
     if !hoisted.is_empty() {
@@ -104,7 +105,7 @@ fn block(a: &mut Array<'_>, text: &str, cache: Option<Value<'_>>) {
 
 /// Adds texts to the system prompt.
 fn hoist(edits: &mut Edits<'_>, hoisted: &[Said<'_>]) {
-    let system = edits.value("system");
+    let system = edits.ask.member("system");
     let mut out = Vec::new();
     array(&mut out, |a| {
         if let Some(text) = system.and_then(Value::text) {
@@ -116,7 +117,7 @@ fn hoist(edits: &mut Edits<'_>, hoisted: &[Said<'_>]) {
         }
     });
     match system {
-        Some(system) => edits.replace(system.span_in(edits.body), out),
+        Some(system) => edits.replace(system.span_in(&edits.ask.body), out),
         None => edits.add("system", &out),
     }
 }

@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use crate::record::usage::Counted;
 use crate::wire::calls::own_id;
 use crate::wire::finish::Finish;
-use crate::wire::json::{Object, object, put};
+use crate::wire::json::{Object, body, put};
 use crate::wire::preface::Preface;
 use crate::wire::reply::{Choice, Reply};
 use crate::wire::sink::Head;
@@ -30,8 +30,7 @@ pub(in crate::wire) fn whole(
     reply: &Reply,
     mut fill: impl FnMut(&mut Object<'_>, &Choice),
 ) -> Vec<u8> {
-    let mut out = Vec::with_capacity(512);
-    object(&mut out, |o| {
+    body(512, |o| {
         put!(o, "id": &own_id(form.prefix, &reply.id, ask), "object": form.object, "created": ask.received());
         put!(o, "model": reply.model.as_deref().unwrap_or(ask.model()));
         o.array("choices", |a| {
@@ -45,8 +44,7 @@ pub(in crate::wire) fn whole(
         if let Some(counted) = &reply.usage {
             put!(o, "usage": |o| usage::chat(o, counted));
         }
-    });
-    out
+    })
 }
 
 /// Writes chunks.

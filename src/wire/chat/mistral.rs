@@ -8,12 +8,12 @@ use std::borrow::Cow;
 
 use sha2::{Digest, Sha256};
 
-use crate::wire::WireError;
 use crate::wire::error::Result;
-use crate::wire::json::{Array, Object, Value, object, put};
+use crate::wire::json::{Array, Object, Value, put, try_body, written};
 use crate::wire::prompt::{Reader, reminder};
 use crate::wire::reply::content_text;
 use crate::wire::tools::{self, Offered};
+use crate::wire::{Ask, WireError};
 
 /// How the address of a document begins that is in it.
 const PDF: &str = "data:application/pdf;base64,";
@@ -25,14 +25,8 @@ const READ: [&str; 8] =
     ["content", "name", "prefix", "role", "tool_call_id", "tool_calls", "refusal", "cache_control"];
 
 /// Writes a client's chat request for Mistral; the table says what of it Mistral takes.
-pub(in crate::wire) fn write(
-    root: Value<'_>,
-    model: &str,
-    limit: Option<u64>,
-    reader: Reader<'_>,
-) -> Result<Vec<u8>> {
-    let mut out = Vec::with_capacity(root.raw().len() + 64);
-    let mut outcome = Ok(());
+pub(in crate::wire) fn write(ask: &Ask, reader: Reader<'_>) -> Result<Vec<u8>> {
+    let root = ask.root();
     let allowed = root.get("tool_choice").and_then(|choice| choice.get("allowed_tools"));
     let tools = || root.list("tools");
     let is_none_allowed = allowed.is_some_and(|allowed| !tools().any(|tool| is_allowed(tool, allowed)));
@@ -46,17 +40,10 @@ pub(in crate::wire) fn write(
         begins: said.into_iter().flat_map(Value::items).take_while(|said| is_system(*said)).count(),
         last: said.map_or(0, |said| said.items().count()).saturating_sub(1),
     };
-    object(&mut out, |o| {
-        put!(o, "model": model);
+    try_body(root.raw().len() + 64, |o| {
+        put!(o, "model": reader.model);
         for (key, value) in root.members() {
-            let row = match reader.takes(&key, value) {
-                Ok(Some(row)) => row,
-                Ok(None) => continue,
-                Err(error) => {
-                    outcome = Err(error);
-                    return;
-                }
-            };
+            let Some(row) = reader.takes(&key, value)? else { continue };
             match row.field {
                 "model" | "max_tokens" | "max_completion_tokens" => {}
                 "messages" => o.array("messages", |a| {
@@ -79,9 +66,9 @@ pub(in crate::wire) fn write(
                 field => o.put(field, value),
             }
         }
-        put!(o, "max_tokens"?: limit);
-    });
-    outcome.map(|()| out)
+        put!(o, "max_tokens"?: reader.sending.limit(ask.measures().max_output));
+        Ok(())
+    })
 }
 
 /// Who speaks in a conversation.
@@ -196,11 +183,9 @@ fn document(part: Value<'_>) -> Option<String> {
     let file = part.get("file").filter(|_| part.text_of("type").as_deref() == Some("file"))?;
     let (address, name) = (file.text_of("file_data")?, file.text_of("filename"));
     let address = if address.contains(':') { address } else { format!("{PDF}{address}").into() };
-    let mut out = Vec::new();
-    object(&mut out, |o| {
+    Some(written(|o| {
         put!(o, "type": "document_url", "document_url": &address, "document_name"?: name.as_deref());
-    });
-    String::from_utf8(out).ok()
+    }))
 }
 
 /// Returns an id that Mistral takes: the same for the same id, so that results find their calls.

@@ -5,24 +5,20 @@ use std::borrow::Cow;
 use sha2::{Digest as _, Sha256};
 
 use super::mistral::short_id;
+use crate::units::hex;
+use crate::wire::Accent;
 use crate::wire::effort::{openai_word, thinks_before_answering};
 use crate::wire::error::Result;
-use crate::wire::json::{Array, Object, Raw, object, put};
+use crate::wire::json::{Array, Object, Raw, put, try_body};
 use crate::wire::prompt::{
     Data, Format, Piece, Prompt, Reader, ToolChoice, ToolResult, Turn, reminder, safe_id,
 };
-use crate::wire::{Accent, Sending};
 
 /// Writes a request.
-pub(in crate::wire) fn write(
-    prompt: &Prompt<'_>,
-    model: &str,
-    sending: &Sending<'_>,
-    reader: Reader<'_>,
-) -> Result<Vec<u8>> {
-    let mut out = Vec::with_capacity(1024);
-    let mut outcome = Ok(());
-    object(&mut out, |o| {
+pub(in crate::wire) fn write(prompt: &Prompt<'_>, reader: Reader<'_>) -> Result<Vec<u8>> {
+    let Reader { model, sending, .. } = reader;
+    let is_mistral = sending.accent == Accent::Mistral;
+    try_body(1024, |o| {
         put!(o, "model": model);
         o.array("messages", |a| {
             if !prompt.system.is_empty() {
@@ -30,12 +26,11 @@ pub(in crate::wire) fn write(
                 a.object(|o| put!(o, "role": "system", "content": &texts.join("\n\n")));
             }
             let last = prompt.turns.len().saturating_sub(1);
-            outcome = prompt.turns.iter().enumerate().try_for_each(|(at, turn)| {
+            prompt.turns.iter().enumerate().try_for_each(|(at, turn)| {
                 if turn.is_user { user(a, turn, reader) } else { assistant(a, turn, at == last, reader) }
-            });
-        });
+            })
+        })?;
         tools(o, prompt);
-        let is_mistral = reader.accent == Accent::Mistral;
         let is_thinker = thinks_before_answering(model);
         if let Some(limit) = sending.limit(prompt.max_output) {
             o.put(if is_thinker { "max_completion_tokens" } else { "max_tokens" }, limit);
@@ -74,8 +69,8 @@ pub(in crate::wire) fn write(
                 put!(o, "stream_options": { "include_usage": true });
             }
         }
-    });
-    outcome.map(|()| out)
+        Ok(())
+    })
 }
 
 /// Returns the name of an end user in at most the 64 characters that OpenAI takes; a longer one as its digest.
@@ -83,8 +78,7 @@ fn short_user(user: &str) -> Cow<'_, str> {
     if user.chars().count() <= 64 {
         return Cow::Borrowed(user);
     }
-    let hex = |text: String, byte: &u8| text + &format!("{byte:02x}");
-    Cow::Owned(Sha256::digest(user.as_bytes()).iter().fold(String::with_capacity(64), hex))
+    Cow::Owned(hex(&Sha256::digest(user.as_bytes())))
 }
 
 fn tools(o: &mut Object<'_>, prompt: &Prompt<'_>) {
@@ -118,7 +112,7 @@ fn user(a: &mut Array<'_>, turn: &Turn<'_>, reader: Reader<'_>) -> Result<()> {
     for part in &turn.parts {
         match part {
             Piece::Result(result) => tool_result(a, result, reader, &mut said),
-            Piece::System(text) if reader.accent == Accent::OpenAi => {
+            Piece::System(text) if reader.sending.accent == Accent::OpenAi => {
                 said_by_user(a, &said, reader)?;
                 said.clear();
                 a.object(|o| put!(o, "role": "system", "content": &text.text));
@@ -130,16 +124,15 @@ fn user(a: &mut Array<'_>, turn: &Turn<'_>, reader: Reader<'_>) -> Result<()> {
 }
 
 fn said_by_user(a: &mut Array<'_>, said: &[&Piece<'_>], reader: Reader<'_>) -> Result<()> {
-    let mut outcome = Ok(());
     match said {
         [] => {}
         [Piece::Text(text)] => a.object(|o| put!(o, "role": "user", "content": &text.text)),
         _ => a.object(|o| {
             put!(o, "role": "user");
-            o.array("content", |a| outcome = said.iter().try_for_each(|piece| part(a, piece, reader)));
-        }),
+            o.array("content", |a| said.iter().try_for_each(|piece| part(a, piece, reader)))
+        })?,
     }
-    outcome
+    Ok(())
 }
 
 /// Writes a result; pictures in it follow in a message of the user's, as a result can hold text alone.
@@ -160,7 +153,7 @@ fn tool_result<'p, 'a>(
 
 /// Returns an id of a call that the provider takes.
 fn call_id<'a>(id: &'a str, reader: Reader<'_>) -> Cow<'a, str> {
-    match reader.accent {
+    match reader.sending.accent {
         Accent::OpenAi => safe_id(id),
         Accent::Mistral => short_id(id),
     }
@@ -177,7 +170,7 @@ fn part(a: &mut Array<'_>, piece: &Piece<'_>, reader: Reader<'_>) -> Result<()> 
             a.object(|o| {
                 if let Some(format) = audio_format(kind) {
                     put!(o, "type": "input_audio", "input_audio": { "data": bytes, "format": format });
-                } else if reader.accent == Accent::Mistral {
+                } else if reader.sending.accent == Accent::Mistral {
                     put!(o, "type": "document_url", "document_url": data.url(), "document_name"?: name.as_deref());
                 } else {
                     let name = name.as_deref().unwrap_or("document.pdf");
@@ -185,7 +178,7 @@ fn part(a: &mut Array<'_>, piece: &Piece<'_>, reader: Reader<'_>) -> Result<()> 
                 }
             });
         }
-        Piece::File { data, name, .. } if reader.accent == Accent::Mistral => a.object(|o| {
+        Piece::File { data, name, .. } if reader.sending.accent == Accent::Mistral => a.object(|o| {
             put!(o, "type": "document_url", "document_url": data.url(), "document_name"?: name.as_deref());
         }),
         Piece::File { .. } => return reader.refuse("a document by its address"),
@@ -215,7 +208,7 @@ fn assistant(a: &mut Array<'_>, turn: &Turn<'_>, is_last: bool, reader: Reader<'
     }
     a.object(|o| {
         let text = Some(&text).filter(|text| !text.is_empty() || calls.is_empty());
-        let prefix = (is_last && reader.accent == Accent::Mistral).then_some(true);
+        let prefix = (is_last && reader.sending.accent == Accent::Mistral).then_some(true);
         put!(o, "role": "assistant", "content": text, "prefix"?: prefix);
         if !calls.is_empty() {
             put!(o, "tool_calls": [for call in &calls => {

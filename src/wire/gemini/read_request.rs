@@ -21,8 +21,8 @@ pub(in crate::wire) fn read<'a>(
     schemas: &'a Schemas,
     reader: Reader<'_>,
 ) -> Result<Prompt<'a>> {
-    let mut prompt = Prompt::default();
-    let mut calls = Calls::default();
+    let prompt = Prompt::default();
+    let mut reading = Reading { reader, schemas, prompt, calls: Calls::default() };
     let mut count = 0;
     for (key, value) in root.members() {
         let key = camel(&key);
@@ -31,16 +31,16 @@ pub(in crate::wire) fn read<'a>(
             continue;
         }
         match &*key {
-            "systemInstruction" => system(value, reader, &mut prompt)?,
+            "systemInstruction" => reading.system(value)?,
             "contents" => {
                 for (at, content) in contents(value).enumerate() {
                     count = at + 1;
-                    turn(content, at, reader, &mut calls, &mut prompt)?;
+                    reading.turn(content, at)?;
                 }
             }
-            "tools" => tools(value, schemas, reader, &mut prompt)?,
-            "generationConfig" => settings(value, schemas, reader, &mut prompt)?,
-            "serviceTier" => prompt.tier = value.text(),
+            "tools" => reading.tools(value)?,
+            "generationConfig" => reading.settings(value)?,
+            "serviceTier" => reading.prompt.tier = value.text(),
             _ => {}
         }
     }
@@ -49,29 +49,14 @@ pub(in crate::wire) fn read<'a>(
         reader.others(config, &["functionCallingConfig"], "toolConfig");
     }
     if let Some(config) = tool_config.and_then(|config| member(config, "functionCallingConfig")) {
-        prompt.choice = choice(config, reader, &mut prompt)?;
+        reading.prompt.choice = reading.choice(config)?;
     }
-    reader.finish(prompt, count)
+    reader.finish(reading.prompt, count)
 }
 
 /// Walks the turns; one alone may stand without a list.
 fn contents(value: Value<'_>) -> impl Iterator<Item = Value<'_>> {
     value.items().chain(Some(value).filter(|value| value.is_object()))
-}
-
-fn system<'a>(value: Value<'a>, reader: Reader<'_>, prompt: &mut Prompt<'a>) -> Result<()> {
-    if let Some(text) = value.text() {
-        prompt.system.push(Text { text, cache: None });
-        return Ok(());
-    }
-    let parts = member(value, "parts");
-    for part in parts.into_iter().flat_map(Value::items) {
-        match text_of(part, "text") {
-            Some(text) => prompt.system.push(Text { text, cache: None }),
-            None => return reader.refuse("systemInstruction.parts"),
-        }
-    }
-    Ok(())
 }
 
 /// The calls of earlier turns that wait for their results.
@@ -101,138 +86,236 @@ impl<'a> Calls<'a> {
     }
 }
 
-fn turn<'a>(
-    content: Value<'a>,
-    at: usize,
-    reader: Reader<'_>,
-    calls: &mut Calls<'a>,
-    prompt: &mut Prompt<'a>,
-) -> Result<()> {
-    let is_user = match text_of(content, "role").as_deref() {
-        None | Some("user" | "function" | "tool" | "") => true,
-        Some("model" | "assistant") => false,
-        Some(_) => {
-            return Err(WireError::invalid(format!("contents[{at}].role"), "has to be user or model"));
+/// A request that is being read.
+struct Reading<'r, 'a> {
+    reader: Reader<'r>,
+    schemas: &'a Schemas,
+    prompt: Prompt<'a>,
+    calls: Calls<'a>,
+}
+
+impl<'a> Reading<'_, 'a> {
+    fn system(&mut self, value: Value<'a>) -> Result<()> {
+        if let Some(text) = value.text() {
+            self.prompt.system.push(Text { text, cache: None });
+            return Ok(());
         }
-    };
-    let parts = member(content, "parts");
-    let one = parts.filter(|parts| parts.is_object());
-    let mut pieces = Vec::new();
-    for (nth, part) in parts.into_iter().flat_map(Value::items).chain(one).enumerate() {
-        let place = format!("contents[{at}].parts[{nth}]");
-        pieces.extend(piece(part, &place, reader, calls, prompt)?);
+        let parts = member(value, "parts");
+        for part in parts.into_iter().flat_map(Value::items) {
+            match text_of(part, "text") {
+                Some(text) => self.prompt.system.push(Text { text, cache: None }),
+                None => return self.reader.refuse("systemInstruction.parts"),
+            }
+        }
+        Ok(())
     }
-    prompt.say(is_user, pieces);
-    Ok(())
-}
 
-fn piece<'a>(
-    part: Value<'a>,
-    place: &str,
-    reader: Reader<'_>,
-    calls: &mut Calls<'a>,
-    prompt: &Prompt<'a>,
-) -> Result<Option<Piece<'a>>> {
-    // What the model thought is its own; another model is not told.
-    if member(part, "thought").and_then(Value::flag) == Some(true) {
-        return Ok(None);
+    fn turn(&mut self, content: Value<'a>, at: usize) -> Result<()> {
+        let is_user = match text_of(content, "role").as_deref() {
+            None | Some("user" | "function" | "tool" | "") => true,
+            Some("model" | "assistant") => false,
+            Some(_) => {
+                return Err(WireError::invalid(format!("contents[{at}].role"), "has to be user or model"));
+            }
+        };
+        let parts = member(content, "parts");
+        let one = parts.filter(|parts| parts.is_object());
+        let mut pieces = Vec::new();
+        for (nth, part) in parts.into_iter().flat_map(Value::items).chain(one).enumerate() {
+            let place = format!("contents[{at}].parts[{nth}]");
+            pieces.extend(self.piece(part, &place)?);
+        }
+        self.prompt.say(is_user, pieces);
+        Ok(())
     }
-    for (key, value) in part.members().filter(|(_, value)| !value.is_null()) {
-        let key = camel(&key);
-        return Ok(Some(match &*key {
-            "text" => {
-                let text = value.text();
-                let text =
-                    text.ok_or_else(|| WireError::invalid(format!("{place}.text"), "has to be a text"))?;
-                Piece::text(text, None)
-            }
-            "inlineData" => {
-                let kind = text_of(value, "mimeType").unwrap_or_default();
-                let bytes = text_of(value, "data").unwrap_or_default();
-                let data = Data::Base64 { kind: kind.clone(), bytes };
-                let name = text_of(value, "displayName");
-                bytes_of(data, &kind, name, reader, &format!("{place}.inlineData"))?
-            }
-            "fileData" => {
-                let kind = text_of(value, "mimeType").unwrap_or_default();
-                let url = text_of(value, "fileUri").unwrap_or_default();
-                // What was given to Google's file store can be had nowhere else.
-                let is_googles = url.starts_with("https://generativelanguage.googleapis.com/");
-                if !url.starts_with("https://") || is_googles {
-                    return reader.refuse(format!("{place}.fileData.fileUri"));
+
+    fn piece(&mut self, part: Value<'a>, place: &str) -> Result<Option<Piece<'a>>> {
+        let reader = self.reader;
+        // What the model thought is its own; another model is not told.
+        if member(part, "thought").and_then(Value::flag) == Some(true) {
+            return Ok(None);
+        }
+        for (key, value) in part.members().filter(|(_, value)| !value.is_null()) {
+            let key = camel(&key);
+            return Ok(Some(match &*key {
+                "text" => {
+                    let text = value.text();
+                    let text =
+                        text.ok_or_else(|| WireError::invalid(format!("{place}.text"), "has to be a text"))?;
+                    Piece::text(text, None)
                 }
-                bytes_of(Data::Url(url), &kind, None, reader, &format!("{place}.fileData"))?
-            }
-            "functionCall" => {
-                let place = format!("{place}.functionCall");
-                let name = text_of(value, "name").filter(|name| !name.is_empty());
-                let name = name.ok_or_else(|| WireError::missing(&place, "name"))?;
-                let arguments = member(value, "args").map_or("{}", Value::raw);
-                calls.made += 1;
-                let given = text_of(value, "id").filter(|id| !id.is_empty());
-                let id = given.map_or_else(|| format!("call_{}", calls.made), Cow::into_owned);
-                calls.begin(name.clone(), id.clone());
-                let call = reader.call(id.into(), name, arguments.into(), &format!("{place}.args"));
-                Piece::Call { call, cache: None }
-            }
-            "functionResponse" => result(value, place, reader, calls, prompt)?,
-            // What stands beside a part and says nothing of its own.
-            "thoughtSignature" | "videoMetadata" | "mediaResolution" | "partMetadata" | "thought" => continue,
-            key => {
-                let (_, known) = kinds(reader.from);
-                if !reader.leaves_out(known, key, place)? {
-                    return reader.refuse(format!("{place}.{key}"));
+                "inlineData" => {
+                    let kind = text_of(value, "mimeType").unwrap_or_default();
+                    let bytes = text_of(value, "data").unwrap_or_default();
+                    let data = Data::Base64 { kind: kind.clone(), bytes };
+                    let name = text_of(value, "displayName");
+                    self.bytes(data, &kind, name, &format!("{place}.inlineData"))?
                 }
-                return Ok(None);
+                "fileData" => {
+                    let kind = text_of(value, "mimeType").unwrap_or_default();
+                    let url = text_of(value, "fileUri").unwrap_or_default();
+                    // What was given to Google's file store can be had nowhere else.
+                    let is_googles = url.starts_with("https://generativelanguage.googleapis.com/");
+                    if !url.starts_with("https://") || is_googles {
+                        return reader.refuse(format!("{place}.fileData.fileUri"));
+                    }
+                    self.bytes(Data::Url(url), &kind, None, &format!("{place}.fileData"))?
+                }
+                "functionCall" => {
+                    let place = format!("{place}.functionCall");
+                    let name = text_of(value, "name").filter(|name| !name.is_empty());
+                    let name = name.ok_or_else(|| WireError::missing(&place, "name"))?;
+                    let arguments = member(value, "args").map_or("{}", Value::raw);
+                    self.calls.made += 1;
+                    let given = text_of(value, "id").filter(|id| !id.is_empty());
+                    let id = given.map_or_else(|| format!("call_{}", self.calls.made), Cow::into_owned);
+                    self.calls.begin(name.clone(), id.clone());
+                    let call = reader.call(id.into(), name, arguments.into(), &format!("{place}.args"));
+                    Piece::Call { call, cache: None }
+                }
+                "functionResponse" => self.result(value, place)?,
+                // What stands beside a part and says nothing of its own.
+                "thoughtSignature" | "videoMetadata" | "mediaResolution" | "partMetadata" | "thought" => {
+                    continue;
+                }
+                key => {
+                    let (_, known) = kinds(reader.from);
+                    if !reader.leaves_out(known, key, place)? {
+                        return reader.refuse(format!("{place}.{key}"));
+                    }
+                    return Ok(None);
+                }
+            }));
+        }
+        Ok(None)
+    }
+
+    fn bytes(
+        &self,
+        data: Data<'a>,
+        kind: &str,
+        name: Option<Cow<'a, str>>,
+        place: &str,
+    ) -> Result<Piece<'a>> {
+        let reader = self.reader;
+        let is_image = kind.starts_with("image/");
+        let is_heard = reader.to == Dialect::OpenAiChat && audio_format(kind).is_some();
+        if kind.starts_with("video/") || (kind.starts_with("audio/") && !is_heard) {
+            return reader.refuse(place);
+        }
+        if is_image {
+            return Ok(Piece::Image { data: reader.data(data, false, place)?, detail: None, cache: None });
+        }
+        reader.file(data, name, None, place)
+    }
+
+    fn result(&mut self, value: Value<'a>, place: &str) -> Result<Piece<'a>> {
+        let place = format!("{place}.functionResponse");
+        let name = text_of(value, "name").unwrap_or_default();
+        let given = text_of(value, "id").filter(|id| !id.is_empty());
+        let call = match (self.calls.end(given.as_deref(), &name), given) {
+            (Some(id), _) => Cow::Owned(id),
+            (None, Some(given)) if self.prompt.tool_called(&given).is_some() => given,
+            _ => return Err(WireError::invalid(place, "no earlier turn makes that call")),
+        };
+        let response = member(value, "response");
+        let said = |key: &str| response.and_then(|response| sole(response, key));
+        let is_error = said("error").is_some();
+        let told = said("error").or_else(|| said("output")).or_else(|| said("result")).or(response);
+        let text = told.map_or(Cow::Borrowed(""), |told| told.text().unwrap_or(Cow::Borrowed(told.raw())));
+        let mut parts = vec![Piece::text(text, None)];
+        for (nth, part) in member(value, "parts").into_iter().flat_map(Value::items).enumerate() {
+            parts.extend(self.piece(part, &format!("{place}.parts[{nth}]"))?);
+        }
+        Ok(Piece::Result(Box::new(ToolResult { call, parts, is_error, cache: None })))
+    }
+
+    fn tools(&mut self, value: Value<'a>) -> Result<()> {
+        let reader = self.reader;
+        let (known, _) = kinds(reader.from);
+        let mut converted = self.schemas.functions.iter();
+        for (at, tool) in value.items().enumerate() {
+            for (key, value) in tool.members().filter(|(_, value)| !value.is_null()) {
+                let key = camel(&key);
+                let place = format!("tools[{at}]");
+                if key != "functionDeclarations" {
+                    if known.iter().any(|kind| kind.is(&key) && kind.fate == Fate::Refused) {
+                        return reader.refuse(format!("{place}.{key}"));
+                    }
+                    if !reader.leaves_out(known, &key, &place)? {
+                        reader.leave_out(&format!("tools ({key})"));
+                    }
+                    continue;
+                }
+                for (nth, function) in value.items().enumerate() {
+                    let name = text_of(function, "name").filter(|name| !name.is_empty());
+                    let missing =
+                        || WireError::missing(&format!("{place}.functionDeclarations[{nth}]"), "name");
+                    reader.others(function, &READ, "tools");
+                    let plain = member(function, "parametersJsonSchema");
+                    let old = converted.next().and_then(|schema| schema.as_deref()).map(Value::of);
+                    self.prompt.tools.push(Tool {
+                        name: name.ok_or_else(missing)?,
+                        description: text_of(function, "description"),
+                        parameters: plain.or(old),
+                        strict: None,
+                        cache: None,
+                    });
+                }
             }
-        }));
+        }
+        Ok(())
     }
-    Ok(None)
-}
 
-fn bytes_of<'a>(
-    data: Data<'a>,
-    kind: &str,
-    name: Option<Cow<'a, str>>,
-    reader: Reader<'_>,
-    place: &str,
-) -> Result<Piece<'a>> {
-    let is_image = kind.starts_with("image/");
-    let is_heard = reader.to == Dialect::OpenAiChat && audio_format(kind).is_some();
-    if kind.starts_with("video/") || (kind.starts_with("audio/") && !is_heard) {
-        return reader.refuse(place);
+    fn choice(&mut self, config: Value<'a>) -> Result<Option<ToolChoice<'a>>> {
+        let names: Vec<Cow<'a, str>> = member(config, "allowedFunctionNames").map(texts).unwrap_or_default();
+        let is_forced = match text_of(config, "mode").as_deref().map(str::to_ascii_uppercase).as_deref() {
+            None | Some("AUTO" | "VALIDATED" | "MODE_UNSPECIFIED" | "") => false,
+            Some("NONE") => return Ok(Some(ToolChoice::None)),
+            Some("ANY") => true,
+            Some(_) => {
+                let what = "has to be AUTO, ANY, NONE or VALIDATED";
+                return Err(WireError::invalid("toolConfig.functionCallingConfig.mode", what));
+            }
+        };
+        match names.as_slice() {
+            [only] if is_forced => Ok(Some(ToolChoice::Named(only.clone()))),
+            [] => Ok(Some(if is_forced { ToolChoice::Any } else { ToolChoice::Auto })),
+            names => {
+                let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+                self.reader.allow(&mut self.prompt, is_forced.then_some("required"), &names).map(Some)
+            }
+        }
     }
-    if is_image {
-        return Ok(Piece::Image { data: reader.data(data, false, place)?, detail: None, cache: None });
-    }
-    reader.file(data, name, None, place)
-}
 
-fn result<'a>(
-    value: Value<'a>,
-    place: &str,
-    reader: Reader<'_>,
-    calls: &mut Calls<'a>,
-    prompt: &Prompt<'a>,
-) -> Result<Piece<'a>> {
-    let place = format!("{place}.functionResponse");
-    let name = text_of(value, "name").unwrap_or_default();
-    let given = text_of(value, "id").filter(|id| !id.is_empty());
-    let call = match (calls.end(given.as_deref(), &name), given) {
-        (Some(id), _) => Cow::Owned(id),
-        (None, Some(given)) if prompt.tool_called(&given).is_some() => given,
-        _ => return Err(WireError::invalid(place, "no earlier turn makes that call")),
-    };
-    let response = member(value, "response");
-    let said = |key: &str| response.and_then(|response| sole(response, key));
-    let is_error = said("error").is_some();
-    let told = said("error").or_else(|| said("output")).or_else(|| said("result")).or(response);
-    let text = told.map_or(Cow::Borrowed(""), |told| told.text().unwrap_or(Cow::Borrowed(told.raw())));
-    let mut parts = vec![Piece::text(text, None)];
-    for (nth, part) in member(value, "parts").into_iter().flat_map(Value::items).enumerate() {
-        parts.extend(piece(part, &format!("{place}.parts[{nth}]"), reader, calls, prompt)?);
+    fn settings(&mut self, value: Value<'a>) -> Result<()> {
+        let (reader, schemas, prompt) = (self.reader, self.schemas, &mut self.prompt);
+        let mut is_json = false;
+        let mut schema = None;
+        for (key, value) in value.members() {
+            let key = camel(&key);
+            let Some(row) = reader.takes(&format!("generationConfig.{key}"), value)? else { continue };
+            match &*key {
+                "maxOutputTokens" => prompt.max_output = value.number(),
+                "stopSequences" => prompt.stop = texts(value),
+                "responseMimeType" => match value.text().as_deref() {
+                    Some("application/json") => is_json = true,
+                    Some("text/plain" | "") => {}
+                    _ => return reader.refuse("generationConfig.responseMimeType"),
+                },
+                "responseSchema" => schema = schema.or(schemas.answer.as_deref().map(Value::of)),
+                "responseJsonSchema" => schema = Some(value),
+                "thinkingConfig" => thinking(value, prompt),
+                _ => prompt.set(row.name(), value),
+            }
+        }
+        prompt.format = match schema {
+            Some(schema) => Format::Schema { name: Cow::Borrowed("answer"), schema, strict: None },
+            None if is_json => Format::Json,
+            None => Format::Text,
+        };
+        Ok(())
     }
-    Ok(Piece::Result(Box::new(ToolResult { call, parts, is_error, cache: None })))
 }
 
 /// Returns the member of that name where it is the only one.
@@ -244,104 +327,6 @@ fn sole<'a>(value: Value<'a>, name: &str) -> Option<Value<'a>> {
 
 /// The members of a function that are read.
 const READ: [&str; 4] = ["name", "description", "parameters", "parametersJsonSchema"];
-
-fn tools<'a>(
-    value: Value<'a>,
-    schemas: &'a Schemas,
-    reader: Reader<'_>,
-    prompt: &mut Prompt<'a>,
-) -> Result<()> {
-    let (known, _) = kinds(reader.from);
-    let mut converted = schemas.functions.iter();
-    for (at, tool) in value.items().enumerate() {
-        for (key, value) in tool.members().filter(|(_, value)| !value.is_null()) {
-            let key = camel(&key);
-            let place = format!("tools[{at}]");
-            if key != "functionDeclarations" {
-                if known.iter().any(|kind| kind.is(&key) && kind.fate == Fate::Refused) {
-                    return reader.refuse(format!("{place}.{key}"));
-                }
-                if !reader.leaves_out(known, &key, &place)? {
-                    reader.leave_out(&format!("tools ({key})"));
-                }
-                continue;
-            }
-            for (nth, function) in value.items().enumerate() {
-                let name = text_of(function, "name").filter(|name| !name.is_empty());
-                let missing = || WireError::missing(&format!("{place}.functionDeclarations[{nth}]"), "name");
-                reader.others(function, &READ, "tools");
-                let plain = member(function, "parametersJsonSchema");
-                let old = converted.next().and_then(|schema| schema.as_deref()).map(Value::of);
-                prompt.tools.push(Tool {
-                    name: name.ok_or_else(missing)?,
-                    description: text_of(function, "description"),
-                    parameters: plain.or(old),
-                    strict: None,
-                    cache: None,
-                });
-            }
-        }
-    }
-    Ok(())
-}
-
-fn choice<'a>(
-    config: Value<'a>,
-    reader: Reader<'_>,
-    prompt: &mut Prompt<'a>,
-) -> Result<Option<ToolChoice<'a>>> {
-    let names: Vec<Cow<'a, str>> = member(config, "allowedFunctionNames").map(texts).unwrap_or_default();
-    let is_forced = match text_of(config, "mode").as_deref().map(str::to_ascii_uppercase).as_deref() {
-        None | Some("AUTO" | "VALIDATED" | "MODE_UNSPECIFIED" | "") => false,
-        Some("NONE") => return Ok(Some(ToolChoice::None)),
-        Some("ANY") => true,
-        Some(_) => {
-            let what = "has to be AUTO, ANY, NONE or VALIDATED";
-            return Err(WireError::invalid("toolConfig.functionCallingConfig.mode", what));
-        }
-    };
-    match names.as_slice() {
-        [only] if is_forced => Ok(Some(ToolChoice::Named(only.clone()))),
-        [] => Ok(Some(if is_forced { ToolChoice::Any } else { ToolChoice::Auto })),
-        names => {
-            let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-            reader.allow(prompt, is_forced.then_some("required"), &names).map(Some)
-        }
-    }
-}
-
-fn settings<'a>(
-    value: Value<'a>,
-    schemas: &'a Schemas,
-    reader: Reader<'_>,
-    prompt: &mut Prompt<'a>,
-) -> Result<()> {
-    let mut is_json = false;
-    let mut schema = None;
-    for (key, value) in value.members() {
-        let key = camel(&key);
-        let Some(row) = reader.takes(&format!("generationConfig.{key}"), value)? else { continue };
-        match &*key {
-            "maxOutputTokens" => prompt.max_output = value.number(),
-            "stopSequences" => prompt.stop = texts(value),
-            "responseMimeType" => match value.text().as_deref() {
-                Some("application/json") => is_json = true,
-                Some("text/plain" | "") => {}
-                _ => return reader.refuse("generationConfig.responseMimeType"),
-            },
-            "responseSchema" => schema = schema.or(schemas.answer.as_deref().map(Value::of)),
-            "responseJsonSchema" => schema = Some(value),
-            "thinkingConfig" => thinking(value, prompt),
-            _ => prompt.set(row.name(), value),
-        }
-    }
-    prompt.format = match schema {
-        Some(schema) => Format::Schema { name: Cow::Borrowed("answer"), schema, strict: None },
-        None if is_json => Format::Json,
-        None => Format::Text,
-    };
-    Ok(())
-}
 
 fn thinking(value: Value<'_>, prompt: &mut Prompt<'_>) {
     const MEMBER: &str = "generationConfig.thinkingConfig";

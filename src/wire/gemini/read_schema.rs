@@ -3,7 +3,7 @@
 //! Types are in capitals there, `nullable` stands beside them, and counts may come as text.
 
 use super::names::{camel, member};
-use crate::wire::json::{Array, Object, Raw, Value, object, put};
+use crate::wire::json::{Array, Object, Raw, Value, put, written};
 
 /// The schemas of a request in JSON Schema.
 #[derive(Debug, Default)]
@@ -33,9 +33,7 @@ impl Schemas {
 
 /// Puts a schema into JSON Schema.
 fn converted(schema: Value<'_>) -> String {
-    let mut out = Vec::with_capacity(schema.raw().len());
-    object(&mut out, |o| members(o, schema));
-    String::from_utf8(out).unwrap_or_else(|_| "{}".to_owned())
+    written(|o| members(o, schema))
 }
 
 fn members(o: &mut Object<'_>, schema: Value<'_>) {

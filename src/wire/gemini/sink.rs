@@ -9,7 +9,7 @@ use crate::wire::calls::is_fit;
 use crate::wire::calls::own_id;
 use crate::wire::cited::{self, Citation, Spoken};
 use crate::wire::finish::Finish;
-use crate::wire::json::{Array, Object, Raw, Value, object, put};
+use crate::wire::json::{Array, Object, Raw, Value, body, put};
 use crate::wire::reply::{Choice, Delta, Part, Reply};
 use crate::wire::sink::{Head, Sink};
 use crate::wire::{Ask, Dialect, sse, usage};
@@ -17,8 +17,7 @@ use crate::wire::{Ask, Dialect, sse, usage};
 /// Writes an answer.
 pub(in crate::wire) fn whole(ask: &Ask, reply: &Reply) -> Vec<u8> {
     let with_thoughts = wants_thoughts(ask);
-    let mut out = Vec::with_capacity(512);
-    object(&mut out, |o| {
+    body(512, |o| {
         o.array("candidates", |a| {
             for (at, choice) in (0u64..).zip(&reply.choices) {
                 a.object(|o| candidate(o, at, choice, with_thoughts));
@@ -29,8 +28,7 @@ pub(in crate::wire) fn whole(ask: &Ask, reply: &Reply) -> Vec<u8> {
         }
         put!(o, "modelVersion": reply.model.as_deref().unwrap_or(ask.model()));
         put!(o, "responseId": &own_id("", &reply.id, ask));
-    });
-    out
+    })
 }
 
 fn candidate(o: &mut Object<'_>, at: u64, choice: &Choice, with_thoughts: bool) {

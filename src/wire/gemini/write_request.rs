@@ -5,54 +5,45 @@
 
 use crate::wire::effort::{Effort, gemini_always_thinks, gemini_thinks};
 use crate::wire::error::Result;
-use crate::wire::json::{Array, Object, Raw, object, put};
+use crate::wire::json::{Array, Object, Raw, put, try_body};
 use crate::wire::known::place;
 use crate::wire::prompt::{
     Data, Format, ORDINARY_TIER, Piece, Prompt, Reader, ToolChoice, ToolResult, arguments, gemini_tier,
     reminder,
 };
-use crate::wire::{Dialect, Sending, WireError};
+use crate::wire::{Dialect, WireError};
 
 /// Stands for the signature of a thought that another model had, as Google's documents ask for it.
 const NO_SIGNATURE: &str = "skip_thought_signature_validator";
 
 /// Writes a request.
-pub(in crate::wire) fn write(
-    prompt: &Prompt<'_>,
-    model: &str,
-    sending: &Sending<'_>,
-    reader: Reader<'_>,
-) -> Result<Vec<u8>> {
-    let mut out = Vec::with_capacity(1024);
-    let mut outcome = Ok(());
-    object(&mut out, |o| {
+pub(in crate::wire) fn write(prompt: &Prompt<'_>, reader: Reader<'_>) -> Result<Vec<u8>> {
+    try_body(1024, |o| {
         let said = || prompt.system.iter().filter(|said| !said.text.is_empty());
         if said().next().is_some() {
             put!(o, "systemInstruction": { "parts": [for said in said() => { "text": &said.text }] });
         }
+        let mut turns = prompt.turns.iter().filter(|turn| turn.parts.iter().any(is_sent));
         o.array("contents", |a| {
-            for turn in prompt.turns.iter().filter(|turn| turn.parts.iter().any(is_sent)) {
+            turns.try_for_each(|turn| {
                 a.object(|o| {
                     put!(o, "role": if turn.is_user { "user" } else { "model" });
-                    o.array("parts", |a| {
-                        let mut writer =
-                            Writer { prompt, reader, wants_signature: model.contains("gemini-3") };
-                        let mut parts = turn.parts.iter().filter(|piece| is_sent(piece));
-                        let written = parts.try_for_each(|piece| writer.part(a, piece));
-                        outcome = std::mem::replace(&mut outcome, Ok(())).and(written);
-                    });
-                });
-            }
-        });
+                    let mut writer =
+                        Writer { prompt, reader, wants_signature: reader.model.contains("gemini-3") };
+                    let mut parts = turn.parts.iter().filter(|piece| is_sent(piece));
+                    o.array("parts", |a| parts.try_for_each(|piece| writer.part(a, piece)))
+                })
+            })
+        })?;
         tools(o, prompt, reader);
         match prompt.tier.as_deref().map(gemini_tier) {
             None | Some(Some(ORDINARY_TIER)) => {}
             Some(Some(word)) => put!(o, "serviceTier": Raw(word)),
             Some(None) => reader.leave_out("service_tier"),
         }
-        o.object("generationConfig", |o| settings(o, prompt, model, sending, reader));
-    });
-    outcome.map(|()| out)
+        o.object("generationConfig", |o| settings(o, prompt, reader));
+        Ok(())
+    })
 }
 
 /// Says whether a part holds anything: an empty text is to Gemini a part without content, which it refuses.
@@ -135,8 +126,9 @@ fn tools(o: &mut Object<'_>, prompt: &Prompt<'_>, reader: Reader<'_>) {
     });
 }
 
-fn settings(o: &mut Object<'_>, prompt: &Prompt<'_>, model: &str, sending: &Sending<'_>, reader: Reader<'_>) {
-    let limit = sending.limit(prompt.max_output);
+fn settings(o: &mut Object<'_>, prompt: &Prompt<'_>, reader: Reader<'_>) {
+    let model = reader.model;
+    let limit = reader.sending.limit(prompt.max_output);
     put!(o, "maxOutputTokens"?: limit);
     for (key, value) in &prompt.passed {
         if let Some(name) = place(Dialect::Gemini, key).strip_prefix("generationConfig.") {

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use crate::wire::WireError;
 use crate::wire::error::Result;
-use crate::wire::json::{Array, Object, Put, Raw, Value, array, object, put};
+use crate::wire::json::{Array, Object, Put, Raw, Value, array, put, try_body};
 
 /// Members that Claude alone takes, beside what Converse knows.
 const CLAUDES: [&str; 5] = ["top_k", "thinking", "output_config", "context_management", "speed"];
@@ -21,12 +21,7 @@ pub(super) fn request(
     left_out: &mut Vec<String>,
 ) -> Result<Vec<u8>> {
     let is_claude = model.contains("claude") || model.contains("anthropic");
-    let mut wrong = Ok(());
-    let mut out = Vec::with_capacity(root.raw().len() + 256);
-    object(&mut out, |o| {
-        wrong = members(o, root, is_claude, betas, left_out);
-    });
-    wrong.map(|()| out)
+    try_body(root.raw().len() + 256, |o| members(o, root, is_claude, betas, left_out))
 }
 
 fn members(
@@ -36,14 +31,10 @@ fn members(
     betas: &[Cow<'_, str>],
     left_out: &mut Vec<String>,
 ) -> Result<()> {
-    let mut wrong = Ok(());
-    o.array("messages", |a| wrong = messages(a, root));
-    wrong?;
-    let mut wrong = Ok(());
+    o.array("messages", |a| messages(a, root))?;
     if let Some(system) = root.get("system").filter(|system| !system.is_null()) {
-        o.array("system", |a| wrong = blocks(a, system, "system").map(drop));
+        o.array("system", |a| blocks(a, system, "system"))?;
     }
-    wrong?;
     let number = |name| root.get(name).filter(|value: &Value<'_>| !value.is_null());
     put!(o, "inferenceConfig": {
         "maxTokens"?: number("max_tokens"),
@@ -61,14 +52,13 @@ fn members(
         if is_none {
             left_out.push("tool_choice".to_owned());
         }
-        let mut wrong = Ok(());
         o.object("toolConfig", |o| {
             o.array("tools", |a| {
-                wrong = tools().try_for_each(|tool| offer(a, tool));
                 if tools().next().is_none() {
                     called(a, root);
                 }
-            });
+                tools().try_for_each(|tool| offer(a, tool))
+            })?;
             match kind.as_deref() {
                 Some("auto") => put!(o, "toolChoice": { "auto": {} }),
                 Some("any") => put!(o, "toolChoice": { "any": {} }),
@@ -78,8 +68,8 @@ fn members(
                 }
                 _ => {}
             }
-        });
-        wrong?;
+            Ok::<_, WireError>(())
+        })?;
     }
     let own = || root.members().filter(|(key, value)| CLAUDES.contains(&&**key) && !value.is_null());
     if is_claude && (own().next().is_some() || !betas.is_empty()) {
@@ -160,12 +150,10 @@ fn messages(a: &mut Array<'_>, root: Value<'_>) -> Result<()> {
     let all: Vec<Value<'_>> = root.list("messages").collect();
     let mut at = 0;
     for turns in all.chunk_by(|one, other| role(one) == role(other)) {
-        let mut wrong = Ok(());
         a.object(|o| {
             put!(o, "role": turns.first().map(role).unwrap_or_default());
-            o.array("content", |a| wrong = turn(a, turns, at));
-        });
-        wrong?;
+            o.array("content", |a| turn(a, turns, at))
+        })?;
         at += turns.len();
     }
     Ok(())
@@ -258,23 +246,24 @@ fn write(a: &mut Array<'_>, block: Value<'_>, at: usize, place: &str) -> Result<
             put!(o, "toolUse": { "toolUseId": text("id"), "name": text("name"), "input": input });
         }),
         "tool_result" => {
-            let mut wrong = Ok(());
+            let content = block.get("content").filter(|content| !content.is_null());
+            let content = content.unwrap_or(Value::of("\"\""));
+            let is_error = block.get("is_error").and_then(Value::flag) == Some(true);
             a.object(|o| {
                 o.object("toolResult", |o| {
                     put!(o, "toolUseId": text("tool_use_id"));
-                    let content = block.get("content").filter(|content| !content.is_null());
-                    let content = content.unwrap_or(Value::of("\"\""));
-                    o.array("content", |a| match blocks(a, content, &format!("{place}.content")) {
-                        Ok(has) if has.any => {}
-                        Ok(_) => a.object(|o| put!(o, "text": "(no output)")),
-                        Err(error) => wrong = Err(error),
+                    let written = o.array("content", |a| {
+                        let has = blocks(a, content, &format!("{place}.content"));
+                        has.map(|has| {
+                            if !has.any {
+                                a.object(|o| put!(o, "text": "(no output)"));
+                            }
+                        })
                     });
-                    if block.get("is_error").and_then(Value::flag) == Some(true) {
-                        put!(o, "status": "error");
-                    }
-                });
-            });
-            wrong?;
+                    put!(o, "status"?: is_error.then_some("error"));
+                    written
+                })
+            })?;
         }
         "thinking" => a.object(|o| {
             let signature = block.text_of("signature").filter(|signature| !signature.is_empty());

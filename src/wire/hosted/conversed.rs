@@ -6,9 +6,10 @@ use std::borrow::Cow;
 
 use bytes::{Bytes, BytesMut};
 
+use crate::wire::WireError;
 use crate::wire::error::Result;
-use crate::wire::json::{Array, Object, Value, check, object, put};
-use crate::wire::{WireError, sse};
+use crate::wire::json::{self, Array, Object, Value, check, put, written};
+use crate::wire::messages::{block_delta, block_start, block_stop, event};
 
 /// Puts a whole answer of the model `model` into Anthropic's form; what is none is left as it is.
 pub fn conversed(body: &Bytes, id: &str, model: &str) -> Bytes {
@@ -16,16 +17,15 @@ pub fn conversed(body: &Bytes, id: &str, model: &str) -> Bytes {
     let Some(message) = root.get("output").and_then(|output| output.get("message")) else {
         return body.clone();
     };
-    let mut out = Vec::with_capacity(body.len() + 128);
-    object(&mut out, |o| {
+    json::body(body.len() + 128, |o| {
         head(o, id, model);
         o.array("content", |a| message.list("content").for_each(|block| whole(a, block)));
         stopped(o, root.text_of("stopReason"), root.get("additionalModelResponseFields"));
         if let Some(usage) = root.get("usage") {
             o.object("usage", |o| counted(o, usage, root));
         }
-    });
-    out.into()
+    })
+    .into()
 }
 
 fn head(o: &mut Object<'_>, id: &str, model: &str) {
@@ -134,11 +134,9 @@ impl Events {
             "messageStop" => {
                 self.begin(out);
                 self.close(out);
-                let mut held = Vec::new();
-                object(&mut held, |o| {
+                self.stopped = Some(written(|o| {
                     stopped(o, root.text_of("stopReason"), root.get("additionalModelResponseFields"));
-                });
-                self.stopped = Some(String::from_utf8(held).unwrap_or_default());
+                }));
             }
             "metadata" => self.stop(Some(root), out),
             _ => {}
@@ -155,8 +153,7 @@ impl Events {
         if std::mem::replace(&mut self.has_begun, true) {
             return;
         }
-        sse::event(out, "message_start", |o| {
-            put!(o, "type": "message_start");
+        event(out, "message_start", |o| {
             o.object("message", |o| {
                 head(o, &self.id, &self.model);
                 put!(o, "content": [], "stop_reason": null, "stop_sequence": null);
@@ -169,14 +166,12 @@ impl Events {
     fn open(&mut self, at: u64, out: &mut BytesMut, fill: impl FnOnce(&mut Object<'_>)) {
         self.close(out);
         self.open = Some(at);
-        sse::event(out, "content_block_start", |o| {
-            put!(o, "type": "content_block_start", "index": at, "content_block": |o| fill(o));
-        });
+        block_start(out, at, fill);
     }
 
     fn close(&mut self, out: &mut BytesMut) {
         if let Some(at) = self.open.take() {
-            sse::event(out, "content_block_stop", |o| put!(o, "type": "content_block_stop", "index": at));
+            block_stop(out, at);
         }
     }
 
@@ -188,9 +183,9 @@ impl Events {
             if !is_open {
                 self.open(at, out, |o| put!(o, "type": "text", "text": ""));
             }
-            told(out, at, |o| put!(o, "type": "text_delta", "text": &text));
+            block_delta(out, at, |o| put!(o, "type": "text_delta", "text": &text));
         } else if let Some(input) = call.and_then(|call| call.text_of("input")) {
-            told(out, at, |o| put!(o, "type": "input_json_delta", "partial_json": &input));
+            block_delta(out, at, |o| put!(o, "type": "input_json_delta", "partial_json": &input));
         } else if let Some(thought) = thought {
             let [text, signature, hidden] = thought.pick(["text", "signature", "redactedContent"]);
             if let Some(data) = hidden.and_then(Value::text) {
@@ -200,9 +195,9 @@ impl Events {
                 self.open(at, out, |o| put!(o, "type": "thinking", "thinking": "", "signature": ""));
             }
             if let Some(text) = text.and_then(Value::text) {
-                told(out, at, |o| put!(o, "type": "thinking_delta", "thinking": &text));
+                block_delta(out, at, |o| put!(o, "type": "thinking_delta", "thinking": &text));
             } else if let Some(signature) = signature.and_then(Value::text) {
-                told(out, at, |o| put!(o, "type": "signature_delta", "signature": &signature));
+                block_delta(out, at, |o| put!(o, "type": "signature_delta", "signature": &signature));
             }
         }
     }
@@ -210,18 +205,12 @@ impl Events {
     /// Tells the end, with the tokens where they came.
     fn stop(&mut self, told: Option<Value<'_>>, out: &mut BytesMut) {
         let Some(stopped) = self.stopped.take() else { return };
-        sse::event(out, "message_delta", |o| {
-            put!(o, "type": "message_delta", "delta": Value::of(&stopped));
+        event(out, "message_delta", |o| {
+            put!(o, "delta": Value::of(&stopped));
             if let Some((told, usage)) = told.and_then(|told| Some((told, told.get("usage")?))) {
                 o.object("usage", |o| counted(o, usage, told));
             }
         });
-        sse::event(out, "message_stop", |o| put!(o, "type": "message_stop"));
+        event(out, "message_stop", |_| {});
     }
-}
-
-fn told(out: &mut BytesMut, at: u64, fill: impl FnOnce(&mut Object<'_>)) {
-    sse::event(out, "content_block_delta", |o| {
-        put!(o, "type": "content_block_delta", "index": at, "delta": |o| fill(o));
-    });
 }

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use bytes::{Bytes, BytesMut};
 
 use super::error::Result;
-use super::json::{check, object, put};
+use super::json::{self, check, put};
 use super::sse;
 use crate::wire::WireError;
 
@@ -74,8 +74,7 @@ pub fn framed(form: Form, body: Bytes, model: &str, betas: &[&str]) -> Result<(B
         let sent = converse::request(root, model, &flags, &mut left_out)?;
         return Ok((sent.into(), left_out));
     }
-    let mut out = Vec::with_capacity(body.len() + 64);
-    object(&mut out, |o| {
+    let sent = json::body(body.len() + 64, |o| {
         let is_bedrock = form == Form::Bedrock;
         put!(o, "anthropic_version": if is_bedrock { "bedrock-2023-05-31" } else { "vertex-2023-10-16" });
         if !flags.is_empty() {
@@ -89,7 +88,7 @@ pub fn framed(form: Form, body: Bytes, model: &str, betas: &[&str]) -> Result<(B
             }
         }
     });
-    Ok((out.into(), left_out))
+    Ok((sent.into(), left_out))
 }
 
 /// Reads a stream of Bedrock's frames as the events that Anthropic would have sent.

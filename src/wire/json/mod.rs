@@ -9,4 +9,6 @@ mod write;
 
 pub(super) use progress::{Kind, Progress, Within};
 pub(super) use value::{BYTE_ORDER_MARK, Value, check};
-pub(super) use write::{Array, Object, Put, Raw, array, object, put, quote, written};
+pub(super) use write::{
+    Array, Object, Put, Raw, array, body, object, put, quote, quoted, spliced, try_body, written,
+};

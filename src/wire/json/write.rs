@@ -1,6 +1,9 @@
 //! JSON written straight into bytes, in the order it is said.
 
+use std::ops::Range;
+
 use super::Value;
+use crate::wire::error::Result;
 
 /// Writes members of an object that is being written: `"key": value`, or `"key"?: option` where none is no member. A value
 /// is anything that is [`Put`], `null`, `{ members }`, `[for item in list => { members }]` (or `=> value`), a closure that fills an object
@@ -117,23 +120,55 @@ impl<T: Put> Put for Option<T> {
 
 /// Writes an object by itself as text.
 pub(in crate::wire) fn written(fill: impl FnOnce(&mut Object<'_>)) -> String {
-    let mut out = Vec::new();
+    String::from_utf8(body(0, fill)).unwrap_or_default()
+}
+
+/// Writes an object by itself.
+pub(in crate::wire) fn body(capacity: usize, fill: impl FnOnce(&mut Object<'_>)) -> Vec<u8> {
+    let mut out = Vec::with_capacity(capacity);
     object(&mut out, fill);
-    String::from_utf8(out).unwrap_or_default()
+    out
 }
 
-/// Writes an object.
-pub(in crate::wire) fn object(out: &mut Vec<u8>, fill: impl FnOnce(&mut Object<'_>)) {
+/// Writes an object by itself, unless filling it fails.
+pub(in crate::wire) fn try_body(
+    capacity: usize,
+    fill: impl FnOnce(&mut Object<'_>) -> Result<()>,
+) -> Result<Vec<u8>> {
+    let mut out = Vec::with_capacity(capacity);
+    object(&mut out, fill)?;
+    Ok(out)
+}
+
+/// Writes an object, and returns what filling it gave.
+pub(in crate::wire) fn object<T>(out: &mut Vec<u8>, fill: impl FnOnce(&mut Object<'_>) -> T) -> T {
     out.push(b'{');
-    fill(&mut Object { out, is_first: true });
+    let filled = fill(&mut Object { out, is_first: true });
     out.push(b'}');
+    filled
 }
 
-/// Writes a list.
-pub(in crate::wire) fn array(out: &mut Vec<u8>, fill: impl FnOnce(&mut Array<'_>)) {
+/// Writes a list, and returns what filling it gave.
+pub(in crate::wire) fn array<T>(out: &mut Vec<u8>, fill: impl FnOnce(&mut Array<'_>) -> T) -> T {
     out.push(b'[');
-    fill(&mut Array { out, is_first: true });
+    let filled = fill(&mut Array { out, is_first: true });
     out.push(b']');
+    filled
+}
+
+/// Puts texts in place of stretches of a body.
+pub(in crate::wire) fn spliced(body: &[u8], mut spans: Vec<(Range<usize>, impl AsRef<[u8]>)>) -> Vec<u8> {
+    spans.sort_by_key(|(span, _)| (span.start, span.end));
+    let grown: usize = spans.iter().map(|(_, text)| text.as_ref().len()).sum();
+    let mut out = Vec::with_capacity(body.len() + grown);
+    let mut at = 0;
+    for (span, text) in spans {
+        out.extend_from_slice(body.get(at..span.start).unwrap_or_default());
+        out.extend_from_slice(text.as_ref());
+        at = span.end;
+    }
+    out.extend_from_slice(body.get(at..).unwrap_or_default());
+    out
 }
 
 /// Writes text in quotes, escaped.
@@ -161,6 +196,13 @@ pub(in crate::wire) fn quote(out: &mut Vec<u8>, text: &str) {
     }
     out.extend_from_slice(bytes.get(from..).unwrap_or_default());
     out.push(b'"');
+}
+
+/// Returns text in quotes, escaped.
+pub(in crate::wire) fn quoted(text: &str) -> String {
+    let mut out = Vec::with_capacity(text.len() + 2);
+    quote(&mut out, text);
+    String::from_utf8(out).unwrap_or_default()
 }
 
 fn comma(out: &mut Vec<u8>, is_first: &mut bool) {
@@ -208,13 +250,13 @@ impl Object<'_> {
     }
 
     /// Writes an object.
-    pub(in crate::wire) fn object(&mut self, key: &str, fill: impl FnOnce(&mut Object<'_>)) {
-        object(self.key(key), fill);
+    pub(in crate::wire) fn object<T>(&mut self, key: &str, fill: impl FnOnce(&mut Object<'_>) -> T) -> T {
+        object(self.key(key), fill)
     }
 
     /// Writes a list.
-    pub(in crate::wire) fn array(&mut self, key: &str, fill: impl FnOnce(&mut Array<'_>)) {
-        array(self.key(key), fill);
+    pub(in crate::wire) fn array<T>(&mut self, key: &str, fill: impl FnOnce(&mut Array<'_>) -> T) -> T {
+        array(self.key(key), fill)
     }
 }
 
@@ -237,8 +279,8 @@ impl Array<'_> {
     }
 
     /// Writes an object.
-    pub(in crate::wire) fn object(&mut self, fill: impl FnOnce(&mut Object<'_>)) {
-        object(self.item(), fill);
+    pub(in crate::wire) fn object<T>(&mut self, fill: impl FnOnce(&mut Object<'_>) -> T) -> T {
+        object(self.item(), fill)
     }
 }
 

@@ -69,7 +69,9 @@ fn metadata<'a>(prompt: &mut Prompt<'a>, value: Value<'a>, reader: Reader<'_>) {
 /// Returns the target's word for a service tier.
 fn tier<'a>(value: Value<'a>, reader: Reader<'_>) -> Cow<'a, str> {
     match value.text() {
-        Some(word) if word == "standard_only" && reader.accent != Accent::Mistral => Cow::Borrowed("default"),
+        Some(word) if word == "standard_only" && reader.sending.accent != Accent::Mistral => {
+            Cow::Borrowed("default")
+        }
         word => word.unwrap_or_default(),
     }
 }

@@ -6,27 +6,26 @@
 
 use bytes::BytesMut;
 
-use super::SIGNATURE;
+use super::{SIGNATURE, block_delta, block_start, block_stop, event};
 use crate::record::usage::Counted;
 use crate::wire::calls::own_id;
 use crate::wire::finish::Finish;
-use crate::wire::json::{Object, Raw, object, put};
+use crate::wire::json::{Object, Raw, body, put};
 use crate::wire::preface::Preface;
 use crate::wire::prompt::safe_id;
 use crate::wire::reply::{Choice, Delta, Part, Reply};
 use crate::wire::sink::{Head, Sink};
-use crate::wire::{Ask, Dialect, sse, usage};
+use crate::wire::{Ask, Dialect, usage};
 
 /// What ids of messages begin with.
 const PREFIX: &str = "msg_";
 
 /// Writes a message.
 pub(in crate::wire) fn whole(ask: &Ask, reply: &Reply) -> Vec<u8> {
-    let mut out = Vec::with_capacity(512);
     let none = Choice::default();
     let choice = reply.choices.first().unwrap_or(&none);
     let homes = choice.homes();
-    object(&mut out, |o| {
+    body(512, |o| {
         put!(o, "id": &own_id(PREFIX, &reply.id, ask), "type": "message", "role": "assistant");
         put!(o, "model": reply.model.as_deref().unwrap_or(ask.model()));
         o.array("content", |a| {
@@ -56,8 +55,7 @@ pub(in crate::wire) fn whole(ask: &Ask, reply: &Reply) -> Vec<u8> {
         let written = reply.choices.iter().map(Choice::bytes).sum();
         let counted = usage::filled(reply.usage, ask.measures().estimated_prompt_tokens, written);
         put!(o, "usage": |o| usage::messages(o, &counted));
-    });
-    out
+    })
 }
 
 /// Writes a picture as requests have it: answers of Anthropic's own hold none, and Anthropic takes none in a turn of its own,
@@ -127,20 +125,14 @@ impl Events {
     fn begin(&mut self, open: Open, out: &mut BytesMut, fill: impl FnOnce(&mut Object<'_>)) {
         self.close_block(out);
         self.start(out);
-        event(out, "content_block_start", |o| {
-            put!(o, "index": self.blocks);
-            o.object("content_block", fill);
-        });
+        block_start(out, self.blocks, fill);
         self.blocks += 1;
         self.open = Some(open);
     }
 
     /// Adds to the open block.
     fn grow(&mut self, out: &mut BytesMut, fill: impl FnOnce(&mut Object<'_>)) {
-        event(out, "content_block_delta", |o| {
-            put!(o, "index": self.blocks.saturating_sub(1));
-            o.object("delta", fill);
-        });
+        block_delta(out, self.blocks.saturating_sub(1), fill);
     }
 
     fn close_block(&mut self, out: &mut BytesMut) {
@@ -148,7 +140,7 @@ impl Events {
         if open == Open::Thought {
             self.grow(out, |o| put!(o, "type": "signature_delta", "signature": SIGNATURE));
         }
-        event(out, "content_block_stop", |o| put!(o, "index": self.blocks.saturating_sub(1)));
+        block_stop(out, self.blocks.saturating_sub(1));
     }
 }
 
@@ -218,11 +210,4 @@ impl Sink for Events {
     fn preface(&self) -> Preface {
         self.head.preface(0)
     }
-}
-
-fn event(out: &mut BytesMut, name: &str, fill: impl FnOnce(&mut Object<'_>)) {
-    sse::event(out, name, |o| {
-        put!(o, "type": name);
-        fill(o);
-    });
 }

@@ -6,54 +6,30 @@
 use std::borrow::Cow;
 
 use super::schema;
-use crate::wire::Sending;
 use crate::wire::effort::{
     Claude, Effort, LEAST_BUDGET, claude, claude_keeps_thoughts, claude_lacks_schemas, claude_word,
 };
 use crate::wire::error::Result;
-use crate::wire::json::{Array, Object, Raw, Value, object, put};
+use crate::wire::json::{Array, Object, Raw, Value, put, try_body};
 use crate::wire::prompt::{
     Data, Format, Piece, Prompt, Reader, Text, Tool, ToolChoice, ToolResult, Turn, arguments, reminder,
     safe_id,
 };
 
 /// Writes a request.
-pub(in crate::wire) fn write(
-    prompt: &Prompt<'_>,
-    model: &str,
-    sending: &Sending<'_>,
-    reader: Reader<'_>,
-) -> Result<Vec<u8>> {
+pub(in crate::wire) fn write(prompt: &Prompt<'_>, reader: Reader<'_>) -> Result<Vec<u8>> {
+    let Reader { model, sending, .. } = reader;
     let most = sending.limit(prompt.max_output.or(Some(sending.default_max_output))).unwrap_or(1).max(1);
-    let mut out = Vec::with_capacity(1024);
-    let mut outcome = Ok(());
-    object(&mut out, |o| {
+    try_body(1024, |o| {
         put!(o, "model": model, "max_tokens": most);
         let asked = instruction(&prompt.format, model).map(|text| Text { text, cache: None });
         if asked.is_some() || prompt.system.iter().any(is_said) {
             let said = prompt.system.iter().filter(|text| is_said(text)).chain(&asked);
             o.array("system", |a| said.for_each(|said| text(a, said)));
         }
-        o.array("messages", |a| {
-            for turn in prompt.turns.iter().filter(|turn| turn.parts.iter().any(is_sent)) {
-                let (said, after) = split(turn, sending.known.takes_system);
-                a.object(|o| {
-                    put!(o, "role": if turn.is_user { "user" } else { "assistant" });
-                    o.array("content", |a| {
-                        let written = said.iter().try_for_each(|piece| block(a, piece, reader));
-                        outcome = std::mem::replace(&mut outcome, Ok(())).and(written);
-                    });
-                });
-                if !after.is_empty() {
-                    a.object(|o| {
-                        put!(o, "role": "system");
-                        o.array("content", |a| after.iter().for_each(|piece| system(a, piece)));
-                    });
-                }
-            }
-        });
-        tools(o, prompt, model, reader);
-        thinking_and_format(o, prompt, model, most, reader);
+        o.array("messages", |a| messages(a, prompt, reader))?;
+        tools(o, prompt, reader);
+        thinking_and_format(o, prompt, most, reader);
         if !prompt.stop.is_empty() {
             put!(o, "stop_sequences": [for stop in &prompt.stop => stop]);
         }
@@ -69,8 +45,25 @@ pub(in crate::wire) fn write(
             }
         }
         put!(o, "stream"?: prompt.stream.then_some(true));
-    });
-    outcome.map(|()| out)
+        Ok(())
+    })
+}
+
+fn messages(a: &mut Array<'_>, prompt: &Prompt<'_>, reader: Reader<'_>) -> Result<()> {
+    for turn in prompt.turns.iter().filter(|turn| turn.parts.iter().any(is_sent)) {
+        let (said, after) = split(turn, reader.sending.known.takes_system);
+        a.object(|o| {
+            put!(o, "role": if turn.is_user { "user" } else { "assistant" });
+            o.array("content", |a| said.iter().try_for_each(|piece| block(a, piece, reader)))
+        })?;
+        if !after.is_empty() {
+            a.object(|o| {
+                put!(o, "role": "system");
+                o.array("content", |a| after.iter().for_each(|piece| system(a, piece)));
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Returns the pieces of a turn, and what the system says after them where that is to be a message of its own: Anthropic
@@ -148,19 +141,16 @@ fn block(a: &mut Array<'_>, piece: &Piece<'_>, reader: Reader<'_>) -> Result<()>
 }
 
 fn tool_result(a: &mut Array<'_>, result: &ToolResult<'_>, reader: Reader<'_>) -> Result<()> {
-    let mut outcome = Ok(());
     a.object(|o| {
         put!(o, "type": "tool_result", "tool_use_id": safe_id(&result.call));
         match result.parts.as_slice() {
             [] => {}
             [Piece::Text(said)] if said.cache.is_none() => put!(o, "content": &said.text),
-            parts => o.array("content", |a| {
-                outcome = parts.iter().try_for_each(|piece| block(a, piece, reader));
-            }),
+            parts => o.array("content", |a| parts.iter().try_for_each(|piece| block(a, piece, reader)))?,
         }
         put!(o, "is_error"?: result.is_error.then_some(true), "cache_control"?: result.cache);
-    });
-    outcome
+        Ok(())
+    })
 }
 
 fn source(o: &mut Object<'_>, data: &Data<'_>) {
@@ -186,11 +176,11 @@ fn input_schema<'a>(tool: &Tool<'a>, is_strict: bool, reader: Reader<'_>) -> Cow
     String::from_utf8(out).map_or(given, Cow::Owned)
 }
 
-fn tools(o: &mut Object<'_>, prompt: &Prompt<'_>, model: &str, reader: Reader<'_>) {
+fn tools(o: &mut Object<'_>, prompt: &Prompt<'_>, reader: Reader<'_>) {
     if prompt.tools.is_empty() {
         return;
     }
-    let lacks_strict = claude_lacks_schemas(model);
+    let lacks_strict = claude_lacks_schemas(reader.model);
     if lacks_strict && prompt.tools.iter().any(|tool| tool.strict == Some(true)) {
         reader.leave_out("tools.strict");
     }
@@ -214,7 +204,8 @@ fn tools(o: &mut Object<'_>, prompt: &Prompt<'_>, model: &str, reader: Reader<'_
 }
 
 /// Writes how hard to think, where that goes together with the rest of the request, and the schema of the answer.
-fn thinking_and_format(o: &mut Object<'_>, prompt: &Prompt<'_>, model: &str, most: u64, reader: Reader<'_>) {
+fn thinking_and_format(o: &mut Object<'_>, prompt: &Prompt<'_>, most: u64, reader: Reader<'_>) {
+    let model = reader.model;
     let effort = prompt.effort.filter(|effort| *effort != Effort::None);
     let mut word = None;
     let thinks = may_think(prompt);

@@ -13,7 +13,7 @@ use crate::wire::Ask;
 use crate::wire::calls::own_id;
 use crate::wire::cited::Citation;
 use crate::wire::finish::Finish;
-use crate::wire::json::{Object, Raw, object, put};
+use crate::wire::json::{Object, Raw, body, put};
 use crate::wire::logprobs::Logprobs;
 use crate::wire::preface::Preface;
 use crate::wire::reply::{Choice, Delta, Part, Reply};
@@ -36,8 +36,7 @@ pub(in crate::wire) fn whole(ask: &Ask, reply: &Reply) -> Vec<u8> {
     // What was cut off is the last.
     let last = choice.parts.len().saturating_sub(1);
     let (tools, homes) = (ask.tool_kinds(), choice.homes());
-    let mut out = Vec::with_capacity(1024);
-    object(&mut out, |o| {
+    body(1024, |o| {
         frame.write(o, Some(choice.finish), reply.usage.as_ref(), |a| {
             for (at, part) in choice.parts.iter().enumerate() {
                 let status = if at == last { status(Some(choice.finish)) } else { "completed" };
@@ -53,8 +52,7 @@ pub(in crate::wire) fn whole(ask: &Ask, reply: &Reply) -> Vec<u8> {
                 }
             }
         });
-    });
-    out
+    })
 }
 
 /// Writes events.

@@ -15,13 +15,7 @@ pub const ANSWERS: [Answers; 3] = [
 ];
 
 /// Where pictures go.
-const PICTURES: [Fate; 5] = [
-    Fate::As("images"),
-    Fate::As("image_generation_call"),
-    Fate::As("image"),
-    Fate::As("inlineData"),
-    Fate::LeftOut,
-];
+const PICTURES: [Fate; 5] = fates!("images" "image_generation_call" "image" "inlineData" -);
 
 /// Says whether a client's dialect has a place for a picture in an answer.
 pub(in crate::wire) fn has_pictures(to: Dialect) -> bool {
@@ -29,17 +23,10 @@ pub(in crate::wire) fn has_pictures(to: Dialect) -> bool {
 }
 
 /// Where citations go, by what they name: a page, a file with the provider, a document.
-const PAGE: [Fate; 5] = [
-    Fate::As("url_citation"),
-    Fate::As("url_citation"),
-    Fate::As("web_search_result_location"),
-    Fate::As("groundingChunks"),
-    Fate::LeftOut,
-];
-const FILE: [Fate; 5] =
-    [Fate::LeftOut, Fate::As("file_citation"), Fate::LeftOut, Fate::As("retrievedContext"), Fate::LeftOut];
-const DOCUMENT: [Fate; 5] =
-    [Fate::LeftOut, Fate::LeftOut, Fate::LeftOut, Fate::As("retrievedContext"), Fate::LeftOut];
+const PAGE: [Fate; 5] =
+    fates!("url_citation" "url_citation" "web_search_result_location" "groundingChunks" -);
+const FILE: [Fate; 5] = fates!(- "file_citation" - "retrievedContext" -);
+const DOCUMENT: [Fate; 5] = fates!(- - - "retrievedContext" -);
 
 /// Says whether a client's dialect has a place for a citation that names such a thing.
 pub(in crate::wire) fn has_citations(basis: Basis, to: Dialect) -> bool {
@@ -67,24 +54,10 @@ macro_rules! answers {
     };
 }
 
-const TEXT: [Fate; 5] =
-    [Fate::As("content"), Fate::As("output_text"), Fate::As("text"), Fate::As("text"), Fate::As("text")];
-const REFUSAL: [Fate; 5] =
-    [Fate::As("refusal"), Fate::As("refusal"), Fate::As("text"), Fate::As("text"), Fate::As("text")];
-const THOUGHT: [Fate; 5] = [
-    Fate::As("reasoning_content"),
-    Fate::As("reasoning"),
-    Fate::As("thinking"),
-    Fate::Elsewhere,
-    Fate::Elsewhere,
-];
-const CALL: [Fate; 5] = [
-    Fate::As("tool_calls"),
-    Fate::As("function_call"),
-    Fate::As("tool_use"),
-    Fate::As("functionCall"),
-    Fate::Elsewhere,
-];
+const TEXT: [Fate; 5] = fates!("content" "output_text" "text" "text" "text");
+const REFUSAL: [Fate; 5] = fates!("refusal" "refusal" "text" "text" "text");
+const THOUGHT: [Fate; 5] = fates!("reasoning_content" "reasoning" "thinking" ~ ~);
+const CALL: [Fate; 5] = fates!("tool_calls" "function_call" "tool_use" "functionCall" ~);
 const NONE: [Fate; 5] = [Fate::LeftOut; 5];
 const HIDDEN: [Fate; 5] = [Fate::Elsewhere; 5];
 

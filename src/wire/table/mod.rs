@@ -25,12 +25,17 @@ macro_rules! fate {
     };
 }
 
+/// Reads what becomes of something with each target or client, in the order of the columns.
+macro_rules! fates {
+    ($($fate:tt)*) => { [$(fate!($fate)),*] };
+}
+
 /// Reads rows: the member, what becomes of it with chat, Mistral, messages and Gemini, a sample, and a note.
 macro_rules! rows {
     ($($field:literal [$($fate:tt)*] $sample:literal $(, $note:literal)?;)*) => {
         &[$(Row {
             field: $field,
-            fates: [$(fate!($fate)),*],
+            fates: fates!($($fate)*),
             sample: $sample,
             note: concat!($($note)?),
         }),*]

@@ -15,22 +15,20 @@ pub(in crate::console) use page::{Line, wrapped};
 pub(in crate::console) use ruler::ruler;
 
 use self::page::side_by_side;
-use super::traffic::{self, cost_short, status_role};
+use super::traffic::{self, status_role};
 use crate::console::action::Action;
-use crate::console::format;
 use crate::console::glyphs::Glyphs;
-use crate::console::paint;
 use crate::console::screen::{Ask, Asks, FiguresOf, Scene, Screen, View};
 use crate::console::screens::figures;
-use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::widgets::panel::Panel;
 use crate::console::widgets::table::scrollbar;
+use crate::console::{format, paint, text};
 use crate::outcome::{Attempt, Operation};
 use crate::pricing::{Cost, bill_lines};
 use crate::routing::{Check, ConfidenceSource, Policy, decide};
 use crate::session::{Explanation, Reading, Snapshot, cost_text, cost_text_of, explain, tokens_text};
-use crate::units::{Millis, Pico, Span};
+use crate::units::Pico;
 
 /// From this width on, what belongs together stands side by side.
 const WIDE: u16 = 110;
@@ -70,7 +68,6 @@ impl Screen for State {
     }
 
     fn draw(&self, scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
-        let area = area.intersection(buf.area);
         let (snapshot, look) = (scene.snapshot, scene.look);
         let policy = snapshot.policy_at(self.index);
         let id = snapshot.log.history.id(self.index);
@@ -221,8 +218,7 @@ impl Page<'_> {
             } else {
                 line.to(start + HALF).with(&axis, Role::ChartAxis).with(&bar, Role::Series1)
             };
-            let sign = if *weight < 0 { '-' } else { '+' };
-            let number = format!("{sign}{}.{:02}", size / 100, size % 100);
+            let number = figures::weight(*weight);
             lines.push(line.right(&number, start + 2 * HALF + 7, Role::Text));
         }
         lines.push(Line::default().with("right: the small model will do; in logits", Role::Muted));
@@ -270,8 +266,8 @@ impl Page<'_> {
         }
         let outcome = self.snapshot.settled_as_tried(self.found.index).unwrap_or_default();
         let from = rung(self.policy, now.route, now.rung);
-        let mut words = format!("would go to {to} instead of {from}: ");
-        cost_short(outcome.cost, &mut words);
+        let cost = figures::one_cost(outcome.cost).0;
+        let mut words = format!("would go to {to} instead of {from}: {cost}");
         if let (Some(before), Some(after)) = (self.found.routed.cost.amount(), outcome.cost.amount()) {
             let mut spread = outcome.spread();
             spread.add(self.found.routed.spread());
@@ -293,15 +289,8 @@ impl Page<'_> {
             |words: &mut dyn Iterator<Item = usize>, least: usize| words.max().unwrap_or(0).max(least);
         let name = 2 + widest(&mut rungs.iter().map(|rung| text::width(&rung.name)), 4).min(16);
         let model = widest(&mut rungs.iter().map(|rung| text::width(names.model(rung.alone.model))), 5);
-        let costs: Vec<String> = rungs
-            .iter()
-            .map(|rung| {
-                let mut cost = String::new();
-                cost_short(rung.alone.cost, &mut cost);
-                cost
-            })
-            .collect();
-        let cost = widest(&mut costs.iter().map(|cost| text::width(cost)), 4);
+        let costs: Vec<_> = rungs.iter().map(|rung| figures::one_cost(rung.alone.cost)).collect();
+        let cost = widest(&mut costs.iter().map(|(cost, _)| text::width(cost)), 4);
         let model = model.min(columns.saturating_sub(name + cost + 32).max(8));
         let from = name + 2 + model + 2 + 4;
         let (cost, latency) = (from + 2 + cost, from + 2 + cost + 2 + 8);
@@ -319,10 +308,11 @@ impl Page<'_> {
                 .right("latency", latency, Role::Muted)
                 .right("quality", quality, Role::Muted),
         ];
-        for (rung, words) in rungs.iter().zip(&costs) {
+        for (rung, (words, cost_role)) in rungs.iter().zip(costs) {
             let shown = if rung.is_chosen { self.glyphs.point.0.to_string() } else { String::new() };
             let role = if rung.is_chosen { Role::Accent } else { Role::Text };
-            let (time, time_role) = latency_words(rung.alone.latency, rung.alone.observed);
+            let (time, time_role) = figures::one_latency(rung.alone.latency, rung.alone.observed);
+            let threshold = rung.threshold.map_or_else(|| "spare".to_owned(), |from| from.to_string());
             let label = rung.quality.map_or_else(|| "-".to_owned(), |quality| format!("{quality}‰"));
             let line = Line::default()
                 .with(&shown, Role::Accent)
@@ -330,12 +320,8 @@ impl Page<'_> {
                 .with(&text::truncate(&rung.name, name - 2), role)
                 .to(name + 2)
                 .with(&text::truncate(names.model(rung.alone.model), model), Role::Text)
-                .right(
-                    &rung.threshold.map_or_else(|| "spare".to_owned(), |from| from.to_string()),
-                    from,
-                    Role::Muted,
-                )
-                .right(words, cost, cost_role(rung.alone.cost))
+                .right(&threshold, from, Role::Muted)
+                .right(&words, cost, cost_role)
                 .right(&time, latency, time_role)
                 .right(&label, quality, if rung.quality.is_some() { Role::Observed } else { Role::Unknown });
             let note = if rung.is_closed { "  kept from it" } else { "" };
@@ -362,14 +348,14 @@ impl Page<'_> {
         let total = |name: &str, words: &str, role: Role| {
             Line::default().with(name, Role::Muted).to(LABEL).with(words, role)
         };
-        lines.push(total("total", &cost_text(settled.cost), cost_role(settled.cost)));
-        let (latency, role) = latency_words(settled.latency, !settled.estimated);
+        lines.push(total("total", &cost_text(settled.cost), figures::one_cost(settled.cost).1));
+        let (latency, role) = figures::one_latency(settled.latency, !settled.estimated);
         lines.push(total("latency", &latency, role));
         let log = &self.snapshot.log;
         let baseline = log.names.model(self.policy.baseline);
         let words = cost_text_of(settled.baseline, self.policy.baseline, self.operation.at, log);
         lines.push(
-            total("baseline", &words, cost_role(settled.baseline))
+            total("baseline", &words, figures::one_cost(settled.baseline).1)
                 .with(&format!("  all on {baseline}"), Role::Muted),
         );
         // How long the baseline's answer would have been, nobody knows.
@@ -383,7 +369,7 @@ impl Page<'_> {
 
     fn call(&self, at: usize, attempt: &Attempt, columns: usize) -> Vec<Line> {
         let log = &self.snapshot.log;
-        let (latency, role) = latency_words(attempt.latency, attempt.observed);
+        let (latency, role) = figures::one_latency(attempt.latency, attempt.observed);
         let check = match attempt.check {
             Check::None => "",
             Check::Passed => "  check passed",
@@ -403,7 +389,7 @@ impl Page<'_> {
                 .with(check, if attempt.check == Check::Failed { Role::Warn } else { Role::Ok })
                 .with(basis, basis_role),
         ];
-        let figure = cost_role(attempt.cost);
+        let figure = figures::one_cost(attempt.cost).1;
         // Another service tier, a meter, another model billed, a charge of the past: the lines would not add up.
         let billed = bill_lines(&attempt.usage, log.prices.rates(attempt.model, self.operation.at))
             .filter(|lines| Some(lines.iter().map(|line| line.amount).sum()) == attempt.cost.amount());
@@ -441,28 +427,6 @@ impl Page<'_> {
             }
         }
         lines
-    }
-}
-
-fn cost_role(cost: Cost) -> Role {
-    match cost {
-        Cost::Known(_) => Role::Observed,
-        Cost::Estimated(_) => Role::Estimated,
-        Cost::Unknown(_) => Role::Unknown,
-    }
-}
-
-fn latency_words(latency: Millis, observed: bool) -> (String, Role) {
-    match latency.get().map(|millis| i64::try_from(millis).unwrap_or(i64::MAX)) {
-        None => ("unknown".to_owned(), Role::Unknown),
-        Some(millis) => {
-            let words = format::duration(Span(millis.saturating_mul(1000)));
-            if observed {
-                (words.to_string(), Role::Observed)
-            } else {
-                (format!("~{words}"), Role::Estimated)
-            }
-        }
     }
 }
 

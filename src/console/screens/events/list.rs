@@ -5,13 +5,11 @@ use ratatui::layout::Rect;
 
 use crate::alert::{Alert, Level};
 use crate::certificate::Turn;
-use crate::console::format;
 use crate::console::glyphs::Glyphs;
-use crate::console::paint;
 use crate::console::screen::Scene;
-use crate::console::screens::figures::{self, Line, line};
-use crate::console::text;
+use crate::console::screens::figures;
 use crate::console::theme::Role;
+use crate::console::{format, paint, text};
 use crate::session::{LogNote, NoteKind, Snapshot};
 use crate::units::Instant;
 
@@ -44,82 +42,63 @@ pub(in crate::console::screens) struct Event<'a> {
 /// The most events listed, the newest ones.
 const MOST: usize = 200;
 
-/// What has happened up to the clock, the newest first.
-pub(in crate::console::screens) struct Events<'a>(Vec<Event<'a>>);
-
-impl<'a> Events<'a> {
-    /// Gathers the events of a snapshot.
-    pub(in crate::console::screens) fn of(snapshot: &'a Snapshot) -> Self {
-        let log = &snapshot.log;
-        let notes = log.notes.partition_point(|note| note.at <= snapshot.clock);
-        let notes = log.notes.get(notes.saturating_sub(MOST)..notes).unwrap_or_default();
-        let notes = notes.iter().map(|note| Event { at: note.at, what: What::Note(note) });
-        let changes = snapshot.changes.iter().filter(|change| change.from <= snapshot.head);
-        let changes = changes.map(|change| Event {
-            at: change.at,
-            what: What::Policy(change.version, &change.who, &change.what),
-        });
-        // A live view may be held at a moment before some of them; those of a log are told up to its clock.
-        let is_held = snapshot.live.as_ref().is_some_and(|live| live.rewound);
-        let is_past = move |at: Instant| !is_held || at <= snapshot.clock;
-        let alerts = snapshot.alerts().alerts.iter().flat_map(|alert| {
-            let over = alert.resolved.map(|at| Event { at, what: What::Over(alert) });
-            [Event { at: alert.at, what: What::Alert(alert) }].into_iter().chain(over)
-        });
-        let alerts = alerts.filter(|event| is_past(event.at));
-        let rungs = snapshot.policy.routes.iter().zip(&*snapshot.proofs).flat_map(|(route, proofs)| {
-            route.ladder.iter().zip(proofs).map(move |(rung, proof)| (&*route.name, &*rung.name, proof))
-        });
-        let certificates = rungs.flat_map(|(route, rung, proof)| {
-            let told = move |&(at, turn)| Event { at, what: What::Certificate(route, rung, turn) };
-            proof.turns.iter().map(told)
-        });
-        let mut told: Vec<Event<'a>> = changes.chain(notes).chain(alerts).chain(certificates).collect();
-        crate::units::sort_by_key(&mut told, |event| event.at);
-        let mut told = told.into_iter().rev();
-        let mut failed = log.errors.partition_point(|&index| (index as usize) < snapshot.head);
-        let mut out = Vec::with_capacity(32);
-        while out.len() < MOST {
-            let next = told.next();
-            // Failed calls between two events are told in one line, so that an outage hides nothing else.
-            let since = next.as_ref().map_or(0, |event| log.history.first_at(event.at));
-            let before = log.errors.partition_point(|&index| (index as usize) < since).min(failed);
-            let last = failed.checked_sub(1).and_then(|at| log.errors.get(at));
-            if let Some(operation) =
-                last.filter(|_| before < failed).and_then(|&at| log.history.get(at as usize))
-            {
-                out.push(Event { at: operation.at, what: What::Failed(failed - before) });
-            }
-            failed = before;
-            let Some(next) = next else { break };
-            out.push(next);
+/// Lists what has happened up to the clock, the newest first.
+pub(in crate::console::screens) fn all(snapshot: &Snapshot) -> Vec<Event<'_>> {
+    let log = &snapshot.log;
+    let notes = log.notes.partition_point(|note| note.at <= snapshot.clock);
+    let notes = log.notes.get(notes.saturating_sub(MOST)..notes).unwrap_or_default();
+    let notes = notes.iter().map(|note| Event { at: note.at, what: What::Note(note) });
+    let changes = snapshot.changes.iter().filter(|change| change.from <= snapshot.head);
+    let changes = changes
+        .map(|change| Event { at: change.at, what: What::Policy(change.version, &change.who, &change.what) });
+    // A live view may be held at a moment before some of them; those of a log are told up to its clock.
+    let is_held = snapshot.live.as_ref().is_some_and(|live| live.rewound);
+    let is_past = move |at: Instant| !is_held || at <= snapshot.clock;
+    let alerts = snapshot.alerts().alerts.iter().flat_map(|alert| {
+        let over = alert.resolved.map(|at| Event { at, what: What::Over(alert) });
+        [Event { at: alert.at, what: What::Alert(alert) }].into_iter().chain(over)
+    });
+    let alerts = alerts.filter(|event| is_past(event.at));
+    let rungs = snapshot.policy.routes.iter().zip(&*snapshot.proofs).flat_map(|(route, proofs)| {
+        route.ladder.iter().zip(proofs).map(move |(rung, proof)| (&*route.name, &*rung.name, proof))
+    });
+    let certificates = rungs.flat_map(|(route, rung, proof)| {
+        let told = move |&(at, turn)| Event { at, what: What::Certificate(route, rung, turn) };
+        proof.turns.iter().map(told)
+    });
+    let mut told: Vec<Event<'_>> = changes.chain(notes).chain(alerts).chain(certificates).collect();
+    crate::units::sort_by_key(&mut told, |event| event.at);
+    let mut told = told.into_iter().rev();
+    let mut failed = log.errors.partition_point(|&index| (index as usize) < snapshot.head);
+    let mut out = Vec::with_capacity(32);
+    while out.len() < MOST {
+        let next = told.next();
+        // Failed calls between two events are told in one line, so that an outage hides nothing else.
+        let since = next.as_ref().map_or(0, |event| log.history.first_at(event.at));
+        let before = log.errors.partition_point(|&index| (index as usize) < since).min(failed);
+        let last = failed.checked_sub(1).and_then(|at| log.errors.get(at));
+        if let Some(operation) = last.filter(|_| before < failed).and_then(|&at| log.history.get(at as usize))
+        {
+            out.push(Event { at: operation.at, what: What::Failed(failed - before) });
         }
-        Self(out)
+        failed = before;
+        let Some(next) = next else { break };
+        out.push(next);
     }
+    out
+}
 
-    /// Keeps those with all words of a text, in any case.
-    pub(in crate::console::screens) fn filtered(mut self, text: &str) -> Self {
-        let words: Vec<String> = text.split_whitespace().map(str::to_lowercase).collect();
-        if !words.is_empty() {
-            self.0.retain(|event| {
-                let line = format!("{} {}", event.kind(), event.words()).to_lowercase();
-                words.iter().all(|word| match word.strip_prefix('!').filter(|rest| !rest.is_empty()) {
-                    Some(other) => !line.contains(other),
-                    None => line.contains(word.as_str()),
-                })
-            });
-        }
-        self
-    }
-
-    /// Counts them.
-    pub(in crate::console::screens) fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Returns one, counted from the newest.
-    pub(in crate::console::screens) fn at(&self, row: usize) -> Option<Event<'a>> {
-        self.0.get(row).copied()
+/// Keeps those with all words of a text, in any case.
+pub(super) fn filter(events: &mut Vec<Event<'_>>, text: &str) {
+    let words: Vec<String> = text.split_whitespace().map(str::to_lowercase).collect();
+    if !words.is_empty() {
+        events.retain(|event| {
+            let line = format!("{} {}", event.kind(), event.words()).to_lowercase();
+            words.iter().all(|word| match word.strip_prefix('!').filter(|rest| !rest.is_empty()) {
+                Some(other) => !line.contains(other),
+                None => line.contains(word.as_str()),
+            })
+        });
     }
 }
 
@@ -162,76 +141,52 @@ impl Event<'_> {
         }
     }
 
-    fn words(&self) -> Line {
-        match self.what {
-            What::Note(note) => {
-                let mut words = line(format_args!("{}", if note.simulated { "simulated: " } else { "" }));
-                push(&mut words, &note.text);
-                words
-            }
-            What::Policy(version, who, what) => {
-                let mut words = line(format_args!("policy {version}"));
-                if !who.is_empty() {
-                    push(&mut words, " by ");
-                    push(&mut words, &text::clean(who));
-                }
-                push(&mut words, ": ");
-                push(&mut words, what);
-                words
-            }
+    /// Says it in a line.
+    pub(in crate::console::screens) fn words(&self) -> String {
+        bounded(match self.what {
+            What::Note(note) => format!("{}{}", if note.simulated { "simulated: " } else { "" }, note.text),
+            What::Policy(version, "", what) => format!("policy {version}: {what}"),
+            What::Policy(version, who, what) => format!("policy {version} by {}: {what}", text::clean(who)),
             What::Alert(alert) | What::Over(alert) => {
-                let mut words = Line::new();
-                if matches!(self.what, What::Over(_)) {
-                    push(&mut words, "over: ");
-                } else {
-                    push(&mut words, alert.level.name());
-                    push(&mut words, ": ");
-                }
-                push(&mut words, &text::clean(&alert.words));
-                if let (What::Alert(_), Some(who)) = (self.what, &alert.acked) {
-                    push(&mut words, " (noted by ");
-                    push(&mut words, &text::clean(who));
-                    push(&mut words, ")");
-                }
-                if alert.silenced {
-                    push(&mut words, " (silenced)");
-                }
-                words
+                let is_over = matches!(self.what, What::Over(_));
+                let head = if is_over { "over" } else { alert.level.name() };
+                let noted = alert.acked.as_ref().filter(|_| !is_over);
+                let noted = noted.map_or_else(String::new, |who| format!(" (noted by {})", text::clean(who)));
+                let silenced = if alert.silenced { " (silenced)" } else { "" };
+                format!("{head}: {}{noted}{silenced}", text::clean(&alert.words))
             }
             What::Certificate(route, rung, Turn::Given(from)) => {
-                line(format_args!("{route} · {rung}: certified from {from}, by labels"))
+                format!("{route} · {rung}: certified from {from}, by labels")
             }
             What::Certificate(route, rung, Turn::Withdrawn(why)) => {
-                line(format_args!("{route} · {rung}: certificate withdrawn, {}", why.reason()))
+                format!("{route} · {rung}: certificate withdrawn, {}", why.reason())
             }
-            What::Failed(1) => line(format_args!("1 fault: a request with a failed call")),
+            What::Failed(1) => "1 fault: a request with a failed call".to_owned(),
             What::Failed(count) => {
                 let count = format::count(count as u64);
-                line(format_args!("{count} faults up to here: requests with a failed call"))
+                format!("{count} faults up to here: requests with a failed call")
             }
-        }
-    }
-
-    /// Says it in a line.
-    pub(in crate::console::screens) fn line(&self) -> Line {
-        self.words()
+        })
     }
 
     /// The sign, its look, and the words.
-    pub(in crate::console::screens) fn show(&self, scene: Scene<'_>) -> (char, Role, Line) {
+    pub(in crate::console::screens) fn show(&self, scene: Scene<'_>) -> (char, Role, String) {
         let (sign, role) = self.sign(scene.look.glyphs);
         (sign, role, self.words())
     }
 }
 
-/// Adds as much of a text as fits; what does not is marked.
-fn push(out: &mut Line, words: &str) {
-    for letter in words.chars() {
-        if out.try_push(letter).is_err() {
-            while out.try_push('…').is_err() && out.pop().is_some() {}
-            break;
-        }
+/// The longest line, in bytes.
+const LONGEST: usize = 480;
+
+/// Keeps as much of a text as a line holds; that it was longer is marked.
+fn bounded(mut words: String) -> String {
+    if words.len() > LONGEST {
+        let end = (0..=LONGEST - '…'.len_utf8()).rev().find(|&end| words.is_char_boundary(end));
+        words.truncate(end.unwrap_or(0));
+        words.push('…');
     }
+    words
 }
 
 /// The most lines of one event.
@@ -250,14 +205,14 @@ fn height(event: &Event<'_>, snapshot: &Snapshot, wide: u16) -> u16 {
 }
 
 /// Returns the first event shown, so that the chosen one is seen whole.
-fn first_shown(chosen: Option<usize>, events: &Events<'_>, snapshot: &Snapshot, inner: Rect) -> usize {
+fn first_shown(chosen: Option<usize>, events: &[Event<'_>], snapshot: &Snapshot, inner: Rect) -> usize {
     let Some(chosen) = chosen.map(|at| at.min(events.len().saturating_sub(1))) else {
         return 0;
     };
     let (mut first, mut used) = (chosen, 0u16);
     for row in (0..=chosen).rev() {
-        let Some(event) = events.at(row) else { break };
-        used = used.saturating_add(height(&event, snapshot, inner.width));
+        let Some(event) = events.get(row) else { break };
+        used = used.saturating_add(height(event, snapshot, inner.width));
         if used > inner.height && row < chosen {
             break;
         }
@@ -268,7 +223,7 @@ fn first_shown(chosen: Option<usize>, events: &Events<'_>, snapshot: &Snapshot, 
 
 /// Returns the event under the mouse.
 pub(in crate::console::screens) fn hit(
-    (chosen, events): (Option<usize>, &Events<'_>),
+    (chosen, events): (Option<usize>, &[Event<'_>]),
     snapshot: &Snapshot,
     inside: Rect,
     y: u16,
@@ -276,7 +231,7 @@ pub(in crate::console::screens) fn hit(
     let inner = paint::margin(inside);
     let mut rest = y.checked_sub(inner.y).filter(|_| y < inner.bottom())?;
     for row in first_shown(chosen, events, snapshot, inner)..events.len() {
-        let high = height(&events.at(row)?, snapshot, inner.width);
+        let high = height(events.get(row)?, snapshot, inner.width);
         match rest.checked_sub(high) {
             Some(below) => rest = below,
             None => return Some(row),
@@ -289,14 +244,14 @@ pub(in crate::console::screens) fn hit(
 pub(in crate::console::screens) fn draw(
     scene: Scene<'_>,
     (place, title, scope): (usize, &'static str, &str),
-    (chosen, events): (Option<usize>, &Events<'_>),
+    (chosen, events): (Option<usize>, &[Event<'_>]),
     area: Rect,
     buf: &mut Buffer,
 ) {
     let snapshot = scene.snapshot;
     let focus = scene.view.focus == place;
     let inner = paint::margin(figures::frame(scene, place, title, scope, area, buf));
-    if events.len() == 0 {
+    if events.is_empty() {
         figures::nothing(scene, "nothing but requests so far", inner, buf);
         return;
     }
@@ -304,17 +259,15 @@ pub(in crate::console::screens) fn draw(
     let clock = clock_columns(snapshot);
     let mut below = inner;
     for row in first_shown(chosen, events, snapshot, inner)..events.len() {
-        let Some(event) = events.at(row).filter(|_| !below.is_empty()) else { break };
-        let (at, rest) = paint::split_top(below, height(&event, snapshot, inner.width));
+        let Some(event) = events.get(row).filter(|_| !below.is_empty()) else { break };
+        let (at, rest) = paint::split_top(below, height(event, snapshot, inner.width));
         below = rest;
         let (sign, role, words) = event.show(scene);
         let (time, rest) = paint::split_left(at, clock);
         let moment = figures::moment(snapshot, event.at);
         look.text(buf, time, &moment, Role::Muted);
         let (mark, rest) = paint::split_left(rest, 2);
-        if mark.width > 0 {
-            look.sign(buf, mark.x, mark.y, sign, role);
-        }
+        look.mark(buf, mark, sign, role);
         look.wrapped(buf, rest, &words, Role::Text);
         if chosen == Some(row) {
             paint::tint(buf, at, look.style(if focus { Role::Selection } else { Role::Title }));

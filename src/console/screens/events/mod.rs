@@ -14,7 +14,7 @@ pub(super) mod list;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use self::list::{Event, Events, What};
+use self::list::{Event, What};
 use crate::alert::{Alert, Level};
 use crate::console::action::Action;
 use crate::console::screen::{Ask, Asks, FiguresOf, Pointer, Scene, Screen, View};
@@ -52,32 +52,30 @@ pub fn headline(snapshot: &Snapshot) -> Option<(String, Role)> {
     Some((counted(view.open, "alert"), role))
 }
 
-fn key(event: Event<'_>) -> (Instant, String) {
-    (event.at, event.line().to_string())
-}
-
 impl State {
     /// Narrows the list to what has all words of a text.
     pub fn set_filter(&mut self, text: &str) {
         text.clone_into(&mut self.filter);
     }
 
-    fn events<'a>(&self, snapshot: &'a Snapshot) -> Events<'a> {
-        Events::of(snapshot).filtered(&self.filter)
+    fn events<'a>(&self, snapshot: &'a Snapshot) -> Vec<Event<'a>> {
+        let mut events = list::all(snapshot);
+        list::filter(&mut events, &self.filter);
+        events
     }
 
     /// Finds the chosen event; the one next to its moment where it is gone.
-    fn place(&self, events: &Events<'_>) -> usize {
+    fn place(&self, events: &[Event<'_>]) -> usize {
         let Some((at, words)) = &self.chosen else { return 0 };
-        let all = || (0..events.len()).filter_map(|row| Some((row, events.at(row)?)));
-        let same = all().find(|(_, event)| event.at == *at && *event.line() == **words);
+        let all = || events.iter().enumerate();
+        let same = all().find(|(_, event)| event.at == *at && event.words() == *words);
         let near = || all().find(|(_, event)| event.at <= *at);
         same.or_else(near).map_or(events.len().saturating_sub(1), |(row, _)| row)
     }
 
     fn chosen<'a>(&self, snapshot: &'a Snapshot) -> Option<Event<'a>> {
         let events = self.events(snapshot);
-        events.at(self.place(&events))
+        events.get(self.place(&events)).copied()
     }
 
     fn step(&mut self, by: isize, snapshot: &Snapshot) {
@@ -86,9 +84,9 @@ impl State {
         self.choose(row, &events);
     }
 
-    fn choose(&mut self, row: usize, events: &Events<'_>) {
+    fn choose(&mut self, row: usize, events: &[Event<'_>]) {
         // The newest is followed.
-        self.chosen = events.at(row).filter(|_| row > 0).map(key);
+        self.chosen = events.get(row).filter(|_| row > 0).map(|event| (event.at, event.words()));
     }
 
     fn deed(&self, snapshot: &Snapshot, deed: impl FnOnce(&Alert) -> (AlertDeed, String)) -> Asks {
@@ -113,7 +111,6 @@ impl Screen for State {
     }
 
     fn draw(&self, scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
-        let area = area.intersection(buf.area);
         let events = self.events(scene.snapshot);
         let view = scene.snapshot.alerts();
         let mut scope = match view.firing {

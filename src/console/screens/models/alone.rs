@@ -5,12 +5,10 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::console::format;
-use crate::console::paint;
 use crate::console::screen::Scene;
-use crate::console::screens::figures::{self, Line, List, line};
-use crate::console::text;
+use crate::console::screens::figures::{self, List};
 use crate::console::theme::Role;
+use crate::console::{format, paint, text};
 use crate::session::{AllOn, Reading, Snapshot, all_on};
 use crate::units::{Instant, Pico};
 
@@ -51,12 +49,12 @@ pub fn named_like(piece: &str, snapshot: &Snapshot) -> Vec<String> {
 
 /// Draws the panel of a model that is none of the table's.
 pub(super) fn draw_panel(scene: Scene<'_>, asked: &Alone, area: Rect, buf: &mut Buffer) {
-    let title = line(format_args!("All on {}", text::clean(&asked.name)));
-    let scope = line(format_args!("window to {}", figures::moment(scene.snapshot, asked.at)));
+    let title = format!("All on {}", text::clean(&asked.name));
+    let scope = format!("window to {}", figures::moment(scene.snapshot, asked.at));
     let inner = paint::margin(figures::frame(scene, 1, &title, &scope, area, buf));
     let inside = Rect { width: inner.width.min(WIDEST), ..inner };
     let lines = lines(scene, &asked.figures, usize::from(inside.width));
-    figures::list(scene, &lines, inside, buf);
+    lines.draw(scene, inside, buf);
 }
 
 /// Draws the figures where they were asked for, and returns what is left below them.
@@ -64,74 +62,66 @@ pub(super) fn draw(scene: Scene<'_>, asked: Option<&Alone>, at: Rect, buf: &mut 
     let Some(Alone { name, at: moment, figures: all }) = asked else { return at };
     let moment = figures::moment(scene.snapshot, *moment);
     let name = text::clean(name);
-    let title = line(format_args!("All on {name} {} window to {moment}", scene.look.glyphs.dot));
-    let brief = line(format_args!("All on {name} to {moment}"));
+    let title = format!("All on {name} {} window to {moment}", scene.look.glyphs.dot);
+    let brief = format!("All on {name} to {moment}");
     let title = if text::width(&title) <= usize::from(at.width) { title } else { brief };
     let at = figures::heading(scene, &title, at, buf);
-    figures::list(scene, &lines(scene, all, usize::from(at.width)), at, buf)
+    lines(scene, all, usize::from(at.width)).draw(scene, at, buf)
 }
 
 fn lines(scene: Scene<'_>, all: &AllOn, room: usize) -> List {
-    let mut out = List::new();
-    let mut put = |key, value: Line, role| {
-        let _ = out.try_push((key, value, role));
-    };
-    let of =
-        |count| line(format_args!("{} of {}", format::count_short(count), format::count_short(all.requests)));
+    let mut out = List::default();
+    let of = |count| format!("{} of {}", format::count_short(count), format::count_short(all.requests));
     let reading = match scene.snapshot.reading {
         Reading::Recorded => "the recorded tokens on it",
         Reading::Routed => "the routed tokens on it",
     };
     let (same, role) = figures::cost(&all.same_tokens);
     match all.compared {
-        0 => put(reading, line(format_args!("unknown")), Role::Unknown),
-        _ => put(reading, line(format_args!("{same}")), role),
+        0 => out.put(reading, "unknown", Role::Unknown),
+        _ => out.put(reading, format!("{same}"), role),
     }
     if all.compared > 0 && all.compared < all.requests {
-        put("  compared", of(all.compared), Role::Muted);
+        out.put("  compared", of(all.compared), Role::Muted);
     }
     let (cost, role) = figures::cost(&all.cost);
     let error = all.cost_error();
     let estimated = all.cost.estimated != Pico::ZERO;
     let sign = scene.look.glyphs.plus_minus();
-    let bar = if estimated { line(format_args!(" {sign}{}", format::money(error))) } else { Line::new() };
-    put("its own answers", line(format_args!("{cost}{bar}")), role);
+    let bar = if estimated { format!(" {sign}{}", format::money(error)) } else { String::new() };
+    out.put("its own answers", format!("{cost}{bar}"), role);
     if all.cost.unknown > 0 {
         let requests = figures::plural(all.cost.unknown, "request");
-        put("  of unknown cost", line(format_args!("{requests}")), Role::Warn);
+        out.put("  of unknown cost", requests, Role::Warn);
     }
     let (policy, _) = scene.snapshot.consequences.costs();
     let (policy_cost, role) = figures::cost(&policy);
-    put("the policy, routed", line(format_args!("{policy_cost}")), role);
+    out.put("the policy, routed", policy_cost, role);
     if all.cost.unknown == 0 && policy.unknown == 0 && policy.total() > Pico::ZERO {
         let change = all.cost.total() - policy.total();
         let percent = format::percent_change(policy.total().0, all.cost.total().0);
         // A difference inside its error tells nothing.
-        let (role, within) = match change.0.saturating_abs() <= error.0 {
-            true if change.0 == 0 => (Role::Muted, ""),
-            true => (Role::Muted, " within its error"),
-            false if change.0 < 0 => (Role::Better, ""),
-            false => (Role::Worse, ""),
-        };
+        let (role, is_within) = figures::difference(change, Some(error));
+        let within = if is_within { " within its error" } else { "" };
         let key = "  difference";
-        let full = line(format_args!("{}  {percent}{within}", format::money_change(change)));
-        let brief = || line(format_args!("{percent}{within}"));
+        let full = format!("{}  {percent}{within}", format::money_change(change));
+        let brief = || format!("{percent}{within}");
         let fits = text::width(&full) + key.len() < room;
-        put(key, if fits { full } else { brief() }, role);
+        out.put(key, if fits { full } else { brief() }, role);
     }
-    put("never seen with it", of(all.estimated), Role::Estimated);
+    out.put("never seen with it", of(all.estimated), Role::Estimated);
     match all.quality.checked_div(all.labelled) {
-        None => put("its quality", line(format_args!("unknown: no labels")), Role::Unknown),
+        None => out.put("its quality", "unknown: no labels", Role::Unknown),
         Some(mean) => {
-            put(
+            out.put(
                 "its quality",
-                line(format_args!("{}.{:03}  {}", mean / 1000, mean % 1000, of(all.labelled))),
+                format!("{}.{:03}  {}", mean / 1000, mean % 1000, of(all.labelled)),
                 Role::Text,
             );
         }
     }
     if all.longer > 0 {
-        put("beyond its longest", of(all.longer), Role::Warn);
+        out.put("beyond its longest", of(all.longer), Role::Warn);
     }
     out
 }

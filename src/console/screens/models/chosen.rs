@@ -6,16 +6,14 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::alone::{self, Alone};
-use super::columns::{error_role, series, state_of};
+use super::columns::{Row, error_role, series, state_of};
 use super::health;
-use super::roster::Row;
-use crate::console::format::{self, Short, UNKNOWN};
+use crate::console::format::{self, Short, UNKNOWN, short};
 use crate::console::paint;
 use crate::console::screen::Scene;
-use crate::console::screens::figures::{self, Line, List, line, short};
+use crate::console::screens::figures::{self, List};
 use crate::console::theme::Role;
-use crate::console::widgets::bars::{Bar, BarList};
-use crate::console::widgets::gauge;
+use crate::console::widgets::bars::{self, Bar, BarList};
 use crate::pricing::{Rates, Tier, as_factor};
 use crate::routing::Rung;
 use crate::session::{NoteKind, warm_sessions};
@@ -96,69 +94,62 @@ fn calls_and_tokens(scene: Scene<'_>, row: &Row<'_>, asked: Option<&Alone>, at: 
         return;
     };
     let (_, state, words) = state_of(look, Some(cell));
-    let mut lines = List::new();
-    let mut put = |key, value: Line, role| {
-        let _ = lines.try_push((key, value, role));
-    };
-    let count = |number| line(format_args!("{}", format::count_short(number)));
-    put("state in this window", line(format_args!("{words}")), state);
+    let mut lines = List::default();
+    let count = format::count_short;
+    lines.put("state in this window", words, state);
     let (cost, role) = figures::cost(&cell.cost);
-    put("cost", line(format_args!("{cost}")), role);
+    lines.put("cost", cost, role);
     if cell.cost.estimated != Pico::ZERO {
         let (amount, error) = (format::money(cell.cost.estimated), figures::error(cell.cost_error(), look));
-        put("  estimated", line(format_args!("~{amount} {error}")), Role::Estimated);
+        lines.put("  estimated", format!("~{amount} {error}"), Role::Estimated);
     }
     if cell.cost.unknown > 0 {
         let calls = figures::plural(cell.cost.unknown, "call");
-        put("  of unknown cost", line(format_args!("{calls}")), Role::Warn);
+        lines.put("  of unknown cost", calls, Role::Warn);
     }
-    put("calls", count(cell.attempts), Role::Text);
-    put("  of them failed", shared(cell.errors, cell.attempts), error_role(cell));
-    put("  of them estimated", shared(cell.estimated, cell.attempts), Role::Text);
+    lines.put("calls", count(cell.attempts), Role::Text);
+    lines.put("  of them failed", shared(cell.errors, cell.attempts), error_role(cell));
+    lines.put("  of them estimated", shared(cell.estimated, cell.attempts), Role::Text);
     if cell.not_made > 0 {
-        put("calls not made (breaker, limit)", count(cell.not_made), Role::Warn);
+        lines.put("calls not made (breaker, limit)", count(cell.not_made), Role::Warn);
     }
-    put("after escalation", shared(cell.escalated, cell.requests), Role::Text);
-    put("prompt tokens", count(cell.tokens.prompt()), Role::Text);
-    put("  read from cache", shared(cell.tokens.cache_read, cell.tokens.prompt()), Role::Text);
-    put("  written to cache", shared(cell.tokens.cache_write(), cell.tokens.prompt()), Role::Text);
+    lines.put("after escalation", shared(cell.escalated, cell.requests), Role::Text);
+    lines.put("prompt tokens", count(cell.tokens.prompt()), Role::Text);
+    lines.put("  read from cache", shared(cell.tokens.cache_read, cell.tokens.prompt()), Role::Text);
+    lines.put("  written to cache", shared(cell.tokens.cache_write(), cell.tokens.prompt()), Role::Text);
     if let Some(sessions) = warm_sessions(scene.snapshot, row.model) {
-        put("  sessions warm now", count(sessions), Role::Text);
+        lines.put("  sessions warm now", count(sessions), Role::Text);
     }
     if let Some(bias) = cell.bias() {
         let [expected, billed] = [cell.expected, cell.billed].map(format::money);
-        put("cost expected", line(format_args!("{expected}")), Role::Text);
-        let off = short(format_args!(
-            "{}{}.{} %",
-            if bias > 0 { '+' } else { '-' },
-            bias.abs() / 10,
-            bias.abs() % 10
-        ));
+        lines.put("cost expected", expected, Role::Text);
+        let sign = if bias > 0 { '+' } else { '-' };
+        let off = short!("{sign}{}.{} %", bias.abs() / 10, bias.abs() % 10);
         let role = if bias.abs() > 50 { Role::Warn } else { Role::Text };
-        put("  billed, expected beside it", line(format_args!("{billed}  {off:>7}")), role);
+        lines.put("  billed, expected beside it", format!("{billed}  {off:>7}"), role);
     }
-    put("answer tokens", count(cell.tokens.output), Role::Text);
-    put("  of them reasoning, where told", shared(cell.tokens.reasoning, cell.tokens.output), Role::Text);
+    lines.put("answer tokens", count(cell.tokens.output), Role::Text);
+    lines.put(
+        "  of them reasoning, where told",
+        shared(cell.tokens.reasoning, cell.tokens.output),
+        Role::Text,
+    );
     if cell.tokens_unknown > 0 {
-        put("calls of unknown tokens", count(cell.tokens_unknown), Role::Warn);
+        lines.put("calls of unknown tokens", count(cell.tokens_unknown), Role::Warn);
     }
-    figures::list(scene, &lines, at, buf);
+    lines.draw(scene, at, buf);
 }
 
 /// Says how the model is in a live session, and returns what is left below that.
 fn health_lines(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) -> Rect {
     let Some(found) = health::of(scene.snapshot, row.name) else { return at };
     let at = figures::heading(scene, "Health now", at, buf);
-    let mut lines = List::new();
-    health::lines(scene, found, |key, value, role| {
-        let _ = lines.try_push((key, value, role));
-    });
-    figures::list(scene, &lines, at, buf)
+    health::lines(scene, found).draw(scene, at, buf)
 }
 
 /// Writes a count with its share: `12  0.4 %`.
-fn shared(part: u64, whole: u64) -> Line {
-    line(format_args!("{}  {:>7}", format::count_short(part), format::percent(part, whole).as_str()))
+fn shared(part: u64, whole: u64) -> String {
+    format!("{}  {:>7}", format::count_short(part), format::percent(part, whole).as_str())
 }
 
 /// Draws how fast it is, and returns the rows that takes.
@@ -182,8 +173,8 @@ fn latency(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) -> u16 {
     let calls = row.cell.map_or(0, |cell: &Cell| cell.attempts);
     let all = figures::plural(calls, "call");
     let words = match known.known {
-        some if some < calls => line(format_args!("known of {} of {all}", format::count_short(some))),
-        _ => line(format_args!("of {all}")),
+        some if some < calls => format!("known of {} of {all}", format::count_short(some)),
+        _ => format!("of {all}"),
     };
     scene.look.text(buf, below, &words, Role::Muted);
     if row.cell.is_none_or(|cell| cell.estimated == 0) {
@@ -199,7 +190,7 @@ fn latency(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) -> u16 {
 fn prices(scene: Scene<'_>, row: &Row<'_>, area: Rect, buf: &mut Buffer) -> u16 {
     let look = scene.look;
     let snapshot = scene.snapshot;
-    let title = line(format_args!("Price per 1M tokens {} {}", look.glyphs.dot, snapshot.log.book));
+    let title = format!("Price per 1M tokens {} {}", look.glyphs.dot, snapshot.log.book);
     let mut at = figures::heading(scene, &title, area, buf);
     let mut used = 1;
     let mut put = |words: &str, role| {
@@ -219,8 +210,8 @@ fn prices(scene: Scene<'_>, row: &Row<'_>, area: Rect, buf: &mut Buffer) -> u16 
         let is_now = one.hours.hold_at(snapshot.clock);
         let (now, role) = if is_now { (", now", Role::Text) } else { ("", Role::Muted) };
         let times = as_factor(one.times);
-        put(&line(format_args!("x{times} {}{now}", one.hours.named_days())), role);
-        put(&line(format_args!("  {} UTC", one.hours.utc())), role);
+        put(&format!("x{times} {}{now}", one.hours.named_days()), role);
+        put(&format!("  {} UTC", one.hours.utc()), role);
     }
     // What was said of this model's price in the log, the newest first.
     let known = snapshot.log.notes.iter().rev().filter(|note| note.kind == NoteKind::Price);
@@ -231,17 +222,16 @@ fn prices(scene: Scene<'_>, row: &Row<'_>, area: Rect, buf: &mut Buffer) -> u16 
     });
     for (at, words) in said.take(8) {
         let (sign, role) = if at <= snapshot.clock { ("since", Role::Text) } else { ("from", Role::Muted) };
-        put(&line(format_args!("{sign} {}: {words}", figures::moment(snapshot, at))), role);
+        put(&format!("{sign} {}: {words}", figures::moment(snapshot, at)), role);
     }
     used
 }
 
 fn tiers(rates: &Rates, put: &mut impl FnMut(&str, Role)) {
-    let optional = |price: Option<crate::units::PicoPerMillion>| {
-        price.map_or_else(|| short(format_args!("as in")), figures::price)
-    };
+    let optional =
+        |price: Option<crate::units::PicoPerMillion>| price.map_or_else(|| short!("as in"), figures::price);
     let write = |tier: &Tier| {
-        let mut words = line(format_args!("in {}", figures::price(tier.input)));
+        let mut words = format!("in {}", figures::price(tier.input));
         let _ = write!(words, "  cached {}", optional(tier.cache_read));
         let _ = write!(words, "  out {}", figures::price(tier.output));
         words
@@ -250,13 +240,13 @@ fn tiers(rates: &Rates, put: &mut impl FnMut(&str, Role)) {
     let base = &rates.base;
     let writes: Short = optional(base.write_5m);
     if base.write_5m.is_some() {
-        put(&line(format_args!("cache write {writes}, 1 h {}", optional(base.write_1h))), Role::Text);
+        put(&format!("cache write {writes}, 1 h {}", optional(base.write_1h)), Role::Text);
     }
     if let Some(reasoning) = base.reasoning {
-        put(&line(format_args!("reasoning {}", figures::price(reasoning))), Role::Text);
+        put(&format!("reasoning {}", figures::price(reasoning)), Role::Text);
     }
     for (above, tier) in &rates.above {
-        put(&line(format_args!("prompts above {} tokens:", format::count(*above))), Role::Muted);
+        put(&format!("prompts above {} tokens:", format::count(*above)), Role::Muted);
         put(&write(tier), Role::Text);
     }
 }
@@ -282,13 +272,13 @@ fn ladder(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) {
             left -= 1;
             let (line_at, rest) = paint::split_top(at, 1);
             at = rest;
-            let name = line(format_args!("{}.{}", route.name, rung.name));
+            let name = format!("{}.{}", route.name, rung.name);
             let words = if place + 1 == route.ladder.len() {
-                line(format_args!("last rung"))
+                format!("last rung")
             } else if rung.fallback {
-                line(format_args!("fallback"))
+                format!("fallback")
             } else {
-                line(format_args!("from {}", format::per_mille(rung.threshold)))
+                format!("from {}", format::per_mille(rung.threshold))
             };
             let forecast = snapshot.consequences.routes.get(index).map(|route| &route.applied);
             let answered = forecast.and_then(|forecast| forecast.answered.get(place)).copied().unwrap_or(0);
@@ -299,9 +289,8 @@ fn ladder(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) {
             let (middle, right) = paint::split_left(right, 11);
             look.text(buf, middle, &words, Role::Muted);
             let (bar, value) = paint::split_left(right, right.width.saturating_sub(8));
-            gauge::bar(buf, bar, figures::thousandths(answered, whole), series(look, row), look);
-            let share =
-                if whole == 0 { short(format_args!("{UNKNOWN}")) } else { format::percent(answered, whole) };
+            bars::bar(buf, bar, figures::thousandths(answered, whole), series(look, row), look);
+            let share = if whole == 0 { short!("{UNKNOWN}") } else { format::percent(answered, whole) };
             look.text_right(buf, value, &share, Role::Text);
         }
     }

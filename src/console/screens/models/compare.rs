@@ -6,12 +6,11 @@ use arrayvec::ArrayVec;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::columns::series;
-use super::roster::Roster;
-use crate::console::format::{self, Short};
+use super::columns::{Row, series};
+use crate::console::format::{self, Short, short};
 use crate::console::paint;
 use crate::console::screen::Scene;
-use crate::console::screens::figures::{self, short};
+use crate::console::screens::figures;
 use crate::console::theme::Role;
 use crate::console::widgets::bars::{Bar, BarList};
 use crate::console::widgets::chart::{Axis, Chart, Point, dollars};
@@ -34,14 +33,13 @@ struct Figures<'a> {
 type Compared<'a> = ArrayVec<Figures<'a>, MOST>;
 
 /// Draws the panel.
-pub(super) fn draw(scene: Scene<'_>, roster: &Roster<'_>, area: Rect, buf: &mut Buffer) {
+pub(super) fn draw(scene: Scene<'_>, roster: &[Row<'_>], area: Rect, buf: &mut Buffer) {
     let title = "Side by side";
     let all = &scene.snapshot.totals.all;
     // A place that no focus can have: there is nothing to choose here.
     let inner = figures::frame(scene, usize::MAX, title, "", area, buf);
     let inner = paint::margin(inner);
-    let rows =
-        (0..roster.len()).filter_map(|row| roster.at(row)).filter_map(|row| row.cell.map(|cell| (row, cell)));
+    let rows = roster.iter().filter_map(|row| row.cell.map(|cell| (row, cell)));
     let compared: Compared<'_> = rows
         .take(MOST)
         .map(|(row, cell)| Figures {
@@ -70,10 +68,8 @@ pub(super) fn draw(scene: Scene<'_>, roster: &Roster<'_>, area: Rect, buf: &mut 
         (figures::thousandths(of.requests, all.requests), format::count_short(of.requests))
     });
     list(scene, &compared, "Cost", b, buf, |of| {
-        (
-            figures::money_thousandths(of.cost.total(), total),
-            figures::cost_in_column(&of.cost, all.cost.unknown > 0).0,
-        )
+        let words = figures::cost_in_column(&of.cost, all.cost.unknown > 0).0;
+        (figures::money_thousandths(of.cost.total(), total), words)
     });
     let most = compared.iter().filter_map(|of| of.thousand).max().unwrap_or_default();
     let slowest = compared.iter().filter_map(|of| of.p95).max().unwrap_or(0);
@@ -108,7 +104,7 @@ fn list(
 }
 
 fn seconds(value: f64, step: f64) -> Short {
-    if step < 1.0 { short(format_args!("{value:.1} s")) } else { short(format_args!("{value:.0} s")) }
+    if step < 1.0 { short!("{value:.1} s") } else { short!("{value:.0} s") }
 }
 
 /// Draws every model where its cost and its latency put it: the cheap and fast ones at the bottom left.

@@ -3,14 +3,15 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::console::format;
+use crate::console::format::{self, short};
 use crate::console::paint::{self, Look};
 use crate::console::screen::Scene;
-use crate::console::screens::figures::{Line, line, short};
+use crate::console::screens::figures::List;
 use crate::console::text;
 use crate::console::theme::Role;
-use crate::console::widgets::gauge::Gauge;
-use crate::session::{Breaker, Headroom, ModelHealth, Snapshot};
+use crate::console::widgets::bars::Gauge;
+use crate::session::Snapshot;
+use crate::telemetry::{Breaker, Headroom, ModelHealth};
 use crate::units::Instant;
 
 /// Returns how a model is, where anybody says.
@@ -26,11 +27,11 @@ fn now(scene: Scene<'_>) -> Instant {
 pub(super) fn breaker(scene: Scene<'_>, health: &ModelHealth) -> (char, Role, format::Short) {
     let (wrong, look_at, well) = scene.look.glyphs.state;
     match health.breaker {
-        Breaker::Closed => (well, Role::Ok, short(format_args!("closed"))),
-        Breaker::HalfOpen => (look_at, Role::Warn, short(format_args!("probing"))),
+        Breaker::Closed => (well, Role::Ok, short!("closed")),
+        Breaker::HalfOpen => (look_at, Role::Warn, short!("probing")),
         Breaker::Open { until } => {
             let left = (until - now(scene)).0.max(0) / 1_000_000;
-            (wrong, Role::Error, short(format_args!("open {left} s")))
+            (wrong, Role::Error, short!("open {left} s"))
         }
     }
 }
@@ -54,51 +55,44 @@ pub(super) fn quota(health: &ModelHealth, at: Rect, buf: &mut Buffer, look: Look
     };
     let (bar, rest) = paint::split_left(at, at.width.saturating_sub(6));
     Gauge { used, warn_from: 800 }.render(bar, buf, look);
-    let words = short(format_args!("{} %", used / 10));
+    let words = short!("{} %", used / 10);
     look.text_right(buf, rest, &words, Role::Text);
 }
 
 /// What there is to say of a model's health: name, value and look.
-pub(super) fn lines(scene: Scene<'_>, health: &ModelHealth, mut put: impl FnMut(&'static str, Line, Role)) {
+pub(super) fn lines(scene: Scene<'_>, health: &ModelHealth) -> List {
+    let mut out = List::default();
     let (_, role, words) = breaker(scene, health);
-    put("provider", cleaned(&health.provider), Role::Text);
-    put("breaker", line(format_args!("{words}")), role);
-    put("calls in flight", line(format_args!("{}", format::count(health.in_flight))), Role::Text);
+    out.put("provider", cleaned(&health.provider), Role::Text);
+    out.put("breaker", words, role);
+    out.put("calls in flight", format::count(health.in_flight), Role::Text);
     for (name, headroom) in [("requests left", health.requests), ("tokens left", health.tokens)] {
         let Some(headroom) = headroom else { continue };
         let left = format::count(headroom.left);
         let words = match headroom.limit {
-            Some(limit) => line(format_args!("{left} of {}", format::count(limit))),
-            None => line(format_args!("{left}")),
+            Some(limit) => format!("{left} of {}", format::count(limit)),
+            None => left.to_string(),
         };
-        put(
-            name,
-            words,
-            if used(headroom).is_some_and(|used| used >= 800) { Role::Warn } else { Role::Text },
-        );
+        let is_tight = used(headroom).is_some_and(|used| used >= 800);
+        out.put(name, words, if is_tight { Role::Warn } else { Role::Text });
     }
     if let Some(resets) = health.resets {
-        put("quota resets", line(format_args!("{}", resets.clock())), Role::Text);
+        out.put("quota resets", resets.clock(), Role::Text);
     }
-    let Some(live) = scene.snapshot.live.as_ref() else { return };
+    let Some(live) = scene.snapshot.live.as_ref() else { return out };
     for account in live.status.healths(&health.model) {
         let name = account.provider.split_once('/').map_or("", |(_, name)| name);
-        let (wrong, look_at, well) = scene.look.glyphs.state;
         if !name.is_empty() {
-            let (sign, role) = match account.breaker {
-                Breaker::Closed => (well, Role::Ok),
-                Breaker::HalfOpen => (look_at, Role::Warn),
-                Breaker::Open { .. } => (wrong, Role::Error),
-            };
+            let (sign, role, _) = breaker(scene, account);
             let calls = format::count(account.in_flight);
-            put("account", line(format_args!("{name} {sign} {calls} in flight")), role);
+            out.put("account", format!("{name} {sign} {calls} in flight"), role);
         }
         if let Some(warm) = account.warm_sessions {
             let who = if name.is_empty() { "here" } else { name };
-            put("sessions warm", line(format_args!("{} {who}", format::count(warm))), Role::Text);
+            out.put("sessions warm", format!("{} {who}", format::count(warm)), Role::Text);
         }
         for window in &account.windows {
-            let share = format_args!("{}.{} %", window.used / 10, window.used % 10).to_string();
+            let share = format!("{}.{} %", window.used / 10, window.used % 10);
             let left = format::duration(window.resets - now(scene));
             let role = match window.used {
                 _ if window.is_closed => Role::Error,
@@ -107,24 +101,19 @@ pub(super) fn lines(scene: Scene<'_>, health: &ModelHealth, mut put: impl FnMut(
             };
             let who = if name.is_empty() { String::new() } else { format!("{name} ") };
             let label = text::clean(&window.name).to_string();
-            put("window", line(format_args!("{who}{label}: {share}, anew in {left}")), role);
+            out.put("window", format!("{who}{label}: {share}, anew in {left}"), role);
         }
     }
     if !health.last_error.is_empty() {
-        put("last error", cleaned(&health.last_error), Role::Error);
+        out.put("last error", cleaned(&health.last_error), Role::Error);
     }
     if health.simulated {
-        put("answers", line(format_args!("SIMULATED")), Role::Simulated);
+        out.put("answers", "SIMULATED", Role::Simulated);
     }
+    out
 }
 
 /// Makes foreign words safe, as many as a line holds.
-fn cleaned(words: &str) -> Line {
-    let mut out = Line::new();
-    for letter in text::clean(words).chars() {
-        if out.try_push(letter).is_err() {
-            break;
-        }
-    }
-    out
+fn cleaned(words: &str) -> String {
+    text::clean(words).chars().take(480).collect()
 }

@@ -17,7 +17,6 @@ mod chosen;
 mod columns;
 mod compare;
 mod health;
-mod roster;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -25,14 +24,12 @@ use ratatui::layout::Rect;
 pub use self::alone::named_like;
 
 use self::alone::Alone;
-use self::columns::{Key, Sorted};
-use self::roster::{Roster, Row};
+use self::columns::{Key, Row, Sorted};
 use crate::console::action::Action;
-use crate::console::paint;
 use crate::console::screen::{Ask, Asks, Pointer, Scene, Screen, View};
-use crate::console::text;
 use crate::console::widgets::panel::Panel;
 use crate::console::widgets::table::{Order, TableState};
+use crate::console::{paint, text};
 use crate::session::Snapshot;
 use crate::session::listing::answered_by;
 use crate::units::ModelId;
@@ -62,16 +59,16 @@ impl State {
     }
 
     /// Where the chosen model stands in the table; the first where none was chosen.
-    fn table(&self, roster: &Roster<'_>) -> TableState {
-        let chosen = self.model.and_then(|model| roster.place(model));
-        TableState { selected: chosen.or((roster.len() > 0).then_some(0)), offset: self.offset }
+    fn table(&self, roster: &[Row<'_>]) -> TableState {
+        let chosen = self.model.and_then(|model| roster.iter().position(|row| row.model == model));
+        TableState { selected: chosen.or((!roster.is_empty()).then_some(0)), offset: self.offset }
     }
 
-    fn chosen<'a, 's>(&self, roster: &'a Roster<'s>) -> Option<&'a Row<'s>> {
-        self.table(roster).selected.and_then(|row| roster.at(row))
+    fn chosen<'a, 's>(&self, roster: &'a [Row<'s>]) -> Option<&'a Row<'s>> {
+        self.table(roster).selected.and_then(|row| roster.get(row))
     }
 
-    fn sorted(&self, roster: &Roster<'_>) -> Sorted {
+    fn sorted(&self, roster: &[Row<'_>]) -> Sorted {
         Sorted { by: self.sort, order: self.order(), state: self.table(roster) }
     }
 }
@@ -83,9 +80,8 @@ const LEAST_COMPARED: u16 = 12;
 
 /// Where the panels lie: the table as high as it needs to be, the chosen model, and the comparison where there is room.
 fn places(view: View, rows: usize, area: Rect) -> [Rect; 3] {
-    let none = Rect { width: 0, height: 0, ..area };
-    if view.zoomed || area.height < 12 {
-        return if view.focus == 1 { [none, area, none] } else { [area, none, none] };
+    if let Some(places) = view.alone(area, 12) {
+        return places;
     }
     let wanted = u16::try_from(rows.saturating_add(3)).unwrap_or(u16::MAX).max(7);
     let most = if area.height < 26 {
@@ -95,15 +91,15 @@ fn places(view: View, rows: usize, area: Rect) -> [Rect; 3] {
     };
     let (table, rest) = paint::split_top(area, wanted.min(most));
     if rest.height < CHOSEN + LEAST_COMPARED {
-        return [table, rest, none];
+        return [table, rest, Rect { width: 0, height: 0, ..area }];
     }
     let (chosen, compared) = paint::split_top(rest, CHOSEN);
     [table, chosen, compared]
 }
 
 impl State {
-    fn roster<'a>(&self, snapshot: &'a Snapshot) -> Roster<'a> {
-        Roster::of(snapshot, self.sort.sort().1, self.order())
+    fn roster<'a>(&self, snapshot: &'a Snapshot) -> Vec<Row<'a>> {
+        columns::roster(snapshot, self.sort.sort().1, self.order())
     }
 
     fn step(&mut self, by: isize, snapshot: &Snapshot) {
@@ -111,7 +107,7 @@ impl State {
         let mut table = self.table(&roster);
         table.step(by, roster.len());
         self.all_on = None;
-        self.model = table.selected.and_then(|row| roster.at(row)).map(|row| row.model);
+        self.model = table.selected.and_then(|row| roster.get(row)).map(|row| row.model);
     }
 
     /// Works out what the chosen model alone would have cost; asked again for the same, the figures go.
@@ -135,7 +131,7 @@ pub fn ask_all_on_named(state: &mut State, name: &str, snapshot: &Snapshot) -> R
     let found = found.ok_or_else(unknown)?;
     // One that the table has is chosen there, so that its figures stand under its name.
     let roster = state.roster(snapshot);
-    let known = (0..roster.len()).filter_map(|row| roster.at(row)).find(|row| row.name == name);
+    let known = roster.iter().find(|row| row.name == name);
     if let Some(row) = known {
         state.model = Some(row.model);
     }
@@ -150,7 +146,6 @@ impl Screen for State {
     }
 
     fn draw(&self, scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
-        let area = area.intersection(buf.area);
         let roster = self.roster(scene.snapshot);
         let [table, rest, compared] = places(scene.view, roster.len(), area);
         if !table.is_empty() {
@@ -208,7 +203,7 @@ impl Screen for State {
         } else if table.contains(at) {
             view.focus = 0;
             if let Some(row) = columns::hit(&roster, &self.sorted(&roster), Panel::inner(table), (x, y)) {
-                self.model = roster.at(row).map(|row| row.model);
+                self.model = roster.get(row).map(|row| row.model);
                 self.all_on = None;
             }
         } else if rest.contains(at) {

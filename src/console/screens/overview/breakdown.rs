@@ -7,14 +7,12 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::classifier::TaskClass;
-use crate::console::format;
-use crate::console::paint;
 use crate::console::screen::Scene;
-use crate::console::screens::figures::{self, line};
-use crate::console::text;
+use crate::console::screens::figures;
 use crate::console::theme::Role;
-use crate::console::widgets::gauge;
+use crate::console::widgets::bars;
 use crate::console::widgets::table::{Column, Table, TableState, Width};
+use crate::console::{format, paint, text};
 use crate::session::Snapshot;
 use crate::session::listing::quoted;
 use crate::telemetry::Cell;
@@ -103,7 +101,7 @@ pub(super) fn filter(snapshot: &Snapshot, dimension: Dimension, row: Option<usiz
 fn tabs() -> impl Iterator<Item = (Dimension, u16, u16)> {
     let mut x = 0;
     Dimension::ALL.into_iter().map(move |dimension| {
-        let wide = u16::try_from(text::width(dimension.name())).unwrap_or(0) + 1;
+        let wide = text::columns(dimension.name()) + 1;
         let start = x;
         x += wide + 1;
         (dimension, start, wide)
@@ -123,13 +121,13 @@ fn has_tabs(inside: Rect) -> bool {
 }
 
 const COLUMNS: [Column<'_>; 7] = [
-    Column { name: "", width: Width::Fill(9), right: false, yields: 0 },
-    Column { name: "cost", width: Width::Fixed(12), right: true, yields: 0 },
-    Column { name: "share", width: Width::Fixed(7), right: true, yields: 1 },
-    Column { name: "", width: Width::Fill(5), right: false, yields: 6 },
-    Column { name: "requests", width: Width::Fixed(8), right: true, yields: 5 },
-    Column { name: "saved", width: Width::Fixed(8), right: true, yields: 3 },
-    Column { name: "failed", width: Width::Fixed(6), right: true, yields: 4 },
+    Column::left("", Width::Fill(9), 0),
+    Column::right("cost", 12, 0),
+    Column::right("share", 7, 1),
+    Column::left("", Width::Fill(5), 6),
+    Column::right("requests", 8, 5),
+    Column::right("saved", 8, 3),
+    Column::right("failed", 6, 4),
 ];
 
 /// Draws the panel.
@@ -141,7 +139,7 @@ pub(super) fn draw(
     buf: &mut Buffer,
 ) {
     let (chosen, parts) = state;
-    let title = line(format_args!("By {}", chosen.name()));
+    let title = format!("By {}", chosen.name());
     let mut inner = paint::margin(figures::frame(scene, place, &title, "", area, buf));
     if has_tabs(inner) {
         let (row, rest) = paint::split_top(inner, 1);
@@ -188,7 +186,7 @@ fn draw_tabs(scene: Scene<'_>, chosen: Dimension, row: Rect, buf: &mut Buffer) {
         if on {
             paint::sign(buf, at.x, at.y, scene.look.glyphs.chosen, style);
         }
-        paint::text(buf, paint::split_left(at, 1).1, dimension.name(), style, scene.look.glyphs.ellipsis);
+        scene.look.text(buf, paint::split_left(at, 1).1, dimension.name(), style);
     }
 }
 
@@ -208,9 +206,8 @@ fn draw_table(
     }
     let mut columns = COLUMNS;
     columns[0].name = dimension.name();
-    let widest =
-        rows.iter().map(|(index, _)| text::width(dimension.part(*index, snapshot))).max().unwrap_or(0);
-    let widest = u16::try_from(widest).unwrap_or(u16::MAX);
+    let names = rows.iter().map(|(index, _)| text::columns(dimension.part(*index, snapshot)));
+    let widest = names.max().unwrap_or(0);
     // Tables that stand together keep their columns under one another.
     columns[0].width =
         Width::Fixed(widest.clamp(if area.width >= 66 { 14 } else { 9 }, (area.width * 2 / 5).max(14)));
@@ -219,19 +216,19 @@ fn draw_table(
     let unknown = snapshot.totals.all.cost.unknown > 0;
     table.render(area, buf, scene.look, |buf, slot| {
         let Some(&(index, cell)) = rows.get(slot.row) else { return };
-        let text = scene.look.style(Role::Text);
+        let text = Role::Text;
         match slot.column {
-            0 => slot.text(buf, &both_ends(scene, dimension.part(index, snapshot), slot.at.width), text),
+            0 => slot.say(buf, &both_ends(scene, dimension.part(index, snapshot), slot.at.width), text),
             1 => {
                 let (cost, role) = figures::cost_in_column(&cell.cost, unknown);
-                slot.text(buf, &cost, scene.look.style(role));
+                slot.say(buf, &cost, role);
             }
-            2 => slot.text(buf, &figures::cost_share(&cell.cost, total), text),
+            2 => slot.say(buf, &figures::cost_share(&cell.cost, total), text),
             3 => {
                 let filled = figures::money_thousandths(cell.cost.total(), total);
-                gauge::bar(buf, slot.at, filled, scene.look.style(Role::GaugeFill), scene.look);
+                bars::bar(buf, slot.at, filled, scene.look.style(Role::GaugeFill), scene.look);
             }
-            4 => slot.text(buf, &format::count_short(cell.requests), text),
+            4 => slot.say(buf, &format::count_short(cell.requests), text),
             5 => {
                 let baseline = cell.baseline.total();
                 let known = cell.comparable > 0;
@@ -240,11 +237,11 @@ fn draw_table(
                 let role = if known { role } else { Role::Unknown };
                 let change = change.strip_prefix('+').unwrap_or(&change);
                 let change = if known && is_within { "unclear" } else { change };
-                slot.text(buf, change, scene.look.style(role));
+                slot.say(buf, change, role);
             }
             _ => {
                 let role = if cell.errors > 0 { Role::Error } else { Role::Muted };
-                slot.text(buf, &format::count_short(cell.errors), scene.look.style(role));
+                slot.say(buf, &format::count_short(cell.errors), role);
             }
         }
     });

@@ -2,18 +2,15 @@
 
 use std::fmt::Write;
 
-use arrayvec::ArrayVec;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::console::format;
-use crate::console::paint;
 use crate::console::screen::Scene;
-use crate::console::screens::figures::{self, line};
-use crate::console::text;
+use crate::console::screens::figures;
 use crate::console::theme::Role;
-use crate::console::widgets::histogram::{Histogram, Marker, MarkerKind, Segment};
-use crate::routing::{MAX_RUNGS, Mode, Route, Rung, Thresholds};
+use crate::console::widgets::histogram::{Histogram, Marker, MarkerKind};
+use crate::console::{format, paint, text};
+use crate::routing::{Mode, Route, Rung, Thresholds};
 use crate::session::{RouteConsequences, Snapshot};
 use crate::units::PerMille;
 
@@ -28,29 +25,14 @@ pub(super) fn route(chosen: Option<usize>, snapshot: &Snapshot) -> Option<usize>
     chosen.filter(|&index| index < snapshot.policy.routes.len()).or_else(busiest)
 }
 
-/// The rungs from the least confidence up, as the histogram wants them.
-fn segments<'a>(scene: Scene<'_>, route: &'a Route) -> ArrayVec<Segment<'a>, MAX_RUNGS> {
-    let rungs = route.ladder.iter().rev().filter(|rung| !rung.fallback).take(MAX_RUNGS);
-    rungs
-        .map(|rung| Segment {
-            from: rung.threshold,
-            name: &rung.name,
-            style: figures::series(scene.look, rung.model),
-        })
-        .collect()
-}
-
-fn markers(snapshot: &Snapshot, index: usize) -> ArrayVec<Marker, { 2 * MAX_RUNGS }> {
+fn markers(snapshot: &Snapshot, index: usize) -> Vec<Marker> {
     let thresholds = |route: &Route| route.placing_thresholds().collect::<Thresholds>();
     let applied = snapshot.policy.routes.get(index).map(thresholds).unwrap_or_default();
     let staged = snapshot.staged.as_ref().and_then(|policy| policy.routes.get(index)).map(thresholds);
     let mark = |at: PerMille, kind| Marker { at, kind, chosen: kind == MarkerKind::Applied };
-    let mut out: ArrayVec<Marker, { 2 * MAX_RUNGS }> =
-        applied.iter().map(|&at| mark(at, MarkerKind::Applied)).collect();
-    for at in staged.into_iter().flatten().filter(|at| !applied.contains(at)) {
-        let _ = out.try_push(mark(at, MarkerKind::Staged));
-    }
-    out
+    let moved = staged.into_iter().flatten().filter(|at| !applied.contains(at));
+    let moved = moved.map(|at| mark(at, MarkerKind::Staged));
+    applied.iter().map(|&at| mark(at, MarkerKind::Applied)).chain(moved).collect()
 }
 
 /// Draws the panel.
@@ -65,12 +47,12 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, chosen: Option<usize>, area: 
         return;
     };
     let dot = scene.look.glyphs.dot;
-    let title = line(format_args!("Confidence {dot} {}", route.name));
+    let title = format!("Confidence {dot} {}", route.name);
     let count = snapshot.policy.routes.len();
     let requests = figures::plural(found.applied.requests, "request");
-    let mut scope = line(format_args!("{requests} {dot} route {} of {count}", shown + 1));
+    let mut scope = format!("{requests} {dot} route {} of {count}", shown + 1);
     if text::width(&scope) > figures::scope_room(area, &title) {
-        scope = line(format_args!("{requests}"));
+        scope = format!("{requests}");
     }
     let inner = paint::margin(figures::frame(scene, place, &title, &scope, area, buf));
     if found.applied.requests == 0 {
@@ -82,7 +64,7 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, chosen: Option<usize>, area: 
         0..=5 => (inner, Rect { height: 0, ..inner }),
         height => (Rect { height: height - 1, ..inner }, paint::nth_row(inner, height - 1)),
     };
-    let (segments, markers) = (segments(scene, route), markers(snapshot, shown));
+    let (segments, markers) = (figures::segments(scene, route), markers(snapshot, shown));
     Histogram { bins: &found.histogram, segments: &segments, markers: &markers, certified: None }
         .render(chart, buf, scene.look);
     placed(scene, route, found, figures_row, buf);
@@ -90,10 +72,9 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, chosen: Option<usize>, area: 
 
 /// Writes how many requests start on each rung, and where those without a confidence go.
 fn placed(scene: Scene<'_>, route: &Route, found: &RouteConsequences, at: Rect, buf: &mut Buffer) {
-    let ellipsis = scene.look.glyphs.ellipsis;
     let mut rest = at;
     let mut put = |words: &str, style| {
-        let wide = paint::text(buf, rest, words, style, ellipsis);
+        let wide = scene.look.text(buf, rest, words, style);
         rest = paint::split_left(rest, wide).1;
     };
     let muted = scene.look.style(Role::Muted);
@@ -107,11 +88,10 @@ fn placed(scene: Scene<'_>, route: &Route, found: &RouteConsequences, at: Rect, 
         put(before, muted);
         before = gap;
         put(&rung.name, figures::series(scene.look, rung.model));
-        put(&line(format_args!(" {share}")), scene.look.style(Role::Text));
+        put(&format!(" {share}"), scene.look.style(Role::Text));
     }
     if found.unsure > 0 {
-        let mut words =
-            line(format_args!("{gap}{} without a confidence", format::count(found.unsure.into())));
+        let mut words = format!("{gap}{} without a confidence", format::count(found.unsure.into()));
         if let Some(rung) = route.ladder.get(usize::from(route.no_signal)) {
             let _ = write!(words, ": to {}", rung.name);
         }

@@ -2,6 +2,7 @@
 //!
 //! Invariant: the panel with the keys is always among those shown; places never overlap and never leave the area.
 
+use arrayvec::ArrayVec;
 use ratatui::layout::Rect;
 
 use crate::console::paint;
@@ -46,117 +47,92 @@ impl Panel {
 }
 
 /// A row of panels: its share of the height, and each panel's share of the width, in percent.
-type Row = (u16, [Option<(u16, Panel)>; 4]);
+type Row = (u16, ArrayVec<(u16, Panel), 3>);
 
-const fn two(height: u16, a: (u16, Panel), b: (u16, Panel)) -> Row {
-    (height, [Some(a), Some(b), None, None])
+fn row<const COUNT: usize>(height: u16, panels: [(u16, Panel); COUNT]) -> Row {
+    (height, panels.into_iter().collect())
 }
 
-const fn three(height: u16, a: (u16, Panel), b: (u16, Panel), c: (u16, Panel)) -> Row {
-    (height, [Some(a), Some(b), Some(c), None])
+fn whole(height: u16, panel: Panel) -> Row {
+    row(height, [(100, panel)])
 }
-
-const fn one(height: u16, a: Panel) -> Row {
-    (height, [Some((100, a)), None, None, None])
-}
-
-const NONE: Row = (0, [None; 4]);
 
 /// Chooses the rows for a window.
-fn rows(focus: Panel, area: Rect) -> [Row; 5] {
+fn rows(focus: Panel, area: Rect) -> Vec<Row> {
     // Each place shows one panel, or its twin while that has the keys.
     let or = |usual: Panel, twin: Panel| if focus == twin { twin } else { usual };
     match (area.width, area.height) {
-        (160.., 40..) => [
-            three(25, (24, Spend), (43, Split), (33, Latency)),
-            one(21, Rate),
-            two(28, (56, Confidence), (44, Traffic)),
-            two(26, (62, Breakdown), (38, Events)),
-            NONE,
+        (160.., 40..) => vec![
+            row(25, [(24, Spend), (43, Split), (33, Latency)]),
+            whole(21, Rate),
+            row(28, [(56, Confidence), (44, Traffic)]),
+            row(26, [(62, Breakdown), (38, Events)]),
         ],
-        (104.., 36..) => [
-            two(25, (33, Spend), (67, Split)),
-            one(29, Rate),
-            two(23, (58, Confidence), (42, Latency)),
-            three(23, (30, Traffic), (32, Breakdown), (38, Events)),
-            NONE,
+        (104.., height @ 30..) => {
+            let is_high = height >= 36;
+            vec![
+                row(25, [(33, Spend), (67, Split)]),
+                whole(if is_high { 29 } else { 30 }, Rate),
+                row(if is_high { 23 } else { 25 }, [(58, Confidence), (42, Latency)]),
+                row(if is_high { 23 } else { 20 }, [(30, Traffic), (32, Breakdown), (38, Events)]),
+            ]
+        }
+        (104.., 24..) => vec![
+            row(33, [(33, Spend), (67, or(Split, Latency))]),
+            whole(38, or(Rate, Confidence)),
+            row(29, [(30, Traffic), (32, Breakdown), (38, Events)]),
         ],
-        (104.., 30..) => [
-            two(25, (33, Spend), (67, Split)),
-            one(30, Rate),
-            two(25, (58, Confidence), (42, Latency)),
-            three(20, (30, Traffic), (32, Breakdown), (38, Events)),
-            NONE,
-        ],
-        (104.., 24..) => [
-            two(33, (33, Spend), (67, or(Split, Latency))),
-            one(38, or(Rate, Confidence)),
-            three(29, (30, Traffic), (32, Breakdown), (38, Events)),
-            NONE,
-            NONE,
-        ],
-        (140.., _) => [
-            three(50, (27, Spend), (43, Split), (30, or(Latency, Breakdown))),
-            if focus == Rate {
-                one(50, Rate)
-            } else {
-                three(50, (38, Confidence), (26, Traffic), (36, Events))
-            },
-            NONE,
-            NONE,
-            NONE,
-        ],
-        (_, 36..) => [
-            two(22, (48, Spend), (52, Split)),
-            one(22, Rate),
-            two(19, (48, Traffic), (52, Latency)),
-            one(18, Confidence),
-            two(19, (50, Breakdown), (50, Events)),
-        ],
-        (_, 24..) => [
-            two(31, (48, or(Spend, Breakdown)), (52, or(Split, Latency))),
-            one(38, Rate),
-            if focus == Events { one(31, Events) } else { two(31, (48, Traffic), (52, Confidence)) },
-            NONE,
-            NONE,
-        ],
-        _ => [
-            two(52, (48, or(Spend, Breakdown)), (52, or(Split, Latency))),
+        (140.., _) => vec![
+            row(50, [(27, Spend), (43, Split), (30, or(Latency, Breakdown))]),
             match focus {
-                Events => one(48, focus),
-                _ => two(48, (48, Traffic), (52, or(Rate, Confidence))),
+                Rate => whole(50, Rate),
+                _ => row(50, [(38, Confidence), (26, Traffic), (36, Events)]),
             },
-            NONE,
-            NONE,
-            NONE,
+        ],
+        (_, 36..) => vec![
+            row(22, [(48, Spend), (52, Split)]),
+            whole(22, Rate),
+            row(19, [(48, Traffic), (52, Latency)]),
+            whole(18, Confidence),
+            row(19, [(50, Breakdown), (50, Events)]),
+        ],
+        (_, 24..) => vec![
+            row(31, [(48, or(Spend, Breakdown)), (52, or(Split, Latency))]),
+            whole(38, Rate),
+            match focus {
+                Events => whole(31, Events),
+                _ => row(31, [(48, Traffic), (52, Confidence)]),
+            },
+        ],
+        _ => vec![
+            row(52, [(48, or(Spend, Breakdown)), (52, or(Split, Latency))]),
+            match focus {
+                Events => whole(48, Events),
+                _ => row(48, [(48, Traffic), (52, or(Rate, Confidence))]),
+            },
         ],
     }
 }
 
 /// Returns the panels shown and where they lie.
-pub(super) fn places(view: View, area: Rect) -> impl Iterator<Item = (Panel, Rect)> + use<> {
+pub(super) fn places(view: View, area: Rect) -> Vec<(Panel, Rect)> {
     let focus = Panel::at(view.focus);
-    let mut out = [None; Panel::ALL.len()];
     if view.zoomed {
-        out[0] = Some((focus, area));
-        return out.into_iter().flatten();
+        return vec![(focus, area)];
     }
-    let rows = rows(focus, area);
-    let mut slots = out.iter_mut();
+    let mut out = Vec::with_capacity(Panel::ALL.len());
     let (mut rest, mut left) = (area, 100);
-    for (share, panels) in rows.into_iter().filter(|row| row.0 > 0) {
+    for (share, panels) in rows(focus, area) {
         let (row, below) = paint::split_top(rest, part(rest.height, share, left));
         (rest, left) = (below, left.saturating_sub(share));
         let (mut beside, mut of) = (row, 100);
-        for (share, panel) in panels.into_iter().flatten() {
+        for (share, panel) in panels {
             let (at, more) = paint::split_left(beside, part(beside.width, share, of));
             (beside, of) = (more, of.saturating_sub(share));
-            if let Some(slot) = slots.next() {
-                *slot = Some((panel, at));
-            }
+            out.push((panel, at));
         }
     }
-    out.into_iter().flatten()
+    out
 }
 
 /// Takes `share` of what is left to share out, rounded; all of it in the end.
@@ -176,7 +152,7 @@ mod tests {
                 for focus in 0..Panel::ALL.len() {
                     let view = View { focus, ..View::default() };
                     let area = Rect::new(3, 2, width, height);
-                    let all: Vec<(Panel, Rect)> = places(view, area).collect();
+                    let all = places(view, area);
                     assert!(all.iter().any(|(panel, _)| panel.place() == focus), "{width}x{height} {focus}");
                     let covered: u32 = all.iter().map(|(_, at)| at.area()).sum();
                     assert_eq!(covered, area.area(), "{width}x{height}");

@@ -17,10 +17,9 @@
 
 mod breakdown;
 mod confidence;
-mod latency;
 mod layout;
+mod models;
 mod spend;
-mod split;
 mod traffic;
 
 use ratatui::buffer::Buffer;
@@ -64,13 +63,13 @@ fn turn(at: usize, by: isize, count: usize) -> usize {
 impl State {
     fn step(&mut self, panel: Panel, by: isize, snapshot: &Snapshot) {
         match panel {
-            Panel::Split | Panel::Latency => self.models.step(by, split::Ranked::of(snapshot).len()),
+            Panel::Split | Panel::Latency => self.models.step(by, models::ranked(snapshot).len()),
             Panel::Confidence => {
                 let now = confidence::route(self.route, snapshot).unwrap_or(0);
                 self.route = Some(turn(now, by, snapshot.policy.routes.len()));
             }
             Panel::Breakdown => self.parts.step(by, breakdown::count(snapshot, self.dimension)),
-            Panel::Events => self.events.step(by, events::Events::of(snapshot).len()),
+            Panel::Events => self.events.step(by, events::all(snapshot).len()),
             Panel::Spend | Panel::Traffic | Panel::Rate => {}
         }
     }
@@ -84,12 +83,9 @@ impl State {
     fn open(&self, panel: Panel, snapshot: &Snapshot) -> Asks {
         match panel {
             Panel::Split | Panel::Latency => {
-                let ranked = split::Ranked::of(snapshot);
+                let ranked = models::ranked(snapshot);
                 let row = self.models.selected.unwrap_or(0);
-                if row >= ranked.len() {
-                    return Asks::new();
-                }
-                let model = ranked.model(row);
+                let Some(model) = ranked.get(row).map(models::Model::id) else { return Asks::new() };
                 let list = Ask::ListFiltered(answered_by(model, snapshot));
                 model.map(Ask::Choose).into_iter().chain([list]).collect()
             }
@@ -99,7 +95,7 @@ impl State {
                 vec![Ask::Send(Command::Focus(id, 0)), Ask::Show(ScreenId::Tune)]
             }
             Panel::Events => {
-                let event = events::Events::of(snapshot).at(self.events.selected.unwrap_or(0));
+                let event = events::all(snapshot).into_iter().nth(self.events.selected.unwrap_or(0));
                 event.map(|event| Ask::Send(Command::SeekTime(event.at))).into_iter().collect()
             }
             Panel::Traffic => vec![Ask::Show(ScreenId::Traffic)],
@@ -121,26 +117,21 @@ impl Screen for State {
         if welcome::draw(scene, area, buf) {
             return;
         }
-        let area = area.intersection(buf.area);
-        let models = split::Ranked::of(scene.snapshot);
+        let models = models::ranked(scene.snapshot);
         for (panel, at) in layout::places(scene.view, area) {
             let place = panel.place();
             match panel {
                 Panel::Spend => spend::draw(scene, place, at, buf),
-                Panel::Split => split::draw(scene, place, &models, self.models, at, buf),
-                Panel::Latency => latency::draw(scene, place, &models, self.models, at, buf),
+                Panel::Split => models::draw(scene, place, &models, self.models, at, buf),
+                Panel::Latency => models::draw_latencies(scene, place, &models, self.models, at, buf),
                 Panel::Confidence => confidence::draw(scene, place, self.route, at, buf),
                 Panel::Traffic => traffic::draw(scene, place, at, buf),
                 Panel::Breakdown => breakdown::draw(scene, place, (self.dimension, self.parts), at, buf),
                 Panel::Events => {
-                    let focus = scene.view.focus == place;
-                    let scope = if focus {
-                        "all so far, newest first; Enter goes there"
-                    } else {
-                        "all so far, newest first"
-                    };
-                    let events = events::Events::of(scene.snapshot);
-                    events::draw(scene, (place, "Events", scope), (self.events.selected, &events), at, buf);
+                    let more = if scene.view.focus == place { "; Enter goes there" } else { "" };
+                    let scope = format!("all so far, newest first{more}");
+                    let events = events::all(scene.snapshot);
+                    events::draw(scene, (place, "Events", &scope), (self.events.selected, &events), at, buf);
                 }
                 Panel::Rate => trend::draw(scene, place, Measure::Thousand, at, buf),
             }
@@ -163,7 +154,7 @@ impl Screen for State {
 
     fn point(&mut self, view: &mut View, pointer: Pointer, area: Rect, snapshot: &Snapshot) -> Asks {
         let (Pointer::Press(x, y) | Pointer::Wheel(x, y, _)) = pointer else { return Asks::new() };
-        let hit = layout::places(*view, area).find(|(_, at)| at.contains((x, y).into()));
+        let hit = layout::places(*view, area).into_iter().find(|(_, at)| at.contains((x, y).into()));
         let Some((panel, at)) = hit else { return Asks::new() };
         if let Pointer::Wheel(_, _, by) = pointer {
             let rows = if panel == Panel::Breakdown { 3 } else { 1 };
@@ -174,8 +165,8 @@ impl Screen for State {
         let inside = panel::Panel::inner(at);
         match panel {
             Panel::Split | Panel::Latency => {
-                let rows = split::Ranked::of(snapshot).len();
-                if let Some(row) = split::hit(self.models, rows, inside, x, y) {
+                let rows = models::ranked(snapshot).len();
+                if let Some(row) = models::hit(self.models, rows, inside, x, y) {
                     self.models.select(row, rows);
                 }
             }
@@ -185,7 +176,7 @@ impl Screen for State {
                 }
             }
             Panel::Events => {
-                let all = events::Events::of(snapshot);
+                let all = events::all(snapshot);
                 if let Some(row) = events::hit((self.events.selected, &all), snapshot, inside, y) {
                     self.events.select(row, all.len());
                 }

@@ -1,14 +1,13 @@
 //! What the traffic costs: so far, in the window, at that rate; and what it saves.
 
-use arrayvec::{ArrayString, ArrayVec};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Modifier;
 
-use crate::console::format::{self, Short, UNKNOWN};
+use crate::console::format::{self, Short, UNKNOWN, short};
 use crate::console::paint::{self, Look};
 use crate::console::screen::Scene;
-use crate::console::screens::figures::{self, short};
+use crate::console::screens::figures;
 use crate::console::theme::Role;
 use crate::console::widgets::bars::{Bar, BarList};
 use crate::console::widgets::key_values::{self, KeyValue};
@@ -20,13 +19,11 @@ use crate::units::{Pico, Span};
 /// One line, and how soon it goes when there is no room.
 struct Line {
     yields: u8,
-    key: ArrayString<40>,
+    key: Short,
     value: Short,
     role: Role,
     strong: bool,
 }
-
-type Lines = ArrayVec<Line, 16>;
 
 /// Draws the panel.
 pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer) {
@@ -36,15 +33,8 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
     let inside = paint::margin(inner);
     let mut lines = lines(scene);
     let bars = if usize::from(inside.height) >= lines.len() + 3 { 3 } else { 0 };
-    let room = usize::from(inside.height - bars);
-    while lines.len() > room {
-        let Some(last) = (0..lines.len()).max_by_key(|&at| lines.get(at).map_or(0, |line| line.yields))
-        else {
-            break;
-        };
-        lines.remove(last);
-    }
-    let rows: ArrayVec<KeyValue<'_>, 16> = lines
+    figures::fit(&mut lines, usize::from(inside.height - bars), |line| line.yields);
+    let rows: Vec<KeyValue<'_>> = lines
         .iter()
         .map(|line| {
             let style = scene.look.style(line.role);
@@ -59,16 +49,16 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
     }
 }
 
-fn lines(scene: Scene<'_>) -> Lines {
+fn lines(scene: Scene<'_>) -> Vec<Line> {
     let snapshot = scene.snapshot;
     let (all, to_date) = (&snapshot.totals.all, &snapshot.to_date.all);
     let covered = snapshot.log.rated(snapshot.window.covered());
     let total = all.cost.total();
-    let mut out = Lines::new();
+    let mut out = Vec::new();
     let mut put = |yields, key: Short, (value, role): (Short, Role), strong| {
-        let _ = out.try_push(Line { yields, key, value, role, strong });
+        out.push(Line { yields, key, value, role, strong });
     };
-    let key = |words: &str| short(format_args!("{words}"));
+    let key = |words: &str| short!("{words}");
     let whole_log = snapshot.window.window.is_none();
     put(0, key("so far"), figures::cost(&to_date.cost), true);
     if !whole_log {
@@ -82,25 +72,20 @@ fn lines(scene: Scene<'_>) -> Lines {
     let rate = |over| match at_rate(over) {
         Some(amount) => {
             let more = figures::besides(&all.cost);
-            (short(format_args!("~{}{more}", format::money(amount))), Role::Estimated)
+            (short!("~{}{more}", format::money(amount)), Role::Estimated)
         }
         _ => (key(if covered.is_none() { "no times" } else { UNKNOWN }), Role::Unknown),
     };
     put(3, key("an hour at this rate"), rate(Span::hours(1)), false);
     put(1, key("30 days at this rate"), rate(Span::days(30)), false);
-    let thousand = figures::per_thousand(&all.cost, all.requests);
-    let mark = if all.cost.estimated == Pico::ZERO { "" } else { "~" };
-    let thousand =
-        format::or_unknown(thousand, |amount| short(format_args!("{mark}{}", format::money(amount))));
+    let thousand = figures::amount(figures::per_thousand(&all.cost, all.requests), &all.cost);
     put(7, key("per 1,000 requests"), (thousand, Role::Observed), false);
     let model = snapshot.log.names.model(snapshot.policy.baseline);
-    let end = model.char_indices().nth(26).map_or(model.len(), |(at, _)| at);
-    let baseline = short(format_args!("all on {}", model.get(..end).unwrap_or_default()));
+    let baseline = short!("all on {model:.26}");
     if is_incomparable(all) {
         put(2, baseline, (key("unknown"), Role::Unknown), false);
         if snapshot.totals.unnamed_model.requests == all.requests && all.requests > 0 {
-            let name = model.get(..end).unwrap_or_default();
-            let how = short(format_args!("  --assume-model {name}"));
+            let how = short!("  --assume-model {model:.26}");
             put(0, how, (key("prices it"), Role::Muted), false);
         }
     } else {
@@ -110,7 +95,7 @@ fn lines(scene: Scene<'_>) -> Lines {
         let cost = match left_out {
             0 => cost,
             _ if cost.contains('?') || role == Role::Unknown => cost,
-            _ => short(format_args!("{cost} +?")),
+            _ => short!("{cost} +?"),
         };
         put(2, baseline, (cost, role), false);
     }
@@ -120,35 +105,32 @@ fn lines(scene: Scene<'_>) -> Lines {
     let is_extra = all.saved().0 < 0;
     put(0, key(if is_extra { "extra" } else { "saved" }), saved(all), true);
     if all.compared != total {
-        let compared = short(format_args!("{} of {}", format::money(all.compared), format::money(total)));
+        let compared = short!("{} of {}", format::money(all.compared), format::money(total));
         put(4, key("  compared"), (compared, Role::Muted), false);
     }
-    put(8, key("prices"), (short(format_args!("{}", truncated(&snapshot.log.book, 24))), Role::Muted), false);
+    put(8, key("prices"), (short!("{}", truncated(&snapshot.log.book, 24)), Role::Muted), false);
     out
 }
 
 /// What routes that only observe would have cost, had they been on, against what their clients asked for.
 fn observed(snapshot: &Snapshot) -> Option<(Short, Short, Role)> {
     let (mut asked, mut on, mut requests) = (Pico::ZERO, Pico::ZERO, 0);
-    let observing = snapshot.consequences.routes.iter().filter(|one| one.setting.mode == Mode::Observe);
-    for one in observing {
+    let observing = || snapshot.consequences.routes.iter().filter(|one| one.setting.mode == Mode::Observe);
+    for one in observing() {
         asked += one.applied.cost.total();
         on += one.staged.cost.total();
         requests += one.applied.requests;
     }
     if requests == 0 {
-        return snapshot
-            .policy
-            .observes()
-            .then(|| (short(format_args!("OBSERVE")), short(format_args!("no requests")), Role::Warn));
+        let nothing = (short!("OBSERVE"), short!("no requests"), Role::Warn);
+        return snapshot.policy.observes().then_some(nothing);
     }
-    let observing = snapshot.consequences.routes.iter().filter(|one| one.setting.mode == Mode::Observe);
-    let is_within = is_within_error(observing);
+    let is_within = is_within_error(observing());
     let role = if on < asked && !is_within { Role::Better } else { Role::Muted };
     let change = format::percent_change(asked.0, on.0);
     let change = if is_within { "within error" } else { &*change };
-    let value = short(format_args!("~{} {change}", format::money(on)));
-    Some((short(format_args!("OBSERVE, if on")), value, role))
+    let value = short!("~{} {change}", format::money(on));
+    Some((short!("OBSERVE, if on"), value, role))
 }
 
 fn truncated(words: &str, columns: usize) -> &str {
@@ -159,17 +141,17 @@ fn truncated(words: &str, columns: usize) -> &str {
 /// The estimated part with its error: `~$3.20 ±$0.10`.
 fn estimated(cell: &Cell, look: Look<'_>) -> (Short, Role) {
     if cell.cost.estimated == Pico::ZERO {
-        return (short(format_args!("none")), Role::Muted);
+        return (short!("none"), Role::Muted);
     }
     let amount = format::money(cell.cost.estimated);
     let error = figures::error(cell.cost_error(), look);
-    (short(format_args!("~{amount} {error}")), Role::Estimated)
+    (short!("~{amount} {error}"), Role::Estimated)
 }
 
 fn unknown(cell: &Cell, yields: u8, put: &mut impl FnMut(u8, Short, (Short, Role), bool)) {
     if cell.cost.unknown > 0 {
         let count = figures::plural(cell.cost.unknown, "request");
-        put(yields, short(format_args!("  of unknown cost")), (count, Role::Warn), false);
+        put(yields, short!("  of unknown cost"), (count, Role::Warn), false);
     }
 }
 
@@ -181,16 +163,16 @@ fn is_incomparable(cell: &Cell) -> bool {
 fn saved(cell: &Cell) -> (Short, Role) {
     let baseline = cell.baseline.total();
     if is_incomparable(cell) {
-        return (short(format_args!("unknown")), Role::Unknown);
+        return (short!("unknown"), Role::Unknown);
     }
     let saved = cell.saved();
     let size = Pico(saved.0.saturating_abs());
     let (role, is_within) = figures::saved(cell);
     if is_within {
-        return (short(format_args!("within error")), role);
+        return (short!("within error"), role);
     }
     let percent = figures::money_share(size, baseline);
-    (short(format_args!("~{}  {percent}", format::money(size))), role)
+    (short!("~{}  {percent}", format::money(size)), role)
 }
 
 /// Two bars: what the baseline would have cost, and what was paid for the same requests.
@@ -209,11 +191,7 @@ fn against_baseline(scene: Scene<'_>, cell: &Cell, area: Rect, buf: &mut Buffer)
     };
     let bars = [
         bar("baseline", values[0].as_str(), baseline, Role::GaugeEmpty),
-        bar("routed", values[1].as_str(), cell.compared, Role::GaugeFill),
+        bar(scene.snapshot.reading.name(), values[1].as_str(), cell.compared, Role::GaugeFill),
     ];
-    let bars = match scene.snapshot.reading {
-        crate::session::Reading::Routed => bars,
-        crate::session::Reading::Recorded => [bars[0], Bar { label: "recorded", ..bars[1] }],
-    };
     BarList { bars: &bars, label_width: 10 }.render(area, buf, scene.look);
 }

@@ -4,13 +4,12 @@ use arrayvec::ArrayVec;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::console::format::{self, Short};
-use crate::console::paint;
+use crate::console::format::{self, Short, short};
 use crate::console::screen::Scene;
-use crate::console::screens::figures::{self, line, short};
-use crate::console::text;
+use crate::console::screens::figures;
 use crate::console::theme::Role;
-use crate::console::widgets::spark::Spark;
+use crate::console::widgets::bars::Spark;
+use crate::console::{paint, text};
 use crate::telemetry::Slot;
 use crate::units::Span;
 
@@ -50,9 +49,9 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
     let slot = snapshot.trend_slot;
     let covered = snapshot.log.rated(snapshot.window.covered());
     let scope = match covered {
-        Some(_) if drawn => line(format_args!("curves: mean per {slot}")),
-        None if drawn => line(format_args!("curves: in order, times placed")),
-        _ => figures::Line::new(),
+        Some(_) if drawn => format!("curves: mean per {slot}"),
+        None if drawn => format!("curves: in order, times placed"),
+        _ => String::new(),
     };
     let inner = paint::margin(figures::frame(scene, place, "Traffic", &scope, area, buf));
     let wrong = if all.errors > 0 { Role::Error } else { Role::Muted };
@@ -63,10 +62,7 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
         curve(
             "requests",
             format::count_short(all.requests),
-            covered.map_or_else(
-                || short(format_args!("no times")),
-                |covered| format::rate(all.requests, covered),
-            ),
+            covered.map_or(short!("no times"), |covered| format::rate(all.requests, covered)),
             Role::Accent,
             |slot| Some(slot.requests),
         ),
@@ -117,14 +113,14 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
     let cache = if drawn { cache } else { paint::nth_row(inner, 4.min(inner.height.saturating_sub(1))) };
     let (name, value) = paint::split_left(cache, NAME);
     let share = figures::cache_share(all);
-    let mut words = line(format_args!("{share} of prompt tokens"));
+    let mut words = format!("{share} of prompt tokens");
     if text::width(&words) > usize::from(value.width) {
-        words = line(format_args!("{share} of input"));
+        words = format!("{share} of input");
     }
     scene.look.text(buf, name, "cache read", Role::Muted);
     let wide = scene.look.text(buf, value, &words, Role::Text);
     let calls = figures::plural(all.tokens_unknown, "call");
-    let words = line(format_args!("  {calls} of unknown tokens"));
+    let words = format!("  {calls} of unknown tokens");
     let rest = paint::split_left(value, wide).1;
     if all.tokens_unknown > 0 && usize::from(rest.width) >= text::width(&words) {
         scene.look.text(buf, rest, &words, Role::Warn);
@@ -135,10 +131,10 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
 fn draw_refused(scene: Scene<'_>, at: Rect, buf: &mut Buffer) {
     let Some(live) = scene.snapshot.live.as_ref().filter(|_| !at.is_empty()) else { return };
     let (name, value) = paint::split_left(at, NAME);
-    let mut words = line(format_args!("{} besides", format::count_short(live.status.refused())));
+    let mut words = format!("{} besides", format::count_short(live.status.refused()));
     for (place, reason) in live.status.reasons().enumerate() {
         let sign = if place == 0 { ": " } else { ", " };
-        let more = line(format_args!("{words}{sign}{}", text::clean(&reason)));
+        let more = format!("{words}{sign}{}", text::clean(&reason));
         if text::width(&more) > usize::from(value.width) {
             break;
         }
@@ -154,7 +150,7 @@ fn most_spend(trend: &[Option<Slot>], stretch: Span) -> Short {
     let is_known = |slot: &&Slot| slot.requests > slot.cost.unknown && !slot.cost.is_unknown();
     let known = trend.iter().flatten().filter(is_known);
     let most = known.map(|slot| slot.cost.total()).max();
-    most.map_or_else(Short::new, |amount| short(format_args!("peak {}/{stretch}", format::money(amount))))
+    most.map_or_else(Short::new, |amount| short!("peak {}/{stretch}", format::money(amount)))
 }
 
 /// Writes a curve's figures where there is no room for the curve.
@@ -175,7 +171,6 @@ fn draw_second(scene: Scene<'_>, curve: &Curve, at: Rect, buf: &mut Buffer) {
 
 /// Draws one curve: its name, the curve as high as there is room, its figures.
 fn draw_curve(scene: Scene<'_>, curve: &Curve, figures: u16, at: Rect, buf: &mut Buffer) {
-    let ellipsis = scene.look.glyphs.ellipsis;
     let (name, rest) = paint::split_left(at, NAME);
     let (spark, values) = paint::split_left(rest, rest.width.saturating_sub(figures));
     let values = paint::split_left(values, 1).1;
@@ -187,13 +182,12 @@ fn draw_curve(scene: Scene<'_>, curve: &Curve, figures: u16, at: Rect, buf: &mut
     let newest = trend.get(trend.len().saturating_sub(MOST)..).unwrap_or_default();
     let series: Series = newest.iter().map(|slot| slot.as_ref().and_then(curve.of)).collect();
     Spark { values: &series, most: None, style: scene.look.style(curve.role) }.render(spark, buf, scene.look);
-    let text = scene.look.style(Role::Text);
     if values.width >= 24 {
         let (first, second) = paint::split_left(foot(values), 11);
-        paint::text_right(buf, first, &curve.first, text, ellipsis);
+        scene.look.text_right(buf, first, &curve.first, Role::Text);
         draw_second(scene, curve, second, buf);
     } else {
-        paint::text_right(buf, foot(values), &curve.first, text, ellipsis);
+        scene.look.text_right(buf, foot(values), &curve.first, Role::Text);
         if spark.height > 1 {
             let above = paint::nth_row(values, spark.height.saturating_sub(2));
             draw_second(scene, curve, above, buf);

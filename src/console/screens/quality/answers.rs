@@ -3,10 +3,10 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::console::format::{self, Short};
+use crate::console::format::{self, Short, short};
 use crate::console::paint;
 use crate::console::screen::Scene;
-use crate::console::screens::figures::{self, Line, line, short};
+use crate::console::screens::figures;
 use crate::console::theme::Role;
 use crate::console::widgets::table::{Column, Slot, Table, TableState, Width};
 use crate::outcome::LabelSource;
@@ -42,81 +42,58 @@ impl Row<'_> {
     }
 }
 
-/// All rungs of the policy in force.
-pub(super) struct Rows<'a>(Vec<Row<'a>>);
-
-impl<'a> Rows<'a> {
-    /// Gathers them.
-    pub(super) fn of(snapshot: &'a Snapshot) -> Self {
-        let mut rows = Vec::new();
-        for (route_at, route) in snapshot.policy.routes.iter().enumerate() {
-            let proofs = snapshot.proofs.get(route_at).map_or(&[][..], Vec::as_slice);
-            for (rung_at, rung) in route.ladder.iter().enumerate() {
-                let is_last = rung_at + 1 == route.ladder.len();
-                let own = proofs.get(rung_at).filter(|_| !is_last);
-                let answers = match own {
-                    Some(proof) => proof.quality.cheap,
-                    None => proofs.first().map(|proof| proof.quality.strong).unwrap_or_default(),
-                };
-                let proof = own.filter(|_| !rung.fallback);
-                rows.push(Row { route_at, rung_at, route, rung, proof, answers });
-            }
+/// Gathers all rungs of the policy in force.
+pub(super) fn rows(snapshot: &Snapshot) -> Vec<Row<'_>> {
+    let mut rows = Vec::new();
+    for (route_at, route) in snapshot.policy.routes.iter().enumerate() {
+        let proofs = snapshot.proofs.get(route_at).map_or(&[][..], Vec::as_slice);
+        for (rung_at, rung) in route.ladder.iter().enumerate() {
+            let is_last = rung_at + 1 == route.ladder.len();
+            let own = proofs.get(rung_at).filter(|_| !is_last);
+            let answers = match own {
+                Some(proof) => proof.quality.cheap,
+                None => proofs.first().map(|proof| proof.quality.strong).unwrap_or_default(),
+            };
+            let proof = own.filter(|_| !rung.fallback);
+            rows.push(Row { route_at, rung_at, route, rung, proof, answers });
         }
-        Self(rows)
     }
+    rows
+}
 
-    /// Lists them.
-    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Row<'a>> + ExactSizeIterator {
-        self.0.iter()
-    }
-
-    /// Counts them.
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Says whether no answer was judged at all.
-    pub(super) fn is_unjudged(&self) -> bool {
-        self.0.iter().all(|row| row.answers.by.iter().all(|&count| count == 0))
-    }
+/// Says whether no answer was judged at all.
+pub(super) fn is_unjudged(rows: &[Row<'_>]) -> bool {
+    rows.iter().all(|row| row.answers.by.iter().all(|&count| count == 0))
 }
 
 /// Writes a share between 0 and 1: `.912`, `1.000`.
 pub(super) fn share(value: f64) -> Short {
     let per_mille = (value.clamp(0.0, 1.0) * 1000.0).round();
-    if per_mille >= 1000.0 { short(format_args!("1.000")) } else { short(format_args!(".{per_mille:03}")) }
+    if per_mille >= 1000.0 { short!("1.000") } else { short!(".{per_mille:03}") }
 }
 
 /// Says who judged, those with most judgements first.
-pub(super) fn sources(graded: &Graded) -> Line {
+pub(super) fn sources(graded: &Graded) -> String {
     let mut by: Vec<(u64, LabelSource)> =
         graded.by.iter().copied().zip(LabelSource::ALL).filter(|(count, _)| *count > 0).collect();
     crate::units::sort_by_key(&mut by, |(count, _)| std::cmp::Reverse(*count));
-    let mut out = Line::new();
-    for (at, (count, source)) in by.into_iter().enumerate() {
-        let comma = if at == 0 { "" } else { ", " };
-        let words = line(format_args!("{comma}{} {}", source.name(), format::count_short(count)));
-        let _ = out.try_push_str(&words);
-    }
-    out
-}
-
-const fn column(name: &'static str, width: Width, right: bool, yields: u8) -> Column<'static> {
-    Column { name, width, right, yields }
+    let words =
+        by.into_iter().map(|(count, source)| format!("{} {}", source.name(), format::count_short(count)));
+    words.collect::<Vec<_>>().join(", ")
 }
 
 const COLUMNS: [Column<'static>; 8] = [
-    column("", Width::Fixed(1), false, 0),
-    column("route", Width::Fill(9), false, 0),
-    column("model", Width::Fill(14), false, 0),
-    column("labels", Width::Fixed(6), true, 0),
-    column("quality", Width::Fixed(7), true, 0),
-    column("95 %", Width::Fixed(12), false, 1),
-    column("judged by", Width::Fill(14), false, 3),
-    column("certificate", Width::Fill(15), false, 2),
+    Column::left("", Width::Fixed(1), 0),
+    Column::left("route", Width::Fill(9), 0),
+    Column::left("model", Width::Fill(14), 0),
+    Column::right("labels", 6, 0),
+    Column::right("quality", 7, 0),
+    Column::left("95 %", Width::Fixed(12), 1),
+    Column::left("judged by", Width::Fill(14), 3),
+    Column::left("certificate", Width::Fill(15), 2),
 ];
 
-fn table(rows: &Rows<'_>, state: TableState, focus: bool) -> Table<'static> {
+fn table(rows: &[Row<'_>], state: TableState, focus: bool) -> Table<'static> {
     Table { columns: &COLUMNS, rows: rows.len(), sorted: None, state, focus }
 }
 
@@ -124,23 +101,23 @@ fn table(rows: &Rows<'_>, state: TableState, focus: bool) -> Table<'static> {
 fn certificate(row: &Row<'_>) -> (Short, Role) {
     let Some(proof) = row.proof else {
         let words = if row.rung.fallback { "a fallback" } else { "the strongest" };
-        return (short(format_args!("{words}")), Role::Muted);
+        return (short!("{words}"), Role::Muted);
     };
     match (proof.standing.given, proof.standing.withdrawn) {
-        (Some(given), _) => (short(format_args!("from {} up", given.threshold)), Role::Ok),
-        (None, Some(_)) => (short(format_args!("withdrawn")), Role::Warn),
-        (None, None) if proof.standing.n == 0 => (short(format_args!("no pairs")), Role::Muted),
+        (Some(given), _) => (short!("from {} up", given.threshold), Role::Ok),
+        (None, Some(_)) => (short!("withdrawn"), Role::Warn),
+        (None, None) if proof.standing.n == 0 => (short!("no pairs"), Role::Muted),
         (None, None) => {
             let needed = format::count_short(proof.standing.needed);
-            (short(format_args!("{needed} more labels")), Role::Text)
+            (short!("{needed} more labels"), Role::Text)
         }
     }
 }
 
-fn cell(scene: Scene<'_>, rows: &Rows<'_>, slot: Slot<'_>, buf: &mut Buffer) {
-    let Some(row) = rows.0.get(slot.row) else { return };
+fn cell(scene: Scene<'_>, rows: &[Row<'_>], slot: Slot<'_>, buf: &mut Buffer) {
+    let Some(row) = rows.get(slot.row) else { return };
     let mean = row.answers.mean();
-    let unknown = || short(format_args!("{}", scene.look.glyphs.absent));
+    let unknown = || short!("{}", scene.look.glyphs.absent);
     match slot.column {
         0 if slot.selected && slot.at.width > 0 => {
             slot.look.sign(buf, slot.at.x, slot.at.y, slot.look.glyphs.chosen, Role::Accent);
@@ -149,7 +126,7 @@ fn cell(scene: Scene<'_>, rows: &Rows<'_>, slot: Slot<'_>, buf: &mut Buffer) {
             let role = if row.rung_at == 0 { Role::Text } else { Role::Muted };
             slot.say(buf, &row.route.name, role);
         }
-        2 => slot.text(buf, row.model(scene.snapshot), figures::series(scene.look, row.rung.model)),
+        2 => slot.say(buf, row.model(scene.snapshot), figures::series(scene.look, row.rung.model)),
         3 => slot.say(buf, &format::count_short(row.answers.n), Role::Text),
         4 => match mean {
             Some((mean, ..)) => slot.say(buf, &share(mean), Role::Observed),
@@ -157,7 +134,7 @@ fn cell(scene: Scene<'_>, rows: &Rows<'_>, slot: Slot<'_>, buf: &mut Buffer) {
         },
         5 => {
             if let Some((_, low, high)) = mean {
-                slot.say(buf, &short(format_args!("{} to {}", share(low), share(high))), Role::Muted);
+                slot.say(buf, &short!("{} to {}", share(low), share(high)), Role::Muted);
             }
         }
         6 => slot.say(buf, &sources(&row.answers), Role::Muted),
@@ -170,13 +147,13 @@ fn cell(scene: Scene<'_>, rows: &Rows<'_>, slot: Slot<'_>, buf: &mut Buffer) {
 }
 
 /// Draws the panel.
-pub(super) fn draw(scene: Scene<'_>, rows: &Rows<'_>, state: TableState, area: Rect, buf: &mut Buffer) {
+pub(super) fn draw(scene: Scene<'_>, rows: &[Row<'_>], state: TableState, area: Rect, buf: &mut Buffer) {
     let inner = figures::frame(scene, 0, "Answers judged", "all so far", area, buf);
     let table = table(rows, state, scene.view.focus == 0);
     table.render(paint::margin(inner), buf, scene.look, |buf, slot| cell(scene, rows, slot, buf));
 }
 
 /// Returns the row under the mouse.
-pub(super) fn hit(rows: &Rows<'_>, state: TableState, inside: Rect, (x, y): (u16, u16)) -> Option<usize> {
+pub(super) fn hit(rows: &[Row<'_>], state: TableState, inside: Rect, (x, y): (u16, u16)) -> Option<usize> {
     table(rows, state, true).hit(inside, x, y)
 }

@@ -13,14 +13,13 @@
 //! Invariant: all figures are of everything that was played up to the clock, whatever the window, as certificates are.
 
 mod answers;
-mod judges;
 mod proof;
 mod reliability;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use self::answers::Rows;
+use self::answers::{Row, is_unjudged, rows};
 use crate::console::action::Action;
 use crate::console::paint;
 use crate::console::screen::{Ask, Asks, FiguresOf, Pointer, Scene, Screen, ScreenId, View};
@@ -42,13 +41,8 @@ pub struct State {
 
 /// Where the panels lie: answers, certificate, reliability, judges.
 fn places(view: View, rows: usize, area: Rect) -> [Rect; 4] {
-    let none = Rect { width: 0, height: 0, ..area };
-    if view.zoomed || area.height < 12 {
-        let mut all = [none; 4];
-        if let Some(at) = all.get_mut(view.focus.min(3)) {
-            *at = area;
-        }
-        return all;
+    if let Some(places) = view.alone(area, 12) {
+        return places;
     }
     let wanted = u16::try_from(rows.saturating_add(3)).unwrap_or(u16::MAX).max(5);
     let (table, rest) = paint::split_top(area, wanted.min(area.height * 2 / 5).max(5));
@@ -63,7 +57,7 @@ fn places(view: View, rows: usize, area: Rect) -> [Rect; 4] {
         let (reliability, judges) = paint::split_top(right, (rest.height - 8).min(16));
         return [table, left, reliability, judges];
     }
-    [table, left, right, none]
+    [table, left, right, Rect { width: 0, height: 0, ..area }]
 }
 
 /// Says how labels come, where there are none.
@@ -89,27 +83,24 @@ fn draw_none(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
     let high = u16::try_from(lines.len()).unwrap_or(0);
     let (_, mut below) = paint::split_top(inner, inner.height.saturating_sub(high) / 3);
     for (words, role) in lines {
-        let wrapped = crate::console::text::wrap(words, usize::from(inner.width).max(8)).count().max(1);
-        let (at, rest) = paint::split_top(below, u16::try_from(wrapped).unwrap_or(1));
-        scene.look.wrapped(buf, at, words, role);
-        below = rest;
+        below = figures::say(scene, words, role, below, buf);
     }
 }
 
 impl State {
     /// Returns the chosen row: by itself, or as its place in the table.
-    fn row(&self, rows: &Rows<'_>) -> usize {
+    fn row(&self, rows: &[Row<'_>]) -> usize {
         let busiest = || rows.iter().enumerate().rev().max_by_key(|(_, row)| row.pairs()).map(|(at, _)| at);
         let chosen = self.chosen.and_then(|place| rows.iter().position(|row| row.place() == place));
         chosen.or_else(busiest).unwrap_or(0)
     }
 
-    fn table(&self, rows: &Rows<'_>) -> TableState {
-        TableState { selected: (rows.len() > 0).then(|| self.row(rows)), offset: self.offset }
+    fn table(&self, rows: &[Row<'_>]) -> TableState {
+        TableState { selected: (!rows.is_empty()).then(|| self.row(rows)), offset: self.offset }
     }
 
-    fn choose(&mut self, row: usize, rows: &Rows<'_>) {
-        self.chosen = rows.iter().nth(row).map(answers::Row::place);
+    fn choose(&mut self, row: usize, rows: &[Row<'_>]) {
+        self.chosen = rows.get(row).map(Row::place);
     }
 }
 
@@ -124,9 +115,8 @@ impl Screen for State {
     }
 
     fn draw(&self, scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
-        let area = area.intersection(buf.area);
-        let rows = Rows::of(scene.snapshot);
-        if rows.is_unjudged() {
+        let rows = rows(scene.snapshot);
+        if is_unjudged(&rows) {
             draw_none(scene, area, buf);
             return;
         }
@@ -134,7 +124,7 @@ impl Screen for State {
         if !table.is_empty() {
             answers::draw(scene, &rows, self.table(&rows), table, buf);
         }
-        let Some(row) = rows.iter().nth(self.row(&rows)) else { return };
+        let Some(row) = rows.get(self.row(&rows)) else { return };
         if !proof.is_empty() {
             proof::draw(scene, row, proof, buf);
         }
@@ -142,14 +132,14 @@ impl Screen for State {
             reliability::draw(scene, row, reliability, buf);
         }
         if !judges.is_empty() {
-            judges::draw(scene, row, judges, buf);
+            proof::draw_judges(scene, row, judges, buf);
         }
     }
 
     fn act(&mut self, _: View, action: Action, snapshot: &Snapshot) -> Asks {
-        let rows = Rows::of(snapshot);
+        let rows = rows(snapshot);
         if action == Action::Open {
-            let Some(row) = rows.iter().nth(self.row(&rows)) else { return Asks::new() };
+            let Some(row) = rows.get(self.row(&rows)) else { return Asks::new() };
             let (route, rung) = row.place();
             if let Some(why) = row.route.unmovable(rung) {
                 return vec![Ask::Refuse(why.to_owned())];
@@ -167,7 +157,7 @@ impl Screen for State {
 
     fn point(&mut self, view: &mut View, pointer: Pointer, area: Rect, snapshot: &Snapshot) -> Asks {
         let (Pointer::Press(x, y) | Pointer::Wheel(x, y, _)) = pointer else { return Asks::new() };
-        let rows = Rows::of(snapshot);
+        let rows = rows(snapshot);
         let parts = places(*view, rows.len(), area);
         let Some(panel) = parts.iter().position(|part| part.contains((x, y).into())) else {
             return Asks::new();

@@ -7,12 +7,11 @@ use ratatui::style::Style;
 
 use super::answers::{Row, share};
 use crate::calibration::{Bin, Diagram};
-use crate::console::format;
-use crate::console::paint;
 use crate::console::screen::Scene;
-use crate::console::screens::figures::{self, line};
+use crate::console::screens::figures;
 use crate::console::theme::Role;
-use crate::console::widgets::gauge;
+use crate::console::widgets::bars;
+use crate::console::{format, paint};
 
 /// Columns of the figures left and right of a bar.
 const SAID: u16 = 6;
@@ -53,7 +52,7 @@ fn draw_bar(scene: Scene<'_>, bin: &Bin, style: Style, at: Rect, buf: &mut Buffe
         return;
     }
     let look = scene.look;
-    gauge::bar(buf, at, filled(bin), style, look);
+    bars::bar(buf, at, filled(bin), style, look);
     let (low, high) = bin.interval();
     let end = column(bin.mean_did(), at.width);
     for offset in column(low, at.width)..=column(high, at.width) {
@@ -71,9 +70,9 @@ fn draw_bar(scene: Scene<'_>, bin: &Bin, style: Style, at: Rect, buf: &mut Buffe
 
 /// Draws the panel.
 pub(super) fn draw(scene: Scene<'_>, row: &Row<'_>, area: Rect, buf: &mut Buffer) {
-    let title = line(format_args!("Said and done · {} · {}", row.route.name, row.rung.name));
+    let title = format!("Said and done · {} · {}", row.route.name, row.rung.name);
     let pairs = row.pairs();
-    let scope = line(format_args!("{}", figures::plural(pairs, "pair")));
+    let scope = format!("{}", figures::plural(pairs, "pair"));
     let inner = paint::margin(figures::frame(scene, 2, &title, &scope, area, buf));
     let look = scene.look;
     let Some(quality) = row.proof.map(|proof| &proof.quality).filter(|_| pairs > 0) else {
@@ -109,12 +108,12 @@ pub(super) fn draw(scene: Scene<'_>, row: &Row<'_>, area: Rect, buf: &mut Buffer
     look.text_right(buf, count, "pairs", Role::Column);
     let (axis, figures_at) = paint::split_top(foot, 1);
     draw_axis(scene, parts(axis)[1], buf);
-    let words = line(format_args!(
+    let words = format!(
         "calibration error {}, less chance {}; Brier {}",
         share(diagram.ece()),
         share(diagram.ece_debiased()),
         share(diagram.brier)
-    ));
+    );
     look.text(buf, figures_at, &words, Role::Muted);
 }
 

@@ -1,14 +1,14 @@
-//! The list: rollouts, limits that are steered towards, automations, and plans that have not begun.
+//! The list: rollouts, limits that are steered towards, automations, and plans that have not begun; and what stands in its place
+//! where there is none of them.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::console::paint;
 use crate::console::screen::Scene;
 use crate::console::screens::figures;
-use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::widgets::table::{Column, Slot, Table, TableState, Width};
+use crate::console::{paint, text};
 use crate::rollout::Plan;
 use crate::session::{AutomationRow, RolloutRow, Snapshot, SteerRow};
 
@@ -120,42 +120,32 @@ impl Item<'_> {
     }
 }
 
-/// The rows.
-pub(super) struct Items<'a>(pub(super) Vec<Item<'a>>);
-
-impl<'a> Items<'a> {
-    /// Lists what a live session tells, and the plans that are not under way.
-    pub(super) fn of(snapshot: &'a Snapshot, plans: &'a Plans) -> Self {
-        let Some(live) = &snapshot.live else { return Self(Vec::new()) };
-        let status = &live.status;
-        let is_open =
-            |plan: &&Plan| !status.rollouts.iter().any(|row| row.is_open() && row.name == *plan.name);
-        let rollouts = status.rollouts.iter().map(Item::Rollout);
-        let steering = status.steering.iter().map(Item::Steering);
-        let automations = status.automations.iter().map(Item::Automation);
-        let plans = plans.list.iter().filter(is_open).map(Item::Plan);
-        Self(rollouts.chain(steering).chain(automations).chain(plans).collect())
-    }
-}
-
-const fn column(name: &'static str, width: Width) -> Column<'static> {
-    Column { name, width, right: false, yields: 0 }
+/// Lists what a live session tells, and the plans that are not under way.
+pub(super) fn items<'a>(snapshot: &'a Snapshot, plans: &'a Plans) -> Vec<Item<'a>> {
+    let Some(live) = &snapshot.live else { return Vec::new() };
+    let status = &live.status;
+    let is_open = |plan: &&Plan| !status.rollouts.iter().any(|row| row.is_open() && row.name == *plan.name);
+    let rollouts = status.rollouts.iter().map(Item::Rollout);
+    let steering = status.steering.iter().map(Item::Steering);
+    let automations = status.automations.iter().map(Item::Automation);
+    let plans = plans.list.iter().filter(is_open).map(Item::Plan);
+    rollouts.chain(steering).chain(automations).chain(plans).collect()
 }
 
 const COLUMNS: [Column<'static>; 4] = [
-    column("", Width::Fixed(1)),
-    column("name", Width::Fill(18)),
-    column("kind", Width::Fixed(10)),
-    column("where it stands", Width::Fill(34)),
+    Column::left("", Width::Fixed(1), 0),
+    Column::left("name", Width::Fill(18), 0),
+    Column::left("kind", Width::Fixed(10), 0),
+    Column::left("where it stands", Width::Fill(34), 0),
 ];
 
-fn table(items: &Items<'_>, state: TableState, focus: bool) -> Table<'static> {
-    Table { columns: &COLUMNS, rows: items.0.len(), sorted: None, state, focus }
+fn table(items: &[Item<'_>], state: TableState, focus: bool) -> Table<'static> {
+    Table { columns: &COLUMNS, rows: items.len(), sorted: None, state, focus }
 }
 
 /// Draws the list.
-pub(super) fn draw(scene: Scene<'_>, items: &Items<'_>, state: TableState, area: Rect, buf: &mut Buffer) {
-    let open = items.0.iter().filter(|item| matches!(item, Item::Rollout(row) if row.is_open())).count();
+pub(super) fn draw(scene: Scene<'_>, items: &[Item<'_>], state: TableState, area: Rect, buf: &mut Buffer) {
+    let open = items.iter().filter(|item| matches!(item, Item::Rollout(row) if row.is_open())).count();
     let read_only = scene.snapshot.live.as_ref().and_then(|live| live.read_only.as_deref());
     let scope = match (read_only, open) {
         (Some(why), _) => format!("read only: {why}"),
@@ -169,8 +159,8 @@ pub(super) fn draw(scene: Scene<'_>, items: &Items<'_>, state: TableState, area:
     });
 }
 
-fn cell(items: &Items<'_>, slot: Slot<'_>, buf: &mut Buffer) {
-    let Some(item) = items.0.get(slot.row) else { return };
+fn cell(items: &[Item<'_>], slot: Slot<'_>, buf: &mut Buffer) {
+    let Some(item) = items.get(slot.row) else { return };
     match slot.column {
         0 if slot.selected && slot.at.width > 0 => {
             slot.look.sign(buf, slot.at.x, slot.at.y, slot.look.glyphs.chosen, Role::Accent);
@@ -186,6 +176,45 @@ fn cell(items: &Items<'_>, slot: Slot<'_>, buf: &mut Buffer) {
 }
 
 /// Returns the row under the mouse.
-pub(super) fn hit(items: &Items<'_>, state: TableState, inside: Rect, (x, y): (u16, u16)) -> Option<usize> {
+pub(super) fn hit(items: &[Item<'_>], state: TableState, inside: Rect, (x, y): (u16, u16)) -> Option<usize> {
     table(items, state, true).hit(inside, x, y)
+}
+
+/// Draws the screen where there is nothing to list.
+pub(super) fn draw_none(scene: Scene<'_>, plans: &Plans, area: Rect, buf: &mut Buffer) {
+    let is_replay = scene.snapshot.live.is_none();
+    let scope = if is_replay { "a replay rolls nothing out" } else { "nothing is under way" };
+    let title = "Rollouts, steering, automations";
+    let inner = paint::margin(figures::frame(scene, 0, title, scope, area, buf));
+    let words: &[&str] = if is_replay {
+        &[
+            "A log has the policies that rollouts brought, and each request's lot; the rollouts themselves were the gateway's.",
+            "What they would have done over this log is simulated outside of the console:",
+            "",
+            "- `pointsman rollout LOG --name NAME`: when each step would have come, both sides, what was missing",
+            "- `pointsman steer LOG --budgets budgets.toml`: what each window would have cost, how often thresholds move",
+            "- `pointsman automations LOG`: when each would have shifted what",
+            "",
+        ]
+    } else {
+        &[
+            "Nothing is rolled out, steered towards or automated here.",
+            "",
+            "- a rollout: a plan in rollouts.toml, which this screen then lists and S starts",
+            "- steering: `steer` in budgets.toml moves thresholds so that a limit lasts",
+            "- an automation: automations.toml shifts a share of a route while a signal says so",
+            "",
+        ]
+    };
+    let mut below = paint::split_top(inner, u16::from(inner.height > 14)).1;
+    for words in words {
+        below = figures::say(scene, words, Role::Text, below, buf);
+    }
+    let names: Vec<&str> = plans.list.iter().map(|plan| &*plan.name).collect();
+    let (words, role) = match (&*plans.problem, names.as_slice()) {
+        ("", []) => (plans.missing(), Role::Muted),
+        ("", names) => (format!("plans in {}: {}", plans.origin, names.join(", ")), Role::Muted),
+        (problem, _) => (problem.to_owned(), Role::Warn),
+    };
+    figures::say(scene, &words, role, below, buf);
 }

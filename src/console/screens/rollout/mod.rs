@@ -18,7 +18,6 @@
 mod items;
 mod order;
 mod shown;
-mod stands;
 
 use std::sync::Arc;
 
@@ -27,7 +26,7 @@ use ratatui::layout::Rect;
 
 pub use self::items::Plans;
 
-use self::items::{Item, Items};
+use self::items::{Item, items};
 use crate::console::action::Action;
 use crate::console::paint;
 use crate::console::screen::{Ask, Asks, FiguresOf, Pointer, Scene, Screen, View};
@@ -49,13 +48,11 @@ pub struct State {
 
 /// Where the panels lie: the list, what is chosen.
 fn places(view: View, rows: usize, area: Rect) -> [Rect; 2] {
-    let none = Rect { width: 0, height: 0, ..area };
-    if view.zoomed || area.height < 12 {
-        return if view.focus == 1 { [none, area] } else { [area, none] };
+    if let Some(places) = view.alone(area, 12) {
+        return places;
     }
     let wanted = u16::try_from(rows.saturating_add(3)).unwrap_or(u16::MAX).max(5);
-    let (above, below) = paint::split_top(area, wanted.min(area.height * 2 / 5).max(5));
-    [above, below]
+    paint::split_top(area, wanted.min(area.height * 2 / 5).max(5)).into()
 }
 
 impl State {
@@ -64,25 +61,25 @@ impl State {
         self.plans = Arc::new(plans);
     }
 
-    fn row(&self, items: &Items<'_>) -> usize {
+    fn row(&self, items: &[Item<'_>]) -> usize {
         let chosen = self.chosen.as_ref();
-        let place = chosen.and_then(|(kind, name)| items.0.iter().position(|item| item.is(kind, name)));
+        let place = chosen.and_then(|(kind, name)| items.iter().position(|item| item.is(kind, name)));
         place.unwrap_or(0)
     }
 
-    fn table(&self, items: &Items<'_>) -> TableState {
-        TableState { selected: (!items.0.is_empty()).then(|| self.row(items)), offset: self.offset }
+    fn table(&self, items: &[Item<'_>]) -> TableState {
+        TableState { selected: (!items.is_empty()).then(|| self.row(items)), offset: self.offset }
     }
 
-    fn choose(&mut self, row: usize, items: &Items<'_>) {
-        self.chosen = items.0.get(row).map(|item| (item.kind(), item.name().to_owned()));
+    fn choose(&mut self, row: usize, items: &[Item<'_>]) {
+        self.chosen = items.get(row).map(|item| (item.kind(), item.name().to_owned()));
     }
 
     fn step(&mut self, by: isize, snapshot: &Snapshot) {
         let plans = Arc::clone(&self.plans);
-        let items = Items::of(snapshot, &plans);
+        let items = items(snapshot, &plans);
         let mut table = self.table(&items);
-        table.step(by, items.0.len());
+        table.step(by, items.len());
         self.choose(table.selected.unwrap_or(0), &items);
     }
 
@@ -97,8 +94,8 @@ impl State {
         if let Some(why) = &live.read_only {
             return refuse(&format!("not from here: {why}"));
         }
-        let items = Items::of(snapshot, &self.plans);
-        let chosen = items.0.get(self.row(&items));
+        let items = items(snapshot, &self.plans);
+        let chosen = items.get(self.row(&items));
         let turn = match action {
             Action::HoldRollout => Order::Hold,
             Action::GoRollout => Order::Go,
@@ -147,17 +144,16 @@ impl Screen for State {
     }
 
     fn draw(&self, scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
-        let area = area.intersection(buf.area);
-        let items = Items::of(scene.snapshot, &self.plans);
-        if scene.snapshot.live.is_none() || items.0.is_empty() {
-            stands::draw_none(scene, &self.plans, area, buf);
+        let items = items(scene.snapshot, &self.plans);
+        if scene.snapshot.live.is_none() || items.is_empty() {
+            items::draw_none(scene, &self.plans, area, buf);
             return;
         }
-        let [list, below] = places(scene.view, items.0.len(), area);
+        let [list, below] = places(scene.view, items.len(), area);
         if !list.is_empty() {
             items::draw(scene, &items, self.table(&items), list, buf);
         }
-        if let Some(item) = items.0.get(self.row(&items)).filter(|_| !below.is_empty()) {
+        if let Some(item) = items.get(self.row(&items)).filter(|_| !below.is_empty()) {
             shown::draw(scene, item, below, buf);
         }
     }
@@ -186,8 +182,8 @@ impl Screen for State {
             return Asks::new();
         }
         let plans = Arc::clone(&self.plans);
-        let items = Items::of(snapshot, &plans);
-        let parts = places(*view, items.0.len(), area);
+        let items = items(snapshot, &plans);
+        let parts = places(*view, items.len(), area);
         if let Some(panel) = parts.iter().position(|part| part.contains((x, y).into())) {
             view.focus = panel;
         }

@@ -4,13 +4,11 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::items::Item;
-use crate::console::format;
-use crate::console::paint;
 use crate::console::screen::Scene;
 use crate::console::screens::figures;
-use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::widgets::table::{Column, Slot, Table, TableState, Width};
+use crate::console::{format, paint, text};
 use crate::rollout::Plan;
 use crate::session::{ArmRow, AutomationRow, RolloutRow, Snapshot, SteerRow};
 use crate::units::{Instant, Pico, counted};
@@ -130,18 +128,14 @@ fn stages(page: &mut Page<'_, '_>, row: &RolloutRow) {
     }
 }
 
-const fn column(name: &'static str, width: Width, right: bool, yields: u8) -> Column<'static> {
-    Column { name, width, right, yields }
-}
-
 const SIDES: [Column<'static>; 7] = [
-    column("", Width::Fixed(13), false, 0),
-    column("requests", Width::Fixed(8), true, 0),
-    column("$ per 1,000", Width::Fixed(11), true, 0),
-    column("failed", Width::Fixed(6), true, 0),
-    column("escalated", Width::Fixed(9), true, 2),
-    column("mean", Width::Fixed(8), true, 1),
-    column("quality, labels", Width::Fixed(22), true, 0),
+    Column::left("", Width::Fixed(13), 0),
+    Column::right("requests", 8, 0),
+    Column::right("$ per 1,000", 11, 0),
+    Column::right("failed", 6, 0),
+    Column::right("escalated", 9, 2),
+    Column::right("mean", 8, 1),
+    Column::right("quality, labels", 22, 0),
 ];
 
 /// Draws both sides in the stage; what the canary is only estimated at bears the mark.

@@ -1,20 +1,17 @@
-//! The chosen account, in full.
+//! The chosen account, in full; and what stands where no budget is in force.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::account::{name, text_role};
-use super::table::{anew, spent};
+use super::table::{self, anew, name, spent, text_role};
 use crate::budget::Mode;
-use crate::console::format;
-use crate::console::paint;
 use crate::console::screen::Scene;
-use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::widgets::panel::Panel;
+use crate::console::{format, paint, text};
 use crate::runaway::ToldTrip;
 use crate::session::{BudgetRow, LogNote, NoteKind};
-use crate::units::{Pico, counted};
+use crate::units::{Instant, Pico, counted};
 
 /// Rows of the panel.
 pub(super) const ROWS: u16 = 13;
@@ -55,7 +52,7 @@ pub(super) fn draw(scene: Scene<'_>, row: &BudgetRow, area: Rect, buf: &mut Buff
     let inside = Panel { title: &title, scope: &text::clean(&row.scope), focus }.render(area, buf, look);
     let inside = paint::margin(inside);
     let now = scene.snapshot.live.as_ref().map_or(scene.snapshot.clock, |live| live.now);
-    let moment = |at: crate::units::Instant| format!("{} {}", at.date(), at.clock());
+    let moment = |at: Instant| format!("{} {}", at.date(), at.clock());
     // A window seldom starts within a minute.
     let edge = |at| {
         let moment = moment(at);
@@ -123,7 +120,7 @@ pub(super) fn draw(scene: Scene<'_>, row: &BudgetRow, area: Rect, buf: &mut Buff
                 format!(" ({} to {}, 8 in 10)", format::money(low), format::money(high))
             });
             let end = end
-                .map(|_| super::table::expected(row).0)
+                .map(|_| table::expected(row).0)
                 .map_or_else(String::new, |end| format!("{end} at its end{range}"));
             let gone = gone.map_or_else(String::new, |at| format!(", spent {} UTC", edge(at)));
             let role = if gone.is_empty() { Role::Text } else { Role::Warn };
@@ -151,7 +148,7 @@ pub(super) fn draw(scene: Scene<'_>, row: &BudgetRow, area: Rect, buf: &mut Buff
         lines.push(("requests", "Enter lists them in Traffic".to_owned(), Role::Muted));
     }
     let (bar, rest) = paint::split_top(inside, u16::from(inside.height > 9));
-    super::table::bar(row, bar, look, buf);
+    table::bar(row, bar, look, buf);
     let room = usize::from(rest.width.saturating_sub(NAMES)).max(8);
     let (mut rest, mut left) = (rest, u16::try_from(lines.len()).unwrap_or(u16::MAX));
     for (key, words, role) in &lines {
@@ -164,5 +161,40 @@ pub(super) fn draw(scene: Scene<'_>, row: &BudgetRow, area: Rect, buf: &mut Buff
         let (name, value) = paint::split_left(at, NAMES);
         look.text(buf, paint::nth_row(name, 0), key, Role::Muted);
         look.wrapped(buf, value, words, *role);
+    }
+}
+
+/// Rows of the page that stands where no budget is in force.
+pub(super) const UNSET_ROWS: u16 = 14;
+
+/// Draws that page: what a budget says, and how to write it.
+pub(super) fn draw_unset(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
+    let (look, live) = (scene.look, scene.snapshot.live.is_some());
+    let inside =
+        Panel { title: "No budgets", scope: "", focus: scene.view.focus == 0 }.render(area, buf, look);
+    let inside = paint::margin(inside);
+    let then = if live {
+        "The gateway takes them up within a second."
+    } else {
+        "A log is played against the budgets of a file: pointsman LOG --budgets FILE"
+    };
+    let lines = [
+        ("A budget says how much may be spent, by whom, in which window of time.", Role::Text),
+        ("", Role::Text),
+        ("Everybody together, by month and day", Role::Title),
+        ("  pointsman budgets set company --limit month=2000 --limit day=150", Role::Accent),
+        ("Each team by itself; search may spend more", Role::Title),
+        ("  pointsman budgets set teams --each team --limit day=25 --special search:day=60", Role::Accent),
+        ("Over it, go to cheaper models and refuse nothing", Role::Title),
+        ("  pointsman budgets set teams --mode soft", Role::Accent),
+        ("", Role::Text),
+        ("That writes budgets.toml in the configuration folder.", Role::Muted),
+        (then, Role::Muted),
+        ("docs/budgets.md has every key.", Role::Muted),
+    ];
+    let spare = usize::from(inside.height) >= lines.len();
+    let kept = lines.into_iter().filter(|(words, _)| spare || !words.is_empty());
+    for (row, (words, role)) in (0..inside.height).zip(kept) {
+        look.text(buf, paint::nth_row(inside, row), words, role);
     }
 }

@@ -44,7 +44,7 @@ pub(super) fn places(view: View, rows: Option<usize>, area: Rect) -> Places {
     }
     let wanted = match rows {
         Some(rows) => u16::try_from(rows.saturating_add(3)).unwrap_or(u16::MAX),
-        None => super::unset::ROWS,
+        None => chosen::UNSET_ROWS,
     };
     let is_whole = area.width >= WIDE && area.height >= HIGH;
     let least = if is_whole { 2 * chosen::ROWS } else { chosen::ROWS.min(area.height / 2) };

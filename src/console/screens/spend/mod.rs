@@ -16,25 +16,20 @@
 //!
 //! Invariant: it shows what the snapshot says of budgets; a chosen account stays chosen when the order changes.
 
-mod account;
 mod chosen;
 mod layout;
-mod lines;
-mod row;
 mod saved;
 mod table;
 mod tree;
 mod units;
-mod unset;
 mod why;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use self::account::{WARN_FROM, name, text_role};
 use self::layout::{CHOSEN, PANELS, Places, SAVED, TABLE, TREND, UNITS, WHY, places};
-use self::row::Line;
-use self::table::Lines;
+use self::table::{Lines, WARN_FROM, name, text_role};
+use self::tree::Line;
 use crate::console::action::Action;
 use crate::console::glyphs::Glyphs;
 use crate::console::screen::{Ask, Asks, FiguresOf, Pointer, Scene, Screen, View};
@@ -46,12 +41,12 @@ use crate::console::widgets::table::TableState;
 use crate::session::listing::quoted;
 use crate::session::{Beside, BudgetRow, Snapshot, Studies, Topic};
 use crate::telemetry::Dimension;
-use crate::units::Instant;
 
 /// What is chosen on this screen.
 #[derive(Clone, Debug, Default)]
 pub struct State {
-    chosen: Option<Key>,
+    /// The chosen account, as it stood then.
+    chosen: Option<BudgetRow>,
     /// What is worked out of the window.
     studies: Studies,
     beside: Beside,
@@ -67,30 +62,9 @@ pub(in crate::console) const WHY_PANEL: usize = WHY;
 /// The panel that tells what units cost.
 pub(in crate::console) const UNITS_PANEL: usize = UNITS;
 
-/// Which account.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Key {
-    budget: String,
-    window: String,
-    member: Option<String>,
-    starts: Option<Instant>,
-}
-
-impl From<&BudgetRow> for Key {
-    fn from(row: &BudgetRow) -> Self {
-        Self {
-            budget: row.budget.clone(),
-            window: row.window.clone(),
-            member: row.member.clone(),
-            starts: row.starts,
-        }
-    }
-}
-
-impl Key {
-    fn is(&self, row: &BudgetRow) -> bool {
-        self.budget == row.budget && self.window == row.window && self.member == row.member
-    }
+/// Says whether both are of the same account, whatever their windows.
+fn is_same(one: &BudgetRow, other: &BudgetRow) -> bool {
+    one.budget == other.budget && one.window == other.window && one.member == other.member
 }
 
 /// Returns the filter that lists the requests of an account; none where filters cannot tell them apart.
@@ -142,9 +116,10 @@ pub fn headline(snapshot: &Snapshot, width: u16, room: u16, glyphs: &Glyphs) -> 
 impl State {
     /// Where the chosen account stands; the first where none was chosen or it is gone.
     fn table(&self, lines: &Lines<'_>) -> TableState {
-        let same = |key: &Key| lines.find(|row| key.is(row) && key.starts == row.starts);
+        let same = |one: &BudgetRow| lines.find(|row| is_same(one, row) && one.starts == row.starts);
         // Where its window is over, the next one is chosen.
-        let found = self.chosen.as_ref().and_then(|key| same(key).or_else(|| lines.find(|row| key.is(row))));
+        let next = |one: &BudgetRow| lines.find(|row| is_same(one, row));
+        let found = self.chosen.as_ref().and_then(|one| same(one).or_else(|| next(one)));
         TableState { selected: found.or_else(|| lines.find(|_| true)), offset: 0 }
     }
 
@@ -166,11 +141,9 @@ impl State {
 
     fn choose(&mut self, at: usize, lines: &Lines<'_>) {
         let row = lines.row(at).or_else(|| lines.row(at + 1));
-        self.chosen = row.map(Key::from).or(self.chosen.take());
+        self.chosen = row.cloned().or(self.chosen.take());
     }
-}
 
-impl State {
     fn topic(&self, snapshot: &Snapshot) -> Topic {
         Topic::of(snapshot, self.beside, self.by())
     }
@@ -181,14 +154,11 @@ impl State {
 
     /// Compares with the time before, then with the same hours of the week before.
     fn turn(&mut self) -> Asks {
-        self.beside = match self.beside {
-            Beside::Before => Beside::WeekAgo,
-            Beside::WeekAgo => Beside::Before,
+        let (beside, words) = match self.beside {
+            Beside::Before => (Beside::WeekAgo, "compared with the same hours a week before"),
+            Beside::WeekAgo => (Beside::Before, "compared with the time just before, as long"),
         };
-        let words = match self.beside {
-            Beside::Before => "compared with the time just before, as long",
-            Beside::WeekAgo => "compared with the same hours a week before",
-        };
+        self.beside = beside;
         vec![Ask::Say(words.to_owned())]
     }
 
@@ -217,23 +187,19 @@ impl State {
             None => vec![Ask::Refuse(format!("no {what} is chosen whose requests a filter could tell"))],
         };
         match panel {
-            WHY => listed(
-                found.and_then(|found| why::filter(snapshot, found, self.slice)),
-                "part of the traffic",
-            ),
+            WHY => {
+                let filter = found.and_then(|found| why::filter(snapshot, found, self.slice));
+                listed(filter, "part of the traffic")
+            }
             UNITS => listed(found.and_then(|found| units::filter(found, self.unit)), "row"),
             _ => {
-                let lines = Lines::of(snapshot.budgets());
-                self.row(&lines).map_or_else(Asks::new, |row| match filter(row) {
-                    Some(filter) => vec![
-                        Ask::ListFiltered(filter),
-                        Ask::Say(format!("requests that draw on {}, of all time", name(row))),
-                    ],
-                    None => vec![Ask::Refuse(format!(
-                        "no filter tells requests apart by {}",
-                        text::clean(&row.scope)
-                    ))],
-                })
+                let Some(row) = self.row(&Lines::of(snapshot.budgets())) else { return Asks::new() };
+                let Some(filter) = filter(row) else {
+                    let scope = text::clean(&row.scope);
+                    return vec![Ask::Refuse(format!("no filter tells requests apart by {scope}"))];
+                };
+                let words = format!("requests that draw on {}, of all time", name(row));
+                vec![Ask::ListFiltered(filter), Ask::Say(words)]
             }
         }
     }
@@ -254,14 +220,13 @@ impl Screen for State {
     }
 
     fn draw(&self, scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
-        let area = area.intersection(buf.area);
         let budgets = scene.snapshot.budgets();
         let lines = Lines::of(budgets);
         let found = self.studies.found();
         for (panel, at) in Self::layout(scene.snapshot, scene.view, area) {
             match panel {
                 _ if at.is_empty() => {}
-                TABLE if budgets.is_empty() => unset::draw(scene, at, buf),
+                TABLE if budgets.is_empty() => chosen::draw_unset(scene, at, buf),
                 TABLE => table::draw(scene, &lines, self.table(&lines), at, buf),
                 CHOSEN => {
                     if let Some(row) = self.row(&lines) {

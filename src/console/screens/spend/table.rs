@@ -1,22 +1,55 @@
-//! All accounts in a table: each limit, and below it whoever draws on it.
+//! All accounts in a table: each limit, and below it whoever draws on it; what an account is called, and how it looks by how full
+//! it is.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Modifier;
 
-use super::account::{member_name, role, text_role};
-use super::row::Line;
+use super::tree::Line;
 use crate::budget::Mode;
-use crate::console::format::{self, Short, UNKNOWN};
+use crate::console::format::{self, Short, UNKNOWN, short};
 use crate::console::paint::{self, Look};
 use crate::console::screen::Scene;
-use crate::console::screens::figures::short;
 use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::widgets::panel::Panel;
 use crate::console::widgets::table::{Column, Slot, Table, TableState, Width};
 use crate::session::{BudgetRow, BudgetsView};
 use crate::units::{Instant, Pico};
+
+/// From where on an account is something to look at, in thousandths of its limit.
+pub(super) const WARN_FROM: u32 = 900;
+
+/// Names an account: `teams / day`, and whose it is.
+pub(super) fn name(row: &BudgetRow) -> String {
+    let limit = format!("{} / {}", text::clean(&row.budget), row.window);
+    match &row.member {
+        Some(member) => format!("{limit} of {}", member_name(member)),
+        None => limit,
+    }
+}
+
+pub(super) fn member_name(member: &str) -> String {
+    if member.is_empty() { "(not named)".to_owned() } else { text::clean(member).into_owned() }
+}
+
+/// How an account that is so full looks.
+pub(super) fn role(row: &BudgetRow) -> Role {
+    match (row.used(), row.mode) {
+        (1000.., Mode::Hard) => Role::Error,
+        (WARN_FROM.., Mode::Hard | Mode::Soft) => Role::Warn,
+        (1000.., Mode::Observe) => Role::Accent,
+        _ => Role::GaugeFill,
+    }
+}
+
+/// How a text about an account looks; `calm` is for one that has room.
+pub(super) fn text_role(row: &BudgetRow, calm: Role) -> Role {
+    match role(row) {
+        Role::GaugeFill => calm,
+        role => role,
+    }
+}
 
 /// The lines in order.
 pub(super) struct Lines<'a> {
@@ -61,24 +94,20 @@ impl<'a> Lines<'a> {
     }
 }
 
-const fn column(name: &'static str, width: Width, right: bool, yields: u8) -> Column<'static> {
-    Column { name, width, right, yields }
-}
-
 const COLUMNS: [Column<'static>; 13] = [
-    column("budget", Width::Fill(18), false, 0),
-    column("mode", Width::Fixed(7), false, 9),
-    column("used", Width::Fixed(7), true, 0),
-    column("", Width::Fill(12), false, 1),
-    column("spent", Width::Fixed(10), true, 0),
-    column("held", Width::Fixed(9), true, 6),
-    column("limit", Width::Fixed(9), true, 0),
-    column("expected", Width::Fixed(10), true, 3),
-    column("runs out", Width::Fixed(12), true, 5),
-    column("starts anew", Width::Fixed(12), true, 2),
-    column("refused", Width::Fixed(8), true, 7),
-    column("moved", Width::Fixed(7), true, 8),
-    column("ran out", Width::Fixed(12), true, 4),
+    Column::left("budget", Width::Fill(18), 0),
+    Column::left("mode", Width::Fixed(7), 9),
+    Column::right("used", 7, 0),
+    Column::left("", Width::Fill(12), 1),
+    Column::right("spent", 10, 0),
+    Column::right("held", 9, 6),
+    Column::right("limit", 9, 0),
+    Column::right("expected", 10, 3),
+    Column::right("runs out", 12, 5),
+    Column::right("starts anew", 12, 2),
+    Column::right("refused", 8, 7),
+    Column::right("moved", 7, 8),
+    Column::right("ran out", 12, 4),
 ];
 
 fn table(lines: &Lines<'_>, state: TableState, focus: bool) -> Table<'static> {
@@ -124,27 +153,27 @@ pub(super) fn draw(scene: Scene<'_>, lines: &Lines<'_>, state: TableState, area:
 /// Writes money that may be an estimate in part.
 pub(super) fn spent(spent: Pico, assumed: Pico) -> Short {
     let mark = if assumed == Pico::ZERO { "" } else { "~" };
-    short(format_args!("{mark}{}", format::money(spent)))
+    short!("{mark}{}", format::money(spent))
 }
 
 /// Says when a window starts anew: `in 3 h 05 m`.
 pub(super) fn anew(row: &BudgetRow, now: Instant) -> Short {
     match row.ends {
-        None => short(format_args!("never")),
-        Some(ends) if ends <= now => short(format_args!("over")),
-        Some(ends) => short(format_args!("in {}", format::duration(ends - now))),
+        None => short!("never"),
+        Some(ends) if ends <= now => short!("over"),
+        Some(ends) => short!("in {}", format::duration(ends - now)),
     }
 }
 
 /// Writes what a window is expected to come to; by the plain rate of less than a week with its sign.
 pub(super) fn expected(row: &BudgetRow) -> (Short, Role) {
-    let Some(end) = row.expected else { return (short(format_args!("{UNKNOWN}")), Role::Unknown) };
+    let Some(end) = row.expected else { return (short!("{UNKNOWN}"), Role::Unknown) };
     let role = match row.mode {
         _ if end <= row.limit => Role::Estimated,
         Mode::Observe => Role::Accent,
         Mode::Hard | Mode::Soft => Role::Warn,
     };
-    (short(format_args!("~{}", format::money(end))), role)
+    (short!("~{}", format::money(end)), role)
 }
 
 /// Writes a moment to the minute: `05-23 14:03`.
@@ -156,14 +185,14 @@ fn minute(at: Instant) -> String {
 fn account(row: &BudgetRow, now: Instant, (slot, indent): (Slot<'_>, u16), buf: &mut Buffer) {
     let look = slot.look;
     let counted = |count: u64| match count {
-        0 => (short(format_args!("{}", look.glyphs.absent)), Role::Muted),
+        0 => (short!("{}", look.glyphs.absent), Role::Muted),
         count => (format::count_short(count), Role::Warn),
     };
     let (words, role): (Short, Role) = match slot.column {
         0 => {
             let (at, rest) = paint::split_left(slot.at, 2);
-            if slot.selected && at.width > 0 {
-                look.sign(buf, at.x, at.y, look.glyphs.chosen, Role::Accent);
+            if slot.selected {
+                look.mark(buf, at, look.glyphs.chosen, Role::Accent);
             }
             let (_, rest) = paint::split_left(rest, indent);
             let role = if row.member.as_deref() == Some("") { Role::Muted } else { Role::Text };
@@ -183,19 +212,19 @@ fn account(row: &BudgetRow, now: Instant, (slot, indent): (Slot<'_>, u16), buf: 
             if row.assumed == Pico::ZERO { Role::Text } else { Role::Estimated },
         ),
         5 if row.open > 0 || row.held != Pico::ZERO => (format::money(row.held), Role::Text),
-        5 => (short(format_args!("{}", look.glyphs.absent)), Role::Muted),
+        5 => (short!("{}", look.glyphs.absent), Role::Muted),
         6 => (format::money(row.limit), Role::Text),
         7 => expected(row),
         8 => match row.runs_out.filter(|_| row.ran_out.is_none()) {
             Some(at) => return slot.say(buf, &minute(at), Role::Warn),
-            None => (short(format_args!("{}", look.glyphs.absent)), Role::Muted),
+            None => (short!("{}", look.glyphs.absent), Role::Muted),
         },
         9 => (anew(row, now), Role::Muted),
         10 => counted(row.refused),
         11 => counted(row.moved),
         12 => match row.ran_out {
             Some(at) => return slot.say(buf, &minute(at), text_role(row, Role::Text)),
-            None => (short(format_args!("{}", look.glyphs.absent)), Role::Muted),
+            None => (short!("{}", look.glyphs.absent), Role::Muted),
         },
         _ => return,
     };
@@ -206,7 +235,7 @@ fn account(row: &BudgetRow, now: Instant, (slot, indent): (Slot<'_>, u16), buf: 
 fn used(row: &BudgetRow) -> Short {
     match row.used() {
         used @ ..9_990 => format::percent(used.into(), 1000),
-        _ => short(format_args!(">999 %")),
+        _ => short!(">999 %"),
     }
 }
 
@@ -223,7 +252,7 @@ fn mode(row: &BudgetRow, slot: Slot<'_>, buf: &mut Buffer) {
 fn limit(of: &[BudgetRow], whole: bool, (slot, indent): (Slot<'_>, u16), buf: &mut Buffer) {
     let Some(first) = of.first() else { return };
     let sum = |amount: fn(&BudgetRow) -> Pico| of.iter().map(amount).sum::<Pico>();
-    let unknown = || short(format_args!("{UNKNOWN}"));
+    let unknown = || short!("{UNKNOWN}");
     match slot.column {
         0 => limit_name(first, paint::split_left(slot.at, 2 + indent).1, slot.look, buf),
         1 => mode(first, slot, buf),

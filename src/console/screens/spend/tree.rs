@@ -4,8 +4,19 @@
 
 use std::collections::BTreeSet;
 
-use super::row::Line;
 use crate::session::BudgetRow;
+
+/// A line of the table.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Line<'a> {
+    /// A limit that each member has to himself.
+    Limit {
+        /// Its accounts.
+        of: &'a [BudgetRow],
+    },
+    /// An account.
+    Account(&'a BudgetRow),
+}
 
 /// What the requests of a limit have in common, whoever draws on it: its traits without the member's.
 fn scope(group: &[BudgetRow]) -> Option<&[(String, Vec<String>)]> {

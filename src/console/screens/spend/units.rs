@@ -3,13 +3,12 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::console::format::{self, Short};
-use crate::console::paint;
+use crate::console::format::{self, Short, short};
 use crate::console::screen::Scene;
-use crate::console::screens::figures::{self, short};
-use crate::console::text;
+use crate::console::screens::figures;
 use crate::console::theme::Role;
 use crate::console::widgets::table::{Column, Slot, Table, TableState, Width};
+use crate::console::{paint, text};
 use crate::session::Found;
 use crate::session::listing::quoted;
 use crate::telemetry::{Dimension, UnitCell};
@@ -19,19 +18,15 @@ use crate::units::Pico;
 pub(super) const BY: [Dimension; 5] =
     [Dimension::Task, Dimension::Team, Dimension::Project, Dimension::Route, Dimension::Session];
 
-const fn column(name: &'static str, width: Width, right: bool, yields: u8) -> Column<'static> {
-    Column { name, width, right, yields }
-}
-
 const COLUMNS: [Column<'static>; 8] = [
-    column("", Width::Fill(12), false, 0),
-    column("requests", Width::Fixed(8), true, 4),
-    column("cost", Width::Fixed(11), true, 0),
-    column("per 1,000", Width::Fixed(10), true, 0),
-    column("a session", Width::Fixed(10), true, 1),
-    column("a good one", Width::Fixed(11), true, 2),
-    column("extra calls", Width::Fixed(12), true, 5),
-    column("wasted", Width::Fixed(9), true, 3),
+    Column::left("", Width::Fill(12), 0),
+    Column::right("requests", 8, 4),
+    Column::right("cost", 11, 0),
+    Column::right("per 1,000", 10, 0),
+    Column::right("a session", 10, 1),
+    Column::right("a good one", 11, 2),
+    Column::right("extra calls", 12, 5),
+    Column::right("wasted", 9, 3),
 ];
 
 /// Returns the filter that lists a row's requests; none for a row without a name.
@@ -53,7 +48,7 @@ pub(super) fn draw(
     area: Rect,
     buf: &mut Buffer,
 ) {
-    let title = short(format_args!("Unit costs by {}", by.kind()));
+    let title = short!("Unit costs by {}", by.kind());
     let scope = figures::window(scene.snapshot);
     let inside = paint::margin(figures::frame(scene, place, &title, &scope, area, buf));
     let Some(found) = found.filter(|found| found.by == by) else {
@@ -94,7 +89,7 @@ pub(super) fn draw(
 
 fn draw_cell(name: &str, cell: &UnitCell, slot: Slot<'_>, buf: &mut Buffer) {
     let look = slot.look;
-    let absent = || (short(format_args!("{}", look.glyphs.absent)), Role::Muted);
+    let absent = || (short!("{}", look.glyphs.absent), Role::Muted);
     let per = |amount: Option<Pico>| -> (Short, Role) {
         let role = match amount {
             None => Role::Unknown,

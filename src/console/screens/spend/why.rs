@@ -3,13 +3,12 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::lines::{Row, rows};
-use crate::console::format;
-use crate::console::paint;
+use super::saved::{Row, rows};
+use crate::console::format::{self, short};
 use crate::console::screen::Scene;
-use crate::console::screens::figures::{self, short};
-use crate::console::text;
+use crate::console::screens::figures;
 use crate::console::theme::Role;
+use crate::console::{paint, text};
 use crate::session::listing::quoted;
 use crate::session::{Beside, Found, Snapshot};
 use crate::units::{Instant, Names, Pico};
@@ -109,7 +108,7 @@ pub(super) fn draw(
         .iter()
         .map(|slice| {
             let amount = slice.split.change();
-            let words = short(format_args!("{}", format::money_change(amount)));
+            let words = short!("{}", format::money_change(amount));
             let note = format!("{}, by {}", slice.part.name(), slice.split.parts.main());
             Row::new(text::clean(name(slice.part, names)), words, toward(amount))
                 .bar(share(amount, slices_most), toward(amount))

@@ -6,14 +6,13 @@ use std::fmt::Write as _;
 
 use ratatui::buffer::Buffer;
 
-use crate::console::format;
+use crate::console::format::{self, Short};
 use crate::console::glyphs::Glyphs;
-use crate::console::paint;
-use crate::console::text;
+use crate::console::screens::figures;
 use crate::console::theme::Role;
 use crate::console::widgets::table::{Column, Slot, Width};
+use crate::console::{paint, text};
 use crate::outcome::Settled;
-use crate::pricing::Cost;
 use crate::routing::{ConfidenceSource, Status};
 use crate::session::Snapshot;
 use crate::session::listing::SortBy;
@@ -61,27 +60,24 @@ pub(super) enum Field {
 /// The columns in order: field, name, width, at the right, how soon it yields.
 const COLUMNS: [(Field, Column<'static>); 17] = {
     use Width::{Fill, Fixed};
-    const fn column(name: &'static str, width: Width, right: bool, yields: u8) -> Column<'static> {
-        Column { name, width, right, yields }
-    }
     [
-        (Field::Simulated, column("", Fixed(1), false, 0)),
-        (Field::Time, column("time", Fixed(8), false, 0)),
-        (Field::Id, column("id", Fill(10), false, 9)),
-        (Field::Team, column("team", Fill(8), false, 6)),
-        (Field::Project, column("project", Fill(8), false, 10)),
-        (Field::Task, column("task", Fixed(14), false, 7)),
-        (Field::Route, column("route", Fixed(14), false, 11)),
-        (Field::Confidence, column("conf", Fixed(5), true, 3)),
-        (Field::Escalated, column("", Fixed(1), false, 2)),
-        (Field::Model, column("model", Fill(16), false, 0)),
-        (Field::Rung, column("rung", Fixed(7), false, 12)),
-        (Field::Status, column("status", Fixed(9), false, 1)),
-        (Field::Input, column("in", Fixed(7), true, 8)),
-        (Field::Output, column("out", Fixed(6), true, 8)),
-        (Field::Cache, column("cached", Fixed(6), true, 13)),
-        (Field::Latency, column("latency", Fixed(8), true, 4)),
-        (Field::Cost, column("cost", Fixed(10), true, 0)),
+        (Field::Simulated, Column::left("", Fixed(1), 0)),
+        (Field::Time, Column::left("time", Fixed(8), 0)),
+        (Field::Id, Column::left("id", Fill(10), 9)),
+        (Field::Team, Column::left("team", Fill(8), 6)),
+        (Field::Project, Column::left("project", Fill(8), 10)),
+        (Field::Task, Column::left("task", Fixed(14), 7)),
+        (Field::Route, Column::left("route", Fixed(14), 11)),
+        (Field::Confidence, Column::right("conf", 5, 3)),
+        (Field::Escalated, Column::left("", Fixed(1), 2)),
+        (Field::Model, Column::left("model", Fill(16), 0)),
+        (Field::Rung, Column::left("rung", Fixed(7), 12)),
+        (Field::Status, Column::left("status", Fixed(9), 1)),
+        (Field::Input, Column::right("in", 7, 8)),
+        (Field::Output, Column::right("out", 6, 8)),
+        (Field::Cache, Column::right("cached", 6, 13)),
+        (Field::Latency, Column::right("latency", 8, 4)),
+        (Field::Cost, Column::right("cost", 10, 0)),
     ]
 };
 
@@ -174,25 +170,6 @@ pub fn status_role(status: Status, observed: bool) -> Role {
     }
 }
 
-/// Writes a cost short: `$0.0123`, `~$0.0123`, `unknown`.
-pub fn cost_short(cost: Cost, out: &mut String) -> Role {
-    match cost {
-        Cost::Known(amount) => {
-            out.push_str(&format::money(amount));
-            Role::Observed
-        }
-        Cost::Estimated(amount) => {
-            out.push('~');
-            out.push_str(&format::money(amount));
-            Role::Estimated
-        }
-        Cost::Unknown(_) => {
-            out.push_str("unknown");
-            Role::Unknown
-        }
-    }
-}
-
 /// The cells of one row after another; each row is settled once.
 pub(super) struct Cells<'a> {
     snapshot: &'a Snapshot,
@@ -221,14 +198,14 @@ impl<'a> Cells<'a> {
             // The ids of a log begin alike, and one gateway's all do: what differs is at their end.
             let (end, truncated) = text::fit_end(&self.words, usize::from(slot.at.width));
             let sign = if truncated { slot.look.glyphs.ellipsis.to_string() } else { String::new() };
-            slot.text(buf, &format!("{sign}{end}"), style);
+            slot.say(buf, &format!("{sign}{end}"), style);
             return;
         }
         if field == Field::Status && slot.at.width >= STATUS {
-            slot.text(buf, self.settled.status.name(), style);
+            slot.say(buf, self.settled.status.name(), style);
             return;
         }
-        slot.text(buf, &self.words, style);
+        slot.say(buf, &self.words, style);
     }
 
     /// The source of a confidence stands as one letter behind it.
@@ -242,9 +219,7 @@ impl<'a> Cells<'a> {
         let (number, mark) = paint::split_left(slot.at, slot.at.width.saturating_sub(1));
         let role = if operation.confidence().is_some() { Role::Text } else { Role::Unknown };
         slot.look.text_right(buf, number, &self.words, role);
-        if mark.width > 0 {
-            slot.look.sign(buf, mark.x, mark.y, letter, Role::Muted);
-        }
+        slot.look.mark(buf, mark, letter, Role::Muted);
     }
 
     /// Writes a row with tabs between its cells.
@@ -270,7 +245,7 @@ impl<'a> Cells<'a> {
                 Field::Status => self.settled.status.name(),
                 _ => &self.words,
             };
-            all.push_str(&crate::console::text::clean(words).replace('\t', " "));
+            all.push_str(&text::clean(words).replace('\t', " "));
         }
         Some(all)
     }
@@ -302,6 +277,10 @@ impl<'a> Cells<'a> {
             let none = name == "-";
             words.push_str(name);
             if none { Role::Unknown } else { role }
+        };
+        let put = |(figure, role): (Short, Role), words: &mut String| {
+            words.push_str(&figure);
+            role
         };
         let policy = snapshot.policy_at(index);
         Some(match field {
@@ -347,16 +326,9 @@ impl<'a> Cells<'a> {
                     None => number(None, words),
                 }
             }
-            Field::Latency => match settled.latency.get() {
-                Some(millis) => {
-                    let millis = i64::try_from(millis).unwrap_or(i64::MAX);
-                    words.push_str(if settled.estimated { "~" } else { "" });
-                    words.push_str(&format::duration(Span(millis.saturating_mul(1000))));
-                    if settled.estimated { Role::Estimated } else { Role::Observed }
-                }
-                None => number(None, words),
-            },
-            Field::Cost => cost_short(settled.cost, words),
+            Field::Latency if settled.latency.get().is_none() => number(None, words),
+            Field::Latency => put(figures::one_latency(settled.latency, !settled.estimated), words),
+            Field::Cost => put(figures::one_cost(settled.cost), words),
         })
     }
 }

@@ -10,20 +10,19 @@ use std::cell::Cell;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-pub use columns::{cost_short, status_role, status_word};
+pub use columns::{status_role, status_word};
 
 use columns::{Cells, Clock, columns, sorted_column};
 
 use crate::console::action::Action;
-use crate::console::format;
 use crate::console::glyphs::{GlyphSet, Glyphs};
 use crate::console::paint::{self, Look};
 use crate::console::screen::{Ask, Asks, FiguresOf, Pointer, Scene, Screen, View};
 use crate::console::screens::welcome;
-use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::widgets::panel::Panel;
 use crate::console::widgets::table::{Order, Table, TableState};
+use crate::console::{format, text};
 use crate::session::listing::{Filter, Listing, Progress, SortBy, Summary, nothing_called};
 use crate::session::{Command, Snapshot, window_label};
 
@@ -251,12 +250,12 @@ struct Along<'a> {
 impl Along<'_> {
     /// Writes words and a gap; leaves them out where they do not fit whole.
     fn say(&mut self, buf: &mut Buffer, words: &str, role: Role) {
-        let wide = u16::try_from(text::width(words)).unwrap_or(u16::MAX);
+        let wide = text::columns(words);
         if wide > self.rest.width {
             self.rest.width = 0;
             return;
         }
-        let used = paint::text(buf, self.rest, words, self.look.style(role), self.look.glyphs.ellipsis);
+        let used = self.look.text(buf, self.rest, words, role);
         self.rest = paint::split_left(self.rest, used.saturating_add(2)).1;
     }
 }
@@ -347,7 +346,7 @@ fn draw_filter(state: &State, snapshot: &Snapshot, parts: &Parts, buf: &mut Buff
 fn draw_problem(problem: Option<&str>, area: Rect, buf: &mut Buffer, look: Look<'_>) {
     let Some(problem) = problem else { return };
     let (mark, words) = paint::split_left(area, 2);
-    look.sign(buf, mark.x, mark.y, look.glyphs.state.1, Role::Warn);
+    look.mark(buf, mark, look.glyphs.state.1, Role::Warn);
     look.wrapped(buf, words, problem, Role::Warn);
 }
 
@@ -403,7 +402,6 @@ impl Screen for State {
         if welcome::draw(scene, area, buf) {
             return;
         }
-        let area = area.intersection(buf.area);
         let (snapshot, look) = (scene.snapshot, scene.look);
         let scope = scope(snapshot, &self.filter);
         let focus = scene.view.focus == 0;

@@ -8,10 +8,10 @@ use ratatui::style::Style;
 
 use super::explored;
 use crate::alert::Level;
-use crate::console::format::{self, Short};
+use crate::console::format::{self, Short, short};
 use crate::console::paint::{self, Look};
 use crate::console::screen::Scene;
-use crate::console::screens::figures::{self, short};
+use crate::console::screens::figures::{self, Good, verdict};
 use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::widgets::panel::Panel;
@@ -61,54 +61,24 @@ impl Line {
     }
 }
 
-/// Takes lines away until the rest has room, in the order of what they say of the question asked.
-fn fit(mut lines: Vec<Line>, rows: u16) -> Vec<Line> {
-    while lines.len() > usize::from(rows) {
-        let last = lines.iter().enumerate().max_by_key(|(at, line)| (line.yields, *at));
-        let Some((at, _)) = last else { break };
-        lines.remove(at);
-    }
-    lines
-}
-
-/// Which way is better.
-#[derive(Clone, Copy, PartialEq)]
-enum Good {
-    Less,
-    More,
-    Neither,
-}
-
-fn verdict(from: i128, to: i128, good: Good) -> Role {
-    match (to.cmp(&from), good) {
-        (std::cmp::Ordering::Equal, _) | (_, Good::Neither) => Role::Muted,
-        (std::cmp::Ordering::Less, Good::Less) | (std::cmp::Ordering::Greater, Good::More) => Role::Better,
-        _ => Role::Worse,
-    }
-}
-
 /// A month's cost at the window's rate: its name, under the policy in force, under the staged one, and the change; nothing
 /// where the log tells no times.
 fn month_line(name: &str, sides: [(&CostSum, u64); 2], covered: Option<Span>) -> Line {
     let rate = |(cost, requests)| figures::at_rate(cost, requests, covered?, Span::days(30));
     let [applied, staged] = sides.map(|(cost, _)| cost);
     let more = if applied.unknown >= staged.unknown { applied } else { staged };
-    let name = short(format_args!("{name}{}", figures::besides(more)));
+    let name = short!("{name}{}", figures::besides(more));
     let both = (rate(sides[0]), rate(sides[1]));
     money_line(&name, both, (applied, staged), |a, b| format::money_change(b - a))
 }
 
 fn key(words: &str) -> Short {
-    short(format_args!("{words}"))
+    short!("{words}")
 }
 
 /// Returns dollars per 1,000 requests over those of known or estimated cost.
 fn per_thousand(forecast: &Forecast) -> Option<Pico> {
     figures::per_thousand(&forecast.cost, forecast.requests)
-}
-
-fn whole(n: u64) -> i128 {
-    i128::from(n)
 }
 
 fn money_line(
@@ -127,7 +97,7 @@ fn count_line(name: &str, applied: u64, tried: u64, good: Good) -> Line {
     let difference =
         i64::try_from(tried).unwrap_or(i64::MAX).saturating_sub(i64::try_from(applied).unwrap_or(i64::MAX));
     let cells = [format::count(applied), format::count(tried), format::count_change(difference)];
-    Line::new(key(name), cells, verdict(whole(applied), whole(tried), good))
+    Line::new(key(name), cells, verdict(applied, tried, good))
 }
 
 fn quality(forecast: &Forecast) -> Option<i64> {
@@ -137,7 +107,7 @@ fn quality(forecast: &Forecast) -> Option<i64> {
 }
 
 fn quality_text(value: i64) -> Short {
-    short(format_args!("{}.{:03}", value / 1000, value % 1000))
+    short!("{}.{:03}", value / 1000, value % 1000)
 }
 
 /// Half the width of a 95% interval of a mean of `labelled` values in 0 to 1000, at its widest (deviation .5): a bound, not a fit.
@@ -148,7 +118,7 @@ fn half_width(labelled: u64) -> u64 {
 /// Writes [`half_width`] behind its sign.
 fn quality_error(labelled: u64, look: Look<'_>) -> Short {
     let half = half_width(labelled);
-    short(format_args!("{}{}.{:03}", look.glyphs.plus_minus(), half / 1000, half % 1000))
+    short!("{}{}.{:03}", look.glyphs.plus_minus(), half / 1000, half % 1000)
 }
 
 fn latency_line(name: &str, applied: &Forecast, tried: &Forecast, per_mille: u64) -> Line {
@@ -156,7 +126,7 @@ fn latency_line(name: &str, applied: &Forecast, tried: &Forecast, per_mille: u64
     let both = a.zip(b);
     let change = both.filter(|(a, b)| a != b).map_or_else(Short::new, |(a, b)| {
         let sign = if b > a { '+' } else { '-' };
-        short(format_args!("{sign}{}", figures::millis(a.abs_diff(b))))
+        short!("{sign}{}", figures::millis(a.abs_diff(b)))
     });
     // Nobody knows how far off an estimated latency is, so a change of it is no better and no worse.
     Line::new(key(name), [figures::latency(a), figures::latency(b), change], Role::Estimated)
@@ -170,21 +140,21 @@ fn quality_line(applied: &Forecast, tried: &Forecast, figure: u16, look: Look<'_
         return line.styled(look.style(Role::Unknown));
     }
     let least = applied.labelled.min(tried.labelled);
-    let name = short(format_args!("quality ({} labels)", format::count(least)));
+    let name = short!("quality ({} labels)", format::count(least));
     let (a, b) = (quality(applied), quality(tried));
     let with_error = |value: Option<i64>, labelled: u64| {
         let text = format::or_unknown(value, quality_text);
         let error = quality_error(labelled, look);
         // Whole or not at all, with a column between it and what stands before.
         let fits = text.chars().count() + error.chars().count() + 1 < usize::from(figure);
-        if value.is_some() && fits { short(format_args!("{text} {error}")) } else { text }
+        if value.is_some() && fits { short!("{text} {error}") } else { text }
     };
     let both = a.zip(b);
     let change = both.filter(|(a, b)| a != b).map_or_else(Short::new, |(a, b)| {
         let sign = if b < a { '-' } else { '+' };
-        short(format_args!("{sign}{}", quality_text((b - a).abs())))
+        short!("{sign}{}", quality_text((b - a).abs()))
     });
-    let role = both.map_or(Role::Muted, |(a, b)| verdict(a.into(), b.into(), Good::More));
+    let role = both.map_or(Role::Muted, |(a, b)| verdict(a, b, Good::More));
     let cells = [with_error(a, applied.labelled), with_error(b, tried.labelled), change];
     let mut line = Line::new(name, cells, role);
     if both.is_some_and(|(a, b)| a != b && a.abs_diff(b) <= half_width(least)) {
@@ -203,8 +173,8 @@ fn certificate_line(scene: Scene<'_>, id: RouteId) -> Option<Line> {
     let is_inside = |threshold| standing.given.is_some_and(|given| threshold >= given.threshold);
     let word = |threshold| key(if is_inside(threshold) { "yes" } else { "no" });
     let change = match standing.given {
-        Some(given) => short(format_args!("from {}", given.threshold)),
-        None => short(format_args!("{} more", format::count(standing.needed))),
+        Some(given) => short!("from {}", given.threshold),
+        None => short!("{} more", format::count(standing.needed)),
     };
     let role = match (is_inside(now), is_inside(then)) {
         (true, false) => Role::Worse,
@@ -253,7 +223,7 @@ fn lines(scene: Scene<'_>, id: RouteId, figure: u16) -> Vec<Line> {
     }
     lines.push(all_routes.yielding(4));
     if one.pinned.requests > 0 {
-        let name = short(format_args!("  {} pinned, not moved", format::count(one.pinned.requests)));
+        let name = short!("  {} pinned, not moved", format::count(one.pinned.requests));
         let cost = figures::amount(Some(one.pinned.cost.total()), &one.pinned.cost);
         lines.push(Line::new(name, [cost, cost, Short::new()], Role::Muted).yielding(1));
     }
@@ -264,9 +234,8 @@ fn lines(scene: Scene<'_>, id: RouteId, figure: u16) -> Vec<Line> {
         lines.push(line.styled(scene.look.style(Role::Estimated)).yielding(3));
     }
     if applied.cost.unknown + tried.cost.unknown > 0 {
-        let unknown =
-            count_line("  of unknown cost", applied.cost.unknown, tried.cost.unknown, Good::Neither);
-        lines.push(unknown.yielding(1));
+        let (now, then) = (applied.cost.unknown, tried.cost.unknown);
+        lines.push(count_line("  of unknown cost", now, then, Good::Neither).yielding(1));
     }
     // What clients asked for starts on no rung.
     let observes = snapshot.policy.route(id).mode == Mode::Observe;
@@ -281,7 +250,7 @@ fn lines(scene: Scene<'_>, id: RouteId, figure: u16) -> Vec<Line> {
         let now = if observes && moved.placed[at] == 0 { key("-") } else { placed(moved) };
         let change =
             if observes { Short::new() } else { format::points_change(share(moved), share(of_moved)) };
-        let name = short(format_args!("{:.20} share", rung.name));
+        let name = short!("{:.20} share", rung.name);
         let line = Line::new(name, [now, placed(of_moved), change], Role::Muted);
         lines.push(line.styled(figures::series(scene.look, rung.model)));
     }
@@ -298,9 +267,8 @@ fn lines(scene: Scene<'_>, id: RouteId, figure: u16) -> Vec<Line> {
     lines.push(latency_line("p50 latency (est.)", applied, tried, 500).yielding(5));
     lines.push(latency_line("p95 latency (est.)", applied, tried, 950).yielding(2));
     // An answer nobody saw is taken to have failed no check, so fewer of these is no promise: no colour says "better".
-    lines.push(
-        count_line("escalated (where seen)", applied.escalated, tried.escalated, Good::Neither).yielding(6),
-    );
+    let escalated = count_line("escalated (where seen)", applied.escalated, tried.escalated, Good::Neither);
+    lines.push(escalated.yielding(6));
     lines.extend(cascade_line(applied, tried).map(|line| line.yielding(6)));
     lines.push(count_line("failed (where seen)", applied.errors, tried.errors, Good::Neither).yielding(6));
     lines.extend(cache_lines(snapshot));
@@ -334,7 +302,7 @@ fn cascade_line(applied: &Forecast, tried: &Forecast) -> Option<Line> {
     let (now, then) = (applied.cascade.rate()?, tried.cascade.rate()?);
     let most = tried.cascade.break_even()?;
     let part = |share: PerMille| format::percent(share.get().into(), 1000);
-    let pays = short(format_args!("  pays below {}", part(most)));
+    let pays = short!("  pays below {}", part(most));
     let role = if then > most { Role::Warn } else { Role::Muted };
     Some(Line::new(pays, [part(now), part(then), Short::new()], role))
 }
@@ -364,7 +332,7 @@ fn budget_lines(snapshot: &Snapshot) -> Vec<Line> {
     };
     let ran_out = |side: Option<TriedSide>| moment(side.and_then(|side| side.ran_out));
     for (nth, row) in (0..).zip(budgets.changed().take(LISTED)) {
-        let name = short(format_args!("{:.28} runs out", text::clean(&row.name)));
+        let name = short!("{:.28} runs out", text::clean(&row.name));
         let cells = [ran_out(row.applied), ran_out(row.staged), Short::new()];
         lines.push(Line::new(name, cells, Role::Muted).yielding(yields + nth));
     }
@@ -373,7 +341,7 @@ fn budget_lines(snapshot: &Snapshot) -> Vec<Line> {
         lines.push(line.yielding(4));
     }
     for (nth, alert) in (0..).zip(budgets.told.iter().take(LISTED)) {
-        let name = short(format_args!("  {:.34}", text::clean(&alert.name)));
+        let name = short!("  {:.34}", text::clean(&alert.name));
         let [applied, staged] = alert.fired.map(moment);
         let role = if alert.level == Level::Critical { Role::Warn } else { Role::Muted };
         lines.push(Line::new(name, [applied, staged, Short::new()], role).yielding(5 + nth));
@@ -383,7 +351,7 @@ fn budget_lines(snapshot: &Snapshot) -> Vec<Line> {
 
 /// Says which limit is tried, beside its amount in force.
 fn limit_line(tried: &TriedLimit) -> Line {
-    let name = short(format_args!("limit {:.28}", text::clean(&tried.aim.name())));
+    let name = short!("limit {:.28}", text::clean(&tried.aim.name()));
     let cells = [format::money(tried.in_force), format::money(tried.aim.amount), Short::new()];
     Line::new(name, cells, Role::Muted).yielding(1)
 }
@@ -396,8 +364,8 @@ fn share(forecast: &Forecast) -> u64 {
 
 fn took(duration: Duration) -> Short {
     match duration.as_micros() {
-        micros @ ..1000 => short(format_args!("{micros} us")),
-        micros => short(format_args!("{}.{} ms", micros / 1000, micros % 1000 / 100)),
+        micros @ ..1000 => short!("{micros} us"),
+        micros => short!("{}.{} ms", micros / 1000, micros % 1000 / 100),
     }
 }
 
@@ -448,11 +416,11 @@ fn draw_row(buf: &mut Buffer, at: Rect, cells: [(&str, Style); 4], look: Look<'_
     let (first, rest) = paint::split_left(at, name);
     let (second, rest) = paint::split_left(rest, figure);
     let (third, fourth) = paint::split_left(rest, figure);
-    paint::text(buf, first, cells[0].0, cells[0].1, look.glyphs.ellipsis);
+    look.text(buf, first, cells[0].0, cells[0].1);
     for (at, (words, style)) in [second, third, fourth].into_iter().zip(cells.into_iter().skip(1)) {
         // A blank column keeps neighbours apart, however long they are.
         let (_, at) = paint::split_left(at, 1);
-        paint::text_right(buf, at, words, style, look.glyphs.ellipsis);
+        look.text_right(buf, at, words, style);
     }
 }
 
@@ -480,78 +448,54 @@ pub(super) fn draw(scene: Scene<'_>, id: RouteId, area: Rect, buf: &mut Buffer) 
     let nothing =
         snapshot.staged.is_none() && snapshot.limits.is_empty() && snapshot.second.is_none() && !observes;
     let tried = if nothing { look.style(Role::Muted) } else { tried };
+    let (now, then) = if observes { ("as asked", "if on") } else { ("applied", "staged") };
+    let name = judged.as_deref().unwrap_or(turned);
     draw_row(
         buf,
         head,
-        [
-            (judged.as_deref().unwrap_or(turned), tried),
-            (if observes { "as asked" } else { "applied" }, applied),
-            (if observes { "if on" } else { "staged" }, tried),
-            ("change", look.style(Role::Column)),
-        ],
+        [(name, tried), (now, applied), (then, tried), ("change", look.style(Role::Column))],
         look,
     );
-    let lines = fit(lines(scene, id, columns(body.width, look.glyphs.is_ascii()).0), body.height);
+    let (figure, change_room) = columns(body.width, look.glyphs.is_ascii());
+    let mut lines = lines(scene, id, figure);
+    figures::fit(&mut lines, usize::from(body.height), |line| line.yields);
     for (row, line) in (0..body.height).zip(lines) {
         let at = paint::nth_row(body, row);
         let text = look.style(Role::Text);
         let change = match line.within {
             _ if nothing => "",
-            true if columns(body.width, look.glyphs.is_ascii()).1 >= 13 => "within error",
+            true if change_room >= 13 => "within error",
             true => "unclear",
             false => &line.change,
         };
         let staged = if nothing { "" } else { line.staged.as_str() };
         let shown = line.style.unwrap_or(text);
-        draw_row(
-            buf,
-            at,
-            [
-                (&line.name, line.style.unwrap_or(look.style(Role::Muted))),
-                (&line.applied, shown),
-                (staged, shown),
-                (change, look.style(line.role)),
-            ],
-            look,
-        );
+        let name = line.style.unwrap_or(look.style(Role::Muted));
+        let change = (change, look.style(line.role));
+        draw_row(buf, at, [(&line.name, name), (&line.applied, shown), (staged, shown), change], look);
     }
     let one = snapshot.consequences.routes.get(id.index());
-    let mut words = String::new();
     let flips = snapshot.consequences.flips();
     if nothing {
-        let forms = if look.glyphs.is_ascii() {
-            [
-                "move the threshold: left/right 1, shift 10, or type it",
-                "left/right 1, shift 10, or type a threshold",
-            ]
-        } else {
-            [
-                "move the threshold: ←/→ 1 ‰, shift 10 ‰, or type it",
-                "←/→ 1 ‰, shift 10 ‰, or type a threshold",
-            ]
-        };
-        let fits = |words: &&str| words.chars().count() <= usize::from(foot.width);
-        let words = forms.into_iter().find(fits).unwrap_or(forms[1]);
-        look.text(buf, foot, words, Role::Muted);
+        let keys =
+            if look.glyphs.is_ascii() { "left/right 1, shift 10" } else { "←/→ 1 ‰, shift 10 ‰" };
+        let full = format!("move the threshold: {keys}, or type it");
+        let fits = text::width(&full) <= usize::from(foot.width);
+        let words = if fits { full } else { format!("{keys}, or type a threshold") };
+        look.text(buf, foot, &words, Role::Muted);
         return;
     }
     let here = one.map_or(0, |one| one.flips);
     if observes && snapshot.staged.is_none() && snapshot.second.is_none() {
-        let requests = one.map_or(0, |one| one.staged.requests);
-        let forms = [
-            format!(
-                "{} of {} would go elsewhere; O and Enter turn it on",
-                format::count(here),
-                format::count(requests)
-            ),
-            format!("{} elsewhere; O, Enter turn it on", format::count(here)),
-        ];
-        let fits = |words: &&String| words.chars().count() <= usize::from(foot.width);
-        let words = forms.iter().find(fits).unwrap_or(&forms[1]);
-        look.text(buf, foot, words, Role::Staged);
+        let requests = format::count(one.map_or(0, |one| one.staged.requests));
+        let here = format::count(here);
+        let full = format!("{here} of {requests} would go elsewhere; O and Enter turn it on");
+        let fits = text::width(&full) <= usize::from(foot.width);
+        let words = if fits { full } else { format!("{here} elsewhere; O, Enter turn it on") };
+        look.text(buf, foot, &words, Role::Staged);
         return;
     }
-    words.push_str(&counted(here, "flip"));
+    let mut words = counted(here, "flip");
     let (text, role) = rerun_text(snapshot);
     // The verdict is never cut: what else there is to say is said where there is room for it.
     let room = usize::from(foot.width).saturating_sub(text.chars().count() + 2);
@@ -562,12 +506,7 @@ pub(super) fn draw(scene: Scene<'_>, id: RouteId, area: Rect, buf: &mut Buffer) 
         }
     }
     let used = look.text(buf, foot, &words, Role::Staged);
-    let rest = Rect {
-        x: foot.x + used + 2.min(foot.width - used),
-        width: foot.width.saturating_sub(used + 2),
-        ..foot
-    };
-    look.text_right(buf, rest, &text, role);
+    look.text_right(buf, paint::split_left(foot, used + 2).1, &text, role);
 }
 
 #[cfg(test)]

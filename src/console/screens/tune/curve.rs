@@ -3,10 +3,10 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::console::format::Short;
+use crate::console::format::{Short, short};
 use crate::console::paint;
 use crate::console::screen::Scene;
-use crate::console::screens::figures::{self, short};
+use crate::console::screens::figures;
 use crate::console::theme::Role;
 use crate::console::widgets::chart::{Axis, Chart, Point, Series, Ticks, dollars};
 use crate::console::widgets::panel::Panel;
@@ -19,13 +19,11 @@ const LEAST_LABELS: u64 = 20;
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "for drawing only")]
 fn threshold(value: f64, _: f64) -> Short {
-    short(format_args!("{}", value.max(0.0) as u64))
+    short!("{}", value.max(0.0) as u64)
 }
 
 fn share(value: f64, _: f64) -> Short {
-    let mut text = Short::new();
-    let _ = std::fmt::Write::write_fmt(&mut text, format_args!("{value:.3}"));
-    text
+    short!("{value:.3}")
 }
 
 /// Returns dollars per 1,000 requests at a point of the curve, over requests of known or estimated cost.

@@ -1,9 +1,8 @@
 //! What explored requests say of the staged thresholds, and what exploring costs at worst.
 
 use crate::certificate::{Estimate, OffPolicy};
-use crate::console::format::{self, Short};
+use crate::console::format::{self, Short, short};
 use crate::console::paint::Look;
-use crate::console::screens::figures::short;
 use crate::console::theme::Role;
 use crate::session::RouteConsequences;
 use crate::units::{Pico, counted};
@@ -16,7 +15,7 @@ pub(super) fn lines(one: &RouteConsequences, look: Look<'_>) -> Vec<Told> {
     let mut lines = Vec::new();
     let (applied, staged) = (one.applied.exploring, one.staged.exploring);
     if applied.requests.max(staged.requests) > 0 {
-        let name = short(format_args!("exploring, at most"));
+        let name = short!("exploring, at most");
         let cells = [format::money(applied.worst), format::money(staged.worst), Short::new()];
         lines.push((name, cells, Role::Muted, false));
     }
@@ -34,18 +33,18 @@ fn estimate(
     write: impl Fn(f64) -> Short,
     better: f64,
 ) -> Option<Told> {
-    let worth = |effective: u64| short(format_args!("n {}", format::count(effective)));
-    let name = short(format_args!("{name}"));
+    let worth = |effective: u64| short!("n {}", format::count(effective));
+    let name = short!("{name}");
     match estimate {
         Estimate::Nothing => None,
         Estimate::Short { effective, more, .. } => {
-            let missing = short(format_args!("{} more", format::count(more)));
-            Some((name, [worth(effective), short(format_args!("too few")), missing], Role::Muted, false))
+            let missing = short!("{} more", format::count(more));
+            Some((name, [worth(effective), short!("too few"), missing], Role::Muted, false))
         }
         Estimate::Told { change, half, effective } => {
-            let error = short(format_args!("{}{}", look.glyphs.plus_minus(), write(half)));
+            let error = short!("{}{}", look.glyphs.plus_minus(), write(half));
             let sign = if change < 0.0 { "-" } else { "+" };
-            let change_text = short(format_args!("{sign}{}", write(change.abs())));
+            let change_text = short!("{sign}{}", write(change.abs()));
             let role = if change * better > 0.0 { Role::Better } else { Role::Worse };
             Some((name, [worth(effective), error, change_text], role, change.abs() <= half))
         }
@@ -54,14 +53,9 @@ fn estimate(
 
 fn unexplored(found: &OffPolicy) -> Option<Told> {
     let (from, to) = (found.unexplored.first()?.0, found.unexplored.last()?.1);
-    let name = short(format_args!("  never explored"));
-    let band = short(format_args!("{from} to {to}"));
-    Some((
-        name,
-        [Short::new(), band, short(format_args!("{}", counted(found.uncovered, "flip")))],
-        Role::Warn,
-        false,
-    ))
+    let name = short!("  never explored");
+    let band = short!("{from} to {to}");
+    Some((name, [Short::new(), band, short!("{}", counted(found.uncovered, "flip"))], Role::Warn, false))
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "dollars of a window, for display")]
@@ -70,5 +64,5 @@ fn dollars(amount: f64) -> Short {
 }
 
 fn thousandths(quality: f64) -> Short {
-    short(format_args!("{quality:.3}"))
+    short!("{quality:.3}")
 }

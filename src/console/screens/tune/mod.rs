@@ -23,15 +23,13 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::console::action::Action;
-use crate::console::format;
-use crate::console::paint;
 use crate::console::screen::{Ask, Asks, FiguresOf, Pointer, Scene, Screen, View};
 use crate::console::screens::figures;
-use crate::console::text;
 use crate::console::theme::Role;
-use crate::console::widgets::histogram::{self, Histogram, Marker, MarkerKind, Segment};
+use crate::console::widgets::histogram::{self, Histogram, Marker, MarkerKind};
 use crate::console::widgets::panel::Panel;
-use crate::routing::{MAX_RUNGS, Policy, Route, RouteId};
+use crate::console::{format, paint, text};
+use crate::routing::{Policy, Route, RouteId};
 use crate::session::{Command, Snapshot};
 use crate::units::{PerMille, counted};
 
@@ -69,42 +67,32 @@ impl State {
     }
 }
 
-/// Where the panels lie.
-struct Layout {
-    routes: Rect,
-    confidence: Rect,
-    consequences: Rect,
-    curve: Rect,
-    changes: Rect,
-}
-
-fn layout(area: Rect) -> Layout {
+/// Where the panels lie: routes, confidence, consequences, curve, changes.
+fn layout(area: Rect) -> [Rect; 5] {
     let none = Rect { width: 0, height: 0, ..area };
     let narrow = area.width < 100;
     let upper = if area.height < 20 { area.height / 2 } else { (area.height * 9 / 20).max(9) };
     let (top, bottom) = paint::split_top(area, upper);
-    let left = if narrow { 26 } else { 34 };
-    let (routes, confidence) = paint::split_left(top, left);
+    let (routes, confidence) = paint::split_left(top, if narrow { 26 } else { 34 });
     if narrow {
-        let (consequences, curve) = paint::split_left(bottom, 54.min(area.width));
-        let curve = if curve.width < 20 { none } else { curve };
-        let consequences = if curve.width == 0 { bottom } else { consequences };
-        return Layout { routes, confidence, consequences, curve, changes: none };
+        let (left, curve) = paint::split_left(bottom, 54.min(area.width));
+        let has_curve = curve.width >= 20;
+        let (consequences, curve) = if has_curve { (left, curve) } else { (bottom, none) };
+        return [routes, confidence, consequences, curve, none];
     }
     let wide = area.width >= 150;
     let (consequences, rest) = paint::split_left(bottom, if wide { area.width * 2 / 5 } else { 64 });
-    if wide {
-        let (curve, changes) = paint::split_left(rest, rest.width * 3 / 5);
-        return Layout { routes, confidence, consequences, curve, changes };
-    }
     // Without room at the side, the changes stand below the curve, where there is height for both.
-    let (curve, changes) =
-        if rest.height >= 16 { paint::split_top(rest, rest.height - 6) } else { (rest, none) };
-    Layout { routes, confidence, consequences, curve, changes }
+    let (curve, changes) = match rest.height {
+        _ if wide => paint::split_left(rest, rest.width * 3 / 5),
+        16.. => paint::split_top(rest, rest.height - 6),
+        _ => (rest, none),
+    };
+    [routes, confidence, consequences, curve, changes]
 }
 
 fn confidence_area(view: View, area: Rect) -> Rect {
-    if view.zoomed && view.focus == 1 { area } else { layout(area).confidence }
+    if view.zoomed && view.focus == 1 { area } else { layout(area)[1] }
 }
 
 fn draw_confidence(scene: Scene<'_>, (id, rung): (RouteId, usize), area: Rect, buf: &mut Buffer) {
@@ -132,16 +120,8 @@ fn draw_confidence(scene: Scene<'_>, (id, rung): (RouteId, usize), area: Rect, b
         figures::nothing(scene, "no requests of this route in the window", inside, buf);
         return;
     }
-    // Segments run in order of confidence: the last rung first.
-    let mut segments = arrayvec::ArrayVec::<Segment<'_>, MAX_RUNGS>::new();
-    for step in tried.ladder.iter().rev().filter(|step| !step.fallback) {
-        segments.push(Segment {
-            from: step.threshold,
-            name: &step.name,
-            style: figures::series(scene.look, step.model),
-        });
-    }
-    let mut markers = arrayvec::ArrayVec::<Marker, { MAX_RUNGS * 2 }>::new();
+    let segments = figures::segments(scene, tried);
+    let mut markers = Vec::new();
     let thresholds = route.placing_thresholds().zip(tried.placing_thresholds());
     for (at, (now, then)) in (route.movable().start..).zip(thresholds) {
         markers.push(Marker { at: now, kind: MarkerKind::Applied, chosen: at == rung && now == then });
@@ -157,10 +137,9 @@ fn draw_confidence(scene: Scene<'_>, (id, rung): (RouteId, usize), area: Rect, b
 
 fn draw_changes(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
     let snapshot = scene.snapshot;
-    let scope = if snapshot.undoable == 0 {
-        "none to undo".to_owned()
-    } else {
-        format!("u undoes · {}", snapshot.undoable)
+    let scope = match snapshot.undoable {
+        0 => "none to undo".to_owned(),
+        count => format!("u undoes · {count}"),
     };
     let panel = Panel { title: "Changes", scope: &scope, focus: scene.view.focus == 4 };
     let inside = paint::margin(panel.render(area, buf, scene.look));
@@ -206,12 +185,9 @@ impl State {
             let movable = route.movable();
             if movable.is_empty() { 0..1 } else { movable }
         };
-        let places: Vec<(usize, usize)> = policy
-            .routes
-            .iter()
-            .enumerate()
-            .flat_map(|(at, route)| rungs(route).map(move |rung| (at, rung)))
-            .collect();
+        let routes = policy.routes.iter().enumerate();
+        let places: Vec<(usize, usize)> =
+            routes.flat_map(|(at, route)| rungs(route).map(move |rung| (at, rung))).collect();
         let (route, rung) = self.chosen(policy);
         let now = places.iter().position(|&place| place == (route.index(), rung)).unwrap_or(0);
         let next = if forward { (now + 1) % places.len() } else { (now + places.len() - 1) % places.len() };
@@ -232,9 +208,7 @@ impl State {
         let (route, rung) = self.chosen(&snapshot.policy);
         vec![Ask::Send(Command::Focus(route, rung))]
     }
-}
 
-impl State {
     /// Applies what is staged; what leaves a certificate has to be asked for twice.
     fn apply(&mut self, snapshot: &Snapshot) -> Asks {
         let confirmed = self.confirming.take();
@@ -282,9 +256,7 @@ impl Screen for State {
             draw_panel(scene.view.focus, area, buf);
             return;
         }
-        let parts = layout(area);
-        let places = [parts.routes, parts.confidence, parts.consequences, parts.curve, parts.changes];
-        for (panel, at) in places.into_iter().enumerate() {
+        for (panel, at) in layout(area).into_iter().enumerate() {
             draw_panel(panel, at, buf);
         }
     }
@@ -338,7 +310,7 @@ impl Screen for State {
 
     /// A press on a marker or the bars takes the nearest threshold, a drag moves it.
     fn point(&mut self, view: &mut View, pointer: Pointer, area: Rect, snapshot: &Snapshot) -> Asks {
-        let parts = layout(area);
+        let places = layout(area);
         let confidence = confidence_area(*view, area);
         let inside = paint::margin(Panel::inner(confidence));
         match pointer {
@@ -368,17 +340,11 @@ impl Screen for State {
             Pointer::Wheel(x, y, by) if confidence.contains((x, y).into()) && !view.read_only => {
                 self.nudge(-i32::from(by), snapshot)
             }
-            Pointer::Press(x, y) if parts.routes.contains((x, y).into()) && !view.zoomed => {
-                view.focus = 0;
-                routes::hit(snapshot, Panel::inner(parts.routes), y)
-                    .map_or_else(Asks::new, |(route, rung)| self.choose(route, rung, snapshot))
-            }
             Pointer::Press(x, y) if !view.zoomed => {
-                let rest = [(2, parts.consequences), (3, parts.curve), (4, parts.changes)];
-                if let Some((panel, _)) = rest.into_iter().find(|(_, at)| at.contains((x, y).into())) {
-                    view.focus = panel;
-                }
-                Asks::new()
+                view.focus = places.iter().position(|at| at.contains((x, y).into())).unwrap_or(view.focus);
+                let row = routes::hit(snapshot, Panel::inner(places[0]), y)
+                    .filter(|_| places[0].contains((x, y).into()));
+                row.map_or_else(Asks::new, |(route, rung)| self.choose(route, rung, snapshot))
             }
             _ => Asks::new(),
         }

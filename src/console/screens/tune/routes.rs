@@ -3,15 +3,13 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::console::format::Short;
 use crate::console::screen::Scene;
-use crate::console::screens::figures::{self, short};
+use crate::console::screens::figures;
 use crate::console::theme::Role;
 use crate::console::widgets::panel::Panel;
 use crate::console::{paint, text};
 use crate::routing::{Mode, RouteId};
 use crate::session::Snapshot;
-use crate::units::PerMille;
 
 /// The rows: a route and a rung each; routes are separated by nothing, the ladder itself shows where one starts.
 fn rows(snapshot: &Snapshot) -> impl Iterator<Item = (usize, usize)> + '_ {
@@ -53,63 +51,50 @@ pub(super) fn draw(scene: Scene<'_>, chosen: (RouteId, usize), typed: &str, area
         let style = |role| if chosen { look.style(Role::Selection) } else { look.style(role) };
         let (mark, rest) = paint::split_left(at, 2);
         if chosen {
-            paint::sign(buf, mark.x, mark.y, look.glyphs.chosen, style(Role::Accent));
+            look.mark(buf, mark, look.glyphs.chosen, style(Role::Accent));
         }
         // The longest route's name, as far as rungs and thresholds leave room.
-        let longest = snapshot.policy.routes.iter().map(|route| text::width(&route.name)).max().unwrap_or(0);
-        let longest = u16::try_from(longest + 1).unwrap_or(u16::MAX);
-        let name_width = longest.clamp(8, rest.width.saturating_sub(13).max(8));
+        let longest =
+            snapshot.policy.routes.iter().map(|route| text::columns(&route.name)).max().unwrap_or(0);
+        let name_width = longest.saturating_add(1).clamp(8, rest.width.saturating_sub(13).max(8));
         let (name, rest) = paint::split_left(rest, name_width.min(rest.width));
         if rung_at == 0 || row == 0 {
-            paint::text(
+            look.text(
                 buf,
                 Rect { width: name.width.saturating_sub(1), ..name },
                 &route.name,
                 style(Role::Text),
-                look.glyphs.ellipsis,
             );
         }
         let only = route.ladder.len() == 1;
         if let Some((words, role)) = mode_words(route.mode, tried.mode).filter(|_| rung_at == 1 || only) {
-            let from = if only { u16::try_from(text::width(&route.name)).unwrap_or(0) + 1 } else { 0 };
+            let from = if only { text::columns(&route.name) + 1 } else { 0 };
             let (_, at) = paint::split_left(name, from.min(name.width));
             let at = Rect { width: at.width.saturating_sub(1), ..at };
-            paint::text(buf, at, words, style(role), look.glyphs.ellipsis);
+            look.text(buf, at, words, style(role));
         }
         let (rung_name, threshold) = paint::split_left(rest, rest.width.saturating_sub(7));
         let series = figures::series(look, rung.model);
-        paint::text(
-            buf,
-            rung_name,
-            &rung.name,
-            if chosen { look.selected(series) } else { series },
-            look.glyphs.ellipsis,
-        );
+        look.text(buf, rung_name, &rung.name, if chosen { look.selected(series) } else { series });
         let threshold = Rect { width: threshold.width.saturating_sub(1), ..threshold };
         if last || rung.fallback {
             let words = if rung.fallback { "spare" } else { "rest" };
-            paint::text_right(buf, threshold, words, style(Role::Muted), look.glyphs.ellipsis);
+            look.text_right(buf, threshold, words, style(Role::Muted));
             continue;
         }
         let value = tried.ladder.get(rung_at).map_or(rung.threshold, |rung| rung.threshold);
         let moved = value != rung.threshold;
-        let mut text = threshold_text(if chosen { typed } else { "" }, value);
-        if moved {
-            let _ = text.try_push('*');
-        }
-        paint::text_right(
+        let star = if moved { "*" } else { "" };
+        // A threshold, or what is being typed in its place.
+        let text =
+            if chosen && !typed.is_empty() { format!("{typed}_{star}") } else { format!("{value}{star}") };
+        look.text_right(
             buf,
             threshold,
             &text,
             if moved && !chosen { look.style(Role::Staged) } else { style(Role::Text) },
-            look.glyphs.ellipsis,
         );
     }
-}
-
-/// Writes a threshold, or what is being typed in its place.
-fn threshold_text(typed: &str, value: PerMille) -> Short {
-    if typed.is_empty() { short(format_args!("{value}")) } else { short(format_args!("{typed}_")) }
 }
 
 /// Says what becomes of requests that name a model, where that is not the usual.

@@ -3,13 +3,11 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::console::format;
-use crate::console::paint;
 use crate::console::screen::Scene;
-use crate::console::screens::figures;
-use crate::console::text;
+use crate::console::screens::figures::{self, Good};
 use crate::console::theme::Role;
 use crate::console::widgets::table::{Column, Slot, Table, TableState, Width};
+use crate::console::{format, paint, text};
 use crate::session::{BranchRun, BranchesFound, Idle};
 use crate::telemetry::{Cell, Totals};
 use crate::units::{ModelId, Pico};
@@ -41,37 +39,15 @@ pub(super) struct Comparison<'a> {
     lines: Vec<Line>,
 }
 
-/// Whether less of something is better, more of it, or neither.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Wanted {
-    Less,
-    Neither,
-}
-
-impl Wanted {
-    fn role(self, less: bool) -> Role {
-        match self {
-            Self::Neither => Role::Muted,
-            Self::Less => {
-                if less {
-                    Role::Better
-                } else {
-                    Role::Worse
-                }
-            }
-        }
-    }
-}
-
 /// Writes a count beside the first branch's.
-fn counted(count: u64, first: Option<u64>, mark: &str, wanted: Wanted) -> Figure {
+fn counted(count: u64, first: Option<u64>, mark: &str, wanted: Good) -> Figure {
     let words = if count == 0 { "0".to_owned() } else { format!("{mark}{}", format::count_short(count)) };
     let Some(first) = first.filter(|first| *first != count) else {
         return Figure { words, ..Figure::default() };
     };
     let sign = if count > first { '+' } else { '-' };
     let change = format!("{mark}{sign}{}", format::count_short(count.abs_diff(first)));
-    Figure { words, role: None, change, change_role: Some(wanted.role(count < first)) }
+    Figure { words, role: None, change, change_role: Some(figures::verdict(first, count, wanted)) }
 }
 
 /// Writes a cost beside the first branch's; a change within its error is no better and no worse.
@@ -93,7 +69,8 @@ fn cost(cell: &Cell, first: Option<&Cell>) -> Figure {
     } else {
         format!("{mark}{}", format::percent_change(before.0, now.0))
     };
-    figure.change_role = Some(if is_within { Role::Muted } else { Wanted::Less.role(now < before) });
+    figure.change_role =
+        Some(if is_within { Role::Muted } else { figures::verdict(before.0, now.0, Good::Less) });
     figure
 }
 
@@ -111,7 +88,8 @@ fn late(cell: &Cell, first: Option<&Cell>, of: fn(crate::telemetry::Percentiles)
     let change = format!("{mark}{}", format::percent_change(before.into(), millis.into()));
     // Nobody knows how far off an estimated latency is, so such a change is no better and no worse.
     let is_estimate = cell.estimated > 0 || first.is_some_and(|first| first.estimated > 0);
-    let change_role = if is_estimate { Role::Estimated } else { Wanted::Less.role(millis < before) };
+    let change_role =
+        if is_estimate { Role::Estimated } else { figures::verdict(before, millis, Good::Less) };
     Figure { words, role, change, change_role: Some(change_role) }
 }
 
@@ -137,12 +115,12 @@ impl<'a> Comparison<'a> {
         all.models();
         all.heading("what the world did");
         let before = all.lines.len();
-        all.counts("calls failed", Wanted::Less, |run| run.found.seen.failed_calls);
-        all.counts("models barred", Wanted::Neither, |run| run.found.seen.barred_requests);
-        all.counts("cold calls", Wanted::Less, |run| run.found.seen.cold_calls);
-        all.counts("moved by budgets", Wanted::Neither, |run| run.found.budgets.moved);
-        all.counts("waited for room", Wanted::Neither, |run| run.found.budgets.waited);
-        all.counts("runaways tripped", Wanted::Neither, |run| run.found.trips.len() as u64);
+        all.counts("calls failed", Good::Less, |run| run.found.seen.failed_calls);
+        all.counts("models barred", Good::Neither, |run| run.found.seen.barred_requests);
+        all.counts("cold calls", Good::Less, |run| run.found.seen.cold_calls);
+        all.counts("moved by budgets", Good::Neither, |run| run.found.budgets.moved);
+        all.counts("waited for room", Good::Neither, |run| run.found.budgets.waited);
+        all.counts("runaways tripped", Good::Neither, |run| run.found.trips.len() as u64);
         if all.lines.len() == before {
             all.lines.pop();
         }
@@ -168,7 +146,7 @@ impl<'a> Comparison<'a> {
         self.lines.push(Line { name: name.to_owned(), figures });
     }
 
-    fn counts(&mut self, name: &str, wanted: Wanted, of: impl Fn(&BranchRun) -> u64) {
+    fn counts(&mut self, name: &str, wanted: Good, of: impl Fn(&BranchRun) -> u64) {
         if self.runs().any(|run| of(run) > 0) {
             self.line(name, |run, first| counted(of(run), first.map(&of), "", wanted));
         }
@@ -179,7 +157,7 @@ impl<'a> Comparison<'a> {
         // What is decided anew rests on estimates wherever a request went elsewhere than the log tells.
         let mark = |run: &'a BranchRun| if cell(run).estimated > 0 { "~" } else { "" };
         self.line("requests", |run, first| {
-            counted(cell(run).requests, first.map(|one| cell(one).requests), "", Wanted::Neither)
+            counted(cell(run).requests, first.map(|one| cell(one).requests), "", Good::Neither)
         });
         self.line("cost", |run, first| cost(cell(run), first.map(cell)));
         self.line("estimated in part", |run, _| Figure {
@@ -188,12 +166,12 @@ impl<'a> Comparison<'a> {
             ..Figure::default()
         });
         let failed = |run: &'a BranchRun| cell(run).errors.saturating_sub(of(run).1);
-        self.line("failed", |run, first| counted(failed(run), first.map(failed), mark(run), Wanted::Less));
+        self.line("failed", |run, first| counted(failed(run), first.map(failed), mark(run), Good::Less));
         self.line("refused", |run, first| {
-            counted(of(run).1, first.map(|one| of(one).1), mark(run), Wanted::Less)
+            counted(of(run).1, first.map(|one| of(one).1), mark(run), Good::Less)
         });
         self.line("escalated", |run, first| {
-            counted(cell(run).escalated, first.map(|one| cell(one).escalated), mark(run), Wanted::Neither)
+            counted(cell(run).escalated, first.map(|one| cell(one).escalated), mark(run), Good::Neither)
         });
         self.line("p50", |run, first| late(cell(run), first.map(cell), |all| all.p50));
         self.line("p95", |run, first| late(cell(run), first.map(cell), |all| all.p95));
@@ -215,7 +193,7 @@ impl<'a> Comparison<'a> {
             let Ok(id) = u16::try_from(at) else { continue };
             let name = text::clean(self.found.names.model(ModelId(id))).into_owned();
             self.line(&name, |run, first| {
-                counted(answered(run, at), first.map(|one| answered(one, at)), "", Wanted::Neither)
+                counted(answered(run, at), first.map(|one| answered(one, at)), "", Good::Neither)
             });
         }
     }

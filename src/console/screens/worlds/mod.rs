@@ -13,7 +13,6 @@
 
 mod compare;
 mod list;
-mod told;
 
 use std::sync::Arc;
 
@@ -43,13 +42,8 @@ pub struct State {
 
 /// Where the panels lie: worlds, comparison.
 fn places(view: View, area: Rect) -> [Rect; 2] {
-    let none = Rect { width: 0, height: 0, ..area };
-    if view.zoomed {
-        return if view.focus == 1 { [none, area] } else { [area, none] };
-    }
     let wide = if area.width < 100 { 19 } else { 26 };
-    let (list, compared) = paint::split_left(area, wide);
-    [list, compared]
+    view.alone(area, 0).unwrap_or_else(|| paint::split_left(area, wide).into())
 }
 
 impl State {
@@ -91,7 +85,7 @@ impl Screen for State {
     }
 
     fn draw(&self, scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
-        let [list, compared] = places(scene.view, area.intersection(buf.area));
+        let [list, compared] = places(scene.view, area);
         if !list.is_empty() {
             list::draw(scene, &self.own, self.chosen, list, buf);
         }
@@ -103,7 +97,7 @@ impl Screen for State {
                 let table = TableState { selected: None, offset: self.scrolled };
                 Comparison::of(found).draw(scene, table, compared, buf);
             }
-            other => told::draw(scene, (&self.own, self.chosen), other, compared, buf),
+            other => list::draw_told(scene, (&self.own, self.chosen), other, compared, buf),
         }
     }
 

@@ -6,95 +6,35 @@
 use std::borrow::Cow;
 
 use rustc_hash::FxHashMap;
-use serde::Deserialize;
-use serde_json::Value;
 
-use super::call::{Caller, NO_ANSWER, kept, record};
-use super::called::Called;
+use super::call::{Asked, Caller, NO_ANSWER, record, texts};
 use crate::record::foreign::answers::Ending;
 use crate::record::foreign::fields::{attempt, claimed, moment, status_of};
 use crate::record::foreign::written::Written;
-use crate::record::json::{self, Word, maybe, nullable};
+use crate::record::json::Plain;
 use crate::record::known::{Told, answer_key, id_of};
 use crate::record::skip::Refusal;
 use crate::record::usage::{AnthropicUsage, Counted};
+use crate::record::value::{FromValue as _, Object};
 use crate::routing::Status;
 use crate::units::Span;
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Line {
-    #[serde(rename = "type")]
-    kind: Word,
-    timestamp: Word,
-    session_id: Word,
-    request_id: Word,
-    uuid: Word,
-    cwd: Word,
-    agent_id: Word,
-    #[serde(rename = "costUSD")]
-    cost: Word,
-    is_api_error_message: Option<bool>,
-    is_sidechain: Option<bool>,
-    is_meta: Option<bool>,
-    #[serde(deserialize_with = "nullable")]
-    message: Message,
+/// Returns the blocks of a message, and its text.
+fn said<'a>(message: &Object<'a>) -> Result<(Vec<Object<'a>>, String), String> {
+    let content = message.get("content")?;
+    Ok(match content.plain()? {
+        Plain::Text(text) => (Vec::new(), text.into_owned()),
+        Plain::List { .. } => {
+            let items = content.items()?;
+            let blocks = items.iter().filter_map(|block| block.object().ok()).collect();
+            (blocks, texts(&items, |block| is_of(block, "text")))
+        }
+        _ => Default::default(),
+    })
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Message {
-    id: Word,
-    model: Word,
-    stop_reason: Ending,
-    content: Written,
-    #[serde(deserialize_with = "maybe")]
-    usage: Option<AnthropicUsage>,
-}
-
-/// What a message says: its text, the tools it calls, and whether it is a tool's result.
-#[derive(Debug, Default)]
-struct Content {
-    text: String,
-    tools: Vec<String>,
-    is_result: bool,
-}
-
-impl<'de> Deserialize<'de> for Content {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(match Value::deserialize(deserializer)? {
-            Value::String(text) => Self { text, ..Self::default() },
-            Value::Array(blocks) => {
-                let kind =
-                    |block: &Value, kind: &str| block.get("type").and_then(Value::as_str) == Some(kind);
-                let texts = blocks.iter().filter(|block| kind(block, "text"));
-                let text =
-                    texts.filter_map(|block| block.get("text")?.as_str()).collect::<Vec<_>>().join("\n");
-                let calls = blocks.iter().filter(|block| kind(block, "tool_use"));
-                let tools = calls.filter_map(|block| Some(block.get("name")?.as_str()?.to_owned())).collect();
-                Self { text, tools, is_result: blocks.iter().any(|block| kind(block, "tool_result")) }
-            }
-            _ => Self::default(),
-        })
-    }
-}
-
-/// What is looked at only where it is needed, as it may be long.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Said {
-    #[serde(deserialize_with = "nullable")]
-    message: SaidMessage,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct SaidMessage {
-    content: Content,
-}
-
-fn said(text: &str) -> Result<Content, Refusal> {
-    json::read::<Said>(text).map(|said| said.message.content).map_err(Refusal::Bad)
+fn is_of(block: &Object<'_>, kind: &str) -> bool {
+    block.word("type").is_ok_and(|word| word == kind)
 }
 
 /// Says whether a line may tell of an answer, or of what a user asked. Quotes within texts are escaped, so these are keys.
@@ -113,16 +53,8 @@ pub(super) struct Session {
     model: String,
     /// Whether any answer said why it ended: older versions never do.
     tells_ends: bool,
-    main: Turn,
-    side: Turn,
-}
-
-/// What a user or the agent that started another one asked last.
-#[derive(Debug, Default)]
-struct Turn {
-    prompt: String,
-    count: u32,
-    called: Called,
+    main: Asked,
+    side: Asked,
 }
 
 /// The most tokens of an answer that its first event tells before there is any.
@@ -167,82 +99,88 @@ pub(super) fn line(text: &str, session: &mut Session, answers: &mut Answers) -> 
     if text.ends_with('}') && !is_of_interest(text) {
         return Err(NO_ANSWER);
     }
-    let line: Line = json::read(text).map_err(Refusal::Bad)?;
-    let is_side = line.is_sidechain == Some(true);
-    let turn = if is_side { &mut session.side } else { &mut session.main };
-    if line.kind.as_str() == "user" {
-        let content = said(text)?;
-        if !content.is_result && line.is_meta != Some(true) && !content.text.is_empty() {
-            turn.count = if turn.prompt.is_empty() { 0 } else { turn.count.saturating_add(1) };
-            turn.prompt = kept(&content.text);
-            turn.called.asked();
+    let line = Object::read(text)?;
+    let is_side = line.flag("isSidechain")? == Some(true);
+    let asked = if is_side { &mut session.side } else { &mut session.main };
+    let (kind, message) = (line.word("type")?, line.object("message")?);
+    if kind == "user" {
+        let (blocks, text) = said(&message)?;
+        let is_result = blocks.iter().any(|block| is_of(block, "tool_result"));
+        if !is_result && line.flag("isMeta")? != Some(true) && !text.is_empty() {
+            asked.ask(&text);
         }
         return Err(NO_ANSWER);
     }
-    if line.kind.as_str() != "assistant" {
+    if kind != "assistant" {
         return Err(NO_ANSWER);
     }
-    let sub_agent = match line.agent_id.as_str() {
+    let agent = line.word("agentId")?;
+    let sub_agent = match &*agent {
         "" if is_side => "sub-agent",
         id if is_side => id,
         _ => "",
     };
-    let message = line.message;
-    turn.called.answer(message.id.as_str());
+    let (id, model) = (message.word("id")?, message.word("model")?);
+    asked.called.answer(&id);
     if has(text, "tool_use") {
-        said(text)?.tools.iter().for_each(|tool| turn.called.call(tool));
+        for call in said(&message)?.0.iter().filter(|block| is_of(block, "tool_use")) {
+            asked.called.call(&call.word("name")?);
+        }
     }
+    let (session_id, folder) = (line.word("sessionId")?, line.word("cwd")?);
     let caller = Caller {
         agent: "claude-code",
-        session: line.session_id.as_str(),
-        folder: line.cwd.as_str(),
+        session: &session_id,
+        folder: &folder,
         sub_agent,
-        prompt: &turn.prompt,
-        called: Some(&turn.called),
-        turn: (!turn.prompt.is_empty()).then_some(turn.count),
+        asked: Some(&*asked),
     };
+    let at = || moment("timestamp", &line.word("timestamp")?);
     // Claude Code writes words of its own into the log, as answers of no model; some tell that a call failed.
-    if line.is_api_error_message == Some(true) {
+    if line.flag("isApiErrorMessage")? == Some(true) {
         if session.model.is_empty() {
             return Err(NO_ANSWER);
         }
-        let words = said(text)?.text;
+        let words = said(&message)?.1;
         let status = status_of(&words);
         // What came before a connection broke or time was up, the provider bills.
         let is_disconnected = status == Status::Timeout || words.to_ascii_lowercase().contains("connection");
         let counted = if is_disconnected { Counted::default() } else { Counted::NOTHING };
-        let mut only = attempt(session.model.clone(), counted, status);
+        let mut only = attempt(&session.model, counted, status);
         only.provider = Cow::Borrowed("anthropic");
         only.error = Cow::Owned(words.chars().take(120).collect());
-        let key = id_of(&[line.uuid.as_str()]).or_else(|| id_of(&[message.id.as_str()]));
-        let failed = record(line.uuid.0, moment("timestamp", &line.timestamp)?, &caller, only);
-        return Ok(Told { record: failed.into(), keys: [key, None], nested: None, open: None });
+        let uuid = line.word("uuid")?;
+        let key = id_of(&[&uuid]).or_else(|| id_of(&[&id]));
+        return Ok(Told::new(record(&uuid, at()?, &caller, only), [key, None]));
     }
-    if message.model.as_str() == "<synthetic>" || (message.model.is_empty() && message.usage.is_none()) {
+    let usage: Option<AnthropicUsage> = message.maybe("usage")?;
+    if model == "<synthetic>" || (model.is_empty() && usage.is_none()) {
         return Err(NO_ANSWER);
     }
-    session.model.clone_from(&message.model.0);
-    let counted = message.usage.map_or(Ok(Counted::default()), |usage| usage.counted())?;
-    session.tells_ends |= message.stop_reason == Ending::Ended;
+    (*model).clone_into(&mut session.model);
+    let counted = usage.map_or(Ok(Counted::default()), |usage| usage.counted())?;
+    let ending = Ending::of(message.find("stop_reason")?)?;
+    session.tells_ends |= ending == Ending::Ended;
     // Written while the answer came; where no line with its end follows, more of it may have been billed. Older versions
     // tell no ends at all: there counts beyond a placeholder, which are enough for what stands beside them, are the last.
     let told = counted.usage.output.or_zero();
-    let is_whole = !session.tells_ends && told > PLACEHOLDER && told.saturating_mul(8) >= message.content.0;
-    let is_open = message.stop_reason == Ending::Open && !is_whole;
-    let counted = if is_open { counted.cut(message.content.0) } else { counted };
+    let Written(bytes) = Written::from_value(message.get("content")?)?;
+    let is_whole = !session.tells_ends && told > PLACEHOLDER && told.saturating_mul(8) >= bytes;
+    let is_open = ending == Ending::Open && !is_whole;
+    let counted = if is_open { counted.cut(bytes) } else { counted };
     let status = if is_open { Status::Truncated } else { Status::Ok };
-    let mut only = attempt(message.model.0, counted, status);
+    let mut only = attempt(&model, counted, status);
     only.provider = Cow::Borrowed("anthropic");
-    let keys = [answers.key(message.id.as_str(), line.request_id.as_str()), answer_key(message.id.as_str())];
-    let mut record = record(message.id.0, moment("timestamp", &line.timestamp)?, &caller, only);
-    record.claimed_usd = claimed(line.cost);
-    let open = match (is_open, &message.stop_reason) {
-        (true, _) => Some(UNTOLD_END),
+    let keys = [answers.key(&id, &line.word("requestId")?), answer_key(&id)];
+    let mut record = record(&id, at()?, &caller, only);
+    record.claimed_usd = claimed(&line.word("costUSD")?);
+    let open = match ending {
+        Ending::Open if is_open => Some(UNTOLD_END),
         // Of a version that tells no ends, or of one that does and has not told any yet.
-        (false, Ending::Open) => Some(UNSURE_END),
+        Ending::Open => Some(UNSURE_END),
         _ => None,
     };
-    Ok(Told { record: record.into(), keys, nested: None, open })
+    Ok(Told { open, ..Told::new(record, keys) })
 }
 
 #[cfg(test)]

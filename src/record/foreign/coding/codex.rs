@@ -8,58 +8,18 @@
 use std::borrow::Cow;
 
 use rustc_hash::FxHashMap;
-use serde::Deserialize;
-use serde_json::Value;
 
-use super::call::{Caller, NO_ANSWER, kept, record};
-use super::called::Called;
+use super::call::{Asked, Caller, NO_ANSWER, record};
 use crate::record::foreign::fields::{attempt, maybe_moment, moment};
-use crate::record::json::{self, Num, Word, nullable};
+use crate::record::json::Num;
 use crate::record::known::{REPEATED, Told, id_of};
 use crate::record::skip::Refusal;
 use crate::record::usage::{Claim, Parts, Writes};
+use crate::record::value::{FromValue, Object, Value};
 use crate::routing::Status;
 use crate::units::Instant;
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Line {
-    timestamp: Word,
-    #[serde(rename = "type")]
-    kind: Word,
-    #[serde(deserialize_with = "nullable")]
-    payload: Payload,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Payload {
-    #[serde(rename = "type")]
-    kind: Word,
-    id: Word,
-    timestamp: Word,
-    forked_from_id: Word,
-    parent_thread_id: Word,
-    cwd: Word,
-    model: Word,
-    message: Word,
-    name: Word,
-    agent_nickname: Word,
-    agent_role: Word,
-    model_provider: Word,
-    source: Option<Value>,
-    info: Option<Info>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Info {
-    total_token_usage: Option<Tokens>,
-    last_token_usage: Option<Tokens>,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_field_names, reason = "the names are Codex's")]
 struct Tokens {
     input_tokens: Num,
@@ -67,7 +27,19 @@ struct Tokens {
     cache_write_input_tokens: Num,
     output_tokens: Num,
     reasoning_output_tokens: Num,
-    total_tokens: Num,
+}
+
+impl FromValue for Tokens {
+    fn from_value(value: Value<'_>) -> Result<Self, String> {
+        let tokens = value.object()?;
+        Ok(Self {
+            input_tokens: tokens.count("input_tokens")?,
+            cached_input_tokens: tokens.count("cached_input_tokens")?,
+            cache_write_input_tokens: tokens.count("cache_write_input_tokens")?,
+            output_tokens: tokens.count("output_tokens")?,
+            reasoning_output_tokens: tokens.count("reasoning_output_tokens")?,
+        })
+    }
 }
 
 impl Tokens {
@@ -95,7 +67,6 @@ impl Tokens {
             cache_write_input_tokens: less(self.cache_write_input_tokens, written),
             output_tokens: less(self.output_tokens, output),
             reasoning_output_tokens: less(self.reasoning_output_tokens, reasoning),
-            total_tokens: Num(None),
         }
     }
 }
@@ -112,9 +83,7 @@ pub(super) struct Session {
     model: String,
     /// Who serves it, as the settings name them.
     provider: String,
-    prompt: String,
-    turns: u32,
-    called: Called,
+    asked: Asked,
     total: Option<[u64; 5]>,
     /// Calls so far, those of the parent included.
     calls: usize,
@@ -159,31 +128,30 @@ const REWRITTEN: i64 = 2_000_000;
 
 /// Reads a line.
 pub(super) fn line(text: &str, session: &mut Session, forks: &mut Forks) -> Result<Told, Refusal> {
-    let line: Line = json::read(text).map_err(Refusal::Bad)?;
-    let payload = line.payload;
-    match (line.kind.as_str(), payload.kind.as_str()) {
-        ("session_meta", _) => begin(session, &payload, &line.timestamp)?,
+    let line = Object::read(text)?;
+    let (timestamp, payload) = (line.word("timestamp")?, line.object("payload")?);
+    match (&*line.word("type")?, &*payload.word("type")?) {
+        ("session_meta", _) => begin(session, &payload, &timestamp)?,
         ("turn_context", _) => {
-            if !payload.model.is_empty() {
-                session.model = payload.model.0;
-            }
-            if !payload.cwd.is_empty() {
-                session.folder = payload.cwd.0;
+            for (known, name) in [(&mut session.model, "model"), (&mut session.folder, "cwd")] {
+                let told = payload.word(name)?;
+                if !told.is_empty() {
+                    *known = told.into_owned();
+                }
             }
         }
         ("event_msg", "user_message") => {
-            if !session.prompt.is_empty() {
-                session.turns = session.turns.saturating_add(1);
-            }
-            session.prompt = kept(payload.message.as_str());
-            session.called.asked();
+            session.asked.ask(&payload.word("message")?);
         }
-        ("response_item", "function_call" | "custom_tool_call") => session.called.call(payload.name.as_str()),
-        ("response_item", "local_shell_call") => session.called.call("shell"),
-        ("response_item", "web_search_call") => session.called.call("web_search"),
-        ("event_msg", "token_count") => {
-            let Some(info) = payload.info else { return Err(NO_ANSWER) };
-            return call(&info, moment("timestamp", &line.timestamp)?, session, forks);
+        ("response_item", "function_call" | "custom_tool_call") => {
+            session.asked.called.call(&payload.word("name")?)
+        }
+        ("response_item", "local_shell_call") => session.asked.called.call("shell"),
+        ("response_item", "web_search_call") => session.asked.called.call("web_search"),
+        ("event_msg", "token_count") if payload.says("info")? => {
+            let info = payload.object("info")?;
+            let (total, last) = (info.maybe("total_token_usage")?, info.maybe("last_token_usage")?);
+            return call((total, last), moment("timestamp", &timestamp)?, session, forks);
         }
         _ => {}
     }
@@ -191,50 +159,60 @@ pub(super) fn line(text: &str, session: &mut Session, forks: &mut Forks) -> Resu
 }
 
 /// Takes in what a session says of itself; the first says it, those of its parents may follow.
-fn begin(session: &mut Session, payload: &Payload, written: &Word) -> Result<(), Refusal> {
+fn begin(session: &mut Session, payload: &Object<'_>, written: &str) -> Result<(), Refusal> {
     if !session.id.is_empty() {
         return Ok(());
     }
-    session.id.clone_from(&payload.id.0);
-    session.folder.clone_from(&payload.cwd.0);
-    session.provider.clone_from(&payload.model_provider.0);
-    session.created = match maybe_moment("payload.timestamp", &payload.timestamp)? {
+    session.id = payload.word("id")?.into_owned();
+    session.folder = payload.word("cwd")?.into_owned();
+    session.provider = payload.word("model_provider")?.into_owned();
+    session.created = match maybe_moment("payload.timestamp", &payload.word("timestamp")?)? {
         Some(at) => Some(at),
         None => maybe_moment("timestamp", written)?,
     };
-    let spawned = payload.source.as_ref().and_then(|source| source.get("subagent"));
-    let of_spawn = |key: &str| {
-        let spawn = spawned.and_then(|spawned| spawned.get("thread_spawn"))?;
-        spawn.get(key)?.as_str().map(str::to_owned)
+    // It may be a word: how the session was begun, or what kind of sub-agent it is.
+    let within = |of: Option<Value<'_>>, name: &str| {
+        let object = of.filter(|of| of.raw().starts_with('{'))?.object().ok()?;
+        object
+            .find(name)
+            .ok()?
+            .map(|value| (value.raw().to_owned(), value.word().unwrap_or_default().into_owned()))
     };
-    let parents = [payload.forked_from_id.0.clone(), payload.parent_thread_id.0.clone()];
-    session.parent = parents
-        .into_iter()
-        .find(|id| !id.is_empty())
+    let spawned = within(payload.find("source")?, "subagent");
+    let spawn = spawned.as_ref().and_then(|(raw, _)| within(Some(Value::of(raw)), "thread_spawn"));
+    let of_spawn = |name| within(Some(Value::of(&spawn.as_ref()?.0)), name).map(|(_, word)| word);
+    let told =
+        |names| payload.first(names).map(|word| Some(word.into_owned()).filter(|word| !word.is_empty()));
+    session.parent = told(&["forked_from_id", "parent_thread_id"])?
         .or_else(|| of_spawn("parent_thread_id"))
         .unwrap_or_default();
-    let told = [payload.agent_nickname.0.clone(), payload.agent_role.0.clone()];
-    let named = told.into_iter().find(|name| !name.is_empty());
-    let kind = spawned.map(|spawned| spawned.as_str().unwrap_or("sub-agent").to_owned());
-    let spawn = of_spawn("agent_nickname").or_else(|| of_spawn("agent_role"));
-    session.sub_agent = named.or(spawn).or(kind).unwrap_or_default();
+    let kind = spawned.as_ref().map(|(_, word)| if word.is_empty() { "sub-agent" } else { word }.to_owned());
+    session.sub_agent = told(&["agent_nickname", "agent_role"])?
+        .or_else(|| of_spawn("agent_nickname").or_else(|| of_spawn("agent_role")))
+        .or(kind)
+        .unwrap_or_default();
     Ok(())
 }
 
-/// Reads the usage of a call.
-fn call(info: &Info, at: Instant, session: &mut Session, forks: &mut Forks) -> Result<Told, Refusal> {
-    let total = info.total_token_usage.as_ref().map(Tokens::counts);
+/// Reads the usage of a call: the total so far, and that of the call.
+fn call(
+    (told, last): (Option<Tokens>, Option<Tokens>),
+    at: Instant,
+    session: &mut Session,
+    forks: &mut Forks,
+) -> Result<Told, Refusal> {
+    let total = told.as_ref().map(Tokens::counts);
     if total.is_some() && total == session.total {
         return Err(REPEATED);
     }
-    let missed = info.total_token_usage.filter(|_| session.total.is_some() && session.parent.is_empty());
+    let missed = told.filter(|_| session.total.is_some() && session.parent.is_empty());
     let missed = missed.map(|total| total.since(session.total)).filter(|grown| {
-        let last = info.last_token_usage.as_ref().map(Tokens::counts).unwrap_or_default();
+        let last = last.as_ref().map(Tokens::counts).unwrap_or_default();
         last != [0; 5]
             && grown.counts() != last
             && grown.counts().iter().zip(last).all(|(all, one)| *all >= one)
     });
-    let last = match (info.last_token_usage, info.total_token_usage) {
+    let last = match (last, told) {
         // The running total grew by more than the last call: others are missing, and their tokens count here.
         (Some(_), _) if missed.is_some() => missed.unwrap_or_default(),
         (Some(last), _) => last,
@@ -278,7 +256,7 @@ fn call(info: &Info, at: Instant, session: &mut Session, forks: &mut Forks) -> R
     };
     let mut counted = parts.counted(Claim::WHOLE)?;
     counted.is_guess |= missed.is_some();
-    let mut only = attempt(session.model.clone(), counted, Status::Ok);
+    let mut only = attempt(&session.model, counted, Status::Ok);
     only.provider = match session.provider.as_str() {
         "" => Cow::Borrowed("openai"),
         told => Cow::Owned(told.to_owned()),
@@ -288,20 +266,13 @@ fn call(info: &Info, at: Instant, session: &mut Session, forks: &mut Forks) -> R
         session: &owner,
         folder: &session.folder,
         sub_agent: &session.sub_agent,
-        prompt: &session.prompt,
-        called: Some(&session.called),
-        turn: (!session.prompt.is_empty()).then_some(session.turns),
+        asked: Some(&session.asked),
     };
     let id = if owner.is_empty() { String::new() } else { format!("{owner}/{}", total.iter().sum::<u64>()) };
-    let record = record(id, at, &caller, only);
+    let record = record(&id, at, &caller, only);
     // A response's calls stand before its usage: from here on they are what the next one brings results of.
-    session.called.answer("");
-    Ok(Told {
-        record: record.into(),
-        keys: [key.filter(|_| !owner.is_empty()), also],
-        nested: None,
-        open: None,
-    })
+    session.asked.called.answer("");
+    Ok(Told::new(record, [key.filter(|_| !owner.is_empty()), also]))
 }
 
 /// A call that a fork has of its parent.

@@ -4,19 +4,18 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
-
 use super::row::{Metadata, Row, record};
 use crate::record::cursor::{Cursor, names};
-use crate::record::foreign::beside::{Around, Bodies, Breakdown, LiteLlm};
-use crate::record::foreign::bodies::Body;
+use crate::record::foreign::beside::{
+    Around, Breakdown, Hidden, LiteLlm, embedded_tier, is_charge, serve_asked,
+};
+use crate::record::foreign::bodies::body;
 use crate::record::foreign::tagged::{Tags, TagsOf};
-use crate::record::foreign::terms::Tier;
-use crate::record::json::{self, Embedded, Measure, Nullable};
+use crate::record::json::{self, Measure};
 use crate::record::known::Told;
 use crate::record::skip::Refusal;
 use crate::record::usage::{OpenAiUsage, Plainly};
+use crate::record::value::{FromValue, Value};
 
 names! {
     RowKey {
@@ -87,9 +86,11 @@ pub(super) fn row(text: &str) -> Option<Result<Told, Refusal>> {
             RowKey::CacheHit => row.cache_hit = word(cursor)?,
             RowKey::Status => row.status = word(cursor)?,
             RowKey::RequestTags => row.request_tags = tags(cursor)?,
-            RowKey::ErrorInformation => row.error_information = nullable(cursor)?,
+            RowKey::ErrorInformation => row.error_information = told(cursor)?,
             RowKey::ErrorStr => row.error_str = word(cursor)?,
-            RowKey::ModelParameters => beside.model_parameters = embedded::<Tier>(cursor)?.0,
+            RowKey::ModelParameters => {
+                beside.model_parameters = embedded_tier(Value::of(cursor.value()?)).ok()?
+            }
             RowKey::Metadata if cursor.peek() == Some(b'{') => {
                 about(cursor, &mut row.metadata, &mut beside.metadata)?;
             }
@@ -99,8 +100,8 @@ pub(super) fn row(text: &str) -> Option<Result<Told, Refusal>> {
                 let raw = cursor.value()?;
                 answer = is_first.then_some(Some(raw))?;
                 if matches!(key, RowKey::Response) {
-                    row.response = body(raw);
-                    beside.response = embedded_in(raw)?;
+                    row.response = body(Value::of(raw));
+                    beside.response = embedded_tier(Value::of(raw)).ok()?;
                 }
             }
             RowKey::Request | RowKey::RawRequest | RowKey::RequestBody | RowKey::Proxied => {
@@ -130,8 +131,8 @@ pub(super) fn row(text: &str) -> Option<Result<Told, Refusal>> {
         beside.tell(&mut told.record, |terms| {
             let bodies = [asked, answer].map(Option::unwrap_or_default);
             bodies.iter().any(|raw| raw.contains("tier")) && {
-                let [request, response] = bodies.map(Body::of);
-                Bodies { request_body: request, response_body: response }.serve(terms)
+                let [request, response] = bodies.map(|raw| body(Value::of(raw)));
+                serve_asked(&request, &response, terms)
             }
         });
         told
@@ -154,18 +155,18 @@ fn about<'a>(cursor: &mut Cursor<'a>, metadata: &mut Metadata<'a>, beside: &mut 
             MetadataKey::ProjectAlias => metadata.user_api_key_project_alias = word(cursor)?,
             MetadataKey::ProjectId => metadata.user_api_key_project_id = word(cursor)?,
             MetadataKey::Status => metadata.status = word(cursor)?,
-            MetadataKey::ErrorInformation => metadata.error_information = nullable(cursor)?,
+            MetadataKey::ErrorInformation => metadata.error_information = told(cursor)?,
             MetadataKey::Usage => {
                 usage(cursor, &mut metadata.usage_object)?;
                 if let Some(usage) = &metadata.usage_object {
-                    beside.usage_object.0.service_tier = usage.tier();
+                    beside.usage_object = usage.tier();
                 }
             }
             MetadataKey::More => usage(cursor, &mut metadata.additional_usage_values)?,
             MetadataKey::Fallbacks => metadata.attempted_fallbacks.plainly(cursor)?,
             MetadataKey::OriginalGroup => metadata.original_model_group = word(cursor)?,
-            MetadataKey::Logged => metadata.logged = read(cursor)?,
-            MetadataKey::Requested => metadata.requested = read(cursor)?,
+            MetadataKey::Logged => metadata.logged = told(cursor)?,
+            MetadataKey::Requested => metadata.requested = told(cursor)?,
         }
         Some(())
     })
@@ -177,12 +178,14 @@ fn around(cursor: &mut Cursor<'_>, name: &str, beside: &mut Around, seen: &mut u
     once(seen, key as u32)?;
     match key {
         AroundKey::Tier => beside.service_tier.plainly(cursor)?,
-        AroundKey::Breakdown if cursor.peek() == Some(b'{') => costs(cursor, &mut beside.cost_breakdown.0)?,
-        AroundKey::Breakdown => beside.cost_breakdown = embedded(cursor)?,
-        AroundKey::Hidden => beside.hidden_params = embedded(cursor)?,
-        AroundKey::Optional => beside.optional_params = embedded(cursor)?,
-        AroundKey::Usage => beside.usage_object = embedded(cursor)?,
-        AroundKey::ApiBase => beside.api_base.0 = word(cursor)?.into_owned(),
+        AroundKey::Breakdown if cursor.peek() == Some(b'{') => costs(cursor, &mut beside.cost_breakdown)?,
+        AroundKey::Breakdown => {
+            beside.cost_breakdown = Breakdown::from_value(Value::of(cursor.value()?)).ok()?;
+        }
+        AroundKey::Hidden => beside.hidden_params = Hidden::from_value(Value::of(cursor.value()?)).ok()?,
+        AroundKey::Optional => beside.optional_params = embedded_tier(Value::of(cursor.value()?)).ok()?,
+        AroundKey::Usage => beside.usage_object = embedded_tier(Value::of(cursor.value()?)).ok()?,
+        AroundKey::ApiBase => beside.api_base = word(cursor)?.into_owned(),
     }
     Some(())
 }
@@ -193,7 +196,7 @@ fn costs(cursor: &mut Cursor<'_>, costs: &mut Breakdown) -> Option<()> {
     cursor.members(|cursor, name| match name {
         "tool_usage_cost" => {
             once(&mut seen, 0)?;
-            costs.tool_usage_cost.0 = word(cursor)?.into_owned();
+            costs.is_tool_charged = is_charge(&word(cursor)?);
             Some(())
         }
         "service_tier" => {
@@ -263,7 +266,7 @@ fn usage(cursor: &mut Cursor<'_>, usage: &mut Option<Box<OpenAiUsage>>) -> Optio
 
 fn tags<'a>(cursor: &mut Cursor<'a>) -> Option<TagsOf<'a>> {
     if cursor.peek()? != b'[' {
-        return read::<Tags>(cursor);
+        return told::<Tags>(cursor);
     }
     let mut words = Vec::new();
     cursor.items(|cursor| {
@@ -274,34 +277,8 @@ fn tags<'a>(cursor: &mut Cursor<'a>) -> Option<TagsOf<'a>> {
 }
 
 /// Reads a value of which little is looked at, by its forgiving reader.
-fn read<T: DeserializeOwned + Default>(cursor: &mut Cursor<'_>) -> Option<T> {
-    let raw = cursor.value()?;
-    if raw == "null" { Some(T::default()) } else { json::read(raw).ok() }
-}
-
-fn nullable<T: for<'de> Deserialize<'de> + Default>(cursor: &mut Cursor<'_>) -> Option<T> {
-    let raw = cursor.value()?;
-    if raw == "null" { Some(T::default()) } else { json::read::<Nullable<T>>(raw).ok().map(|read| read.0) }
-}
-
-fn embedded<T: DeserializeOwned + Default>(cursor: &mut Cursor<'_>) -> Option<Embedded<T>> {
-    embedded_in(cursor.value()?).map(Embedded)
-}
-
-fn embedded_in<T: DeserializeOwned + Default>(raw: &str) -> Option<T> {
-    if matches!(raw, "null" | "{}") {
-        return Some(T::default());
-    }
-    json::read::<Embedded<T>>(raw).ok().map(|read| read.0)
-}
-
-/// Returns the text of a body.
-fn body(raw: &str) -> Cow<'_, str> {
-    match raw {
-        "null" => Cow::Borrowed(""),
-        raw if raw.starts_with('"') => String::from(Body::of(raw)).into(),
-        raw => raw.into(),
-    }
+fn told<T: FromValue + Default>(cursor: &mut Cursor<'_>) -> Option<T> {
+    Value::of(cursor.value()?).maybe().ok().map(Option::unwrap_or_default)
 }
 
 #[cfg(test)]

@@ -4,136 +4,158 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
-
 use crate::pricing::Usage;
-use crate::record::foreign::bodies::{self, Body};
-use crate::record::foreign::fields::{attempt, maybe_moment, millis_between, moment, status_of};
+use crate::record::foreign::bodies::{self, body};
+use crate::record::foreign::fields::{attempt, maybe_moment, millis_between, moment, owned, status_of};
 use crate::record::foreign::tagged::{self, Tags, TagsOf};
 use crate::record::foreign::{beside, calls};
-use crate::record::json::{self, Embedded, Measure, Num, Word, maybe, nullable};
+use crate::record::json::{Measure, Num};
 use crate::record::known::{Told, answer_key, id_of};
 use crate::record::skip::Refusal;
 use crate::record::usage::{Counted, OpenAiUsage};
+use crate::record::value::{FromValue, Object, Value};
 use crate::record::{Attempt, Attempts, Record, RecordedNeeds};
 use crate::routing::Status;
 
 /// What LiteLLM puts as key and tag of the calls that only look whether a model answers.
 const HEALTH_CHECK: &str = "litellm-internal-health-check";
 
-/// Makes two of an object: one that forgives whatever writers do, and one whose words may stand in the line still.
-macro_rules! row {
-    ($(#[$meta:meta])* $row:ident of $loose:ident {
-        $($(#[$of_word:meta])* $word:ident,)*;
-        $($(#[$of_rest:meta])* $rest:ident: $written:ty => $read:ty,)*
-    }) => {
-        #[derive(Clone, Debug, Default, Deserialize)]
-        #[serde(default)]
-        struct $loose {
-            $($(#[$of_word])* $word: Word,)*
-            $($(#[$of_rest])* $rest: $written,)*
-        }
-
-        $(#[$meta])*
-        #[derive(Default)]
-        pub(super) struct $row<'r> {
-            $(pub(super) $word: Cow<'r, str>,)*
-            $(pub(super) $rest: $read,)*
-        }
-
-        impl From<$loose> for $row<'_> {
-            fn from(row: $loose) -> Self {
-                Self { $($word: row.$word.0.into(),)* $($rest: row.$rest.into(),)* }
-            }
-        }
-    };
+/// The keys that rows and payloads share, under the names of either; words may stand in the line still.
+#[derive(Default)]
+pub(super) struct Row<'r> {
+    pub(super) request_id: Cow<'r, str>,
+    pub(super) id: Cow<'r, str>,
+    pub(super) trace_id: Cow<'r, str>,
+    pub(super) session_id: Cow<'r, str>,
+    pub(super) call_type: Cow<'r, str>,
+    pub(super) api_key: Cow<'r, str>,
+    pub(super) spend: Cow<'r, str>,
+    pub(super) response_cost: Cow<'r, str>,
+    pub(super) start: Cow<'r, str>,
+    pub(super) end: Cow<'r, str>,
+    pub(super) first_token: Cow<'r, str>,
+    pub(super) model: Cow<'r, str>,
+    pub(super) model_group: Cow<'r, str>,
+    pub(super) custom_llm_provider: Cow<'r, str>,
+    pub(super) user: Cow<'r, str>,
+    pub(super) end_user: Cow<'r, str>,
+    pub(super) team_id: Cow<'r, str>,
+    pub(super) cache_hit: Cow<'r, str>,
+    pub(super) status: Cow<'r, str>,
+    pub(super) error_str: Cow<'r, str>,
+    pub(super) prompt_tokens: Num,
+    pub(super) completion_tokens: Num,
+    pub(super) total_tokens: Num,
+    pub(super) request_duration_ms: Measure,
+    pub(super) metadata: Metadata<'r>,
+    pub(super) request_tags: TagsOf<'r>,
+    pub(super) error_information: ErrorInformation,
+    pub(super) response: Cow<'r, str>,
 }
 
-row! {
-    /// The keys that rows and payloads share, under the names of either.
-    Row of LooseRow {
-        request_id,
-        id,
-        trace_id,
-        session_id,
-        call_type,
-        api_key,
-        spend,
-        response_cost,
-        #[serde(rename = "startTime")]
-        start,
-        #[serde(rename = "endTime")]
-        end,
-        #[serde(rename = "completionStartTime")]
-        first_token,
-        model,
-        model_group,
-        custom_llm_provider,
-        user,
-        end_user,
-        team_id,
-        cache_hit,
-        status,
-        error_str,;
-        prompt_tokens: Num => Num,
-        completion_tokens: Num => Num,
-        total_tokens: Num => Num,
-        request_duration_ms: Measure => Measure,
-        metadata: Embedded<LooseMetadata> => Metadata<'r>,
-        request_tags: Tags => TagsOf<'r>,
-        #[serde(deserialize_with = "nullable")]
-        error_information: ErrorInformation => ErrorInformation,
-        response: Body => Cow<'r, str>,
+impl<'r> Row<'r> {
+    fn read(row: &Object<'r>) -> Result<Self, String> {
+        Ok(Self {
+            request_id: row.word("request_id")?,
+            id: row.word("id")?,
+            trace_id: row.word("trace_id")?,
+            session_id: row.word("session_id")?,
+            call_type: row.word("call_type")?,
+            api_key: row.word("api_key")?,
+            spend: row.word("spend")?,
+            response_cost: row.word("response_cost")?,
+            start: row.word("startTime")?,
+            end: row.word("endTime")?,
+            first_token: row.word("completionStartTime")?,
+            model: row.word("model")?,
+            model_group: row.word("model_group")?,
+            custom_llm_provider: row.word("custom_llm_provider")?,
+            user: row.word("user")?,
+            end_user: row.word("end_user")?,
+            team_id: row.word("team_id")?,
+            cache_hit: row.word("cache_hit")?,
+            status: row.word("status")?,
+            error_str: row.word("error_str")?,
+            prompt_tokens: row.count("prompt_tokens")?,
+            completion_tokens: row.count("completion_tokens")?,
+            total_tokens: row.count("total_tokens")?,
+            request_duration_ms: row.measure("request_duration_ms")?,
+            metadata: Metadata::default(),
+            request_tags: row.maybe::<Tags>("request_tags")?.unwrap_or_default(),
+            error_information: row.maybe("error_information")?.unwrap_or_default(),
+            response: body(row.get("response")?),
+        })
     }
 }
 
-row! {
-    Metadata of LooseMetadata {
-        user_api_key_alias,
-        user_api_key_team_alias,
-        user_api_key_team_id,
-        user_api_key_user_id,
-        user_api_key_project_alias,
-        user_api_key_project_id,
-        status,
-        original_model_group,;
-        #[serde(deserialize_with = "nullable")]
-        error_information: ErrorInformation => ErrorInformation,
-        // Blocks are large, and what is read is moved from level to level.
-        #[serde(deserialize_with = "maybe")]
-        usage_object: Option<Box<OpenAiUsage>> => Option<Box<OpenAiUsage>>,
-        #[serde(deserialize_with = "maybe")]
-        additional_usage_values: Option<Box<OpenAiUsage>> => Option<Box<OpenAiUsage>>,
-        attempted_fallbacks: Num => Num,
-        #[serde(rename = "spend_logs_metadata")]
-        logged: Tags => Tags,
-        #[serde(rename = "requester_metadata")]
-        requested: Tags => Tags,
+#[derive(Default)]
+pub(super) struct Metadata<'r> {
+    pub(super) user_api_key_alias: Cow<'r, str>,
+    pub(super) user_api_key_team_alias: Cow<'r, str>,
+    pub(super) user_api_key_team_id: Cow<'r, str>,
+    pub(super) user_api_key_user_id: Cow<'r, str>,
+    pub(super) user_api_key_project_alias: Cow<'r, str>,
+    pub(super) user_api_key_project_id: Cow<'r, str>,
+    pub(super) status: Cow<'r, str>,
+    pub(super) original_model_group: Cow<'r, str>,
+    pub(super) error_information: ErrorInformation,
+    /// Blocks are large, and what is read is moved from level to level.
+    pub(super) usage_object: Option<Box<OpenAiUsage>>,
+    pub(super) additional_usage_values: Option<Box<OpenAiUsage>>,
+    pub(super) attempted_fallbacks: Num,
+    pub(super) logged: Tags,
+    pub(super) requested: Tags,
+}
+
+impl<'r> Metadata<'r> {
+    fn read(metadata: &Object<'r>) -> Result<Self, String> {
+        Ok(Self {
+            user_api_key_alias: metadata.word("user_api_key_alias")?,
+            user_api_key_team_alias: metadata.word("user_api_key_team_alias")?,
+            user_api_key_team_id: metadata.word("user_api_key_team_id")?,
+            user_api_key_user_id: metadata.word("user_api_key_user_id")?,
+            user_api_key_project_alias: metadata.word("user_api_key_project_alias")?,
+            user_api_key_project_id: metadata.word("user_api_key_project_id")?,
+            status: metadata.word("status")?,
+            original_model_group: metadata.word("original_model_group")?,
+            error_information: metadata.maybe("error_information")?.unwrap_or_default(),
+            usage_object: metadata.maybe("usage_object")?.map(Box::new),
+            additional_usage_values: metadata.maybe("additional_usage_values")?.map(Box::new),
+            attempted_fallbacks: metadata.count("attempted_fallbacks")?,
+            logged: metadata.maybe("spend_logs_metadata")?.unwrap_or_default(),
+            requested: metadata.maybe("requester_metadata")?.unwrap_or_default(),
+        })
     }
 }
 
-impl From<Embedded<LooseMetadata>> for Metadata<'_> {
-    fn from(Embedded(metadata): Embedded<LooseMetadata>) -> Self {
-        metadata.into()
-    }
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Default)]
 pub(super) struct ErrorInformation {
-    #[serde(rename = "error_code")]
-    code: Word,
-    #[serde(rename = "error_class")]
-    class: Word,
-    #[serde(rename = "error_message")]
-    message: Word,
+    code: String,
+    class: String,
+    message: String,
+}
+
+impl FromValue for ErrorInformation {
+    fn from_value(value: Value<'_>) -> Result<Self, String> {
+        let error = value.object()?;
+        let [code, class, message] =
+            ["error_code", "error_class", "error_message"].map(|name| error.word(name));
+        Ok(Self { code: code?.into_owned(), class: class?.into_owned(), message: message?.into_owned() })
+    }
 }
 
 /// Reads what is not plain, each part by itself.
 pub(super) fn forgiving(text: &str) -> Result<Told, Refusal> {
-    let row: LooseRow = json::read(text).map_err(Refusal::Bad)?;
-    let mut told = record(row.into())?;
-    beside::litellm(text, &mut told.record);
+    let row = Object::read(text)?;
+    let value = row.get("metadata")?;
+    let metadata = value.embedded()?;
+    let within = Object::read(&metadata).and_then(|within| Metadata::read(&within));
+    let within = within.map_err(|reason| match metadata {
+        Cow::Borrowed(_) => reason,
+        Cow::Owned(_) => value.fault(format_args!("within the text: {reason}")),
+    });
+    let mut told = record(Row { metadata: within?, ..Row::read(&row)? })?;
+    beside::litellm(&row, text, &mut told.record);
     Ok(told)
 }
 
@@ -142,12 +164,7 @@ fn first<'w, 'r>(words: impl IntoIterator<Item = &'w Cow<'r, str>>) -> Cow<'stat
 where
     'r: 'w,
 {
-    words.into_iter().find(|word| !word.is_empty()).map_or(Cow::Borrowed(""), |word| kept(word))
-}
-
-/// Returns a word that outlives its line.
-fn kept(word: &str) -> Cow<'static, str> {
-    if word.is_empty() { Cow::Borrowed("") } else { Cow::Owned(word.to_owned()) }
+    words.into_iter().find(|word| !word.is_empty()).map_or(Cow::Borrowed(""), |word| owned(word))
 }
 
 pub(super) fn record(mut row: Row<'_>) -> Result<Told, Refusal> {
@@ -186,11 +203,11 @@ pub(super) fn record(mut row: Row<'_>) -> Result<Told, Refusal> {
             .unless_billed(claim.map_or("", |claim| claim), || calls::is_billed_otherwise(&row.call_type)),
     };
 
-    let mut served = attempt(row.model.as_ref().to_owned(), counted, status);
+    let mut served = attempt(&row.model, counted, status);
     let answer =
         if cached_answer { None } else { bodies::complete(&row.response, &mut served, &row.model_group) };
     served.provider =
-        if cached_answer { Cow::Borrowed("litellm-cache") } else { kept(&row.custom_llm_provider) };
+        if cached_answer { Cow::Borrowed("litellm-cache") } else { owned(&row.custom_llm_provider) };
     served.latency_ms = row.request_duration_ms.scaled(1.0).or(millis_between(at, end));
     // Without streaming the "first token" is the whole answer, which tells nothing of it.
     served.ttft_ms = if first_token < end { millis_between(at, first_token) } else { None };
@@ -202,7 +219,7 @@ pub(super) fn record(mut row: Row<'_>) -> Result<Told, Refusal> {
     let fell_back = metadata.attempted_fallbacks.or_zero() > 0 && !metadata.original_model_group.is_empty();
     if fell_back {
         attempts.push(Attempt {
-            model: kept(&metadata.original_model_group),
+            model: owned(&metadata.original_model_group),
             usage: Usage::NONE,
             status: Status::Failed,
             error: Cow::Borrowed("fallback"),
@@ -225,26 +242,25 @@ pub(super) fn record(mut row: Row<'_>) -> Result<Told, Refusal> {
         project: first(project),
         user: first(users),
         session: first([&row.session_id, &row.trace_id]),
-        asked: if *asked == row.model { Cow::Borrowed("") } else { kept(asked) },
+        asked: if *asked == row.model { Cow::Borrowed("") } else { owned(asked) },
         attempts,
         needs: RecordedNeeds { down: tags, ..RecordedNeeds::default() },
-        claimed_usd: claim.map(|claim| kept(claim)),
+        claimed_usd: claim.map(|claim| owned(claim)),
         ..Record::default()
     };
-    Ok(Told { record: record.into(), keys, nested: None, open: None })
+    Ok(Told::new(record, keys))
 }
 
 /// Returns the code, the class or the words of what went wrong.
 fn error(errors: &[&ErrorInformation], said: &str) -> String {
-    let told = Word::first(errors.iter().flat_map(|error| [&error.code, &error.class]));
-    if told.is_empty() { said.to_owned() } else { told }
+    let mut told = errors.iter().flat_map(|error| [&*error.code, &*error.class]).chain([said]);
+    told.find(|word| !word.is_empty()).unwrap_or_default().to_owned()
 }
 
 fn failure(errors: &[&ErrorInformation], error: &str) -> Status {
     match status_of(error) {
         Status::Failed => {
-            let words =
-                errors.iter().flat_map(|e| [&e.class, &e.message]).map(|word| status_of(word.as_str()));
+            let words = errors.iter().flat_map(|e| [&e.class, &e.message]).map(|word| status_of(word));
             words.into_iter().find(|status| *status != Status::Failed).unwrap_or(Status::Failed)
         }
         known => known,

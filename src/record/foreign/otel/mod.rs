@@ -12,21 +12,22 @@ use std::ops::ControlFlow;
 
 use rustc_hash::FxHashMap;
 
-use document::{Attributes, Document, ResourceSpans, Span};
+use document::{Attributes, Span};
 pub(super) use names::ADDRESS;
 use names::{
     ANSWER, ASKED, AZURE, COST, ENVIRONMENT, INPUT, KIND, METHOD, OUTPUT, PROVIDER, SERVED, SESSION, STEP,
     USER, WRITTEN,
 };
 
-use super::fields::{attempt, claimed, maybe_moment, millis_between, moment, status_of};
+use super::fields::{attempt, claimed, first, maybe_moment, millis_between, moment, owned, status_of};
 use super::served::{bill_by, by_address, by_column};
 use super::tagged::{self, Tags};
 use super::terms;
 use super::written::Written;
-use crate::record::json::{self, Measure, Word};
+use crate::record::json::Measure;
 use crate::record::known::{AROUND, Nest, Nested, Sink, SpanTold, Standing, Told, answer_key, hear, id_of};
 use crate::record::skip::Refusal;
+use crate::record::value::read;
 use crate::record::{Attempts, InputFormat, Record, RecordedNeeds, some_terms};
 use crate::routing::Status;
 
@@ -50,21 +51,20 @@ const MADE: [&str; 6] = ["image", "video", "speech", "audio", "transcri", "music
 
 /// Reads every model call of a document.
 pub(super) fn spans(text: &str, nest: &mut Nest, sink: &mut Sink<'_>) -> ControlFlow<()> {
-    let document: Document = match json::read(text) {
-        Ok(document) => document,
+    let parts = match document::read(text) {
+        Ok(parts) => parts,
         Err(reason) => return sink(Err(Refusal::Bad(reason))),
     };
-    let loose = ResourceSpans { resource: document.resource, scope_spans: document.scope_spans };
     let mut read = Vec::new();
-    for part in document.resource_spans.iter().chain([&loose]) {
-        for span in part.scope_spans.iter().flat_map(|scope| &scope.spans) {
+    for (resource, spans) in &parts {
+        for span in spans {
             if let Some(key) = key(span, &span.id) {
-                match (key_of_parent(span), id_of(&[span.trace_id.as_str(), "trace"])) {
+                match (key_of_parent(span), id_of(&[&span.trace_id, "trace"])) {
                     (None, Some(trace)) => nest.place_in(key, trace),
                     (parent, _) => nest.place(key, parent),
                 }
             }
-            read.push((span, call(span, &part.resource.attributes)));
+            read.push((span, call(span, resource)));
         }
     }
     let mut completed = Vec::new();
@@ -139,7 +139,7 @@ fn tell_again(read: &mut [Read<'_>]) {
     }
 }
 
-type Read<'d> = (&'d Span, Result<(Told, Kind), Refusal>);
+type Read<'d> = (&'d Span<'d>, Result<(Told, Kind), Refusal>);
 
 /// Lists the calls of a document in the order in which they are judged: those that tell tokens before those that do not,
 /// calls before what only stands around them, the innermost first.
@@ -169,21 +169,20 @@ fn judged(read: &[Read<'_>], nest: &Nest) -> Vec<(usize, u64, SpanTold)> {
     calls
 }
 
-fn key(span: &Span, id: &Word) -> Option<u64> {
-    id_of(&[id.as_str(), span.trace_id.as_str()])
+fn key(span: &Span<'_>, id: &str) -> Option<u64> {
+    id_of(&[id, &span.trace_id])
 }
 
-fn key_of_parent(span: &Span) -> Option<u64> {
+fn key_of_parent(span: &Span<'_>) -> Option<u64> {
     // Some writers say "none" in zeros.
     let parent = &span.parent_span_id;
-    if parent.as_str().bytes().all(|byte| byte == b'0') { None } else { key(span, parent) }
+    if parent.bytes().all(|byte| byte == b'0') { None } else { key(span, parent) }
 }
 
-fn kind(span: &Span) -> Option<Kind> {
+fn kind(span: &Span<'_>) -> Option<Kind> {
     let of = &span.attributes;
     let step = of.get(STEP);
     if !step.is_empty() {
-        let step = step.as_str();
         let is_embedding = step.starts_with("ai.embed");
         return match step.rsplit('.').next() {
             Some("doGenerate" | "doStream") => Some(Kind::Call),
@@ -194,13 +193,13 @@ fn kind(span: &Span) -> Option<Kind> {
             _ => None,
         };
     }
-    if !matches!(of.get(METHOD).as_str(), "" | "POST") {
+    if !matches!(of.get(METHOD), "" | "POST") {
         return None;
     }
     let sum = || (of.has(INPUT) || of.has(OUTPUT)).then_some(Kind::Sum);
     let operation = of.get(&["gen_ai.operation.name"]);
     if !operation.is_empty() {
-        return match operation.as_str() {
+        return match operation {
             "chat" | "text_completion" | "completion" | "generate_content" | "responses" | "message" => {
                 Some(Kind::Call)
             }
@@ -213,7 +212,7 @@ fn kind(span: &Span) -> Option<Kind> {
     }
     let kind = of.get(KIND);
     if !kind.is_empty() {
-        return match kind.as_str().to_ascii_lowercase().as_str() {
+        return match kind.to_ascii_lowercase().as_str() {
             "llm" | "generation" | "chat_model" => Some(Kind::Call),
             "embedding" => Some(Kind::Embedding),
             "agent" | "chain" | "workflow" => sum(),
@@ -226,39 +225,38 @@ fn kind(span: &Span) -> Option<Kind> {
 
 /// Returns how much an attribute says was answered: what its JSON holds, or its text.
 fn written(text: &str) -> u64 {
-    json::read::<Written>(text).map_or(text.len() as u64, |written| written.0)
+    read::<Written>(text).map_or(text.len() as u64, |Written(bytes)| bytes)
 }
 
-fn call(span: &Span, resource: &Attributes) -> Result<(Told, Kind), Refusal> {
+fn call(span: &Span<'_>, resource: &Attributes<'_>) -> Result<(Told, Kind), Refusal> {
     let kind = kind(span).ok_or(Refusal::NotACall("a span that is no model call"))?;
     let of = &span.attributes;
-    let at = moment("startTimeUnixNano", &span.start_time_unix_nano)?;
-    let end = maybe_moment("endTimeUnixNano", &span.end_time_unix_nano)?;
+    let at = moment("startTimeUnixNano", &span.started)?;
+    let end = maybe_moment("endTimeUnixNano", &span.ended)?;
     let error = of.get(&["error.type", "http.response.status_code"]);
-    let failed =
-        matches!(span.status.code.as_str(), "2" | "STATUS_CODE_ERROR") || !of.get(&["error.type"]).is_empty();
-    let status = match (failed, status_of(error.as_str())) {
+    let failed = matches!(&*span.code, "2" | "STATUS_CODE_ERROR") || !of.get(&["error.type"]).is_empty();
+    let status = match (failed, status_of(error)) {
         (false, _) if of.went_wrong() => Status::Failed,
         (false, _) => Status::Ok,
-        (true, Status::Failed) => status_of(span.status.message.as_str()),
+        (true, Status::Failed) => status_of(&span.message),
         (true, known) => known,
     };
     let (served, asked) = (of.get(SERVED), of.get(ASKED));
     let provider = of.get(PROVIDER);
-    let model = Word::first([&served, &asked]);
-    let counted = usage::counted(of, &provider.as_str().to_ascii_lowercase(), &model)?;
+    let model = first(&[served, asked]);
+    let counted = usage::counted(of, &provider.to_ascii_lowercase(), &model)?;
     let is_embedding = matches!(kind, Kind::Embedding | Kind::Around { is_embedding: true });
-    let written = if is_embedding { 0 } else { written(of.get(WRITTEN).as_str()) };
+    let written = if is_embedding { 0 } else { written(of.get(WRITTEN)) };
     let counted = counted.believed(written).without_answer(is_embedding);
-    let counted = counted.unless_billed(of.get(COST).as_str(), || false);
-    let mut only = attempt(model, counted, status);
+    let counted = counted.unless_billed(of.get(COST), || false);
+    let mut only = attempt(&model, counted, status);
     for name in ADDRESS {
-        by_address(&mut only, of.get(&[name]).as_str());
+        by_address(&mut only, of.get(&[name]));
     }
     if of.has(AZURE) {
         bill_by(&mut only, "azure");
     }
-    only.provider = Cow::Owned(provider.0);
+    only.provider = owned(provider);
     // Another span of the document may tell more of the same call.
     by_column(InputFormat::Otel, &mut only);
     let mut terms = only.terms.as_deref().copied().unwrap_or_default();
@@ -267,7 +265,7 @@ fn call(span: &Span, resource: &Attributes) -> Result<(Told, Kind), Refusal> {
     of.unlisted().for_each(|(name, count)| terms.meter(name, count));
     // What pictures, sound and whatever is new cost, tokens alone do not tell.
     if kind == Kind::Other && terms.meters().next().is_none() && only.usage.is_known() {
-        terms.meter(of.get(&["gen_ai.operation.name"]).as_str(), 1);
+        terms.meter(of.get(&["gen_ai.operation.name"]), 1);
     }
     // How long each prompt of a run was, and who answered it, the sum does not tell.
     only.estimated |= kind == Kind::Sum && only.usage.is_known();
@@ -275,32 +273,29 @@ fn call(span: &Span, resource: &Attributes) -> Result<(Told, Kind), Refusal> {
     only.latency_ms = millis_between(at, end);
     let seconds = of.get(&["gen_ai.response.time_to_first_chunk", "gen_ai.server.time_to_first_token"]);
     let millis = of.get(&["ai.response.msToFirstChunk", "ai.stream.msToFirstChunk"]);
-    let number = |word: &Word| Measure(word.as_str().parse().ok());
-    only.ttft_ms = number(&seconds).scaled(1000.0).or(number(&millis).scaled(1.0));
+    let number = |word: &str| Measure(word.parse().ok());
+    only.ttft_ms = number(seconds).scaled(1000.0).or(number(millis).scaled(1.0));
     if failed {
-        only.error = Cow::Owned(Word::first([&error, &span.status.message]));
+        only.error = first(&[error, &span.message]);
     }
-    let place = Word(Word::first([&of.get(ENVIRONMENT), &resource.get(ENVIRONMENT)]));
-    let around = Tags::of_pairs([("environment".to_owned(), place.0)]);
+    let place = first(&[of.get(ENVIRONMENT), resource.get(ENVIRONMENT)]);
+    let around = Tags::of_pairs([("environment".to_owned(), place.into_owned())]);
     let id = of.get(ANSWER);
     // The same answer in two spans of one trace; long ids are unique wherever they stand.
-    let within = || id_of(&[id.as_str(), "answer", span.trace_id.as_str()]);
-    let keys = [key(span, &span.id), answer_key(id.as_str()).or_else(within)];
+    let within = || id_of(&[id, "answer", &span.trace_id]);
+    let keys = [key(span, &span.id), answer_key(id).or_else(within)];
     let record = Record {
-        id: Cow::Owned(Word::first([&id, &span.id])),
+        id: first(&[id, &span.id]),
         at,
-        team: Cow::Owned(Word::first([
-            &of.get(&["team", "team.name"]),
-            &resource.get(&["team", "service.namespace"]),
-        ])),
-        project: Cow::Owned(resource.get(&["service.name"]).0),
-        user: Cow::Owned(of.get(USER).0),
-        session: Cow::Owned(Word::first([&of.get(SESSION), &span.trace_id])),
-        asked: if served.is_empty() || served == asked { Cow::Borrowed("") } else { Cow::Owned(asked.0) },
+        team: first(&[of.get(&["team", "team.name"]), resource.get(&["team", "service.namespace"])]),
+        project: owned(resource.get(&["service.name"])),
+        user: owned(of.get(USER)),
+        session: first(&[of.get(SESSION), &span.trace_id]),
+        asked: if served.is_empty() || served == asked { Cow::Borrowed("") } else { owned(asked) },
         attempts: Attempts::one(only),
         needs: RecordedNeeds { down: tagged::words(&[&of.tags(), &around], &[]), ..RecordedNeeds::default() },
         claimed_usd: claimed(of.get(COST)),
         ..Record::default()
     };
-    Ok((Told { record: record.into(), keys, nested: None, open: None }, kind))
+    Ok((Told::new(record, keys), kind))
 }

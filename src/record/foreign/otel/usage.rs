@@ -2,75 +2,47 @@
 //!
 //! Invariant: input should include cached tokens by the conventions; what the span itself proves goes before that.
 
-use std::collections::BTreeMap;
-
-use serde::Deserialize;
-
 use super::document::Attributes;
 use super::names::{
     FRESH, INPUT, LANGFUSE_USAGE, OUTPUT, PROVIDER_SAYS, READ, REASONING, TOTAL, USAGE, WRITE,
 };
 use crate::record::foreign::langfuse;
 use crate::record::foreign::served::keeps_conventions;
-use crate::record::json::{self, Num, maybe, nullable};
+use crate::record::json::Num;
 use crate::record::skip::Refusal;
 use crate::record::usage::{AnthropicUsage, Claim, Counted, GeminiUsage, OpenAiUsage, Parts, Writes};
+use crate::record::value::{FromValue, Object, Value, read};
 
 /// What a provider says besides, as the AI SDK passes it on: counts that had no attribute of their own for long.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Default)]
 struct ProviderSays {
-    #[serde(deserialize_with = "nullable")]
-    anthropic: AnthropicSays,
-    #[serde(deserialize_with = "nullable")]
-    bedrock: BedrockSays,
-    #[serde(deserialize_with = "nullable")]
-    openai: OpenAiSays,
-    #[serde(deserialize_with = "nullable")]
-    azure: OpenAiSays,
-    #[serde(deserialize_with = "nullable")]
-    google: GoogleSays,
+    /// What it says of the whole call.
+    whole: Option<Counted>,
+    details: Details,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct AnthropicSays {
-    cache_creation_input_tokens: Num,
-    cache_read_input_tokens: Num,
-    #[serde(deserialize_with = "maybe")]
-    usage: Option<AnthropicUsage>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct BedrockSays {
-    #[serde(deserialize_with = "nullable")]
-    usage: BedrockUsage,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct BedrockUsage {
-    cache_write_input_tokens: Num,
-    cache_read_input_tokens: Num,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct OpenAiSays {
-    cached_prompt_tokens: Num,
-    reasoning_tokens: Num,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct GoogleSays {
-    #[serde(deserialize_with = "maybe")]
-    usage_metadata: Option<GeminiUsage>,
+impl FromValue for ProviderSays {
+    fn from_value(value: Value<'_>) -> Result<Self, String> {
+        let says = value.object()?;
+        let (anthropic, bedrock) = (says.object("anthropic")?, says.object("bedrock")?.object("usage")?);
+        let (openai, azure) = (says.object("openai")?, says.object("azure")?);
+        let usage: Option<AnthropicUsage> = anthropic.maybe("usage")?;
+        let google: Option<GeminiUsage> = says.object("google")?.maybe("usageMetadata")?;
+        let whole = usage.map(|usage| usage.counted()).or(google.map(|usage| usage.counted()));
+        let read = anthropic
+            .count("cacheReadInputTokens")?
+            .most(bedrock.count("cacheReadInputTokens")?)
+            .most(openai.count("cachedPromptTokens")?)
+            .most(azure.count("cachedPromptTokens")?);
+        let written =
+            anthropic.count("cacheCreationInputTokens")?.most(bedrock.count("cacheWriteInputTokens")?);
+        let reasoning = openai.count("reasoningTokens")?.most(azure.count("reasoningTokens")?);
+        Ok(Self { whole: whole.and_then(Result::ok), details: Details { read, written, reasoning } })
+    }
 }
 
 /// Reads the tokens of a span.
-pub(super) fn counted(of: &Attributes, provider: &str, model: &str) -> Result<Counted, Refusal> {
+pub(super) fn counted(of: &Attributes<'_>, provider: &str, model: &str) -> Result<Counted, Refusal> {
     let (input, output) = (of.count(INPUT)?, of.count(OUTPUT)?);
     if input.0.is_none()
         && output.0.is_none()
@@ -78,35 +50,14 @@ pub(super) fn counted(of: &Attributes, provider: &str, model: &str) -> Result<Co
     {
         return Ok(counted);
     }
-    let says: ProviderSays = json::read(of.get(&[PROVIDER_SAYS]).as_str()).unwrap_or_default();
-    let whole = says
-        .anthropic
-        .usage
-        .map(|usage| usage.counted())
-        .or(says.google.usage_metadata.map(|usage| usage.counted()));
-    if let Some(Ok(counted)) = whole
-        && counted.usage.is_complete()
-    {
+    let says: ProviderSays = read(of.get(&[PROVIDER_SAYS])).unwrap_or_default();
+    if let Some(counted) = says.whole.filter(|counted| counted.usage.is_complete()) {
         return Ok(counted);
     }
-    let details = details(of);
-    let read = of
-        .count(READ)?
-        .most(says.anthropic.cache_read_input_tokens)
-        .most(says.bedrock.usage.cache_read_input_tokens)
-        .most(says.openai.cached_prompt_tokens)
-        .most(says.azure.cached_prompt_tokens)
-        .most(details.read);
-    let written = of
-        .count(WRITE)?
-        .most(says.anthropic.cache_creation_input_tokens)
-        .most(says.bedrock.usage.cache_write_input_tokens)
-        .most(details.written);
-    let reasoning = of
-        .count(REASONING)?
-        .most(says.openai.reasoning_tokens)
-        .most(says.azure.reasoning_tokens)
-        .most(details.reasoning);
+    let (says, details) = (says.details, details(of));
+    let read = of.count(READ)?.most(says.read).most(details.read);
+    let written = of.count(WRITE)?.most(says.written).most(details.written);
+    let reasoning = of.count(REASONING)?.most(says.reasoning).most(details.reasoning);
     let mut parts = Parts {
         input: input.0,
         read: read.or_zero(),
@@ -137,46 +88,44 @@ pub(super) fn counted(of: &Attributes, provider: &str, model: &str) -> Result<Co
 }
 
 /// Cached and reasoning tokens that stand as JSON within text.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Details {
     read: Num,
     written: Num,
     reasoning: Num,
 }
 
-fn details(of: &Attributes) -> Details {
-    let mut details = Details::default();
-    let read =
-        |name: &str| -> BTreeMap<String, Num> { json::read(of.get(&[name]).as_str()).unwrap_or_default() };
-    for name in ["gen_ai.usage.input_token_details", "gen_ai.usage.prompt_tokens_details"] {
-        for (key, count) in read(name) {
-            match key.as_str() {
-                "cache_read" | "cached_tokens" => details.read = details.read.most(count),
-                "cache_creation" | "cache_write" | "cache_write_tokens" | "cache_creation_tokens" => {
-                    details.written = details.written.most(count);
-                }
-                _ => {}
-            }
+fn details(of: &Attributes<'_>) -> Details {
+    let most = |names: [&str; 2], keys: &[&str]| {
+        let mut most = Num(None);
+        for told in names.iter().filter_map(|name| Object::read(of.get(&[name])).ok()) {
+            // One that holds anything but counts tells nothing.
+            let counts = told.members().map(|(key, value)| Ok((key, value.count()?)));
+            let counts: Vec<_> = counts.collect::<Result<_, String>>().unwrap_or_default();
+            counts.iter().filter(|(key, _)| keys.contains(key)).for_each(|(_, count)| most.absorb(*count));
         }
+        most
+    };
+    let (input, output) = (
+        ["gen_ai.usage.input_token_details", "gen_ai.usage.prompt_tokens_details"],
+        ["gen_ai.usage.output_token_details", "gen_ai.usage.completion_tokens_details"],
+    );
+    Details {
+        read: most(input, &["cache_read", "cached_tokens"]),
+        written: most(
+            input,
+            &["cache_creation", "cache_write", "cache_write_tokens", "cache_creation_tokens"],
+        ),
+        reasoning: most(output, &["reasoning", "reasoning_tokens"]),
     }
-    for name in ["gen_ai.usage.output_token_details", "gen_ai.usage.completion_tokens_details"] {
-        for (key, count) in read(name) {
-            if matches!(key.as_str(), "reasoning" | "reasoning_tokens") {
-                details.reasoning = details.reasoning.most(count);
-            }
-        }
-    }
-    details
 }
 
 /// Reads usage that stands whole as JSON within text.
-fn within_text(of: &Attributes) -> Result<Option<Counted>, Refusal> {
-    let text = of.get(&[LANGFUSE_USAGE]);
-    if let Some(counted) = langfuse::usage(text.as_str())? {
+fn within_text(of: &Attributes<'_>) -> Result<Option<Counted>, Refusal> {
+    if let Some(counted) = langfuse::usage(of.get(&[LANGFUSE_USAGE]))? {
         return Ok(Some(counted));
     }
-    let text = of.get(USAGE);
-    Ok(match json::read::<OpenAiUsage>(text.as_str()) {
+    Ok(match read::<OpenAiUsage>(of.get(USAGE)) {
         Ok(usage) if usage.says_anything() => Some(usage.counted()?),
         _ => None,
     })
