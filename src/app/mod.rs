@@ -10,6 +10,7 @@ mod console;
 mod created;
 mod exported;
 mod fault;
+mod followed;
 mod found;
 mod known;
 mod labelling;
@@ -38,6 +39,7 @@ pub use branches::{against, branch_report, read_world, with_policy};
 pub use cached::{CacheOptions, Cached, cached};
 pub use console::{ConsoleOptions, Dressing, run_console};
 pub use fault::Internal;
+pub use followed::follow;
 pub use labelling::{Compared, LabelFile, Sitting, compare};
 pub use lessons::{Contents, Lesson, Lessons, Taught, file_name, list, meant};
 pub use live::{
@@ -60,5 +62,5 @@ pub use remote::RUNAWAYS;
 pub use requests::write_requests;
 pub use serve::{Ended, ServeOptions, Serving, fingerprint, read_settings, serve};
 pub use spend::{Spent, spent};
-pub use tail::follow;
+
 pub use trace::{VARIABLE as LOG_VARIABLE, start as start_trace_log};

@@ -1,4 +1,4 @@
-//! Logs watched while they grow: files and folders are looked at every second, and what is new in them goes to the console.
+//! Logs watched while they grow: what is new in files, folders and a pipe since they were looked at last.
 //!
 //! Invariants: nothing that was shown comes again, from whichever file; a file that is written to is read on from where it
 //! was left, up to its last whole entry; a file that was moved goes on under its new name, one that was replaced is read
@@ -9,30 +9,22 @@ use std::io::{self, Read as _};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TryRecvError, channel, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::time::{Duration, Instant as Watch, SystemTime};
 
 use rustc_hash::FxHashMap;
 
-use super::console::run_live_console;
-use super::live::start;
+use super::Internal;
 use super::logs::{listed, one};
-use super::{ConsoleOptions, Internal, Setup};
-use crate::gateway;
 use crate::record::{self, Block, Entry, FileId, Growing, Input, Known, OpenSession, ReadOptions, SkipKind};
-use crate::routing::Policy;
-use crate::session::{Deed, Feed, LiveControl, LiveStart, Player, Question, Skipped};
-use crate::units::{Instant, Names};
+use crate::session::Skipped;
+use crate::units::Instant;
 
-/// How often is looked.
-const LOOK: Duration = Duration::from_secs(1);
 /// How long a file must have been left alone before it is read whole again, or a last line without an end is taken.
-const QUIET: Duration = Duration::from_secs(2);
+pub(super) const QUIET: Duration = Duration::from_secs(2);
 /// How long one that is never left alone waits, and how many times as long as the last reading took.
 const BUSY: Duration = Duration::from_secs(5);
 const REST: u32 = 10;
-/// How much goes to the console in one piece.
-const PIECE: usize = 1 << 16;
 /// How much of a file's beginning it is known by.
 const HEAD: u64 = 1024;
 /// How much is looked at for the end of a first line.
@@ -45,50 +37,18 @@ const ACTIVE: Duration = Duration::from_secs(600);
 /// Blocks of a pipe that may wait.
 const WAITING: usize = 4;
 
-/// Opens the console on logs, and shows what comes into them.
-///
-/// # Errors
-/// Where a log cannot be read, or the terminal fails.
-pub fn follow(
-    paths: &[PathBuf],
-    setup: Setup,
-    read: &ReadOptions,
-    options: &ConsoleOptions,
-    prepare: impl FnOnce(&mut Player) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
-    let (pipes, paths): (Vec<_>, Vec<_>) = paths.iter().cloned().partition(|path| path == Path::new("-"));
-    // What is wrong with the logs as they are is told before the console takes the terminal.
-    if !paths.is_empty() {
-        record::open(&super::input(&paths), read)?;
-    }
-    let named = paths.iter().map(|path| path.display().to_string());
-    let title = named.chain(pipes.first().map(|_| "standard input".to_owned())).collect::<Vec<_>>().join(" ");
-    let Setup { policy, book, ingest, .. } = setup;
-    let mut player = Player::live(LiveStart { logs_time: true, ..start(title, ingest, policy, book) }, None);
-    prepare(&mut player)?;
-    let ((send, feed), (stop, stopped)) = (channel(), channel());
-    let pipe = (!pipes.is_empty()).then(|| Pipe::start(read.clone())).transpose()?;
-    let mut tail = Tail { paths, read: read.clone(), pipe, ..Tail::default() };
-    std::thread::Builder::new()
-        .name("tail".to_owned())
-        .spawn(move || tail.run(&send, &stopped))
-        .map_err(Internal::from_any)?;
-    let outcome = run_live_console(player, feed, Box::new(LookOnly), options);
-    drop(stop);
-    outcome
-}
-
 /// The logs, and how far each was read.
 #[derive(Default)]
-struct Tail {
+pub(super) struct Tail {
     paths: Vec<PathBuf>,
     read: ReadOptions,
     pipe: Option<Pipe>,
     known: Known,
     files: FxHashMap<FileId, Followed>,
     /// What befell the files, in words for the screen.
-    news: Vec<String>,
-    skipped: Skipped,
+    pub(super) news: Vec<String>,
+    /// What was passed over.
+    pub(super) skipped: Skipped,
 }
 
 /// A file, and how far it was read.
@@ -128,42 +88,23 @@ struct Stamp {
 
 /// When is looked.
 #[derive(Clone, Copy, Debug)]
-struct Look {
+pub(super) struct Look {
     /// How long a file must have been left alone to be read whole.
-    quiet: Duration,
-    now: Instant,
+    pub(super) quiet: Duration,
+    pub(super) now: Instant,
 }
 
 /// An entry that is new: its moment, and its line in our format.
-type New = (Instant, Vec<u8>);
+pub(super) type New = (Instant, Vec<u8>);
 
 impl Tail {
-    fn run(&mut self, into: &Sender<Feed>, stop: &Receiver<()>) {
-        let mut quiet = Duration::ZERO;
-        loop {
-            let mut new = self.look(Look { quiet, now: gateway::now() });
-            for words in std::mem::take(&mut self.news) {
-                if into.send(Feed::Refused(words.into())).is_err() {
-                    return;
-                }
-            }
-            let skipped = std::mem::take(&mut self.skipped);
-            if skipped != Skipped::default() && into.send(Feed::Skipped(Box::new(skipped))).is_err() {
-                return;
-            }
-            crate::units::sort_by_key(&mut new, |(at, _)| *at);
-            if !send(&new, into) {
-                return;
-            }
-            quiet = QUIET;
-            if !matches!(stop.recv_timeout(LOOK), Err(RecvTimeoutError::Timeout)) {
-                return;
-            }
-        }
+    /// Watches files and folders, and a pipe where there is one.
+    pub(super) fn new(paths: Vec<PathBuf>, read: ReadOptions, pipe: Option<Pipe>) -> Self {
+        Self { paths, read, pipe, ..Self::default() }
     }
 
     /// Reads what is new in all files.
-    fn look(&mut self, look: Look) -> Vec<New> {
+    pub(super) fn look(&mut self, look: Look) -> Vec<New> {
         let mut new = Vec::new();
         self.known.written_at(look.now);
         let (files, sessions) = listed(&self.paths);
@@ -391,13 +332,13 @@ impl Reading<'_> {
 }
 
 /// Standard input, read on a thread of its own, as it may keep a reader waiting.
-struct Pipe {
+pub(super) struct Pipe {
     blocks: Receiver<Result<Block, String>>,
     file: Followed,
 }
 
 impl Pipe {
-    fn start(read: ReadOptions) -> anyhow::Result<Self> {
+    pub(super) fn start(read: ReadOptions) -> anyhow::Result<Self> {
         let (send, blocks) = sync_channel(WAITING);
         std::thread::Builder::new()
             .name("pipe".to_owned())
@@ -462,46 +403,6 @@ fn stand(path: &Path) -> Stamp {
         length: metas.clone().map(std::fs::Metadata::len).sum(),
         changed: metas.filter_map(|meta| meta.modified().ok()).max(),
     }
-}
-
-/// Sends lines in pieces; says whether anybody still listens.
-fn send(new: &[New], into: &Sender<Feed>) -> bool {
-    let mut piece = String::new();
-    for (_, line) in new {
-        piece.push_str(&String::from_utf8_lossy(line));
-        if !piece.ends_with('\n') {
-            piece.push('\n');
-        }
-        if piece.len() >= PIECE && into.send(Feed::Lines(std::mem::take(&mut piece).into())).is_err() {
-            return false;
-        }
-    }
-    piece.is_empty() || into.send(Feed::Lines(piece.into())).is_ok()
-}
-
-/// A log obeys nobody: policies can be tried on it, but not brought into force.
-struct LookOnly;
-
-const NO_GATEWAY: &str = "these are logs; no gateway listens to this console";
-
-impl LiveControl for LookOnly {
-    fn read_only(&self) -> Option<Arc<str>> {
-        Some(NO_GATEWAY.into())
-    }
-
-    fn owns(&self) -> bool {
-        false
-    }
-
-    fn apply(&mut self, _: &Policy, _: &Names, _: Deed<'_>) -> Result<(), String> {
-        Err(NO_GATEWAY.to_owned())
-    }
-
-    fn send(&mut self, _: Question) -> Result<(), String> {
-        Err(NO_GATEWAY.to_owned())
-    }
-
-    fn drain(&mut self) {}
 }
 
 #[cfg(test)]
