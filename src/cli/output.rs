@@ -5,7 +5,6 @@ use std::io::{self, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
-
 use serde::Serialize;
 
 use crate::app::{Cancel, Progress};
