@@ -59,15 +59,13 @@ fn requests_that_name_their_model_are_part_of_what_is_tried() {
     let sandbox = Sandbox::new();
     sandbox.write(
         "pin.jsonl",
-        "{\"id\":\"p\",\"at\":\"2026-05-23T10:00:00Z\",\"asked\":\"gpt-4.1\",\"model\":\"gpt-4.1\",\"in\":1000000,\"out\":0}\n\
+        "{\"id\":\"p\",\"at\":\"2026-05-23T10:00:00Z\",\"pinned\":true,\"model\":\"gpt-4.1\",\"in\":1000000,\"out\":0}\n\
          {\"id\":\"r\",\"at\":\"2026-05-23T10:10:00Z\",\"confidence\":500,\"model\":\"gpt-4.1\",\"in\":1000,\"out\":10}\n",
     );
     let told = json(&sandbox.good("whatif pin.jsonl --set general.flash=400 --format json"));
     let replayed = json(&sandbox.good("replay pin.jsonl --as routed --format json"));
     assert_eq!(told["requests"], 2, "{told}");
-    if told["pinned_requests"] == 1 {
-        assert_eq!(told["pinned_cost_usd"], "2");
-    }
+    assert_eq!((&told["pinned_requests"], &told["pinned_cost_usd"]), (&1.into(), &"2".into()), "{told}");
     assert_eq!(told["applied"]["cost_usd"], replayed["cost_usd"], "{told}");
     let table = sandbox.good("whatif pin.jsonl --set general.flash=400");
     assert!(table.contains("1 pinned request, not moved"), "{table}");
@@ -160,7 +158,7 @@ fn the_command_that_optimise_prints_runs() {
     let look = told["look"].as_str().expect("a command");
     assert!(look.contains("'my logs/o.jsonl'") && look.contains("--from 2026-05-23T10:05:00.000Z"), "{look}");
     let words: Vec<&str> = look.split_whitespace().skip(4).collect();
-    let run = sandbox.run_all(&[&["whatif", log], words.as_slice()].concat());
+    let run = sandbox.run_all(&[["whatif", log].as_slice(), words.as_slice()].concat());
     assert_eq!(run.code, Some(0), "{look}: {}", run.err);
 }
 
