@@ -8,7 +8,7 @@ use super::args::{EngineArgs, input, names, one_input, usd};
 use super::output;
 use crate::anomaly::{Detector, Knobs};
 use crate::app::load_log;
-use crate::record::{Input, Series, Timing};
+use crate::record::{Input, Series};
 use crate::report::{AnomalyReport, Format, Naming, ScoredPoint, SeriesReport, series_text};
 use crate::session::survey;
 use crate::units::{Pico, Span};
