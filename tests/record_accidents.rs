@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 
-use pointsman::checks::{Says, Verdict};
+use pointsman::checks::{Others, Says, Verdict, Words};
 use pointsman::classifier::TaskClass;
 use pointsman::pricing::{Charged, Cost, Hours, PriceRow, Rates, Terms, Tier, Unpriced, Usage};
 use pointsman::record::{
@@ -64,13 +64,18 @@ fn attempt() -> impl Strategy<Value = Attempt<'static>> {
         (!terms.is_none()).then(|| Box::new(terms))
     });
     let effort = proptest::option::of((0..Effort::ALL.len()).prop_map(|at| Effort::ALL[at]));
-    let words = proptest::option::of(any::<[u16; 3]>());
+    let words = proptest::option::of((any::<[u16; 3]>(), proptest::option::of(any::<[u16; 2]>())));
     let verdict = (0usize..3, proptest::option::of(0u16..=1000), words, "[a-z ]{0,9}").prop_map(
         |(says, score, words, why)| Verdict {
             by: "format".into(),
             says: Says::ALL[says],
             score: score.and_then(PerMille::new),
-            words: words.map(Into::into),
+            words: words.map(|([mean, worst, tail], others)| Words {
+                mean,
+                worst,
+                tail,
+                others: others.map(|[margin, entropy]| Others { margin, entropy }),
+            }),
             why: why.into(),
         },
     );

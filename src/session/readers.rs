@@ -42,6 +42,9 @@ struct Feed {
 
 type Taken = Result<Block, record::Error>;
 
+/// What a thread that reads has for its stack: values may nest as deep as readers follow, in builds without optimisation, too.
+const STACK: usize = 8 << 20;
+
 impl Feed {
     /// Takes the next block, once few enough are under way; `None` at the end, or where nobody wants more.
     fn take(&mut self) -> Option<(u64, Taken)> {
@@ -121,7 +124,7 @@ impl Readers {
                     && send.send((at, how.read(block))).is_ok()
                 {}
             };
-            std::thread::Builder::new().name("read".to_owned()).spawn(read).is_ok()
+            std::thread::Builder::new().name("read".to_owned()).stack_size(STACK).spawn(read).is_ok()
         };
         let threads = (0..threads).filter(start).count();
         Self { feed, portions, early: BTreeMap::new(), next: 0, permit, how, threads }
