@@ -118,6 +118,11 @@ impl Checks {
         self.list.iter().map(|check| &check.spec)
     }
 
+    /// Returns their names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.list.iter().map(|check| &*check.name)
+    }
+
     /// Says whether a verdict may send a request up its ladder.
     pub fn may_escalate(&self) -> bool {
         self.when == CheckWhen::Before

@@ -53,7 +53,7 @@ struct CandidateReport {
 struct ModelReport {
     model: String,
     calls: u64,
-    /// Its tokens at its own prices.
+    /// Its tokens at the latest of its own prices, which need not be what was charged.
     cost_usd: String,
     deprecated: Option<String>,
     cheaper_models: usize,
@@ -166,7 +166,7 @@ fn sheets(report: &Report) -> Vec<Sheet> {
     );
     let mut table = Sheet::new(
         title,
-        &["in use", ">cost", "instead", ">same tokens ~", ">saved", "what labels say of it"],
+        &["in use", ">at the latest prices", "instead", ">same tokens ~", ">saved", "what labels say of it"],
     );
     for used in &report.models {
         let mut first = Some((used.model.clone(), output::money(&used.cost_usd)));

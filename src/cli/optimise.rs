@@ -1,5 +1,6 @@
 //! `pointsman optimise`: the best thresholds of all routes at once, for a cost or a quality.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{ArgGroup, Args};
@@ -15,7 +16,7 @@ use crate::report::{Format, Sheet, count, error_text, quality, render};
 use crate::routing::Route;
 use crate::session::{Aim, GOOD, Keeping, Plan, PlannedRoute, Trial};
 use crate::telemetry::Forecast;
-use crate::units::{PerMille, Pico, Span, counted, members};
+use crate::units::{PerMille, Pico, Span, When, counted, members};
 
 /// Says what labels prove of a rung: the threshold, none where none can be, and how many labels there were.
 type Proved<'a> = dyn Fn(&Route, usize) -> Option<(Option<PerMille>, u64)> + 'a;
@@ -157,6 +158,7 @@ members! {
                 .map(|(rung, to)| format!("{}.{}={to}", route.name, rung.name))
                 .collect::<Vec<_>>()
         });
+        let set: Vec<String> = set.collect();
         let is_quality = matches!(aim, Aim::Quality(_) | Aim::Least);
         let (before, after) = (plan.cost_before.total(), plan.cost_after.total());
         let (costs_off, qualities_off) = (plan.cost_error(), plan.quality_error());
@@ -217,7 +219,10 @@ members! {
     /// Whether calls are capped, so that only a full run tells exactly.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     approximate: bool = now.remembers(),
-    set: Vec<String> = set.collect(),
+    /// The command that shows them closely.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    look: Option<String> = look_at(args, &set),
+    set: Vec<String> = set,
     routes: Vec<RouteReport> = routes,
 }
 
@@ -295,6 +300,54 @@ fn share(sum: i128, requests: u64) -> String {
     let each = Pico(sum).ratio(1, i128::from(requests.max(1))).0;
     let sign = if each < 0 { "-" } else { "" };
     format!("{sign}{}.{:06}", (each / GOOD).abs(), (each % GOOD).abs())
+}
+
+/// Returns the command that shows new thresholds closely, read as this one read the log; none where nothing moves.
+fn look_at(args: &OptimiseArgs, set: &[String]) -> Option<String> {
+    if set.is_empty() {
+        return None;
+    }
+    let (input, engine) = (&args.input, &args.input.engine);
+    let mut words = vec!["pointsman".to_owned(), "whatif".to_owned(), input.log.display().to_string()];
+    let mut flag = |name: &str, value: Option<String>| {
+        words.extend(value.into_iter().flat_map(|value| [name.to_owned(), value]));
+    };
+    let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    set.iter().for_each(|one| flag("--set", Some(one.clone())));
+    flag("--policy", path(&engine.serving.policy));
+    flag("--prices", Some(engine.serving.prices.clone()).filter(|prices| prices != "list"));
+    flag("--classifier", path(&engine.serving.classifier));
+    flag("--from", engine.from.map(moment));
+    flag("--to", engine.to.map(moment));
+    flag("--input-format", engine.input_format.map(|format| format.to_string()));
+    flag("--assume-model", engine.assume_model.clone());
+    let switches =
+        [(engine.strict, "--strict"), (engine.reclassify, "--reclassify"), (engine.reprice, "--reprice")];
+    words.extend(switches.iter().filter(|(is_on, _)| *is_on).map(|(_, name)| (*name).to_owned()));
+    let words: Vec<String> = words.iter().map(|word| for_shell(word)).collect();
+    // A mapping was read into what it says; the words of it are gone.
+    let map = if engine.map.is_some() { " --map .." } else { "" };
+    Some(format!("{}{map}", words.join(" ")))
+}
+
+fn moment(when: When) -> String {
+    match when {
+        When::At(at) => at.rfc3339(),
+        When::Clock(clock) => {
+            let seconds = clock.0 / 1_000_000;
+            format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+        }
+    }
+}
+
+/// Quotes a word for a shell where it needs that.
+fn for_shell(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./:=,+%@".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
 }
 
 fn millis(millis: Option<u64>) -> String {
@@ -406,10 +459,9 @@ fn sheets(report: &Report) -> Vec<Sheet> {
         }
     }
     let mut sheets = vec![all, by_route];
-    if !report.set.is_empty() {
+    if let Some(look) = &report.look {
         let mut set = Sheet::new("to look at it closely", &[""]);
-        let moves: Vec<String> = report.set.iter().map(|one| format!("--set {one}")).collect();
-        set.push(vec![format!("pointsman whatif {} {}", report.log, moves.join(" "))]);
+        set.push(vec![look.clone()]);
         sheets.push(set);
     }
     sheets

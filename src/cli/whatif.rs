@@ -144,6 +144,7 @@ members! {
     fn new(trial: &Trial, consequences: &[RouteConsequences], policy: &Policy, after: &Policy) {
         let span = trial.rated();
         let (mut applied, mut staged) = (Forecast::default(), Forecast::default());
+        let mut pinned = Forecast::default();
         let mut routes = Vec::new();
         let having = |row: &RouteConsequences| -> Vec<Arc<Policy>> {
             let has = |policy: &&Arc<Policy>| policy.routes.iter().any(|route| row.is_of(route));
@@ -156,6 +157,7 @@ members! {
         for route in consequences {
             applied.merge(&route.applied);
             staged.merge(&route.staged);
+            pinned.merge(&route.pinned);
             if route.applied.requests == 0 {
                 continue;
             }
@@ -180,12 +182,18 @@ members! {
                 explored: route.explored.as_ref().map(ExploredReport::new),
             });
         }
+        // No threshold moves them, but they are part of what is spent.
+        applied.merge(&pinned);
+        staged.merge(&pinned);
     }
         schema: &'static str = "pointsman.whatif/1",
         log: String = trial.title.clone(),
         policy: String = policies_text(&trial.policies),
         prices: String = trial.book.clone(),
         requests: u64 = applied.requests,
+        /// Those of them whose clients named their model: they cost the same on both sides.
+        pinned_requests: u64 = pinned.requests,
+        pinned_cost_usd: Option<String> = pinned.cost.usd(),
         /// How well its moments are known: `offset` or `placed` where they are synthetic.
         #[serde(skip_serializing_if = "str::is_empty")]
         timing: &'static str = trial.timing.word(),
@@ -283,7 +291,7 @@ pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
     let grounds = if args.set.iter().all(is_current) { &*policy } else { &all };
     let after = Arc::new(staged(grounds, &args.set, &trial.names)?);
     let judged = second.zip(log.as_ref()).map(|(_, log)| reclassified(log, grounds, &after, second::LISTED));
-    let wanted = on_fail.map(|text| consequence(text, grounds)).transpose()?;
+    let wanted = on_fail.map(|text| consequence(text, grounds, log.as_deref())).transpose()?;
     let checked = wanted
         .as_ref()
         .zip(log.as_ref())
@@ -331,7 +339,7 @@ pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
 /// Writes every figure with every digit, one a row, with the name of its route; none for all of them together.
 fn flat(report: &WhatIfReport) -> Sheet {
     let mut sheet = Sheet::new("", &["route", "figure", "applied", "staged"]);
-    let mut side = |route: &str, flips: u64, before: &Side, after: &Side| {
+    let side = |sheet: &mut Sheet, route: &str, flips: u64, before: &Side, after: &Side| {
         let mut row = |figure: &str, of: &dyn Fn(&Side) -> String| {
             sheet.push(vec![route.to_owned(), figure.to_owned(), of(before), of(after)]);
         };
@@ -365,9 +373,17 @@ fn flat(report: &WhatIfReport) -> Sheet {
             row(&format!("answered by {}", rung.rung), &|side| of(side, &|share| share.answers.to_string()));
         }
     };
-    side("", report.flipped_requests, &report.applied, &report.staged);
+    side(&mut sheet, "", report.flipped_requests, &report.applied, &report.staged);
+    if report.pinned_requests > 0 {
+        let cost = report.pinned_cost_usd.clone().unwrap_or_default();
+        for (figure, of) in
+            [("pinned_requests", report.pinned_requests.to_string()), ("pinned_cost_usd", cost)]
+        {
+            sheet.push(vec![String::new(), figure.to_owned(), of.clone(), of]);
+        }
+    }
     for route in &report.by_route {
-        side(&route.name(), route.flipped_requests, &route.applied, &route.staged);
+        side(&mut sheet, &route.name(), route.flipped_requests, &route.applied, &route.staged);
     }
     sheet
 }
@@ -384,6 +400,11 @@ fn sheets(report: &WhatIfReport) -> Vec<Sheet> {
     );
     let mut all = Sheet::new(title, &["", ">applied", ">staged", ">change"]);
     compare(&mut all, report.timing, (&report.applied, &report.staged), report.change.within_error);
+    if report.pinned_requests > 0 {
+        let cost = report.pinned_cost_usd.as_deref().map_or_else(|| "unknown".to_owned(), output::money);
+        let name = format!("of it {}, not moved", counted(report.pinned_requests, "pinned request"));
+        all.push(vec![name, cost.clone(), cost, String::new()]);
+    }
     let mut sheets = vec![all];
     for route in report.by_route.iter().filter(|route| route.flipped_requests > 0) {
         let mut sheet = Sheet::new(

@@ -20,7 +20,7 @@ settings! {
         pub mouse: bool = true,
         /// The most redraws a second that data alone may cause; 0 chooses 10, or 4 over ssh.
         pub refresh_hz: u8 = 0,
-        /// The screen to begin with: `overview`, `tune`, `traffic`, `models`, `spend` or `events`.
+        /// The screen to begin with: `overview`, `tune`, `traffic`, `models`, `spend`, `events`, `quality`, `rollout` or `worlds`.
         pub screen: String = "overview".to_owned(),
         /// The most bytes copied to the terminal's clipboard at once.
         pub copy_limit: usize = 74_994,
@@ -38,7 +38,11 @@ pub fn read(origin: &str, text: &str) -> Result<ConsoleSettings, FileError> {
     let choices: [(&str, &str, &[&str]); 3] = [
         ("alert", &settings.alert, &["bell", "osc9", "off"]),
         ("glyphs", &settings.glyphs, &["auto", "braille", "block", "ascii"]),
-        ("screen", &settings.screen, &["overview", "tune", "traffic", "models", "spend", "events"]),
+        (
+            "screen",
+            &settings.screen,
+            &["overview", "tune", "traffic", "models", "spend", "events", "quality", "rollout", "worlds"],
+        ),
     ];
     for (key, value, allowed) in choices {
         if !allowed.contains(&value) {

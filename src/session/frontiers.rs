@@ -24,6 +24,8 @@ pub(super) struct Setting {
     pub(super) frontier: Frontier,
     /// Where it only observes: what became of its requests.
     actual: Forecast,
+    /// What became of requests whose clients named their model, which no threshold moves.
+    pinned: Forecast,
     /// The moment of its first request.
     first: Option<Instant>,
     prefix: Option<Prefix>,
@@ -37,6 +39,7 @@ impl Setting {
             route: Arc::new(route.clone()),
             frontier: Frontier::new(route),
             actual: Forecast::default(),
+            pinned: Forecast::default(),
             prefix: None,
             histogram: None,
         }
@@ -141,8 +144,10 @@ impl Frontiers {
             // What this policy makes of it, whichever reading the sums beside it have.
             let mut routed = Settled::default();
             settle_one(evidence, Reading::Routed, policy, outlook, &mut routed);
+            let side = if is_kept { &mut setting.pinned } else { &mut setting.actual };
+            side.account(&routed, sign);
             match sign {
-                _ if !is_kept => setting.actual.account(&routed, sign),
+                _ if !is_kept => {}
                 Sign::Plus => self.kept.add_operation(routed.costs()),
                 Sign::Minus => self.kept.remove_operation(routed.costs()),
             }
@@ -199,6 +204,7 @@ impl Frontiers {
         if let Some(next) = self.held.get_mut(next - 1) {
             next.frontier.merge(&gone.frontier);
             next.actual.merge(&gone.actual);
+            next.pinned.merge(&gone.pinned);
             (next.prefix, next.histogram) = (None, None);
         }
         for place in self.met.iter_mut().flat_map(|(_, places)| places).flatten() {
@@ -227,6 +233,7 @@ impl Frontiers {
             );
             let observes = setting.route.mode == Mode::Observe;
             let actual = tells_actual(&setting.route).then(|| setting.actual.clone());
+            row.pinned.merge(&setting.pinned);
             let (frontier, prefix) = setting.parts();
             let applied = frontier.forecast(prefix, &own);
             let changed = (own != then).then(|| frontier.forecast(prefix, &then));
@@ -254,7 +261,8 @@ impl Frontiers {
             row.explored = self.explored(row, now, staged);
         }
         rows.retain(|row| {
-            row.applied.requests > 0 || now.routes.iter().any(|route| same_names(route, &row.setting))
+            row.applied.requests + row.pinned.requests > 0
+                || now.routes.iter().any(|route| same_names(route, &row.setting))
         });
         rows
     }
@@ -413,6 +421,7 @@ impl RouteConsequences {
             unsure: 0,
             applied: Forecast::default(),
             staged: Forecast::default(),
+            pinned: Forecast::default(),
             flips: 0,
             moved: [Spread::NONE; 2],
             explored: None,

@@ -118,7 +118,7 @@ pub use live::{
 };
 pub use log::{Judged, LoadError, Log, PolicySpan, Skipped, SkippedLine, StripCell};
 pub use notes::{LogNote, NoteKind, meter_text, recharge_text};
-pub use pace::{Pace, pace};
+pub use pace::{Pace, pace, spent_at};
 pub use paired::Sides;
 pub use plan::{GOOD, Keeping, Plan, PlannedRoute, Target};
 pub use player::Player;

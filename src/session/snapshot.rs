@@ -118,6 +118,8 @@ pub struct RouteConsequences {
     pub applied: Forecast,
     /// With what is staged changed in each of those policies; the same as `applied` where nothing is staged.
     pub staged: Forecast,
+    /// What became of its requests whose clients named their model: no threshold moves them, so they are on neither side.
+    pub pinned: Forecast,
     /// Requests that start on another rung.
     pub flips: u64,
     /// How far off the cost of those may be: where they started, and where they would.
@@ -163,13 +165,20 @@ pub struct Consequences {
 }
 
 impl Consequences {
-    /// Returns what all routes cost: under the policy in force, and under the staged one.
+    /// Returns what all routes cost, pinned requests included: under the policy in force, and under the staged one.
     pub fn costs(&self) -> (CostSum, CostSum) {
         self.routes.iter().fold(Default::default(), |(mut applied, mut staged), route| {
             applied += &route.applied.cost;
+            applied += &route.pinned.cost;
             staged += &route.staged.cost;
+            staged += &route.pinned.cost;
             (applied, staged)
         })
+    }
+
+    /// Counts the requests of all routes, pinned ones included.
+    pub fn requests(&self) -> u64 {
+        self.routes.iter().map(|route| route.applied.requests + route.pinned.requests).sum()
     }
 
     /// Counts the operations that the staged policy sends elsewhere.

@@ -188,7 +188,14 @@ fn certificate_line(scene: Scene<'_>, id: RouteId) -> Option<Line> {
 fn lines(scene: Scene<'_>, id: RouteId, figure: u16) -> Vec<Line> {
     let snapshot = scene.snapshot;
     let Some(one) = snapshot.consequences.routes.get(id.index()) else { return Vec::new() };
-    let (applied, tried) = (&one.applied, &one.staged);
+    // What clients pinned costs the same on both sides, and is part of what the route costs.
+    let whole = |side: &Forecast| {
+        let mut whole = side.clone();
+        whole.merge(&one.pinned);
+        whole
+    };
+    let (moved, of_moved) = (&one.applied, &one.staged);
+    let (applied, tried) = (&whole(moved), &whole(of_moved));
     let covered = snapshot.log.rated(snapshot.window.covered());
     let mut lines = vec![
         money_line(
@@ -204,7 +211,7 @@ fn lines(scene: Scene<'_>, id: RouteId, figure: u16) -> Vec<Line> {
         ),
     ];
     let (every_applied, every_tried) = snapshot.consequences.costs();
-    let requests = snapshot.consequences.routes.iter().map(|one| one.applied.requests).sum();
+    let requests = snapshot.consequences.requests();
     let every = [(&every_applied, requests), (&every_tried, requests)];
     let mut all_routes = month_line("  all routes", every, covered);
     // What the estimates' own error covers is no difference that anybody has seen.
@@ -215,6 +222,11 @@ fn lines(scene: Scene<'_>, id: RouteId, figure: u16) -> Vec<Line> {
         all_routes.within_error();
     }
     lines.push(all_routes.yielding(4));
+    if one.pinned.requests > 0 {
+        let name = short!("  {} pinned, not moved", format::count(one.pinned.requests));
+        let cost = figures::amount(Some(one.pinned.cost.total()), &one.pinned.cost);
+        lines.push(Line::new(name, [cost, cost, Short::new()], Role::Muted).yielding(1));
+    }
     if applied.cost.estimated != Pico::ZERO || tried.cost.estimated != Pico::ZERO {
         let part = |forecast| format::percent(share(forecast), 1000);
         let cells = [part(applied), part(tried), figures::error(tried.cost_error(), scene.look)];
@@ -230,16 +242,16 @@ fn lines(scene: Scene<'_>, id: RouteId, figure: u16) -> Vec<Line> {
     let ladder = &snapshot.tried().route(id).ladder;
     for (at, rung) in ladder.iter().enumerate() {
         // A fallback is told of where it serves anybody.
-        if rung.fallback && applied.placed[at].max(tried.placed[at]) == 0 {
+        if rung.fallback && moved.placed[at].max(of_moved.placed[at]) == 0 {
             continue;
         }
         let share = |forecast: &Forecast| (forecast.placed[at], forecast.requests);
         let placed = |forecast: &Forecast| format::percent(forecast.placed[at], forecast.requests);
-        let now = if observes && applied.placed[at] == 0 { key("-") } else { placed(applied) };
+        let now = if observes && moved.placed[at] == 0 { key("-") } else { placed(moved) };
         let change =
-            if observes { Short::new() } else { format::points_change(share(applied), share(tried)) };
+            if observes { Short::new() } else { format::points_change(share(moved), share(of_moved)) };
         let name = short!("{:.20} share", rung.name);
-        let line = Line::new(name, [now, placed(tried), change], Role::Muted);
+        let line = Line::new(name, [now, placed(of_moved), change], Role::Muted);
         lines.push(line.styled(figures::series(scene.look, rung.model)));
     }
     lines.push(quality_line(applied, tried, figure, scene.look));
