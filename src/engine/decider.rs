@@ -325,7 +325,9 @@ impl Decider {
         let billed = open.billed.take().filter(|_| attempt.status.is_call());
         match (open.hold.take(), billed) {
             (hold, Some((draws, most))) => {
-                hold.into_iter().for_each(|hold| self.budgets.release(hold));
+                if let Some(hold) = hold {
+                    self.budgets.release(hold);
+                }
                 let hold = self.budgets.take(&draws, most, open.operation.at);
                 self.budgets.settle(hold, attempt.cost);
             }

@@ -17,7 +17,7 @@ const OF: &str = ": ";
 
 /// Returns the word for the calls of a request, in order: whether each was made, and whether its answer was simulated.
 pub fn simulated_word(
-    calls: impl Iterator<Item = (bool, bool)> + Clone,
+    calls: &(impl Iterator<Item = (bool, bool)> + Clone),
     is_trial: bool,
 ) -> Cow<'static, str> {
     let made_up = || calls.clone().enumerate().filter(|(_, (_, simulated))| *simulated);
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn a_word_tells_which_calls_were_made_up() {
-        let word = |calls: &[(bool, bool)], is_trial| simulated_word(calls.iter().copied(), is_trial);
+        let word = |calls: &[(bool, bool)], is_trial| simulated_word(&calls.iter().copied(), is_trial);
         let (real, made_up, not_made) = ((true, false), (true, true), (false, false));
         assert_eq!(word(&[real, not_made], false), "");
         assert_eq!(word(&[not_made, made_up], false), SIMULATED);

@@ -68,7 +68,7 @@ impl Ticket {
     /// Returns what stands in the log for what of its answers was made up; nothing where none was.
     pub fn simulation(&self) -> std::borrow::Cow<'static, str> {
         let calls = self.calls.iter().map(|(call, _)| (call.status.is_call(), call.simulated));
-        simulated_word(calls, self.is_trial)
+        simulated_word(&calls, self.is_trial)
     }
 
     /// Returns it as it is known before the first of its calls has ended.

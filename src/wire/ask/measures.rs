@@ -2,6 +2,7 @@
 
 /// What can be measured of a request without understanding it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing that a request asks for")]
 pub struct AskMeasures {
     /// The prompt in tokens, estimated as a quarter of its bytes; a picture counts as 1,024, a page of a document as
     /// 2,000.
