@@ -374,6 +374,9 @@ fn flat(report: &WhatIfReport) -> Sheet {
         }
     };
     side("", report.flipped_requests, &report.applied, &report.staged);
+    for route in &report.by_route {
+        side(&route.name(), route.flipped_requests, &route.applied, &route.staged);
+    }
     if report.pinned_requests > 0 {
         let cost = report.pinned_cost_usd.clone().unwrap_or_default();
         for (figure, of) in
@@ -381,9 +384,6 @@ fn flat(report: &WhatIfReport) -> Sheet {
         {
             sheet.push(vec![String::new(), figure.to_owned(), of.clone(), of]);
         }
-    }
-    for route in &report.by_route {
-        side(&route.name(), route.flipped_requests, &route.applied, &route.staged);
     }
     sheet
 }
@@ -401,7 +401,7 @@ fn sheets(report: &WhatIfReport) -> Vec<Sheet> {
     let mut all = Sheet::new(title, &["", ">applied", ">staged", ">change"]);
     compare(&mut all, report.timing, (&report.applied, &report.staged), report.change.within_error);
     if report.pinned_requests > 0 {
-        let cost = report.pinned_cost_usd.as_deref().map_or_else(|| "unknown".to_owned(), on_screen);
+        let cost = report.pinned_cost_usd.as_deref().map_or_else(|| "unknown".to_owned(), output::money);
         let name = format!("of it {}, not moved", counted(report.pinned_requests, "pinned request"));
         all.push(vec![name, cost.clone(), cost, String::new()]);
     }
