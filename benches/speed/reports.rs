@@ -32,7 +32,7 @@ pub(super) fn ledger(requests: u64) {
         let (ingest, policy) = ingest();
         let source = record::open(input, &ReadOptions::default()).unwrap();
         let tables = vec![vec![Dimension::Team, Dimension::Model, Dimension::Day]];
-        let spend = Some(SpendOptions { tables, most: SpendOptions::MOST, meters: None });
+        let spend = Some(SpendOptions { tables, most: SpendOptions::MOST, ..SpendOptions::default() });
         let options = StreamOptions { spend, ..Reading::Recorded.into() };
         stream(source, ingest, &policy, &book, &options, |_| true).unwrap()
     };
@@ -68,7 +68,8 @@ pub(super) fn reports(path: &std::path::Path) {
         let (ingest, policy) = ingest();
         let source = record::open(&Input::paths([path]), &ReadOptions::default()).unwrap();
         let tables = vec![vec![Dimension::Team, Dimension::Model, Dimension::Day]];
-        let spend = Some(SpendOptions { tables, most: SpendOptions::MOST, meters });
+        let spend =
+            Some(SpendOptions { tables, most: SpendOptions::MOST, meters, ..SpendOptions::default() });
         let options = StreamOptions { spend, ..Reading::Recorded.into() };
         stream(source, ingest, &policy, &book, &options, |_| true).unwrap()
     };

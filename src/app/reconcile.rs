@@ -60,6 +60,10 @@ pub fn reconciled(
     if outside > 0 {
         remarks.push(format!("{} on other days than the bill's are left out", counted(outside, "request")));
     }
+    if spent.spend.unbilled > 0 {
+        let simulated = counted(spent.spend.unbilled, "request");
+        remarks.push(format!("{simulated} whose answers were simulated are left out: nobody bills them"));
+    }
     for bill in bills.iter().filter(|bill| bill.has_more) {
         remarks.push(format!("{} says that more pages follow: it is not the whole bill", bill.name));
     }

@@ -94,8 +94,12 @@ impl Schedule {
             ReportForm::Html => SpendReport::page_tables(&by),
             _ => vec![by],
         };
-        let options =
-            SpendOptions { tables, most: SpendOptions::MOST, meters: is_focus.then_some(Period::Day) };
+        let options = SpendOptions {
+            tables,
+            most: SpendOptions::MOST,
+            meters: is_focus.then_some(Period::Day),
+            ..SpendOptions::default()
+        };
         let stretch = Stretch::new(Some(When::At(from)), Some(When::At(to)));
         let setup = self.setup.within(stretch);
         let logs = [self.ledger.clone()];

@@ -21,7 +21,9 @@ use crate::access::{self, Access};
 use crate::config::gateway::{self as settings, GatewaySettings, WhenFailing};
 use crate::config::providers::ProvidersSpec;
 use crate::config::{self, parameters, policy, providers};
-use crate::gateway::{Gateway, Limits, Parts, ServeError, Server, Tariff, draw_before, is_place, now};
+use crate::gateway::{
+    Gateway, Limits, Parts, ServeError, Server, Tariff, draw_before, is_place, know_made_up, now,
+};
 use crate::ledger::{self, Ledger, LedgerError, LedgerFile, LedgerOptions, Run};
 use crate::pricing::PriceBook;
 use crate::providers::{Providers, from_system};
@@ -188,7 +190,7 @@ pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
     let data_dir = data_dir.filter(|_| !options.no_ledger);
     let chosen = policy_to_start(from_file, &mut ingest.names, data_dir.as_deref(), &mut remarks);
     let (policy, is_new) = numbered(&chosen, &ingest.names, stored);
-    let providers = Providers::build(&spec, &from_system, std::time::Instant::now())?;
+    let providers = Arc::new(Providers::build(&spec, &from_system, std::time::Instant::now())?);
     remarks.extend(providers.warnings().iter().cloned());
     let at = now();
     let tried = options.try_classifier.as_deref().map(|path| classifier(Some(path))).transpose()?;
@@ -204,6 +206,7 @@ pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
     });
     let live = Arc::new(live.trying(tried.map(Arc::new)));
     live.know_caches(ingest.cache_rules().as_ref().clone());
+    know_made_up(&live, &providers);
     let limits = spending(&live, options, &ledger_options.path)?;
     if !options.no_ledger {
         restore_stops(&live, &ledger_options.path, gateway_settings.ledger.when_failing, &mut remarks)?;
@@ -218,7 +221,7 @@ pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
     });
     let gateway = Arc::new(Gateway::new(Parts {
         live: Arc::clone(&live),
-        providers: Arc::new(providers),
+        providers,
         ledger,
         access,
         settings: gateway_settings,

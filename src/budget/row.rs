@@ -109,6 +109,8 @@ pub struct Drawn<'a> {
     pub cost: Cost,
     /// The tokens of its prompt and of its answer at most, should its cost be unknown.
     pub at_most: (u64, u64),
+    /// The model billed, where it may be another than was called; empty where nobody says.
+    pub billed: &'a str,
     /// Whether a service tier was asked for that has no price.
     pub any_tier: bool,
 }

@@ -74,7 +74,12 @@ pub fn run(args: &ReconcileArgs) -> anyhow::Result<()> {
         _ => None,
     };
     let by = vec![Dimension::Day, Dimension::Model, Dimension::Provider];
-    let options = SpendOptions { tables: vec![by], most: SpendOptions::MOST, meters: None };
+    let options = SpendOptions {
+        tables: vec![by],
+        most: SpendOptions::MOST,
+        billed_only: true,
+        ..SpendOptions::default()
+    };
     let setup = args.engine.start()?;
     // The provider bills calls beside the traffic like any other.
     let setup = Setup { ingest: setup.ingest.counting_beside(), ..setup };

@@ -111,7 +111,12 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<()> {
         Stretches::Hour => Period::Hour,
         Stretches::Day => Period::Day,
     };
-    let options = SpendOptions { tables, most: SpendOptions::MOST, meters: is_focus.then_some(period) };
+    let options = SpendOptions {
+        tables,
+        most: SpendOptions::MOST,
+        meters: is_focus.then_some(period),
+        ..SpendOptions::default()
+    };
     let setup = args.engine.start()?;
     let found = spent(&within(&logs, &args.engine), names(&logs), &setup, &args.engine.read(), options)?;
     if is_focus {
@@ -203,8 +208,9 @@ fn charges(args: &ReportArgs, found: &Spent) -> anyhow::Result<()> {
         write_whole(&args.output, whole).with_context(|| args.output.display().to_string())?;
         written
     };
-    let total = found.spend.all.cost.total().usd();
-    let (rows, calls) = (counted(written.rows, "row"), found.spend.all.unknown_calls);
+    let total = written.total.usd();
+    let calls = written.unknown.iter().map(|(_, calls)| calls).sum();
+    let rows = counted(written.rows, "row");
     output::say(&format!("{rows}, {total} USD in all"));
     if calls > 0 {
         let why: Vec<String> = written.unknown.iter().map(|(why, calls)| format!("{calls}: {why}")).collect();
@@ -212,6 +218,12 @@ fn charges(args: &ReportArgs, found: &Spent) -> anyhow::Result<()> {
             "left out: {} of unknown cost, for unknown is not zero ({})",
             counted(calls, "call"),
             why.join("; ")
+        ));
+    }
+    if written.made_up > 0 {
+        output::remark(&format!(
+            "left out: {} simulated for want of a key, which nobody bills",
+            counted(written.made_up, "call")
         ));
     }
     if let Some(times) = &found.scope.times {

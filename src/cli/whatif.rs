@@ -27,7 +27,9 @@ use crate::console::format;
 use crate::record::{self, BudgetFiles, Timing};
 use crate::report::{Format, Latency, Sheet, count, error_text, quality, render, to_json};
 use crate::routing::{Mode, Policy, Route, Rung};
-use crate::session::{RouteConsequences, Trial, carried, is_within_error, rechecked, reclassified};
+use crate::session::{
+    RouteConsequences, Trial, carried, change_error, is_within_error, rechecked, reclassified,
+};
 use crate::telemetry::Forecast;
 use crate::units::{Names, PerMille, Pico, Span, counted, members};
 
@@ -82,6 +84,10 @@ members! {
     escalation_break_even: Option<String> = forecast.cascade.break_even().map(in_percent),
     errors: u64 = forecast.errors,
     quality: Option<String> = quality(forecast.quality, forecast.labelled),
+    /// Half the width of a 95% interval of it, at its widest.
+    quality_error: Option<String> = forecast
+        .quality_error()
+        .map(|error| format!("{}.{:03}", error / 1_000_000, error / 1000 % 1000)),
     labelled_requests: u64 = forecast.labelled,
     latency_ms: Option<Latency> = forecast.latency.percentiles().map(Latency::from),
     split: Vec<Share> = split,
@@ -221,7 +227,7 @@ members! {
     }
     cost_usd: Option<String> = difference.map(Pico::usd),
     /// Half the width of a 95% interval of it: of what changes alone, not of what is estimated on both sides.
-    cost_error_usd: Option<String> = difference.map(|_| change_error(consequences).usd()),
+    cost_error_usd: Option<String> = difference.map(|_| change_error(consequences.iter()).usd()),
     /// Whether that error is as large as the change.
     within_error: bool = is_within_error(consequences.iter()),
     cost_percent: Option<String> = difference.and_then(|_| percent(applied.cost.total(), staged.cost.total())),
@@ -234,13 +240,6 @@ members! {
 
 fn split(route: &Route, thresholds: &[PerMille], names: &Names, forecast: &Forecast) -> Vec<Share> {
     route.ladder.iter().enumerate().map(|one| Share::new(one, thresholds, names, forecast)).collect()
-}
-
-/// Returns how far off the change of all routes together may be.
-fn change_error(routes: &[RouteConsequences]) -> Pico {
-    let squared =
-        routes.iter().map(|route| route.change_error().0.saturating_pow(2)).fold(0, i128::saturating_add);
-    Pico(i128::try_from(squared.unsigned_abs().isqrt()).unwrap_or(i128::MAX))
 }
 
 /// Returns the budgets that a log brings, as files have them; none where it brings none or can be read but once.
@@ -340,7 +339,7 @@ pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
 /// Writes every figure with every digit, one a row, with the name of its route; none for all of them together.
 fn flat(report: &WhatIfReport) -> Sheet {
     let mut sheet = Sheet::new("", &["route", "figure", "applied", "staged"]);
-    let mut side = |route: &str, flips: u64, before: &Side, after: &Side| {
+    let side = |sheet: &mut Sheet, route: &str, flips: u64, before: &Side, after: &Side| {
         let mut row = |figure: &str, of: &dyn Fn(&Side) -> String| {
             sheet.push(vec![route.to_owned(), figure.to_owned(), of(before), of(after)]);
         };
@@ -358,6 +357,7 @@ fn flat(report: &WhatIfReport) -> Sheet {
         row("escalation_break_even", &|side| side.escalation_break_even.clone().unwrap_or_default());
         row("failed_requests", &|side| side.errors.to_string());
         row("quality", &|side| side.quality.clone().unwrap_or_default());
+        row("quality_error", &|side| side.quality_error.clone().unwrap_or_default());
         row("labelled_requests", &|side| side.labelled_requests.to_string());
         row("latency_p95_ms", &|side| {
             side.latency_ms.as_ref().map(|l| l.p95.to_string()).unwrap_or_default()
@@ -373,10 +373,7 @@ fn flat(report: &WhatIfReport) -> Sheet {
             row(&format!("answered by {}", rung.rung), &|side| of(side, &|share| share.answers.to_string()));
         }
     };
-    side("", report.flipped_requests, &report.applied, &report.staged);
-    for route in &report.by_route {
-        side(&route.name(), route.flipped_requests, &route.applied, &route.staged);
-    }
+    side(&mut sheet, "", report.flipped_requests, &report.applied, &report.staged);
     if report.pinned_requests > 0 {
         let cost = report.pinned_cost_usd.clone().unwrap_or_default();
         for (figure, of) in
@@ -384,6 +381,9 @@ fn flat(report: &WhatIfReport) -> Sheet {
         {
             sheet.push(vec![String::new(), figure.to_owned(), of.clone(), of]);
         }
+    }
+    for route in &report.by_route {
+        side(&mut sheet, &route.name(), route.flipped_requests, &route.applied, &route.staged);
     }
     sheet
 }
@@ -532,9 +532,11 @@ fn compare(sheet: &mut Sheet, timing: &str, (applied, staged): (&Side, &Side), i
         String::new(),
     ]);
     let quality = |side: &Side| {
-        side.quality
-            .as_ref()
-            .map_or_else(|| "no labels".into(), |q| format!("{q} ({} labels)", count(side.labelled_requests)))
+        let told = side.quality.as_ref().zip(side.quality_error.as_ref());
+        told.map_or_else(
+            || "no labels".into(),
+            |(quality, error)| format!("{quality} ±{error} ({} labels)", count(side.labelled_requests)),
+        )
     };
     sheet.push(vec!["quality".into(), quality(applied), quality(staged), String::new()]);
 }

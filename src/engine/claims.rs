@@ -41,7 +41,7 @@ impl Claims {
         operation: &Operation,
         needs: &Needs,
         (payer, names): (&Payer<'_>, &Names),
-        turn: Option<u64>,
+        (turn, is_free): (Option<u64>, &dyn Fn(ModelId) -> bool),
     ) -> Self {
         if budgets.is_empty() {
             return Self::default();
@@ -53,7 +53,7 @@ impl Claims {
             pinned.into_iter().chain(route.ladder.iter().map(|rung| rung.model).filter(|_| pinned.is_none()));
         let mut claims = Self::default();
         for model in models {
-            if claims.0.iter().any(|known| known.model == model) {
+            if claims.0.iter().any(|known| known.model == model) || is_free(model) {
                 continue;
             }
             let payer = Payer {
@@ -68,6 +68,7 @@ impl Claims {
                 continue;
             }
             let at_most = within_context(needs.at_most, policy, route, prices, model);
+            let at_most = if pinned.is_some() { at_most } else { as_written(at_most, route, model) };
             let known = most(prices, model, operation.at, at_most);
             let amount = known.unwrap_or_else(|| of_any(prices, operation.at, at_most));
             let is_unpriced = known.is_none();
@@ -135,6 +136,28 @@ fn within_context(
     let facts = rung.unwrap_or_else(|| policy.facts(prices.identity(model)));
     let longest = facts.context.or_else(|| prices.longest(model)).unwrap_or(LARGEST);
     AtMost { prompt: at_most.prompt.max(longest), ..at_most }
+}
+
+/// Bounds a call by what the rungs of its model write into requests: how long an answer may be, and in which service tier it is made.
+fn as_written(at_most: AtMost, route: &Route, model: ModelId) -> AtMost {
+    let mut all = None;
+    for rung in route.ladder.iter().filter(|rung| rung.model == model) {
+        let most = rung
+            .with
+            .max_output
+            .map(|most| most.saturating_mul(at_most.choices.max(1)).saturating_add(at_most.predicted));
+        let output = most.map_or(at_most.output, |most| at_most.output.min(most));
+        let any_tier = rung.with.service_tier.as_deref().map_or(at_most.any_tier, may_cost_more);
+        let so_far: AtMost = all.unwrap_or(AtMost { output, any_tier, ..at_most });
+        let (output, any_tier) = (so_far.output.max(output), so_far.any_tier || any_tier);
+        all = Some(AtMost { output, any_tier, ..so_far });
+    }
+    all.unwrap_or(at_most)
+}
+
+/// Says whether a service tier may cost more than the ordinary one. `auto` leaves it to the account's own settings.
+pub fn may_cost_more(tier: &str) -> bool {
+    !matches!(tier, "" | "default" | "standard" | "standard_only" | "flex" | "batch")
 }
 
 /// Says how a limit without room turns a model away.

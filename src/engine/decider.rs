@@ -12,7 +12,7 @@ use super::claims::Claims;
 use super::warmth::{Before, wanted};
 use super::{Arrival, OperationKey, Unexpected};
 use crate::bandit::{Advice, Learners};
-use crate::budget::{Budgets, Hold, Over, Payer};
+use crate::budget::{Budgets, Draws, Hold, Over, Payer};
 use crate::outcome::{Attempt, Evidence, Operation, Settled};
 use crate::pricing::{PriceRow, PriceTable};
 use crate::prompt_cache::{Answered, Caches, Prompt, Standing, Underway};
@@ -21,7 +21,7 @@ use crate::routing::{
     after_attempt, decide,
 };
 use crate::runaway::{Runaways, Then, Whose};
-use crate::units::{Instant, ModelId, Names, PerMille};
+use crate::units::{Instant, ModelId, Names, PerMille, Pico};
 
 /// An operation that was sent and has not been answered.
 #[derive(Clone, Debug)]
@@ -34,6 +34,8 @@ struct Open {
     settled: Settled,
     claims: Claims,
     hold: Option<Hold>,
+    /// Whose accounts the call that ends next is booked on, and at most with how much, where another model was billed than was called.
+    billed: Option<(Draws, Pico)>,
     /// Whose it is, where anybody is watched.
     whose: Option<Box<Whose>>,
     /// Its prompt, where anybody minds caches.
@@ -168,7 +170,9 @@ impl Decider {
         let whose = arrival.whose;
         let turn = arrival.prompt.map(|prompt| Box::new(self.turn(*prompt, &mut operation, &decision)));
         let told = (arrival.circumstance.needs.window, arrival.key);
-        let open = Open { operation, decision, policy, rung, settled, claims, hold, whose, turn, told };
+        let billed = None;
+        let open =
+            Open { operation, decision, policy, rung, settled, claims, hold, billed, whose, turn, told };
         self.open.insert(arrival.key, open);
         Some(Course::Call { rung, model, why: None })
     }
@@ -235,6 +239,14 @@ impl Decider {
         self.open.get(&key)?.operation.expected
     }
 
+    /// Hears on which accounts the call of an operation is booked that ends next, and with how much at most: another model was
+    /// billed than was called.
+    pub fn billed_to(&mut self, key: OperationKey, draws: Draws, most: Pico) {
+        if let Some(open) = self.open.get_mut(&key) {
+            open.billed = Some((draws, most));
+        }
+    }
+
     /// Hears which account a call of an operation went to that has ended, as a number.
     pub fn served_by(&mut self, key: OperationKey, account: u32) {
         if let Some(turn) = self.open.get_mut(&key).and_then(|open| open.turn.as_mut()) {
@@ -255,7 +267,10 @@ impl Decider {
     /// Counts a request that budgets turned away from where it was placed.
     fn note_over(&mut self, arrival: &Arrival<'_>, decision: &Decision) {
         let Some(claims) = arrival.claims else { return };
-        if let Some(over) = claims.turned(&self.policy, decision, arrival.operation.asked) {
+        let is_elsewhere = || decision.trail.iter().any(|step| matches!(step, Step::PassedOn { .. }));
+        if let Some(over) = claims.turned(&self.policy, decision, arrival.operation.asked)
+            && (decision.refused || is_elsewhere())
+        {
             self.budgets.note(over, decision.refused, arrival.operation.at);
         }
     }
@@ -307,10 +322,16 @@ impl Decider {
             return Err(UnknownOperation(key));
         };
         open.note(attempt);
-        match open.hold.take() {
-            Some(hold) if attempt.status.is_call() => self.budgets.settle(hold, attempt.cost),
-            Some(hold) => self.budgets.release(hold),
-            None => {}
+        let billed = open.billed.take().filter(|_| attempt.status.is_call());
+        match (open.hold.take(), billed) {
+            (hold, Some((draws, most))) => {
+                hold.into_iter().for_each(|hold| self.budgets.release(hold));
+                let hold = self.budgets.take(&draws, most, open.operation.at);
+                self.budgets.settle(hold, attempt.cost);
+            }
+            (Some(hold), None) if attempt.status.is_call() => self.budgets.settle(hold, attempt.cost),
+            (Some(hold), None) => self.budgets.release(hold),
+            (None, None) => {}
         }
         if let Some(whose) = open.whose.as_deref().filter(|_| attempt.status.is_call()) {
             self.runaways.spent(whose, attempt.cost);
@@ -387,13 +408,14 @@ impl Decider {
         Ok(Course::Over(Box::new(Closed { operation, decision, settled })))
     }
 
-    /// Reckons what a request that is arriving claims of budgets; one that waits has a turn. Returns the models that they have no room for, too.
+    /// Reckons what a request that is arriving claims of budgets; one that waits has a turn, and there may be models that cost nobody
+    /// anything. Returns the models that they have no room for, too.
     pub fn claim(
         &mut self,
         operation: &Operation,
         needs: &Needs,
         payer: (&Payer<'_>, &Names),
-        turn: Option<u64>,
+        turn: (Option<u64>, &dyn Fn(ModelId) -> bool),
     ) -> (Claims, Vec<(ModelId, Short)>) {
         let by = (&*self.policy, &*self.prices);
         let claims = Claims::reckon(&mut self.budgets, by, operation, needs, payer, turn);

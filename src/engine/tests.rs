@@ -92,7 +92,8 @@ fn under(amount: &str) -> (Decider, Claims) {
     let mut names = Names::default();
     let mut decider = decider(&mut names);
     *decider.budgets_mut() = Budgets::new([limit(amount, Mode::Hard, OverLimit::Cheaper)]);
-    let (claims, _) = decider.claim(&operation(), &million(), (&Payer::default(), &names), None);
+    let (claims, _) =
+        decider.claim(&operation(), &million(), (&Payer::default(), &names), (None, &|_| false));
     let course = decider.arrived(arrival(Some(&claims)));
     assert!(matches!(course, Some(Course::Call { rung: 0, model: SMALL, why: None })), "{course:?}");
     assert_eq!(account(&decider), (Pico::ZERO, usd("1")), "the most that it can cost is held");
@@ -188,7 +189,7 @@ fn limits_turn_models_away_as_they_say_and_a_model_without_a_price_at_the_most_o
     let mut decider = decider(&mut names);
     let mut claimed = |limits: Vec<Limit>, needs: &Needs| {
         *decider.budgets_mut() = Budgets::new(limits);
-        decider.claim(&operation(), needs, (&Payer::default(), &names), None)
+        decider.claim(&operation(), needs, (&Payer::default(), &names), (None, &|_| false))
     };
     for (mode, over, want) in [
         (Mode::Hard, OverLimit::Cheaper, Short::Hard),

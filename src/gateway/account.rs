@@ -102,7 +102,9 @@ pub(super) fn can_escalate(operation: &Operation, dispatch: &Dispatch) -> bool {
         let most = operation.gateway.settings.max_output_default;
         written(&operation.ask, &next.with, (&target, dialect), most, &operation.headers).ok()
     };
+    // Where the provider adds each question and answer to a conversation that it keeps, another would be said into it, too.
     !dispatch.top
+        && !operation.ask.is_said_into_conversation()
         && operation
             .gateway
             .live

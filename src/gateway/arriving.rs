@@ -14,6 +14,7 @@ use super::operation::Operation;
 use super::{Gateway, estimate, now, second};
 use crate::access::Caller;
 use crate::classifier::{self, Measures, TaskClass};
+use crate::engine::may_cost_more;
 use crate::ledger::{Entry, Opened, Prompt, Prompted};
 use crate::prompt_cache::{Prompt as CachedPrompt, Tie, session_number};
 use crate::routing::{AtMost, ConfidenceSource, up_to_grid};
@@ -257,8 +258,8 @@ fn bound(wants: &mut Wants, ask: &Ask, most: u64) {
         prompt: up_to_grid(prompt),
         is_elsewhere: found.is_elsewhere,
         output: up_to_grid(output),
-        any_tier: ask
-            .tier()
-            .is_some_and(|tier| !matches!(&*tier, "" | "auto" | "default" | "standard" | "flex")),
+        any_tier: ask.tiers().any(|tier| may_cost_more(&tier)),
+        choices: found.choices,
+        predicted: up_to_grid(found.predicted),
     };
 }

@@ -9,11 +9,12 @@ use super::single::Ready;
 use super::{Gateway, now};
 use crate::config::gateway::Durability;
 use crate::ledger::{AttemptEnded, AttemptStarted, Closed, Entry, Opened};
+use crate::outcome::SIMULATED;
 use crate::pricing::{Cost, PriceRow, Terms, worst};
 use crate::providers::Target;
 use crate::record::WriteTtl;
 use crate::routing::Parameters;
-use crate::session::{Aside, Called, SIMULATED};
+use crate::session::{Aside, Called};
 use crate::units::{Count, Pico, SHADOW, Span};
 use crate::wire::Ask;
 

@@ -16,8 +16,11 @@ use super::awaited::{is_cancelled, pending};
 use super::body::Reply;
 use super::operation::Operation;
 use super::respond::json;
+use crate::pricing::Usage;
 use crate::providers::Target;
-use crate::session::Dispatch;
+use crate::routing::Status;
+use crate::session::{Called, Dispatch};
+use crate::units::Count;
 use crate::wire::ApiError;
 
 /// How long an answer is waited for; one that takes longer is charged as an estimate.
@@ -82,6 +85,20 @@ pub(super) async fn settled(
             Ended::Lost(body, "it was cancelled while it was worked on")
         }
         ended => ended,
+    }
+}
+
+/// Charges a stream that nobody saw the end of: its answer is worked on all the same, and can be had later, so it counts as the
+/// longest that it may be.
+pub(super) fn given_up(called: &mut Called, most: u64) {
+    let is_open = matches!(
+        called.status,
+        Status::Cancelled | Status::Truncated | Status::Timeout | Status::ServerError
+    );
+    if is_open && called.usage != Usage::NONE && called.usage.output.get().is_none_or(|output| output < most)
+    {
+        called.usage.output = Count::new(most).unwrap_or(called.usage.output);
+        called.estimated = true;
     }
 }
 

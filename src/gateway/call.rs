@@ -61,6 +61,17 @@ pub(super) async fn attempt(
         let message = format!("{provider} cannot take requests in the form of {}", operation.ask.dialect());
         return refused(operation, dispatch, &provider, ApiError::new(ErrorKind::InvalidRequest, message));
     };
+    if operation.placed.ticket.is_reserved()
+        && let Some(member) = operation.ask.hands_on()
+    {
+        let message = format!(
+            "{member}: only models with certain labels may have this request, and by this member others would see it, or it would be \
+             worked on elsewhere; leave it out"
+        );
+        let error =
+            ApiError { param: Some(member.to_owned()), ..ApiError::new(ErrorKind::InvalidRequest, message) };
+        return refused(operation, dispatch, &provider, error);
+    }
     // What is sent is a copy, so there has to be room for it before it is written.
     let mut copy = gateway.budget.hold();
     if !copy.make_room(operation.ask.body(), operation.ask.is_translated(dialect)) {
@@ -161,7 +172,11 @@ pub(super) async fn attempt(
     if operation.ask.stream() {
         audience.provider_began();
         // What only some requests need does not make the others' futures large.
-        return Box::pin(stream::relay(operation, attempt, permit, reply, audience)).await;
+        let mut attempted = Box::pin(stream::relay(operation, attempt, permit, reply, audience)).await;
+        if operation.ask.wants_background() && !target.simulated() {
+            background::given_up(&mut attempted.called, operation.delivered);
+        }
+        return attempted;
     }
     let limit = gateway.settings.limits.answer;
     // One of the client's own dialect goes on as it came; another is read and written anew beside what came.

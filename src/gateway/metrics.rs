@@ -8,6 +8,7 @@ use super::{Gateway, now};
 use crate::budget::Standing;
 use crate::ledger::Health;
 use crate::pricing::CostSum;
+use crate::session::MadeUpCosts;
 use crate::telemetry::{Breaker, Cell};
 use crate::units::{Names, Pico, is_safe};
 
@@ -28,15 +29,20 @@ pub(super) fn render(gateway: &Gateway) -> String {
         out.line(&[("check", &*check), ("says", says.name())], count);
     }
     out.gauge("pointsman_requests_in_flight", "Requests being served.", gateway.in_flight());
-    models(&mut out, &names, &snapshot.totals.models);
-    out.head("pointsman_team_cost_usd_total", "counter", "Cost by team; kind is known or estimated.");
+    let made_up = gateway.live.made_up();
+    models(&mut out, &names, &snapshot.totals.models, &made_up);
+    out.head(
+        "pointsman_team_cost_usd_total",
+        "counter",
+        "Cost by team; kind is known, estimated or simulated.",
+    );
     for (at, cell) in snapshot.totals.teams.0.iter().enumerate() {
         let team = names.teams().get(at).map_or("-", |name| name);
-        out.cost(("team", team), &cell.cost);
+        out.cost(("team", team), &cell.cost, made_up.teams.get(&Some(at)));
     }
     // So that teams add up to models.
     if snapshot.totals.teams.1.requests > 0 {
-        out.cost(("team", ""), &snapshot.totals.teams.1.cost);
+        out.cost(("team", ""), &snapshot.totals.teams.1.cost, made_up.teams.get(&None));
     }
     out.head("pointsman_names_shared_total", "counter", "Requests under a name that is counted as (others).");
     for (kind, roll) in [("team", &gateway.teams), ("project", &gateway.projects)] {
@@ -144,7 +150,7 @@ type Amount = (&'static str, &'static str, fn(&Cell) -> Pico);
 /// A counter of a model: its name, what it counts, where it stands.
 type Counter = (&'static str, &'static str, fn(&Cell) -> u64);
 
-fn models(out: &mut Page, names: &Names, cells: &[Cell]) {
+fn models(out: &mut Page, names: &Names, cells: &[Cell], made_up: &MadeUpCosts) {
     let named = || {
         cells
             .iter()
@@ -180,9 +186,10 @@ fn models(out: &mut Page, names: &Names, cells: &[Cell]) {
             out.line(&[("model", model), ("kind", kind)], count);
         }
     }
-    out.head("pointsman_cost_usd_total", "counter", "Cost by model; kind is known or estimated.");
-    for (model, cell) in named() {
-        out.cost(("model", model), &cell.cost);
+    out.head("pointsman_cost_usd_total", "counter", "Cost by model; kind is known, estimated or simulated.");
+    for (at, cell) in cells.iter().enumerate().filter(|(_, cell)| cell.attempts > 0 || cell.not_made > 0) {
+        let model = names.models().get(at).map_or("-", |name| &**name);
+        out.cost(("model", model), &cell.cost, made_up.models.get(&Some(at)));
     }
     let foretold = || named().filter(|(_, cell)| cell.foretold > 0);
     if foretold().next().is_some() {
@@ -274,9 +281,14 @@ impl Page {
         let _ = writeln!(self.text, " {value}");
     }
 
-    fn cost(&mut self, label: (&str, &str), cost: &CostSum) {
-        self.line(&[label, ("kind", "known")], cost.known.usd());
-        self.line(&[label, ("kind", "estimated")], cost.estimated.usd());
+    /// Writes a cost; what was made up of it stands apart.
+    fn cost(&mut self, label: (&str, &str), cost: &CostSum, made_up: Option<&CostSum>) {
+        let apart = made_up.copied().unwrap_or_default();
+        self.line(&[label, ("kind", "known")], (cost.known - apart.known).usd());
+        self.line(&[label, ("kind", "estimated")], (cost.estimated - apart.estimated).usd());
+        if made_up.is_some() {
+            self.line(&[label, ("kind", "simulated")], apart.total().usd());
+        }
     }
 }
 

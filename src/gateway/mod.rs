@@ -203,6 +203,13 @@ impl std::fmt::Debug for Gateway {
     }
 }
 
+/// Tells a session whose answers are made up, so that what it counts of budgets is somebody's money.
+pub fn know_made_up(live: &Live, providers: &Arc<Providers>) {
+    let own = Arc::clone(providers);
+    let is_made_up = move |model: &str| own.target(model).is_some_and(|target| target.simulated());
+    live.simulates(!providers.has_real(), is_made_up);
+}
+
 impl Gateway {
     /// Puts a gateway together.
     pub fn new(parts: Parts) -> Self {
@@ -279,6 +286,7 @@ impl Gateway {
             automations_source: Mutex::default(),
         };
         gateway.learn_names(&gateway.live.policy_spec().1);
+        know_made_up(&gateway.live, &gateway.providers);
         gateway
     }
 

@@ -17,6 +17,7 @@ use crate::checks::Said;
 use crate::config::gateway::{Durability, Place, WhenFailing};
 use crate::engine::UnknownOperation;
 use crate::ledger::{AttemptEnded, AttemptStarted, Closed, Entry};
+use crate::outcome::{ALL_SIMULATED, SIMULATED};
 use crate::pricing::{Cost, Terms};
 use crate::record::WriteTtl;
 use crate::record::usage::Counted;
@@ -151,6 +152,11 @@ impl Operation {
         self.is_settled = true;
         let (seq, at) = (self.placed.seq, self.now());
         let down = self.placed.ticket.down_since();
+        let what = self.placed.ticket.simulation();
+        if !matches!(&*what, "" | SIMULATED | ALL_SIMULATED) {
+            let what = what.into();
+            self.gateway.ledger.record(Entry::Simulated { seq, what });
+        }
         self.gateway.ledger.record(Entry::Closed(Closed { seq, status, at, down }));
     }
 
@@ -201,7 +207,7 @@ impl Operation {
     /// Marks the operation as simulated.
     pub(super) fn simulates(&mut self) {
         if !std::mem::replace(&mut self.simulated, true) {
-            let what = crate::session::SIMULATED.into();
+            let what = self.placed.ticket.first_simulation().into();
             self.gateway.ledger.record(Entry::Simulated { seq: self.placed.seq, what });
         }
     }

@@ -28,7 +28,7 @@ use crate::access::Caller;
 use crate::budget::Over;
 use crate::checks::{Says, Verdict};
 use crate::ledger::Entry;
-use crate::pricing::Cost;
+use crate::pricing::{Cost, Usage};
 use crate::routing::{Check, Status};
 use crate::session::{Called, Dispatch, Follow, Refusal};
 use crate::units::Instant;
@@ -113,6 +113,9 @@ impl Operation {
             attempted.called.latency_ms = is_made.then(|| millis(spent));
             attempted.called.left_out.clone_from(&self.left_out);
             attempted.called.began_us = self.call_began_us();
+            if is_made && self.ask.is_said_into_conversation() {
+                stays_said(&mut attempted);
+            }
             let left = self.calls < self.gateway.settings.attempts;
             let again = attempted.retry.is_some() && left && !audience.is_gone();
             if !again && !dispatch.last && audience.is_gone() {
@@ -234,6 +237,10 @@ impl Operation {
         let signed = |mut response: Response<Reply>| {
             self.sign(response.headers_mut(), dispatch);
             price(response.headers_mut(), cost);
+            if self.simulated {
+                // Nobody bills it, whatever is known of it.
+                response.headers_mut().insert(headers::COST_KIND, HeaderValue::from_static("simulated"));
+            }
             response
         };
         match outcome {
@@ -313,6 +320,20 @@ fn failed_by(called: &Called) -> Option<Box<str>> {
     let is_match = |verdict: &&Verdict| verdict.says == Says::Failed && *verdict.by != *Verdict::OWN;
     let failed = called.verdicts.iter().find(is_match).filter(|_| called.check == Check::Failed);
     failed.map(|verdict| verdict.by.clone())
+}
+
+/// Keeps a request from being said twice into a conversation that its provider keeps, where the call may have come that far.
+fn stays_said(attempted: &mut Attempted) {
+    let called = &mut attempted.called;
+    // Refused at the door, it was not heard: who is short of room or of a key answers so.
+    let was_heard = called.usage != Usage::NONE
+        || matches!(&attempted.outcome, Outcome::Failed(error) if matches!(error.status, 500 | 504));
+    if called.status.is_retryable() && was_heard {
+        let was = if called.error.is_empty() { called.status.name() } else { &called.error };
+        called.error = format!("not asked again: the conversation may hold it already ({was})");
+        called.status = Status::Truncated;
+        attempted.retry = None;
+    }
 }
 
 /// Keeps a call that nobody waits for any more from being tried elsewhere; what it cost stands.

@@ -4,7 +4,7 @@
 //! arrived, else from the ledger, once its request is over.
 
 use std::path::Path;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use rustc_hash::FxHashSet;
 
@@ -12,6 +12,7 @@ use super::estimate::TEMPLATE;
 use super::{Gateway, now};
 use crate::budget::{Drawn, Payer};
 use crate::ledger::{LedgerError, LedgerFile, Range, SpentCall};
+use crate::outcome::ALL_SIMULATED;
 use crate::pricing::{Cost, Unpriced};
 use crate::routing::up_to_grid;
 use crate::session::{Live, Uncounted};
@@ -23,17 +24,24 @@ use crate::units::{Instant, SHADOW, Span};
 /// Where it cannot be read.
 pub fn draw_before(live: &Live, ledger: &Path) -> Result<(), LedgerError> {
     let Some(from) = live.budgets_since(now()).filter(|_| ledger.is_file()) else { return Ok(()) };
-    let calls = spent(ledger, from, |_| true)?;
+    let calls = spent(live, ledger, from, |_| true)?;
     live.draw(&calls.iter().map(drawn).collect::<Vec<_>>(), None);
     Ok(())
 }
 
 /// Lists the calls for users of those requests since a moment that are wanted by their number.
-fn spent(ledger: &Path, from: Instant, wanted: impl Fn(u64) -> bool) -> Result<Vec<SpentCall>, LedgerError> {
+fn spent(
+    live: &Live,
+    ledger: &Path,
+    from: Instant,
+    wanted: impl Fn(u64) -> bool,
+) -> Result<Vec<SpentCall>, LedgerError> {
     let mut calls = Vec::new();
+    // What a trial made up is no money once providers are real.
+    let is_trial = live.is_trial();
     let range = Range { from: Some(from), ..Range::default() };
     LedgerFile::open(ledger)?.spent(&range, |call| {
-        if call.key != SHADOW && wanted(call.seq) {
+        if call.key != SHADOW && wanted(call.seq) && (is_trial || call.simulated != ALL_SIMULATED) {
             calls.push(call);
         }
     })?;
@@ -57,7 +65,7 @@ fn drawn(call: &SpentCall) -> Drawn<'_> {
     let prompt = call.prompt.unwrap_or(0).saturating_mul(4).saturating_add(TEMPLATE);
     let at_most = (u64::from(up_to_grid(prompt)), u64::from(up_to_grid(call.output.unwrap_or(8192))));
     let any_tier = call.cost == Cost::Unknown(Unpriced::NoTier);
-    Drawn { at: call.at, payer, cost: call.cost, at_most, any_tier }
+    Drawn { at: call.at, payer, cost: call.cost, at_most, billed: &call.billed, any_tier }
 }
 
 /// How long after a request arrived it may still be open when a limit comes into force, before its calls are looked for anew.
@@ -107,8 +115,8 @@ impl Gateway {
         // What was over when the limit came into force may be recorded a moment later: within the first wait at most.
         self.ledger.commit().await?;
         self.ledger.commit().await?;
-        let (path, ledger) = (self.ledger.state().path, self.ledger.clone());
-        let read = move || spent(&path, from, |seq| wanted(ledger.number_of(seq)));
+        let (path, ledger, live) = (self.ledger.state().path, self.ledger.clone(), Arc::clone(&self.live));
+        let read = move || spent(&live, &path, from, |seq| wanted(ledger.number_of(seq)));
         let calls = tokio::task::spawn_blocking(read).await;
         let calls = calls.map_err(|_| LedgerError::Closed("the reader ended".to_owned()))??;
         self.live.draw(&calls.iter().map(drawn).collect::<Vec<_>>(), Some(limits));

@@ -18,7 +18,7 @@ use super::budget::Held;
 use super::checked::{self, Judged};
 use super::operation::{Attempted, Operation, Outcome};
 use super::pace::{Pace, too_slow};
-use super::{estimate, keeper, shadow};
+use super::{arriving, estimate, keeper, shadow};
 use crate::checks::{Says, Verdict};
 use crate::providers::{CallError, Permit, Reply as Upstream};
 use crate::record::usage::Counted;
@@ -88,6 +88,8 @@ struct Stream<'a> {
     withholds: bool,
     /// Whether the client gets nothing of it that was not checked.
     holds: bool,
+    /// How long it counts at least until its end is seen: what is worked on in the background goes on without anybody.
+    least: u64,
     /// Until when it may go on, as it has gone wrong.
     doomed: Option<Clock>,
     pace: Pace,
@@ -130,6 +132,15 @@ pub(super) async fn relay(
     if holds || checks.is_some() {
         relay.keep_said(checks.is_some_and(|checks| checks.wants_json()));
     }
+    let least = if operation.ask.wants_background() && !attempt.target.simulated() {
+        arriving::most_output(operation.ask.measures(), operation.gateway.settings.max_output_default)
+    } else {
+        0
+    };
+    if least > 0 {
+        operation.delivered = least;
+        operation.record_progress();
+    }
     let mut stream = Stream {
         attempt,
         relay,
@@ -139,6 +150,7 @@ pub(super) async fn relay(
         told: false,
         withholds,
         holds,
+        least,
         doomed: None,
         pace,
         noted: Clock::now(),
@@ -285,7 +297,7 @@ impl Stream<'_> {
             }
         }
         if has_content {
-            operation.delivered = self.relay.written_bytes().div_ceil(4);
+            operation.delivered = self.relay.written_bytes().div_ceil(4).max(self.least);
             if self.noted.elapsed() >= PROGRESS {
                 self.noted = Clock::now();
                 operation.record_progress();

@@ -77,7 +77,8 @@ impl<'b> Batch<'b> {
                     attempt.delivered = attempt.delivered.max(Some(*delivered));
                 }),
                 Entry::Simulated { seq, what } => {
-                    batch.draft(&mut places, *seq, |draft| _ = draft.simulated.get_or_insert(what));
+                    // The latest word tells most.
+                    batch.draft(&mut places, *seq, |draft| draft.simulated = Some(what));
                 }
                 Entry::AttemptEnded(ended) => batch.draft(&mut places, ended.seq, |draft| {
                     draft.attempt(ended.n).ended.get_or_insert(ended);

@@ -6,6 +6,7 @@ use super::LedgerError;
 use super::file::{LedgerFile, Range, WITHIN};
 use super::row::{amount_at, read_cost, read_list};
 use super::schema::CHAINED;
+use crate::outcome::is_stand_in;
 use crate::pricing::Cost;
 use crate::routing::TAG;
 use crate::units::{Instant, members, tag, tag_set};
@@ -43,6 +44,10 @@ members! {
         tag_set(read_list(row.get(12)?).iter().filter_map(|word| tag(word.strip_prefix(TAG)?))),
     /// The model called.
     pub model: String = text(9)?,
+    /// The model billed.
+    pub billed: String = text(15)?,
+    /// What of its answer was made up, as the log has it.
+    pub simulated: String = text(16)?,
     /// What it cost.
     pub cost: Cost = cost,
     /// The tokens of its prompt, as they were estimated.
@@ -63,7 +68,7 @@ impl LedgerFile {
             .conn
             .prepare(&format!(
                 "SELECT o.seq, o.at, o.team, o.project, o.user, o.session, o.key_name, o.route, o.task, a.asked, a.prompt, \
-                 {output}, c.kind, c.why, {} FROM operations o CROSS JOIN charges c ON c.seq = o.seq \
+                 {output}, c.kind, c.why, a.model, o.simulated, a.n, {} FROM operations o CROSS JOIN charges c ON c.seq = o.seq \
                  CROSS JOIN attempts a ON a.seq = c.seq AND a.n = c.n WHERE {WITHIN} ORDER BY o.seq, c.n",
                 self.amounts()
             ))
@@ -72,12 +77,17 @@ impl LedgerFile {
         while let Some(row) = rows.next().map_err(fault)? {
             let kind: String = row.get(13).map_err(fault)?;
             let why: Option<String> = row.get(14).map_err(fault)?;
-            let amount = amount_at(row, 15).map_err(fault)?;
+            let amount = amount_at(row, 18).map_err(fault)?;
             let Some(cost) = read_cost(&kind, why.as_deref(), amount) else {
                 let seq = u64::try_from(row.get::<_, i64>(0).map_err(fault)?).unwrap_or(0);
                 return Err(LedgerError::Value { seq, field: "charge", found: kind });
             };
-            take(SpentCall::read(row, cost).map_err(fault)?);
+            let n: i64 = row.get(17).map_err(fault)?;
+            let call = SpentCall::read(row, cost).map_err(fault)?;
+            // What was made up in the place of a provider beside real ones is nobody's money.
+            if !is_stand_in(&call.simulated, usize::try_from(n).unwrap_or(usize::MAX)) {
+                take(call);
+            }
         }
         Ok(())
     }

@@ -113,9 +113,7 @@ impl Writing<'_> {
             }
         }
         if let Some(what) = draft.simulated.filter(|_| draft.opened.is_none()) {
-            let mut put = self
-                .conn
-                .prepare_cached("UPDATE operations SET simulated = ?2 WHERE seq = ?1 AND simulated = ''")?;
+            let mut put = self.conn.prepare_cached("UPDATE operations SET simulated = ?2 WHERE seq = ?1")?;
             put.execute(params![self.number(draft.seq), what])?;
         }
         // Whatever calls its rows have besides are of an earlier batch; the canonical form has them by number.

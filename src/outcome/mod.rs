@@ -12,6 +12,7 @@ mod operation;
 mod packed;
 mod profile;
 mod settle;
+mod simulated;
 mod spread;
 #[cfg(test)]
 mod tests;
@@ -26,5 +27,6 @@ pub use operation::{
 };
 pub use profile::{ProfileFit, Profiles};
 pub use settle::{Settled, recorded, routed};
+pub use simulated::{ALL_SIMULATED, SIMULATED, is_stand_in, simulated_word};
 pub use spread::Spread;
 pub use weather::Weather;

@@ -413,6 +413,11 @@ impl Providers {
         health
     }
 
+    /// Says whether any provider is a real one that may be called.
+    pub fn has_real(&self) -> bool {
+        self.accounts().any(|provider| !provider.simulated && provider.refusal.is_none())
+    }
+
     /// Makes the clients of every provider that has a key, so that the first call need not.
     pub fn warm(&self) -> Result<(), CallError> {
         let real = self.accounts().filter(|provider| !provider.simulated && provider.refusal.is_none());

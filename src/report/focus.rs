@@ -13,7 +13,7 @@ use super::json::safe;
 use super::sheet::csv_cell;
 use crate::pricing::Unpriced;
 use crate::telemetry::{Dimension, MeterKey, MeterSum, Metered, Meters, Period, Spend, Value};
-use crate::units::{Instant, ModelId, Names, ProjectId, RouteTag, TagsId, TeamId, tag, tags_of};
+use crate::units::{Instant, ModelId, Names, Pico, ProjectId, RouteTag, TagsId, TeamId, tag, tags_of};
 
 /// A version of the specification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -42,8 +42,12 @@ pub struct FocusOptions {
 pub struct FocusWritten {
     /// Rows.
     pub rows: u64,
+    /// What all rows come to.
+    pub total: Pico,
     /// Calls of unknown cost, which have no row, by why.
     pub unknown: Vec<(&'static str, u64)>,
+    /// Calls without a row, as their answers were made up in a provider's place.
+    pub made_up: u64,
 }
 
 /// Costs and quantities, those that differ in every row.
@@ -125,7 +129,9 @@ pub fn focus(
         }
     }
     let unknown = Unpriced::ALL.into_iter().zip(meters.unknown).filter(|(_, calls)| *calls > 0);
-    Ok(FocusWritten { rows: written, unknown: unknown.map(|(why, calls)| (why.text(), calls)).collect() })
+    let unknown = unknown.map(|(why, calls)| (why.text(), calls)).collect();
+    let total = meters.sums.values().map(|sum| sum.amount).sum();
+    Ok(FocusWritten { rows: written, total, unknown, made_up: meters.made_up })
 }
 
 fn renamed(name: &'static str, version: FocusVersion) -> &'static str {

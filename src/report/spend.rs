@@ -68,6 +68,8 @@ impl SpendRow {
         let amount = |sum: &CostSum| (!sum.is_unknown()).then(|| sum.total());
         let charged = Some(charged).filter(|_| self.sums.charged_requests > 0).and_then(amount);
         let compared = |amount: Pico| (self.sums.comparable > 0).then_some(amount);
+        let simulated =
+            Some(&self.sums.simulated).filter(|_| self.sums.simulated_requests > 0).and_then(amount);
         vec![
             ("requests", Cell::Count(self.sums.requests)),
             ("calls", Cell::Count(self.sums.calls)),
@@ -88,6 +90,8 @@ impl SpendRow {
             ("as_charged_requests", Cell::Count(self.sums.charged_requests)),
             ("baseline_usd", Cell::Usd(compared(self.sums.baseline))),
             ("saved_usd", Cell::Usd(compared(self.sums.baseline - self.sums.compared))),
+            ("simulated_requests", Cell::Count(self.sums.simulated_requests)),
+            ("simulated_usd", Cell::Usd(simulated)),
         ]
     }
 
@@ -248,6 +252,13 @@ impl SpendReport {
     pub fn remarks(&self) -> Vec<String> {
         let mut remarks = Vec::new();
         let sums = &self.total.sums;
+        if sums.simulated_requests > 0 {
+            let amount = sums.simulated.usd().unwrap_or_else(|| "unknown".to_owned());
+            remarks.push(format!(
+                "of which simulated: {}, ${amount}, which nobody bills",
+                counted(sums.simulated_requests, "request")
+            ));
+        }
         if sums.cost.unknown > 0 {
             remarks.push(format!(
                 "the cost of {} of {} requests is unknown ({}); it is in no amount",

@@ -221,7 +221,7 @@ impl Availability {
 }
 
 /// Passes a request that was placed on a rung for which budgets have no room on to the next cheaper one that they have room for,
-/// else to one further up; none where it has to be refused.
+/// else to the cheapest that only soft limits speak against, else to one further up; none where it has to be refused.
 pub(super) fn afford(
     route: &Route,
     circumstance: &Circumstance,
@@ -236,15 +236,16 @@ pub(super) fn afford(
     let Some(why) = short(place) else { return Some(wanted) };
     trail.push(Step::Barred { rung: wanted, why: Bar::Budget(why) });
     let is_full = |at: usize| route.ladder.get(at).is_some_and(|rung| circumstance.is_full(rung.known_as));
-    let fits = |at: &usize| {
-        open.has(*at)
-            && !is_full(*at)
-            && short(*at).is_none_or(|other| other == Short::Soft && why != Short::Soft)
-    };
-    let cheaper = (0..place).rev().find(fits);
+    let has_room = |at: &usize| open.has(*at) && !is_full(*at) && short(*at).is_none();
+    let is_over_soft = |at: &usize| open.has(*at) && !is_full(*at) && short(*at) == Some(Short::Soft);
+    // Where all are over a soft limit, which refuses nothing, the least is spent on the cheapest.
+    let cheaper = (0..place).rev().find(has_room).or_else(|| (0..place).find(is_over_soft));
+    let mut above = place + 1..route.ladder.len();
     let to = match why {
         Short::Soft => cheaper.unwrap_or(place),
-        Short::Hard => cheaper.or_else(|| (place + 1..route.ladder.len()).find(fits))?,
+        Short::Hard => {
+            cheaper.or_else(|| above.clone().find(has_room)).or_else(|| above.find(is_over_soft))?
+        }
         // One that waited, and waited too long where it is so still.
         Short::Refuse | Short::Queue => return None,
         // Of escalations alone.

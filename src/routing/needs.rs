@@ -37,6 +37,10 @@ pub struct AtMost {
     pub is_elsewhere: bool,
     /// Whether a service tier was asked for, which may cost more than the ordinary one.
     pub any_tier: bool,
+    /// How many answers were asked for, where more than one.
+    pub choices: u32,
+    /// The tokens of an answer that was foretold: part of `output`, and billed whatever the model writes.
+    pub predicted: u32,
 }
 
 /// Rounds a size up to the grid of [`on_grid`].
@@ -137,7 +141,14 @@ impl Circumstance {
             labels: Labels::NONE,
             window: 0,
             output: 0,
-            at_most: AtMost { prompt: 0, output: 0, is_elsewhere: false, any_tier: false },
+            at_most: AtMost {
+                prompt: 0,
+                output: 0,
+                is_elsewhere: false,
+                any_tier: false,
+                choices: 0,
+                predicted: 0,
+            },
         },
         down: Vec::new(),
         down_as: Vec::new(),

@@ -323,7 +323,10 @@ impl Fold {
         let mut decision = decide(policy, &operation.signals_by(outlook.prices), &self.circumstance);
         let ladder = &policy.route(decision.route).ladder;
         let over = turned(policy, &decision, operation.asked, overs);
-        if let (Some(over), Some(spending)) = (over, &mut self.spending) {
+        let goes_elsewhere = || decision.trail.iter().any(|step| matches!(step, Step::PassedOn { .. }));
+        if let (Some(over), Some(spending)) = (over, &mut self.spending)
+            && (decision.refused || goes_elsewhere())
+        {
             spending.turn(index, operation.at, over, decision.refused);
         }
         // Where it goes along its ladder, it goes where there was room.

@@ -64,6 +64,19 @@ impl Setting {
         frontier.forecast(prefix, thresholds)
     }
 
+    /// Says how far off the cost of what thresholds move may be, where it starts and where it would. A route whose requests went by
+    /// other rules is compared as a whole.
+    pub(super) fn moved(&mut self, thresholds: &[PerMille]) -> [Spread; 2] {
+        let own = self.route.thresholds();
+        if own.as_slice() == thresholds {
+            return [Spread::NONE; 2];
+        }
+        if tells_actual(&self.route) {
+            return [self.actual.spread, self.at(thresholds).spread];
+        }
+        self.parts().1.moved(&own, thresholds)
+    }
+
     fn parts(&mut self) -> (&Frontier, &Prefix) {
         (&self.frontier, self.prefix.get_or_insert_with(|| self.frontier.prefix()))
     }

@@ -9,6 +9,7 @@ mod asides;
 mod backlog;
 mod beside;
 mod foresee;
+mod made_up;
 mod outlet;
 mod prices;
 mod record_of;
@@ -26,6 +27,8 @@ use rustc_hash::FxHashMap;
 pub use self::arrival::{Bell, Waiting};
 pub use self::beside::Aside;
 pub use self::foresee::Near;
+use self::made_up::MadeUp;
+pub use self::made_up::MadeUpCosts;
 use self::outlet::Outlet;
 pub use self::outlet::Reader;
 pub use self::spending::Uncounted;
@@ -130,6 +133,7 @@ struct Core {
     told: BTreeSet<String>,
     /// How those that wait for room in a budget are called.
     bells: FxHashMap<u64, Bell>,
+    made_up: MadeUp,
 }
 
 impl std::fmt::Debug for Live {
@@ -170,6 +174,7 @@ impl Live {
                 applied: 0,
                 told: BTreeSet::new(),
                 bells: FxHashMap::default(),
+                made_up: MadeUp::default(),
             }),
             has_budgets: AtomicBool::new(false),
             compares_calls: AtomicBool::new(false),
@@ -216,6 +221,8 @@ impl Live {
     ) -> Result<(Cost, Follow), UnknownOperation> {
         let mut core = lock(&self.core);
         let attempt = core.charged(ticket, &call, &self.book());
+        core.made_up.note(ticket.operation.team, &call, &attempt);
+        core.pay_as_billed(ticket, &call, &self.book());
         core.applied += 1;
         core.decider.served_by(ticket.seq, account_number(&call.provider));
         let course = if again {
@@ -482,6 +489,3 @@ impl Called {
         Self { usage: Usage::NONE, status: Status::Refused, error: why.to_owned(), ..Self::default() }
     }
 }
-
-/// What stands in the log where a simulated provider answered.
-pub const SIMULATED: &str = "provider";

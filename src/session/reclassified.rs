@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::frontiers::{row_of, with_staged};
+use super::frontiers::{row_of, same_names, with_staged};
 use super::snapshot::RouteConsequences;
 use super::{Log, Reading, settle_one};
 use crate::checks::{OnFail, Says, Verdict};
@@ -138,8 +138,11 @@ fn twice(
         settle_one(&anew, Reading::Routed, &tried.1, &outlook, &mut after);
         if before.first_rung == NO_RUNG && after.first_rung == NO_RUNG {
             let route = policy.route(before.route);
-            if evidence.operation.pinned && route.pins(evidence.operation.class) {
-                row_of(&mut found.routes, route).pinned.account(&before, Sign::Plus);
+            if evidence.operation.pinned
+                && route.pins(evidence.operation.class)
+                && let Some(row) = found.routes.iter_mut().find(|row| same_names(&row.setting, route))
+            {
+                row.pinned.account(&before, Sign::Plus);
             }
             continue;
         }

@@ -131,20 +131,22 @@ pub struct RouteConsequences {
 impl RouteConsequences {
     /// Returns half the width of a 95% interval of the change of cost: what is the same on both sides is not in it.
     pub fn change_error(&self) -> Pico {
-        let squares = self.moved.map(|side| side.half_width().0.saturating_pow(2));
-        let root = squares[0].saturating_add(squares[1]).unsigned_abs().isqrt();
-        Pico(i128::try_from(root).unwrap_or(i128::MAX))
+        Spread::apart(self.moved)
     }
 }
 
 /// Says whether what changes in the cost of routes is no more than the error of what changes; what is the same on both sides
 /// adds nothing to either.
-pub fn is_within_error<'a>(routes: impl Iterator<Item = &'a RouteConsequences>) -> bool {
-    let (change, squared) = routes.fold((Pico::ZERO, 0_i128), |(change, squared), route| {
-        let difference = route.staged.cost.total() - route.applied.cost.total();
-        (change + difference, squared.saturating_add(route.change_error().0.saturating_pow(2)))
-    });
-    change != Pico::ZERO && change.0.saturating_pow(2) <= squared
+pub fn is_within_error<'a>(routes: impl Iterator<Item = &'a RouteConsequences> + Clone) -> bool {
+    let change = routes
+        .clone()
+        .fold(Pico::ZERO, |change, route| change + route.staged.cost.total() - route.applied.cost.total());
+    change != Pico::ZERO && change.0.abs() <= change_error(routes).0
+}
+
+/// Returns half the width of a 95% interval of the change of cost of routes together.
+pub fn change_error<'a>(routes: impl Iterator<Item = &'a RouteConsequences>) -> Pico {
+    Spread::together(routes.map(RouteConsequences::change_error))
 }
 
 /// What the staged policy would have meant.

@@ -6,7 +6,7 @@
 use super::whose::payer;
 use crate::budget::{Budgets, Draws, Limit, LimitHistory, Member, Mode, Over, OverLimit, Spreads, Standing};
 use crate::engine::{most, of_any, short};
-use crate::outcome::{Attempt, Choice, Evidence, Outlook, Settled, on_model};
+use crate::outcome::{Attempt, Choice, Evidence, Observed, Outlook, Settled, on_model};
 use crate::pricing::Cost;
 use crate::routing::{AtMost, Circumstance, Policy, Short, match_route};
 use crate::units::{Instant, ModelId, Names, Pico};
@@ -118,8 +118,11 @@ impl Spending {
         (model, outlook): (ModelId, &Outlook<'_>),
     ) -> Draws {
         self.reach(evidence.operation.at);
+        if evidence.stands_in(model) {
+            return Draws::new();
+        }
         let Self { budgets, names, .. } = self;
-        budgets.draws(&payer(names, evidence, route, model, outlook))
+        budgets.draws(&payer(names, evidence, route, billed(evidence, model), outlook))
     }
 
     /// Lists the models of a request's route that there is no room for.
@@ -307,6 +310,12 @@ impl Spending {
             open_holds: self.budgets.open_holds(),
         }
     }
+}
+
+/// Returns the model that was billed where one was called; the same where nobody says otherwise.
+fn billed(evidence: &Evidence<'_>, model: ModelId) -> ModelId {
+    let is_other = |call: &&Observed| call.model == model && call.billed.is_some();
+    evidence.attempts().find(is_other).map_or(model, |call| call.billed)
 }
 
 /// What was spent of an account before the log began.

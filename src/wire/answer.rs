@@ -71,7 +71,7 @@ pub fn answer_and_said(
     let (mut reply, fault) = read(from, ask, root)?;
     let said: Vec<Said> =
         if is_checked { reply.choices.iter().map(Choice::said).collect() } else { Vec::new() };
-    let hides = said.iter().any(|one| one.sureness.is_some()) && !ask.wants_logprobs();
+    let hides = is_checked && !ask.wants_logprobs();
     if hides {
         reply.choices.iter_mut().for_each(|choice| choice.logprobs = None);
     }
@@ -228,9 +228,10 @@ fn embedded(from: Dialect, root: Value<'_>) -> Result<Answer> {
 /// Says whether an answer is fit for use: every choice has to be.
 fn checked(ask: &Ask, reply: &Reply) -> Check {
     let required = ask.required_keys();
+    let wants = (ask.measures().wants_json, ask.measures().wants_object);
     let mut all = Check::None;
     for choice in &reply.choices {
-        match checked_choice(ask.measures().wants_json, &required, choice) {
+        match checked_choice(wants, &required, choice) {
             Check::Failed => return Check::Failed,
             Check::Passed => all = Check::Passed,
             Check::None => {}
@@ -239,7 +240,7 @@ fn checked(ask: &Ask, reply: &Reply) -> Check {
     all
 }
 
-fn checked_choice(wants_json: bool, required: &[String], choice: &Choice) -> Check {
+fn checked_choice((wants_json, wants_object): (bool, bool), required: &[String], choice: &Choice) -> Check {
     let text = choice.text();
     let has_calls = choice.calls().next().is_some();
     if choice.is_empty() || choice.calls().any(|call| !calls::is_fit(&call.arguments)) {
@@ -250,7 +251,7 @@ fn checked_choice(wants_json: bool, required: &[String], choice: &Choice) -> Che
     }
     let is_truncated = matches!(choice.finish, Finish::Length | Finish::Paused);
     // Where the model calls tools first, the JSON comes with a later answer.
-    let is_fit = (has_calls && text.trim().is_empty()) || fits(&text, required);
+    let is_fit = (has_calls && text.trim().is_empty()) || fits(&text, wants_object, required);
     if is_truncated || !is_fit { Check::Failed } else { Check::Passed }
 }
 
@@ -258,11 +259,14 @@ fn is_json(text: &str) -> bool {
     json::read::<serde::de::IgnoredAny>(text).is_ok()
 }
 
-/// Says whether a text is JSON and has the keys that its schema demands.
-pub(super) fn fits(text: &str, required: &[String]) -> bool {
+/// Says whether a text is JSON, an object where one is wanted, and has the keys that its schema demands.
+pub(super) fn fits(text: &str, wants_object: bool, required: &[String]) -> bool {
     if !is_json(text) {
         return false;
     }
     let value = Value::of(text);
+    if wants_object && !value.is_object() {
+        return false;
+    }
     required.iter().all(|name| value.members().any(|(key, _)| key == name.as_str()))
 }

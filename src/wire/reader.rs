@@ -86,6 +86,9 @@ pub(super) fn pieces<'a>(
     parts.filter_map(|(at, item)| part(item, &format!("{place}[{at}]")).transpose()).collect()
 }
 
+/// So many stop sequences OpenAI takes.
+const STOPS: usize = 4;
+
 impl Reader<'_> {
     /// Refuses a field that the target has no counterpart for.
     pub(super) fn refuse<T>(self, field: impl Into<String>) -> Result<T> {
@@ -276,6 +279,14 @@ impl Reader<'_> {
         }
         if prompt.stop.len() < stops {
             self.leave_out(&format!("{} (blank)", place(self.from, "stop")));
+        }
+        // OpenAI takes no more.
+        if self.to == Dialect::OpenAiChat
+            && self.sending.accent == Accent::OpenAi
+            && prompt.stop.len() > STOPS
+        {
+            prompt.stop.truncate(STOPS);
+            self.leave_out(&format!("{} (more than {STOPS})", place(self.from, "stop")));
         }
         match prompt.turns.last() {
             Some(turn) if !turn.is_user && matches!(turn.parts.last(), Some(Piece::Call { .. })) => {

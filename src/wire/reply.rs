@@ -292,7 +292,7 @@ impl Choice {
     pub(super) fn is_empty(&self) -> bool {
         self.parts.iter().all(|part| match part {
             Part::Thought(_) => true,
-            Part::Text(text) => text.trim().is_empty(),
+            Part::Text(text) => is_blank(text),
             Part::Refusal(_) | Part::Call(_) | Part::Picture { .. } | Part::Other(_) => false,
         })
     }
@@ -443,4 +443,11 @@ pub(super) fn content_text(content: Value<'_>) -> Option<Cow<'_, str>> {
         all.to_mut().push_str(&text);
         all
     }))
+}
+
+/// Says whether nothing of a text can be seen.
+pub(super) fn is_blank(text: &str) -> bool {
+    let is_unseen =
+        |c: char| c.is_whitespace() || matches!(c, '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}');
+    text.chars().all(is_unseen)
 }

@@ -5,7 +5,7 @@
 use super::answer::fits;
 use super::json::Progress;
 use super::logprobs::Sureness;
-use super::reply::Delta;
+use super::reply::{Delta, is_blank};
 use super::{Ask, Finish, WireError};
 use crate::checks::{Call, Said};
 use crate::routing::Check;
@@ -29,6 +29,7 @@ pub(super) struct Story {
     pub(super) thought_bytes: u64,
     /// Whether the text has to be JSON.
     wants_json: bool,
+    wants_object: bool,
     /// Whether it is looked at as it comes.
     watches_json: bool,
     /// Whether the answer is kept for checks.
@@ -83,7 +84,12 @@ impl Story {
     /// Begins the answer to `ask`.
     pub(super) fn new(ask: &Ask) -> Self {
         let measures = ask.measures();
-        Self { wants_json: measures.wants_json, choices: measures.choices.max(1), ..Self::default() }
+        Self {
+            wants_json: measures.wants_json,
+            wants_object: measures.wants_object,
+            choices: measures.choices.max(1),
+            ..Self::default()
+        }
     }
 
     /// Keeps the answer for checks; `wants_json` says that it has to be JSON for them.
@@ -126,7 +132,7 @@ impl Story {
             Delta::Text(text) => {
                 let is_kept = self.wants_json || self.keeps;
                 let room = if is_kept { KEPT.saturating_sub(self.kept_bytes) } else { 0 };
-                let (is_answer, watches_json) = (!text.trim().is_empty(), self.watches_json);
+                let (is_answer, watches_json) = (!is_blank(text), self.watches_json);
                 let choice = self.choice();
                 choice.text_bytes = choice.text_bytes.saturating_add(text.len() as u64);
                 choice.has_answer |= is_answer;
@@ -247,7 +253,7 @@ impl Story {
         }
         let mut all = Check::None;
         for choice in &self.begun {
-            match choice.check(self.wants_json, required) {
+            match choice.check(self.wants_json, self.wants_object, required) {
                 Check::Failed => return Check::Failed,
                 Check::Passed => all = Check::Passed,
                 Check::None => {}
@@ -259,7 +265,7 @@ impl Story {
 
 impl Begun {
     /// Says whether the choice is fit for use, but for the arguments of its calls.
-    fn check(&self, wants_json: bool, required: &[String]) -> Check {
+    fn check(&self, wants_json: bool, wants_object: bool, required: &[String]) -> Check {
         if !self.has_answer {
             return Check::Failed;
         }
@@ -271,7 +277,7 @@ impl Begun {
             return Check::None;
         }
         let is_truncated = matches!(self.finish, Some(Finish::Length | Finish::Paused));
-        if !is_truncated && fits(&self.text, required) { Check::Passed } else { Check::Failed }
+        if !is_truncated && fits(&self.text, wants_object, required) { Check::Passed } else { Check::Failed }
     }
 }
 

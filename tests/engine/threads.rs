@@ -147,7 +147,7 @@ fn any_number_of_threads_finds_the_same() {
     let again = StreamOptions { events: first.late.clone(), ..options.clone() };
     let what_if = StreamOptions { asks: Asks::Frontiers, ..again.clone() };
     let by_tag = vec![vec![Dimension::named("tag.env").unwrap()]];
-    let spend = SpendOptions { tables: by_tag, most: SpendOptions::MOST, meters: None };
+    let spend = SpendOptions { tables: by_tag, most: SpendOptions::MOST, ..SpendOptions::default() };
     let spend = StreamOptions { spend: Some(spend), ..again.clone() };
     assert!(told(&run(0, &spend, None)).contains("\"e1 SpendCell"));
     for (options, from) in

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::client::Ask;
 use crate::front::{Sandbox, Setup};
 use crate::replayed::pico;
 use crate::rungs::{chat, follow, read, replay, save};
@@ -64,4 +65,88 @@ fn a_fallback_is_asked_when_every_rung_failed_and_serves_when_none_can_be_called
     assert_eq!(pico(&recorded["cost_known_usd"]), pico(&routed["cost_known_usd"]));
     assert_eq!((&routed["estimated_requests"], &routed["requests"]), (&json!(0), &json!(asked)));
     assert_eq!(recorded["attempts"], routed["attempts"]);
+}
+
+fn status(status: u16, message: &str, code: &str) -> Reply {
+    let error = json!({"error": {"message": message, "type": "invalid_request_error", "code": code}});
+    Reply { status, ..Reply::json(&error) }
+}
+
+/// What a provider says of itself, or of its account, is no fault of the request: another may serve it.
+#[test]
+fn a_provider_that_cannot_serve_here_or_now_is_passed_over_whatever_its_status() {
+    let upstream = Upstream::start();
+    let setup = Setup::of(&upstream.url());
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
+    for code in [409, 410, 421, 423, 424, 425, 449, 498] {
+        upstream.push(Reply::status(code));
+        let answer = chat(&json!({})).send(front.address());
+        assert_eq!(
+            (answer.status(), answer.header("pointsman-model")),
+            (200, Some("gpt-4.1")),
+            "{code}: {}",
+            answer.text()
+        );
+    }
+    for (message, code) in [
+        ("API key not valid. Please pass a valid API key.", "API_KEY_INVALID"),
+        ("Your credit balance is too low to access the Anthropic API.", "invalid_request_error"),
+        ("Billing hard limit has been reached", "billing_hard_limit_reached"),
+    ] {
+        upstream.push(status(400, message, code));
+        let answer = chat(&json!({})).send(front.address());
+        assert_eq!(answer.header("pointsman-model"), Some("gpt-4.1"), "{message}: {}", answer.text());
+        upstream.push(status(400, message, code));
+        let answer = chat(&json!({"model": "gpt-4.1"})).send(front.address());
+        assert_eq!(answer.status(), 502, "a client would look for a fault of its own: {}", answer.text());
+        assert!(answer.text().contains("refused the gateway's own key"), "{}", answer.text());
+    }
+    for code in [451, 499] {
+        upstream.push(Reply::status(code));
+        let answer = chat(&json!({})).send(front.address());
+        assert_eq!(answer.status(), code, "what speaks of the request itself ends it: {}", answer.text());
+    }
+}
+
+/// Servers that check bodies repeat them in what they say is wrong.
+#[test]
+fn what_a_provider_repeats_of_a_prompt_reaches_the_client_and_no_file() {
+    let upstream = Upstream::start();
+    let setup = Setup::of(&upstream.url());
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
+    let mut feed = follow(&front);
+    let secret = "My account number is 4711 0815 2342, and I live in the house with the green door.";
+    upstream.push(status(
+        400,
+        &format!("Input should be a valid list, input: {secret:?}"),
+        "BadRequestError",
+    ));
+    let body = json!({"model": "gpt-4.1", "messages": [{"role": "user", "content": secret}]});
+    let answer = Ask::post("/v1/chat/completions", &body).send(front.address());
+    assert!(answer.status() == 400 && answer.text().contains("green door"), "{}", answer.text());
+    let lines = read(&mut feed, 1);
+    assert!(!lines.iter().any(|line| line.to_string().contains("green door")), "{lines:#?}");
+    drop(feed);
+    let rows = front.settle();
+    assert!(rows[0].error.contains("Input should be a valid list"), "{rows:#?}");
+    assert!(!rows[0].error.contains("green door") && !rows[0].error.contains("4711"), "{rows:#?}");
+}
+
+/// As HTTP 529 and 429 do, it costs nothing: nothing was worked on.
+#[test]
+fn what_an_overloaded_provider_says_within_a_good_status_costs_nothing() {
+    let upstream = Upstream::start();
+    let setup = Setup::of(&upstream.url());
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
+    upstream.push(Reply::json(
+        &json!({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}),
+    ));
+    let body = json!({"model": "claude-opus-4-6", "max_tokens": 100, "messages": [{"role": "user", "content": "x"}]});
+    let answer = Ask::post("/v1/messages", &body).send(front.address());
+    assert_eq!(answer.status(), 529, "{}", answer.text());
+    let rows = front.settle();
+    assert_eq!((rows[0].amount, rows[0].kind.as_str()), (Some(0), "known"), "{rows:#?}");
 }

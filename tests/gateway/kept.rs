@@ -290,3 +290,49 @@ fn an_answer_made_in_the_background_is_charged_once_when_it_is_there() {
     );
     assert_eq!(rows[0].operation_status, "ok");
 }
+
+/// OpenAI adds question and answer of every call to the conversation: the user would find the question twice, and an answer that was
+/// thrown away.
+#[test]
+fn a_conversation_that_the_provider_keeps_hears_each_question_once() {
+    let upstream = Upstream::start();
+    let mut setup = Setup::of(&upstream.url());
+    setup.providers =
+        setup.providers.replace("name = \"up-chat\"\n", "name = \"up-chat\"\nresponses = true\n");
+    setup.policy = "name = \"p\"\nbaseline = \"gpt-4.1\"\n[[route]]\nname = \"all\"\nno_signal = \"small\"\ncheck = \"before\"\n\
+        checks = [{ kind = \"regex\", name = \"figures\", matches = '^[0-9]+$' }]\n\
+        ladder = [{ rung = \"small\", model = \"gpt-4.1-nano\", threshold = 0 }, { rung = \"large\", model = \"gpt-4.1\" }]\n"
+        .to_owned();
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
+    let ask = |more: Value| {
+        let mut body = json!({"model": "auto", "input": "How many?"});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        Ask::post("/v1/responses", &body).send(front.address())
+    };
+    let within = || json!({"conversation": "conv_1"});
+    // Its first answer stands, and the verdict is evidence.
+    upstream.push(Reply::text("abc"));
+    let answer = ask(within());
+    assert_eq!(
+        (answer.status(), answer.header("pointsman-model")),
+        (200, Some("gpt-4.1-nano")),
+        "{}",
+        answer.text()
+    );
+    assert!(answer.text().contains("abc"), "{}", answer.text());
+    // What may have been kept is not asked again; what was refused at the door is.
+    upstream.push(Reply::status(500));
+    assert_eq!(ask(within()).status(), 500);
+    assert_eq!(upstream.served().len(), 2);
+    upstream.push(Reply::status(429).header("retry-after", "0"));
+    upstream.push(Reply::text("12"));
+    assert_eq!(ask(within()).status(), 200);
+    assert_eq!(upstream.served().len(), 4);
+    // Without one the ladder goes on as always.
+    upstream.push(Reply::text("abc"));
+    upstream.push(Reply::text("12"));
+    assert_eq!(ask(json!({})).header("pointsman-model"), Some("gpt-4.1"));
+    let rows = front.settle();
+    assert!(rows[0].error.contains("did not pass its check"), "{rows:#?}");
+}

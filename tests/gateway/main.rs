@@ -17,6 +17,7 @@ mod away;
 mod bounds;
 mod budgets;
 mod caps;
+mod charged_to;
 mod charges;
 mod checked;
 mod client;

@@ -230,3 +230,19 @@ fn over_a_log_it_says_when_steps_would_have_come_and_that_nothing_of_it_happened
     assert_eq!(dear["last"]["phase"], "taken back", "{dear:#}");
     assert_eq!(tried("cheaper"), cheaper, "the same log says the same");
 }
+
+/// Nobody but users would notice: empty answers are quick and cheap, and their status is good.
+#[test]
+fn a_canary_whose_answers_fail_their_check_is_not_taken_live() {
+    let upstream =
+        Upstream::with(|call| if call.model == "gpt-4.1-nano" { Reply::text("") } else { Reply::default() });
+    let (setup, sandbox) = sandbox(&upstream);
+    let front = sandbox.serve(&setup);
+    let plan = "[rollout.empty]\nroute = \"everything\"\nladder = [{ rung = \"best\", model = \"gpt-4.1-nano\" }]\n\
+        stages = [500, 1000]\nrequests = 20\ndwell = \"0s\"\n";
+    let begun = order(&front, &json!({ "start": "empty", "plan": plan }));
+    assert_eq!(begun.status(), 200, "{}", begun.text());
+    traffic(&front, "empty", 100);
+    let stood = until(&front, |row| row["canary"]["failed"].as_u64().is_some_and(|failed| failed >= 10));
+    assert_ne!(stood["share"], json!(1000), "{stood:#}");
+}

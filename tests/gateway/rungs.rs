@@ -510,3 +510,46 @@ no_signal = "small"
         assert_eq!(start, &(json!(2), recorded["cost_usd"].clone(), recorded["cost_estimated_usd"].clone()));
     }
 }
+
+/// A label says who may have a request; a client could otherwise have it handed on to anybody, or elsewhere.
+#[test]
+fn what_only_certain_models_may_have_is_handed_on_to_nobody_else() {
+    let upstream = Upstream::start();
+    let reserved = "name = \"p\"\n[[route]]\nname = \"all\"\nrequire = [\"zdr\"]\n\
+        ladder = [{ model = \"claude-opus-4-6\", labels = [\"zdr\"] }]\n";
+    let open = "name = \"p\"\n[[route]]\nname = \"all\"\nladder = [{ model = \"claude-opus-4-6\" }]\n";
+    for (policy, status) in [(reserved, 400), (open, 200)] {
+        let setup = setup(&upstream, policy);
+        let sandbox = Sandbox::new(&setup);
+        let front = sandbox.serve(&setup);
+        let ask = |servers: Value, place: &str| {
+            let body = json!({"model": "auto", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}],
+                "mcp_servers": servers, "inference_geo": place});
+            Ask::post("/v1/messages", &body).send(front.address())
+        };
+        let handed = ask(json!([{"type": "url", "url": "https://example.com", "name": "s"}]), "global");
+        assert_eq!(handed.status(), status, "{}", handed.text());
+        assert!(status == 200 || handed.text().contains("mcp_servers"), "{}", handed.text());
+        assert_eq!(ask(json!([]), "us").status(), status, "worked on elsewhere");
+        assert_eq!(ask(json!([]), "global").status(), 200, "what says nothing is no matter");
+    }
+}
+
+/// The proof goes by what was billed: it is that model that had the prompt.
+#[test]
+fn the_proof_of_labels_looks_at_the_model_that_was_billed() {
+    let upstream = Upstream::with(|_| {
+        Reply::json(&json!({"id": "c", "object": "chat.completion", "created": 1, "model": "gpt-4.1",
+            "choices": [{"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 10, "completion_tokens": 1, "total_tokens": 11}}))
+    });
+    let policy = "name = \"p\"\n[[route]]\nname = \"all\"\nrequire = [\"zdr\"]\n\
+        ladder = [{ model = \"gpt-4.1-mini\", labels = [\"zdr\"] }]\n";
+    let setup = setup(&upstream, policy);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
+    assert_eq!(chat(&json!({})).send(front.address()).status(), 200);
+    front.settle();
+    let proof = sandbox.run(&["replay", "data/ledger.db", "--strict"]);
+    assert!(!proof.status.success(), "{}", String::from_utf8_lossy(&proof.stdout));
+}

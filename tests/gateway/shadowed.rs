@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::client::Ask;
 use crate::front::{Front, Row, Sandbox, Setup};
 use crate::replayed::pico;
 use crate::stage::{Speaks, nothing_held};
@@ -157,4 +158,45 @@ fn a_judge_without_a_key_grades_no_real_answer() {
     let rows = front.settle();
     assert_eq!((rows.len(), upstream.served().len()), (asked, asked), "{rows:#?}");
     assert!(!sandbox.must(&["ledger", "export"]).contains(r#""event":"label""#));
+}
+
+/// The strong model's answer would stand in the client's own conversation, and be kept in nobody's name.
+#[test]
+fn a_run_says_nothing_into_a_conversation_and_leaves_nothing_behind() {
+    let upstream = upstream(|_| says(r#"{"first": 5, "second": 5}"#));
+    let mut setup = Setup::of(&upstream.url()).gateway(&shadow("5.00"));
+    setup.providers =
+        setup.providers.replace("name = \"up-chat\"\n", "name = \"up-chat\"\nresponses = true\n");
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
+    let ask = |more: Value| {
+        let mut body = json!({"model": "auto", "input": "What is due?"});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let answer = Ask::post("/v1/responses", &body).send(front.address());
+        assert_eq!(answer.status(), 200, "{}", answer.text());
+    };
+    ask(json!({"conversation": "conv_1"}));
+    ask(
+        json!({"input": [{"type": "item_reference", "id": "msg_1"}, {"role": "user", "content": "And then?"}]}),
+    );
+    ask(json!({"tools": [{"type": "web_search"}]}));
+    nothing_held(&front);
+    assert_eq!(
+        upstream.served().len(),
+        3,
+        "what lies with the provider is not asked again: {:#?}",
+        upstream.served()
+    );
+    ask(json!({"store": false, "service_tier": "priority"}));
+    upstream.wait("it is judged", |state| state.served.len() == 6 && state.busy() == 0);
+    nothing_held(&front);
+    let again =
+        upstream.served().into_iter().find(|served| served.call.model == "gpt-4.1").unwrap().call.body;
+    assert_eq!(again["store"], json!(false), "the provider would keep it: {again}");
+    assert_eq!(
+        again.get("service_tier"),
+        None,
+        "a run is in no hurry, and is held for at the ordinary price"
+    );
+    front.settle();
 }

@@ -95,6 +95,7 @@ pub(crate) fn started(seq: u64, n: u32) -> AttemptStarted {
         effort: None,
         prompt_tokens: Count::new(1_000 + dice(seq, 4, 5_000)).unwrap(),
         price: price(model),
+        terms: pointsman::pricing::Terms::NONE,
     }
 }
 

@@ -25,6 +25,7 @@ mod streams;
 mod sureness;
 mod system;
 mod table;
+mod taken;
 mod told;
 mod tools;
 mod usage;

@@ -17,11 +17,16 @@ the table that the program itself goes by (`src/wire/table/`), and a test goes t
 
 Any other member is left out and told, and so is what stands within one and has no place with the other side (`messages.name`,
 `messages.citations`, `tools.strict`, `detail` of a picture). Between a client and a provider of the same dialect bytes pass as they came, but for
-what a model is known to refuse (`config/parameters.toml`), which is left out and told as well.
+what a model is known to refuse (`config/parameters.toml`), which is left out and told as well, and for `fallbacks` and `models`: which models may serve is for policy to say.
 
 **A system message within the conversation** stays in its place: as a system message to servers that speak chat and to the
 models of Anthropic's that take one (`takes-system` in `config/parameters.toml`), else as text of the user's in
 `<system-reminder>` tags (Gemini, Mistral, other models of Anthropic's). Those before the first turn become the system prompt.
+
+**A schema** goes to Anthropic, as the form of an answer or of a strict tool's arguments, with what Anthropic takes: bounds (`minimum`, `maxLength`, `minItems` above 1, ..), forms of texts that it does not know
+and further members are left out, told as `schema.NAME`, and stand in the description instead. Converse and models without structured outputs get it as an instruction.
+
+**Results of calls** reach Gemini in the order of their calls, as it pairs them by their places. **Thoughts and sources of Mistral's models** (`thinking`, `reference`) stay behind where another model goes on.
 
 **A request that holds nothing but a system prompt** is put as the user's turn, as many servers want one and all take it.
 

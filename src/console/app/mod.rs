@@ -3,6 +3,7 @@
 //! It reads no clock and touches no terminal; the loop around it does (`app::console`).
 
 mod asking;
+mod completing;
 mod draw;
 mod moves;
 mod typing;
@@ -32,7 +33,7 @@ use super::theme::Theme;
 use super::ui::Ui;
 use crate::session::{Aim, Command, Play, Reading, Snapshot};
 use crate::units::{PerMille, Span};
-use typing::Completing;
+use completing::Completing;
 
 /// What the loop around the console is to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -473,14 +474,15 @@ impl App {
             Action::Why | Action::NextDimension if self.ui.brings_into_view(action) => {}
             // Digits come in with their chord; from the palette there is none to take.
             Action::TypeValue | Action::JumpTenth => self.say("type the digits"),
-            other => match ScreenId::shown_by(other) {
-                Some(screen) => self.show(screen),
-                None => {
+            other => {
+                if let Some(screen) = ScreenId::shown_by(other) {
+                    self.show(screen);
+                } else {
                     let shown = Arc::clone(self.shown());
                     let asks = self.ui.act(other, &shown);
                     self.asks(asks);
                 }
-            },
+            }
         }
     }
 

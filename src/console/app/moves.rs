@@ -21,7 +21,7 @@ impl App {
         match WINDOWS.get(next) {
             Some(&window) => self.send(Command::Window(window)),
             None => {
-                self.warn(if longer { "this is the longest window" } else { "this is the shortest window" })
+                self.warn(if longer { "this is the longest window" } else { "this is the shortest window" });
             }
         }
     }

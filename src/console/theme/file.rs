@@ -293,7 +293,7 @@ fn read_style(
             }
         }
         _ => {
-            warn(warnings, source, at, format!("`{role}` wants a colour or a table of fg, bg and modifiers"))
+            warn(warnings, source, at, format!("`{role}` wants a colour or a table of fg, bg and modifiers"));
         }
     }
     style

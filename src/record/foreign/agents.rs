@@ -137,8 +137,11 @@ struct Session<'a> {
     salt: u64,
 }
 
+/// A call of a session: its agent, what is told of it, its turn.
+type Flat<'a> = (String, Object<'a>, u32);
+
 impl<'a> Session<'a> {
-    fn read(text: &'a str) -> Result<(Self, Vec<(String, Object<'a>, u32)>), String> {
+    fn read(text: &'a str) -> Result<(Self, Vec<Flat<'a>>), String> {
         let session = Object::read(text)?;
         let (id, block_size) = (session.word("id")?, session.count("block_size")?.or_zero());
         let salt = if session.word("hash_id_scope")? == "local" { salt(&id) } else { 0 };

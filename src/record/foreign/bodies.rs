@@ -88,11 +88,11 @@ impl Stream {
     /// Takes an event, unless it is none.
     fn take(&mut self, text: &str) {
         let Ok(event) = Object::read(text) else { return };
-        let candidates =
+        let candidates: Result<Vec<Candidate<'_>>, _> =
             event.objects("candidates").and_then(|all| all.iter().map(Candidate::read).collect());
         if let (Ok(kind), Ok(choices), Ok(candidates)) = (event.word("type"), Choice::all(&event), candidates)
         {
-            self.event(text, &event, &kind, &choices, candidates);
+            self.event(text, &event, &kind, &choices, &candidates);
         }
     }
 
@@ -102,7 +102,7 @@ impl Stream {
         event: &Object<'_>,
         kind: &str,
         choices: &[Choice<'_>],
-        candidates: Vec<Candidate<'_>>,
+        candidates: &[Candidate<'_>],
     ) {
         self.has_events = true;
         let said = |name: &str| event.get(name).ok().and_then(Value::said);
@@ -143,7 +143,9 @@ impl Stream {
                 usage.absorb(&said);
             }
             let mut grounding = Grounding::default();
-            candidates.iter().for_each(|one| grounding.add(one.grounding));
+            for one in candidates {
+                grounding.add(one.grounding);
+            }
             usage.rest_on(grounding);
             self.whole = Some(text.to_owned());
             return;

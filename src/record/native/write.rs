@@ -3,11 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::event::{Header, VERSION};
+use crate::checks::CheckWhen;
 use crate::pricing::{Charged, Cost, PriceRow, Rates, Tier, Usage, as_factor};
 use crate::record::{
     Attempt, Check, Entry, Label, PolicyChange, PriceChange, Record, RecordedNeeds, Status, Under, WriteTtl,
 };
-use crate::routing::{CanarySpec, FactsSpec, RouteSpec, RungSpec, StreamLimits, TAG};
+use crate::routing::{
+    Caching, CanarySpec, Effort, FactsSpec, Mode, RouteSpec, RungSpec, StreamLimits, TAG, WhenFailed,
+    WhenFull,
+};
 use crate::units::{Count, Instant};
 
 /// Appends one line for the header.
@@ -194,7 +198,7 @@ fn policy(out: &mut Vec<u8>, change: &PolicyChange<'_>) {
     object.word("name", &change.spec.name);
     object.maybe_text("baseline", change.spec.baseline.as_deref());
     object.maybe_text("classifier", change.spec.classifier.as_deref());
-    object.maybe_text("mode", change.spec.mode.map(|mode| mode.name()));
+    object.maybe_text("mode", change.spec.mode.map(Mode::name));
     object.objects("models", &change.spec.models, |object, (model, known)| {
         object.text("model", model);
         facts(object, known);
@@ -229,14 +233,14 @@ fn route(object: &mut Object<'_>, route: &RouteSpec) {
             inner.maybe("share", u64::try_from(*share).ok());
         });
     }
-    object.maybe_text("mode", route.mode.map(|mode| mode.name()));
+    object.maybe_text("mode", route.mode.map(Mode::name));
     object.words("require", &route.require);
-    object.maybe_text("when_full", route.when_full.map(|way| way.name()));
-    object.maybe_text("when_failed", route.when_failed.map(|way| way.name()));
-    object.maybe_text("cache", route.cache.map(|cache| cache.name()));
+    object.maybe_text("when_full", route.when_full.map(WhenFull::name));
+    object.maybe_text("when_failed", route.when_failed.map(WhenFailed::name));
+    object.maybe_text("cache", route.cache.map(Caching::name));
     object.maybe("switch_cap", route.switch_cap.and_then(|cap| u64::try_from(cap).ok()));
     limits(object, route.stream);
-    object.maybe_text("check", route.check.map(|when| when.name()));
+    object.maybe_text("check", route.check.map(CheckWhen::name));
     object.some("checks", &route.checks, json);
     object.list("ladder", &route.ladder, |out, of| {
         let mut object = Object::open(out);
@@ -257,7 +261,7 @@ fn rung(object: &mut Object<'_>, rung: &RungSpec) {
         return;
     }
     object.object("with", |inner| {
-        inner.maybe_text("effort", with.effort.map(|effort| effort.name()));
+        inner.maybe_text("effort", with.effort.map(Effort::name));
         inner.word("service_tier", with.service_tier.as_deref().unwrap_or_default());
         inner.maybe("max_output", with.max_output.map(u64::from));
         inner.maybe("temperature_thousandths", with.temperature.map(u64::from));

@@ -196,6 +196,7 @@ impl Live {
             Some(_) => Err(()),
         };
         let barred = barred(&policy, &decision, &core.names);
+        let is_trial = core.made_up.is_trial;
         drop(core);
         let send = send.map_err(|()| {
             let route = &policy.route(decision.route).name;
@@ -254,6 +255,7 @@ impl Live {
                 cap: wants.cap,
                 down,
                 more_down: false,
+                is_trial,
                 calls: Vec::with_capacity(1),
             },
         };

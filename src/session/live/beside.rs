@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::record_of::attempt;
-use super::{Called, Live, SIMULATED, line_of, lock};
-use crate::outcome::{Observed, Seen, seen_attempt};
+use super::{Called, Live, line_of, lock};
+use crate::outcome::{Observed, SIMULATED, Seen, seen_attempt};
 use crate::pricing::{Charged, Cost};
 use crate::record::{Attempts, Entry, Record, RecordedNeeds};
 use crate::units::{Instant, Millis, SHADOW};

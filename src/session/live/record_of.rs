@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Called, SIMULATED, Ticket};
+use super::{Called, Ticket};
 use crate::pricing::{Charged, Cost};
 use crate::record::{self, Attempt, Attempts, Record, RecordedNeeds};
 use crate::routing::{Capability, is_lot};
@@ -10,7 +10,6 @@ use crate::routing::{Capability, is_lot};
 impl Ticket {
     /// Returns the entry.
     pub(super) fn record(&self) -> Record<'_> {
-        let simulated = self.calls.iter().any(|(call, _)| call.simulated);
         Record {
             id: Cow::Borrowed(&self.said.id),
             at: self.operation.at,
@@ -34,7 +33,7 @@ impl Ticket {
             policy: Some(self.policy.version),
             propensity: (!self.down.iter().any(|word| is_lot(word))).then_some(self.decision.propensity),
             attempts: Attempts::from(self.calls.iter().map(attempt).collect::<Vec<_>>()),
-            simulated: Cow::Borrowed(if simulated { SIMULATED } else { "" }),
+            simulated: self.simulation(),
             ..Record::default()
         }
     }

@@ -5,12 +5,19 @@ use std::sync::atomic::Ordering;
 
 use rustc_hash::FxHashSet;
 
-use super::{Arriving, Core, Live, Ticket, lock};
+use super::made_up::MadeUpCosts;
+use super::{Arriving, Called, Core, Live, Ticket, lock};
 use crate::budget::{Drawn, Limit, Payer, Standing};
 use crate::engine::{Claims, most, of_any};
 use crate::outcome::Operation;
-use crate::routing::{AtMost, Bar, Decision, Needs, Short, Step};
-use crate::units::{Instant, ModelId};
+use crate::pricing::PriceBook;
+use crate::routing::{AtMost, Bar, Decision, Needs, Short, Step, TAG, up_to_grid};
+use crate::units::{Instant, ModelId, tag, tag_set};
+
+/// Returns the tags among what a log tells beside a request.
+fn tags_of(words: &[Arc<str>]) -> String {
+    tag_set(words.iter().filter_map(|word| tag(word.strip_prefix(TAG)?)))
+}
 
 /// Limits that came into force while requests arrived, on which nothing stands of what was spent before.
 #[derive(Debug, Default)]
@@ -24,6 +31,21 @@ pub struct Uncounted {
 }
 
 impl Live {
+    /// Hears whose answers are made up, and whether that is so of all providers.
+    pub fn simulates(&self, is_trial: bool, is_one: impl Fn(&str) -> bool + Send + Sync + 'static) {
+        lock(&self.core).made_up.hear(is_trial, Arc::new(is_one));
+    }
+
+    /// Says whether all providers are simulated.
+    pub fn is_trial(&self) -> bool {
+        lock(&self.core).made_up.is_trial
+    }
+
+    /// Returns what answers that were made up would have cost.
+    pub fn made_up(&self) -> MadeUpCosts {
+        lock(&self.core).made_up.costs()
+    }
+
     /// Says whether any budget is in force.
     pub fn has_budgets(&self) -> bool {
         self.has_budgets.load(Ordering::Relaxed)
@@ -62,22 +84,20 @@ impl Live {
             let prices = Arc::clone(core.decider.prices());
             let listed = core.names.model(prices.identity(model)).to_owned();
             let payer = Payer { listed: &listed, ..drawn.payer };
-            let amount = match drawn.cost.amount() {
-                Some(amount) => amount,
-                // As much as would have been held for it.
-                None => {
-                    let (prompt, output) = drawn.at_most;
-                    let whole = |tokens| u32::try_from(tokens).unwrap_or(u32::MAX);
-                    let at_most = AtMost {
-                        prompt: whole(prompt),
-                        output: whole(output),
-                        is_elsewhere: false,
-                        any_tier: drawn.any_tier,
-                    };
-                    most(&prices, model, drawn.at, at_most)
-                        .unwrap_or_else(|| of_any(&prices, drawn.at, at_most))
-                }
-            };
+            let billed = core.billed_instead(drawn.billed, model, &book);
+            let payer = billed.as_ref().map_or(payer, |(model, listed)| Payer { model, listed, ..payer });
+            // As much as would have been held for it, where nobody knows.
+            let amount = drawn.cost.amount().unwrap_or_else(|| {
+                let (prompt, output) = drawn.at_most;
+                let at_most = AtMost {
+                    prompt: up_to_grid(prompt),
+                    output: up_to_grid(output),
+                    is_elsewhere: false,
+                    any_tier: drawn.any_tier,
+                    ..AtMost::default()
+                };
+                most(&prices, model, drawn.at, at_most).unwrap_or_else(|| of_any(&prices, drawn.at, at_most))
+            });
             let budgets = core.decider.budgets_mut();
             let mut draws = budgets.draws(&payer);
             draws.retain(|(limit, _)| on.is_none_or(|on| on.contains(limit)));
@@ -132,6 +152,53 @@ impl Live {
 }
 
 impl Core {
+    /// Names the model that was billed, also as the book lists it, where it is another than was called.
+    fn billed_instead(
+        &mut self,
+        billed: &str,
+        called: ModelId,
+        book: &PriceBook,
+    ) -> Option<(String, String)> {
+        if billed.is_empty() {
+            return None;
+        }
+        let model = self.model(billed, book);
+        self.price_new_models(book);
+        let prices = Arc::clone(self.decider.prices());
+        let name = |model| self.names.model(model).to_owned();
+        (!prices.same(model, called)).then(|| (name(model), name(prices.identity(model))))
+    }
+
+    /// Has a call that ends booked on the accounts of the model billed, where that is another than was called.
+    pub(super) fn pay_as_billed(&mut self, ticket: &Ticket, call: &Called, book: &PriceBook) {
+        let Some(billed) = call.billed.as_deref().filter(|_| !self.decider.budgets().is_empty()) else {
+            return;
+        };
+        if call.simulated && !self.made_up.is_trial {
+            return;
+        }
+        let billed = self.model(billed, book);
+        let prices = Arc::clone(self.decider.prices());
+        let Ticket { operation, said, needs, policy, decision, .. } = ticket;
+        let tags = tags_of(&ticket.down);
+        let payer = Payer {
+            team: &said.team,
+            project: &said.project,
+            user: &said.user,
+            key: &said.key,
+            session: &said.session,
+            route: &policy.route(decision.route).name,
+            model: self.names.model(billed),
+            listed: self.names.model(prices.identity(billed)),
+            task: operation.class.name(),
+            tags: &tags,
+        };
+        let draws = self.decider.budgets_mut().draws(&payer);
+        let most = most(&prices, billed, operation.at, needs.at_most)
+            .unwrap_or_else(|| of_any(&prices, operation.at, needs.at_most));
+        self.decider.billed_to(ticket.seq, draws, most);
+    }
+
     /// Reckons what a request claims of budgets.
     pub(super) fn claim(
         &mut self,
@@ -142,7 +209,9 @@ impl Core {
     ) -> (Claims, Vec<(ModelId, Short)>) {
         let Arriving { team, project, user, session, tags, wants, .. } = arriving;
         let payer = Payer { team, project, user, session, key: &wants.key, tags, ..Payer::default() };
-        let (claims, mut over) = self.decider.claim(operation, needs, (&payer, &self.names), turn);
+        let Self { decider, names, made_up, .. } = self;
+        let is_free = |model| made_up.is_free(names.model(model));
+        let (claims, mut over) = decider.claim(operation, needs, (&payer, names), (turn, &is_free));
         for (model, _) in &mut over {
             *model = self.names.identity(*model);
         }

@@ -148,6 +148,8 @@ pub struct Ticket {
     pub(super) down: Vec<Arc<str>>,
     /// Whether any came after its arrival.
     pub(super) more_down: bool,
+    /// Whether all providers are simulated.
+    pub(super) is_trial: bool,
     pub(super) calls: Vec<(Called, Cost)>,
 }
 

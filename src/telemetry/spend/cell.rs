@@ -32,6 +32,10 @@ pub struct SpendCell {
     pub compared: Pico,
     /// How many they are.
     pub comparable: u64,
+    /// Requests with a call that was made up.
+    pub simulated_requests: u64,
+    /// What such calls would have cost, which is in the cost, too.
+    pub simulated: CostSum,
 }
 
 impl SpendCell {
@@ -59,6 +63,13 @@ impl SpendCell {
             }
         }
         self.cost.add_operation(own().map(|(_, attempt)| attempt.cost));
+        if evidence.operation.simulated {
+            let made_up = || own().filter(|(at, _)| evidence.is_made_up(*at));
+            if made_up().next().is_some() {
+                self.simulated_requests += 1;
+                self.simulated.add_operation(made_up().map(|(_, attempt)| attempt.cost));
+            }
+        }
         if evidence.attempts().any(|call| call.charged.cost().is_some()) {
             let told = || {
                 let calls = evidence.attempts().enumerate().filter(move |(at, _)| is_own(*at));
@@ -92,5 +103,7 @@ impl SpendCell {
         self.baseline += other.baseline;
         self.compared += other.compared;
         self.comparable += other.comparable;
+        self.simulated_requests += other.simulated_requests;
+        self.simulated += &other.simulated;
     }
 }

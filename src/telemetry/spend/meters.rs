@@ -1,6 +1,7 @@
 //! Charges by meter: what was consumed of each at which unit price, over stretches of time.
 //!
-//! Invariant: the amounts of all sums, the rounded and the plain, add up to known and estimated cost together.
+//! Invariant: the amounts of all sums, the rounded and the plain, add up to known and estimated cost together, but for
+//! calls that were made up in a provider's place: nobody bills them.
 
 use rustc_hash::FxHashMap;
 
@@ -70,6 +71,8 @@ pub struct Meters {
     pub names: NameTable,
     /// Calls of unknown cost, which are in no sum, by why.
     pub unknown: [u64; Unpriced::ALL.len()],
+    /// Calls that were made up in a provider's place, which are in no sum.
+    pub made_up: u64,
 }
 
 impl Meters {
@@ -79,6 +82,7 @@ impl Meters {
             sums: FxHashMap::default(),
             names: NameTable::default(),
             unknown: [0; Unpriced::ALL.len()],
+            made_up: 0,
         }
     }
 
@@ -91,7 +95,11 @@ impl Meters {
     ) {
         let operation = evidence.operation;
         let start = self.period.start(operation.at);
-        for (seen, attempt) in evidence.seen().zip(&settled.attempts) {
+        for (at, (seen, attempt)) in evidence.seen().zip(&settled.attempts).enumerate() {
+            if evidence.is_unbilled(at) {
+                self.made_up += 1;
+                continue;
+            }
             let (amount, estimated) = match attempt.cost {
                 Cost::Known(amount) => (amount, false),
                 Cost::Estimated(amount) => (amount, true),

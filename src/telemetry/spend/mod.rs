@@ -29,6 +29,8 @@ pub struct SpendOptions {
     pub most: usize,
     /// The length of the stretches that meters are summed over, where they are asked for.
     pub meters: Option<Period>,
+    /// Whether calls are left out that no provider bills, as they were made up.
+    pub billed_only: bool,
 }
 
 impl SpendOptions {
@@ -71,6 +73,9 @@ pub struct Spend {
     /// Who serves each model, by its id.
     listed: Vec<Value>,
     most: usize,
+    billed_only: bool,
+    /// Requests that were left out, as all that they called was made up.
+    pub unbilled: u64,
 }
 
 impl Spend {
@@ -81,6 +86,7 @@ impl Spend {
             tables: options.tables.iter().map(table).collect(),
             meters: options.meters.map(Meters::new),
             most: options.most,
+            billed_only: options.billed_only,
             ..Self::default()
         }
     }
@@ -98,8 +104,13 @@ impl Spend {
     pub fn add(&mut self, evidence: &Evidence<'_>, settled: &Settled, outlook: &Outlook<'_>) {
         let tags = outlook.circumstances.get(evidence.operation.circumstance).tags;
         let at = evidence.operation.at;
+        let takes = |call: usize| !self.billed_only || !evidence.is_unbilled(call);
+        if self.billed_only && !(0..settled.attempts.len()).any(takes) {
+            self.unbilled += 1;
+            return;
+        }
         self.within = Some(self.within.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
-        self.all.add(evidence, settled, |_| true);
+        self.all.add(evidence, settled, takes);
         for table in &mut self.tables {
             let listed = &self.listed;
             let key = |call: usize| -> SmallVec<[Value; 4]> {
@@ -108,13 +119,13 @@ impl Spend {
             let first = key(0);
             let is_of_calls = table.by.iter().any(Dimension::is_of_calls);
             if !is_of_calls || settled.attempts.len() < 2 {
-                slot(&mut table.rows, first, self.most).add(evidence, settled, |_| true);
+                slot(&mut table.rows, first, self.most).add(evidence, settled, takes);
                 continue;
             }
             let keys: SmallVec<[_; 4]> = (0..settled.attempts.len()).map(key).collect();
             for (at, own) in keys.iter().enumerate() {
                 if keys.iter().position(|other| other == own) == Some(at) {
-                    let is_own = |call: usize| keys.get(call) == Some(own);
+                    let is_own = |call: usize| keys.get(call) == Some(own) && takes(call);
                     slot(&mut table.rows, own.clone(), self.most).add(evidence, settled, is_own);
                 }
             }

@@ -29,4 +29,6 @@ pub struct AskMeasures {
     pub choices: u32,
     /// Whether the answer has to be JSON.
     pub wants_json: bool,
+    /// Whether it wants an object, whatever is in it.
+    pub wants_object: bool,
 }

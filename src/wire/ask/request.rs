@@ -13,6 +13,7 @@ use crate::wire::gemini::names::member;
 use crate::wire::gemini::read_schema::Schemas;
 use crate::wire::json::Value;
 use crate::wire::sending::Accent;
+use crate::wire::table;
 use crate::wire::tools::ToolKinds;
 
 /// A client's request.
@@ -94,6 +95,26 @@ impl Ask {
         }
     }
 
+    /// Names a member by which the client says that others than the model's provider see the request, or where it is worked on.
+    pub fn hands_on(&self) -> Option<&'static str> {
+        const MEMBERS: [&str; 3] = ["mcp_servers", "inference_geo", "provider"];
+        let root = self.root();
+        let says = |name: &&str| {
+            root.get(name).is_some_and(|value| {
+                let is_nothing = value.is_null() || (value.is_array() && value.items().next().is_none());
+                !is_nothing && !table::says_nothing(name, value)
+            })
+        };
+        let has_servers = || root.list("tools").any(|tool| tool.text_of("type").as_deref() == Some("mcp"));
+        MEMBERS.into_iter().find(says).or_else(|| has_servers().then_some("tools"))
+    }
+
+    /// Says whether a provider adds question and answer to a conversation that it keeps.
+    pub fn is_said_into_conversation(&self) -> bool {
+        self.dialect == Dialect::OpenAiResponses
+            && self.root().get("conversation").is_some_and(|conversation| !conversation.is_null())
+    }
+
     /// Names what a request for responses asks of a provider that keeps answers: the member, and what stands there where
     /// it is text.
     pub fn leans_on(&self) -> Option<(&'static str, Option<Cow<'_, str>>)> {
@@ -145,17 +166,18 @@ impl Ask {
 
     /// Returns the service tier that the client asks for by name; none where it leaves that to the provider.
     pub fn tier(&self) -> Option<Cow<'_, str>> {
+        self.tiers().find(|word| !matches!(&**word, "" | "auto" | "default" | "standard" | "standard_only"))
+    }
+
+    /// Lists the service tiers that the client asks for, each in its own words.
+    pub fn tiers(&self) -> impl Iterator<Item = Cow<'_, str>> {
         let named = |member: &&scan::Member| {
             matches!(
                 self.body.get(member.key.clone()),
                 Some(b"\"service_tier\"" | b"\"speed\"" | b"\"serviceTier\"")
             )
         };
-        let words =
-            self.scan.members.iter().filter(named).filter_map(|member| self.value(&member.value)?.text());
-        words
-            .into_iter()
-            .find(|word| !matches!(&**word, "" | "auto" | "default" | "standard" | "standard_only"))
+        self.scan.members.iter().filter(named).filter_map(|member| self.value(&member.value)?.text())
     }
 
     /// Returns what a client says under a name in the members that are for that.

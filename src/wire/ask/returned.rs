@@ -1,5 +1,5 @@
 //! What an answer of ours brings back in a later turn and no provider takes: thoughts of another provider's model, which
-//! carry no signature of Anthropic's and lie in no store of OpenAI's, pictures, which Anthropic takes from users alone, and citations that no search of Anthropic's found.
+//! carry no signature of Anthropic's, lie in no store of OpenAI's or are parts that only Mistral knows, pictures, which Anthropic takes from users alone, and citations that no search of Anthropic's found.
 //!
 //! Invariant: a body without such is given back as it is, after one search for a mark.
 
@@ -10,6 +10,7 @@ use memchr::memmem;
 
 use super::edits::apply;
 use crate::wire::Dialect;
+use crate::wire::chat::read_request::is_of_mistral;
 use crate::wire::json::{Value, written};
 use crate::wire::messages::SIGNATURE;
 
@@ -18,6 +19,8 @@ pub(super) fn without_thoughts(to: Dialect, body: Bytes) -> Bytes {
     let (mark, list): (&[u8], _) = match to {
         Dialect::AnthropicMessages => (SIGNATURE.as_bytes(), "messages"),
         Dialect::OpenAiResponses => (b"_resp_", "input"),
+        // Mistral's own servers are asked in another way.
+        Dialect::OpenAiChat => (b"\"thinking\"", "messages"),
         _ => return body,
     };
     if memmem::find(&body, mark).is_none() {
@@ -33,6 +36,13 @@ pub(super) fn without_thoughts(to: Dialect, body: Bytes) -> Bytes {
     if to == Dialect::OpenAiResponses {
         let kept = turns.items().filter(|item| !is_our_reasoning(*item));
         replace(turns, kept.map(|item| item.raw().into()).collect(), "");
+    } else if to == Dialect::OpenAiChat {
+        for content in turns.items().filter_map(|turn| turn.get("content")) {
+            if content.items().any(is_of_mistral) {
+                let kept = content.items().filter(|part| !is_of_mistral(*part)).map(|part| part.raw().into());
+                replace(content, kept.collect(), r#"{"type":"text","text":"..."}"#);
+            }
+        }
     } else {
         for content in turns.items().filter_map(|turn| turn.get("content")) {
             let is_ours = |part: &Value<'_>| part.text_of("signature").is_some_and(|sign| sign == SIGNATURE);

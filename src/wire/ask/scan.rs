@@ -239,6 +239,7 @@ fn format(dialect: Dialect, key: &str, value: Value<'_>, body: &[u8], scan: &mut
     let Some(format) = format else { return };
     if matches!(format.text_of("type").as_deref(), Some("json_object" | "json_schema")) {
         scan.measures.wants_json = true;
+        scan.measures.wants_object = format.text_of("type").as_deref() == Some("json_object");
         let holder = nested.map_or(Some(format), |name| format.get(name));
         scan.schema = holder.and_then(|holder| holder.get("schema")).map(|schema| schema.span_in(body));
     }

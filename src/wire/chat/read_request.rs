@@ -80,9 +80,12 @@ fn message<'a>(message: Value<'a>, at: usize, reader: Reader<'_>, prompt: &mut P
     reader.others(message, &[READ.as_slice(), &[named]].concat(), "messages");
     let at_content = format!("{place}.content");
     let pieces = || match message.get("content") {
-        Some(content) => {
-            read_pieces(content, &at_content, |part, place| piece(part, place, reader).map(Some))
-        }
+        Some(content) => read_pieces(content, &at_content, |part, place| {
+            if role == "assistant" && is_of_mistral(part) {
+                return Ok(None);
+            }
+            piece(part, place, reader).map(Some)
+        }),
         None => Ok(Vec::new()),
     };
     match &*role {
@@ -137,6 +140,11 @@ fn message<'a>(message: Value<'a>, at: usize, reader: Reader<'_>, prompt: &mut P
     Ok(())
 }
 
+/// Says whether a part of an answer is a thought of a model of Mistral's, which nobody else can read, or names a source that only it had.
+pub(in crate::wire) fn is_of_mistral(part: Value<'_>) -> bool {
+    part.is_object() && matches!(part.text_of("type").as_deref(), Some("thinking" | "reference"))
+}
+
 fn piece<'a>(part: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Piece<'a>> {
     let within = |name: &str| part.get(name).ok_or_else(|| WireError::missing(place, name));
     let cache = part.get("cache_control");
@@ -154,6 +162,14 @@ fn piece<'a>(part: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Piece<'
             let data = Data::of_url(url.ok_or_else(|| WireError::missing(&place, "url"))?);
             let data = reader.data(data, false, &format!("{place}.url"))?;
             Ok(Piece::Image { data, detail: image.text_of("detail"), cache })
+        }
+        // As Qwen and others have it; Google takes film as it takes pictures.
+        Some("video_url") if reader.to == Dialect::Gemini => {
+            let film = within("video_url")?;
+            let url = if film.is_text() { film.text() } else { film.text_of("url") };
+            let place = format!("{place}.video_url");
+            let data = Data::of_url(url.ok_or_else(|| WireError::missing(&place, "url"))?);
+            Ok(Piece::File { data: reader.data(data, true, &format!("{place}.url"))?, name: None, cache })
         }
         Some("input_audio") => {
             let audio = within("input_audio")?;

@@ -206,7 +206,7 @@ fn blocks(a: &mut Array<'_>, content: Value<'_>, place: &str) -> Result<Has> {
         let kind = block.text_of("type").unwrap_or_default();
         let is_blank = kind == "text" && block.text_of("text").is_none_or(|text| text.trim().is_empty());
         if !is_blank {
-            write(a, block, at, &format!("{place}[{at}]"))?;
+            write(a, block, &format!("{place}[{at}]"))?;
             has.any = true;
             has.text |= kind == "text";
             has.document |= kind == "document";
@@ -224,7 +224,7 @@ fn point(a: &mut Array<'_>, block: Value<'_>) {
     }
 }
 
-fn write(a: &mut Array<'_>, block: Value<'_>, at: usize, place: &str) -> Result<()> {
+fn write(a: &mut Array<'_>, block: Value<'_>, place: &str) -> Result<()> {
     let text = |name| block.text_of(name).unwrap_or_default();
     match &*text("type") {
         "text" => a.object(|o| put!(o, "text": text("text"))),
@@ -234,7 +234,7 @@ fn write(a: &mut Array<'_>, block: Value<'_>, at: usize, place: &str) -> Result<
                 o.object(kind, |o| {
                     put!(o, "format": format);
                     if kind == "document" {
-                        put!(o, "name": &format!("document {}", at + 1));
+                        put!(o, "name": &document_name(place));
                     }
                     put!(o, "source": { "bytes": &bytes });
                 });
@@ -282,6 +282,15 @@ fn untranslatable(place: &str) -> WireError {
         place,
         "Bedrock's Converse has no place for it; leave it out, or ask for a model elsewhere",
     )
+}
+
+/// Names a document by its place in the conversation: no two may have one name, and a later turn changes none.
+fn document_name(place: &str) -> String {
+    let numbers = place.split(|c: char| !c.is_ascii_digit()).filter(|number| !number.is_empty());
+    let numbers: Vec<String> = numbers
+        .map(|number| number.parse::<u64>().map_or(0, |at| at.saturating_add(1)).to_string())
+        .collect();
+    format!("document {}", numbers.join("-"))
 }
 
 /// Returns the format and the bytes of a picture or a document; addresses are not fetched.

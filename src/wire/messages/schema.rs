@@ -4,6 +4,7 @@
 //! that the model knows of it all the same.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use crate::wire::json::{Value, array, object};
 use crate::wire::prompt::Reader;
@@ -72,7 +73,7 @@ pub(super) fn write(schema: Value<'_>, out: &mut Vec<u8>, reader: Reader<'_>) {
                 key if is_refused(key, value) => {
                     reader.leave_out(&format!("schema.{key}"));
                     let separator = if bounds.is_empty() { "" } else { ", " };
-                    bounds.push_str(&format!("{separator}{key}: {}", value.raw()));
+                    let _ = write!(bounds, "{separator}{key}: {}", value.raw());
                 }
                 _ => write(value, o.key(&key), reader),
             }

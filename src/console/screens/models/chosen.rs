@@ -274,9 +274,9 @@ fn ladder(scene: Scene<'_>, row: &Row<'_>, at: Rect, buf: &mut Buffer) {
             at = rest;
             let name = format!("{}.{}", route.name, rung.name);
             let words = if place + 1 == route.ladder.len() {
-                format!("last rung")
+                "last rung".to_owned()
             } else if rung.fallback {
-                format!("fallback")
+                "fallback".to_owned()
             } else {
                 format!("from {}", format::per_mille(rung.threshold))
             };

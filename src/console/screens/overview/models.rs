@@ -313,7 +313,7 @@ mod tests {
 
     #[test]
     fn a_name_is_whole_or_told_by_its_end_and_marked_where_it_is_truncated() {
-        let of = |name, room| fitting(name, room, '…').to_string();
+        let of = |name, room| fitting(name, room, '…');
         let mini = |room| of("gpt-4.1-mini", room);
         assert_eq!(
             [12, 11, 9, 8, 5, 4].map(mini),

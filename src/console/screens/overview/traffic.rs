@@ -50,7 +50,7 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
     let covered = snapshot.log.rated(snapshot.window.covered());
     let scope = match covered {
         Some(_) if drawn => format!("curves: mean per {slot}"),
-        None if drawn => format!("curves: in order, times placed"),
+        None if drawn => "curves: in order, times placed".to_owned(),
         _ => String::new(),
     };
     let inner = paint::margin(figures::frame(scene, place, "Traffic", &scope, area, buf));

@@ -25,7 +25,7 @@ fn more(labels: u64) -> String {
 
 /// Writes a chance that may be very small.
 fn chance(p: f64) -> String {
-    if p > 0.0 && p < 0.0001 { format!("below .0001") } else { format!("{p:.4}") }
+    if p > 0.0 && p < 0.0001 { "below .0001".to_owned() } else { format!("{p:.4}") }
 }
 
 fn numbers(row: &Row<'_>, proof: &RungProof, snapshot: &Snapshot) -> List {
@@ -76,7 +76,7 @@ fn numbers(row: &Row<'_>, proof: &RungProof, snapshot: &Snapshot) -> List {
 /// Says in a word whether confidences drift, and by how much beside what chance reaches.
 fn drifted(reading: Option<&DriftReading>) -> (&'static str, String, Role) {
     let Some(reading) = reading.filter(|reading| reading.n > 0) else {
-        return ("drift", format!("too few yet"), Role::Muted);
+        return ("drift", "too few yet".to_owned(), Role::Muted);
     };
     let (words, role) = if reading.has_drifted { ("drifted", Role::Warn) } else { ("steady", Role::Ok) };
     ("drift", format!("{words}, PSI {:.3}", reading.psi), role)
@@ -98,7 +98,7 @@ fn drift(reading: Option<&DriftReading>, since: &[Diagram; 2]) -> List {
     let [then, now] = since;
     if then.n() > 0 {
         out.put("error when certified", error(then), Role::Text);
-        let words = if now.n() > 0 { error(now) } else { format!("no pairs since") };
+        let words = if now.n() > 0 { error(now) } else { "no pairs since".to_owned() };
         out.put("  since then", words, if now.n() > 0 { Role::Text } else { Role::Muted });
     }
     out

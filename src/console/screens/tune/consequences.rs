@@ -110,14 +110,14 @@ fn quality_text(value: i64) -> Short {
     short!("{}.{:03}", value / 1000, value % 1000)
 }
 
-/// Half the width of a 95% interval of a mean of `labelled` values in 0 to 1000, at its widest (deviation .5): a bound, not a fit.
-fn half_width(labelled: u64) -> u64 {
-    980_000 / labelled.max(1).saturating_mul(1_000_000).isqrt()
+/// Half the width of a 95% interval of quality, in thousandths as it is; none of what nobody judged.
+fn half_width(forecast: &Forecast) -> u64 {
+    forecast.quality_error().map_or(0, |error| error / 1000)
 }
 
 /// Writes [`half_width`] behind its sign.
-fn quality_error(labelled: u64, look: Look<'_>) -> Short {
-    let half = half_width(labelled);
+fn quality_error(forecast: &Forecast, look: Look<'_>) -> Short {
+    let half = half_width(forecast);
     short!("{}{}.{:03}", look.glyphs.plus_minus(), half / 1000, half % 1000)
 }
 
@@ -142,9 +142,9 @@ fn quality_line(applied: &Forecast, tried: &Forecast, figure: u16, look: Look<'_
     let least = applied.labelled.min(tried.labelled);
     let name = short!("quality ({} labels)", format::count(least));
     let (a, b) = (quality(applied), quality(tried));
-    let with_error = |value: Option<i64>, labelled: u64| {
+    let with_error = |value: Option<i64>, forecast: &Forecast| {
         let text = format::or_unknown(value, quality_text);
-        let error = quality_error(labelled, look);
+        let error = quality_error(forecast, look);
         // Whole or not at all, with a column between it and what stands before.
         let fits = text.chars().count() + error.chars().count() + 1 < usize::from(figure);
         if value.is_some() && fits { short!("{text} {error}") } else { text }
@@ -155,9 +155,9 @@ fn quality_line(applied: &Forecast, tried: &Forecast, figure: u16, look: Look<'_
         short!("{sign}{}", quality_text((b - a).abs()))
     });
     let role = both.map_or(Role::Muted, |(a, b)| verdict(a, b, Good::More));
-    let cells = [with_error(a, applied.labelled), with_error(b, tried.labelled), change];
+    let cells = [with_error(a, applied), with_error(b, tried), change];
     let mut line = Line::new(name, cells, role);
-    if both.is_some_and(|(a, b)| a != b && a.abs_diff(b) <= half_width(least)) {
+    if both.is_some_and(|(a, b)| a != b && a.abs_diff(b) <= half_width(applied).max(half_width(tried))) {
         line.within_error();
     }
     line

@@ -144,7 +144,7 @@ pub(super) fn line(text: &str, session: &mut Session, forks: &mut Forks) -> Resu
             session.asked.ask(&payload.word("message")?);
         }
         ("response_item", "function_call" | "custom_tool_call") => {
-            session.asked.called.call(&payload.word("name")?)
+            session.asked.called.call(&payload.word("name")?);
         }
         ("response_item", "local_shell_call") => session.asked.called.call("shell"),
         ("response_item", "web_search_call") => session.asked.called.call("web_search"),

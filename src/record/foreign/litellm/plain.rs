@@ -89,7 +89,7 @@ pub(super) fn row(text: &str) -> Option<Result<Told, Refusal>> {
             RowKey::ErrorInformation => row.error_information = told(cursor)?,
             RowKey::ErrorStr => row.error_str = word(cursor)?,
             RowKey::ModelParameters => {
-                beside.model_parameters = embedded_tier(Value::of(cursor.value()?)).ok()?
+                beside.model_parameters = embedded_tier(Value::of(cursor.value()?)).ok()?;
             }
             RowKey::Metadata if cursor.peek() == Some(b'{') => {
                 about(cursor, &mut row.metadata, &mut beside.metadata)?;
