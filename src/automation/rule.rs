@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::rollout::{Change, Needs, Plan};
+use crate::routing::PolicySpec;
 use crate::units::{Instant, PerMille, Span};
 
 /// What is looked at.
@@ -26,6 +27,14 @@ pub enum Signal {
 }
 
 impl Signal {
+    /// Returns the model that is looked at, where it is one.
+    pub fn model(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Down(model) | Self::Errors(model) | Self::Latency(model) => Some(model),
+            _ => None,
+        }
+    }
+
     /// Says whether a log tells it; else only a gateway knows.
     pub fn is_in_logs(&self) -> bool {
         !matches!(self, Self::Headroom(_) | Self::Spend(_) | Self::Pace(_))
@@ -104,6 +113,16 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// Says whether it could shift anything of a policy: a slip in a name is else found when it is needed.
+    ///
+    /// # Errors
+    /// Where the policy has no such route or rung, and which it has.
+    pub fn check(&self, spec: &PolicySpec) -> Result<(), String> {
+        let plan = self.plan(self.share);
+        let tried = plan.staged(&plan.without(spec), 0);
+        tried.map(drop).map_err(|why| format!("automation {}: {why}", self.name))
+    }
+
     /// Returns the change of policy that it makes at a share.
     pub fn plan(&self, share: PerMille) -> Plan {
         Plan {

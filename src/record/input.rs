@@ -276,7 +276,7 @@ impl Stream {
             // Parts that were packed one by one and joined are read to the end.
             (
                 Some("gzip"),
-                Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(1 << 17, whole))),
+                Box::new(super::members::Members::new(BufReader::with_capacity(1 << 17, whole))),
             )
         } else if zstd {
             (Some("zstd"), Box::new(zstd::stream::read::Decoder::new(whole)?))

@@ -90,7 +90,7 @@ members! {
         pub worst: Figure = naming.figure(metric, &incident.worst),
         /// Requests in it.
         pub requests: u64 = incident.lead.during.sums.requests,
-        /// What was spent beyond the usual, in all traffic.
+        /// What was spent beyond the usual by what it is of: a model's own money where it is a model's incident.
         pub extra_usd: String = incident.extra.usd(),
         /// What explains it, the best explanation first.
         pub explained_by: Vec<CauseRow> = explained_by,
@@ -200,8 +200,9 @@ impl Naming<'_> {
 
     /// Says what can be done about an incident.
     fn what_to_do(&self, incident: &Incident, cause: Option<&CauseRow>) -> Vec<String> {
-        let clock = incident.start.clock();
-        let mut steps = vec![format!("look at it: pointsman {}, then t {clock}", self.log)];
+        let start = incident.start.rfc3339();
+        let start = start.get(..19).unwrap_or(&start);
+        let mut steps = vec![format!("look at it: pointsman {}, then t {start}", self.log)];
         let Some(cause) = cause else { return steps };
         let who = format!("{} {}", cause.by, cause.name);
         let step = match (incident.lead.metric, cause.by) {
@@ -318,8 +319,11 @@ impl AnomalyReport {
 
 impl IncidentRow {
     fn when(&self) -> String {
-        let end = self.end.as_deref().and_then(|end| end.get(11..16)).unwrap_or("(goes on)");
-        format!("{} to {end}", self.start.get(..16).unwrap_or(&self.start).replace('T', " "))
+        // Another day is told with its date.
+        let is_same_day = self.end.as_deref().and_then(|end| end.get(..10)) == self.start.get(..10);
+        let from = if is_same_day { 11 } else { 5 };
+        let end = self.end.as_deref().and_then(|end| end.get(from..16)).unwrap_or("(goes on)");
+        format!("{} to {}", self.start.get(..16).unwrap_or(&self.start).replace('T', " "), end.replace('T', " "))
     }
 
     fn what(changed: &ChangedRow) -> String {

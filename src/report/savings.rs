@@ -118,7 +118,7 @@ members! {
 }
 
 const LENGTHS: &str =
-    "how lengths of answers that nobody saw may differ, each by itself; not on a habit of longer answers";
+    "how lengths of answers that nobody saw may differ, each by itself and by a model's habit of longer answers";
 const SESSIONS: &str = "how sessions differ";
 
 impl SavingsReport {

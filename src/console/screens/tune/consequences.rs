@@ -304,6 +304,18 @@ fn budget_lines(snapshot: &Snapshot) -> Vec<Line> {
         return lines;
     };
     let (refused, moved) = (budgets.refused, budgets.moved);
+    let [then, now] = &budgets.came_to;
+    if !budgets.rows.is_empty() {
+        // The lines above know of no limit.
+        let role = match is_known(&then.cost) && is_known(&now.cost) {
+            true => verdict(then.cost.total().0, now.cost.total().0, Good::Less),
+            false => Role::Estimated,
+        };
+        let cells = [then, now].map(|side| figures::cost(&side.cost).0);
+        let change = format::percent_change(then.cost.total().0, now.cost.total().0);
+        let cells = [cells[0], cells[1], change];
+        lines.push(Line::new(key("$ all, under budgets"), cells, role).yielding(1));
+    }
     // Where a limit is tried, this is the question asked.
     let yields = if snapshot.limits.is_empty() { 4 } else { 1 };
     if !budgets.rows.is_empty() {
@@ -335,6 +347,11 @@ fn budget_lines(snapshot: &Snapshot) -> Vec<Line> {
         lines.push(Line::new(name, [applied, staged, Short::new()], role).yielding(5 + nth));
     }
     lines
+}
+
+/// Says whether a sum has only what the log told.
+fn is_known(cost: &CostSum) -> bool {
+    cost.estimated == Pico::ZERO && cost.unknown == 0
 }
 
 /// Says which limit is tried, beside its amount in force.
