@@ -326,3 +326,55 @@ fn shift(was: f64, is: f64) -> f64 {
     let part = |share: f64| if share > 0.0 { share * (share / middle).ln() } else { 0.0 };
     0.5 * (part(was) + part(is))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Knobs, Survey, Tally};
+    use super::*;
+    use crate::units::{Instant, ModelId};
+
+    fn spent(requests: u64, micros: i128) -> Tally {
+        let mut tally = Tally { requests, calls: requests, ..Tally::default() };
+        (0..requests).for_each(|_| tally.spend(Pico(micros * 1_000_000), true));
+        tally
+    }
+
+    /// Work goes from one model to another while all traffic costs what it did: what the other spent is its own money, and the slot
+    /// in which it spent most the worst one.
+    #[test]
+    fn an_incident_of_a_part_has_its_own_money_and_its_worst_slot() {
+        let (small, large) = (Scope::Model(ModelId(0)), Scope::Model(ModelId(1)));
+        let mut survey = Survey::new(Span::mins(1), Knobs::default());
+        let mut last = Instant(0);
+        for slot in 0..420_u64 {
+            let moved = match slot {
+                315 => 90,
+                300..330 => 60,
+                _ => 3 + slot % 3,
+            };
+            let all = 200 + slot % 5;
+            last = Instant::from_secs(1_800_000_000) + Span::mins(i64::try_from(slot).unwrap());
+            survey.add(
+                last,
+                &[
+                    (Scope::All, spent(all, 10_000)),
+                    (small, spent(all - moved, 10_000)),
+                    (large, spent(moved, 10_000)),
+                ],
+            );
+        }
+        survey.pass(last);
+        let found = survey.incidents();
+        let of: Vec<&Incident> =
+            found.iter().filter(|one| one.lead.scope == large && one.lead.metric != Metric::Latency).collect();
+        assert!(!of.is_empty(), "{found:?}");
+        for incident in of {
+            // Of 30 slots some 56 requests each are more than before, at a cent.
+            let dollars = incident.extra.0 / Pico::USD.0;
+            assert!((12..=20).contains(&dollars), "{incident:?}");
+            assert_eq!(incident.worst.sums.requests, 90, "{incident:?}");
+            assert_eq!((incident.peak - Instant::from_secs(1_800_000_000)).0, Span::mins(315).0);
+            assert!(incident.causes.iter().all(|cause| cause.scope == large), "{incident:?}");
+        }
+    }
+}

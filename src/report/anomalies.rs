@@ -202,7 +202,7 @@ impl Naming<'_> {
     fn what_to_do(&self, incident: &Incident, cause: Option<&CauseRow>) -> Vec<String> {
         let start = incident.start.rfc3339();
         let start = start.get(..19).unwrap_or(&start);
-        let mut steps = vec![format!("look at it: pointsman {}, then t {start}", self.log)];
+        let mut steps = vec![format!("look at it: pointsman {}, then t {start}Z", self.log)];
         let Some(cause) = cause else { return steps };
         let who = format!("{} {}", cause.by, cause.name);
         let step = match (incident.lead.metric, cause.by) {
@@ -396,3 +396,43 @@ impl IncidentRow {
 const LEARNT: i64 = 40;
 /// Other figures shown to people; programs get all.
 const SHOWN: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::Instant;
+
+    fn window(requests: u64) -> Window {
+        Window { sums: crate::anomaly::Tally { requests, ..Default::default() }, slots: 1 }
+    }
+
+    /// In a log of several days a time of day alone leads to another day.
+    #[test]
+    fn an_incident_is_told_with_its_day_where_to_look_and_until_when() {
+        let start = Instant::parse("2026-02-01T09:00:00Z").unwrap();
+        let lead = Changed {
+            scope: Scope::All,
+            metric: Metric::Requests,
+            before: window(1),
+            during: window(9),
+        };
+        let incident = |end: &str| Incident {
+            start,
+            peak: start,
+            end: Some(Instant::parse(end).unwrap()),
+            onset: Onset::Sudden,
+            lead,
+            worst: window(9),
+            extra: crate::units::Pico::ZERO,
+            causes: Vec::new(),
+            also: Vec::new(),
+        };
+        let names = Names::default();
+        let naming = Naming { names: &names, slot: Span::mins(1), slots: 9, log: "a.jsonl" };
+        let row = IncidentRow::new(&naming, &incident("2026-02-03T05:00:00Z"));
+        assert_eq!(row.when(), "2026-02-01 09:00 to 02-03 05:00");
+        assert_eq!(row.what_to_do, ["look at it: pointsman a.jsonl, then t 2026-02-01T09:00:00Z"]);
+        let row = IncidentRow::new(&naming, &incident("2026-02-01T10:30:00Z"));
+        assert_eq!(row.when(), "2026-02-01 09:00 to 10:30");
+    }
+}
