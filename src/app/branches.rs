@@ -93,8 +93,8 @@ pub fn branch_report(found: &BranchesFound, logs: Vec<String>) -> BranchReport {
         report.push(
             (run.name.clone(), policies_text(&run.policies)),
             (
-                Figures::new(&of.totals, of.refused.0, &found.names),
-                Figures::new(&of.inside, of.refused.1, &found.names),
+                Figures::new(&of.totals, of.refused.0, run.apart.whole, &found.names),
+                Figures::new(&of.inside, of.refused.1, run.apart.inside, &found.names),
             ),
             of.seen,
             (of.budgets.moved, of.budgets.waited, budgets),

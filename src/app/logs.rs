@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::ledger::{self, Range};
-use crate::record::{self, Entry, EntryReader, Input, ReadOptions, Timing};
+use crate::record::{self, Entry, EntryReader, FileId, Input, ReadOptions, Timing};
 use crate::units::Instant;
 
 use super::exported::{Export, Exported};
@@ -54,8 +54,29 @@ fn made(path: &Path, opener: impl Fn(&Path) -> io::Result<Export> + Send + Sync 
     Input::made(&name, Arc::new(move || Ok(Box::new(Exported::start(opener(&path)?)?))))
 }
 
+/// Finds the file among a list of logs, folders included, that a path leads to, links included.
+pub fn same_log(logs: &[PathBuf], path: &Path) -> Option<PathBuf> {
+    let wanted = FileId::of(path)?;
+    let (named, sessions) = listed(logs);
+    let mut all = named.into_iter().chain(sessions).map(|(log, _)| log);
+    all.find(|log| FileId::of(log).as_ref() == Some(&wanted))
+}
+
 /// Lists the files that a list of logs stands for, and whether each was found in a folder.
 pub(super) fn files(logs: &[PathBuf]) -> Vec<(PathBuf, bool)> {
+    let (mut all, rollouts) = listed(logs);
+    if (2..=MOST_LOOKED_INTO).contains(&all.iter().filter(|(_, is_found)| !is_found).count()) {
+        let (mut named, found): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, is_found)| !is_found);
+        in_order(&mut named);
+        all = named;
+        all.extend(found);
+    }
+    all.extend(rollouts);
+    all
+}
+
+/// Lists the same as they are named, apart from sessions of Codex, without a look into any.
+pub(super) fn listed(logs: &[PathBuf]) -> (Vec<(PathBuf, bool)>, Vec<(PathBuf, bool)>) {
     let (mut all, mut rollouts) = (Vec::new(), Vec::new());
     for path in logs {
         let found = if path.is_dir() { within(path) } else { Vec::new() };
@@ -67,18 +88,11 @@ pub(super) fn files(logs: &[PathBuf]) -> Vec<(PathBuf, bool)> {
         rollouts.extend(of_codex);
         all.extend(others.into_iter().map(|path| (path, true)));
     }
-    if (2..=MOST_LOOKED_INTO).contains(&all.iter().filter(|(_, is_found)| !is_found).count()) {
-        let (mut named, found): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, is_found)| !is_found);
-        in_order(&mut named);
-        all = named;
-        all.extend(found);
-    }
     // Their names begin with the time at which they began, so a session comes before its forks, wherever they lie.
     crate::units::sort_by(&mut rollouts, |one, other| {
         one.file_name().cmp(&other.file_name()).then_with(|| one.cmp(other))
     });
-    all.extend(rollouts.into_iter().map(|path| (path, true)));
-    all
+    (all, rollouts.into_iter().map(|path| (path, true)).collect())
 }
 
 /// Puts files in the order of the first moment that each tells, and those of one moment by name: a log that was cut into files

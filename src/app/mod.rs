@@ -10,6 +10,7 @@ mod console;
 mod created;
 mod exported;
 mod fault;
+mod followed;
 mod found;
 mod known;
 mod labelling;
@@ -38,6 +39,7 @@ pub use branches::{against, branch_report, read_world, with_policy};
 pub use cached::{CacheOptions, Cached, cached};
 pub use console::{ConsoleOptions, Dressing, run_console};
 pub use fault::Internal;
+pub use followed::follow;
 pub use labelling::{Compared, LabelFile, Sitting, compare};
 pub use lessons::{Contents, Lesson, Lessons, Taught, file_name, list, meant};
 pub use live::{
@@ -48,7 +50,7 @@ pub use load::{
     Setup, SetupOptions, classifier, find_request, load_log, load_trial, policies_text, report_scope,
     stream_report,
 };
-pub use logs::{input, input_within};
+pub use logs::{input, input_within, same_log};
 pub use mine::{AgentLogs, agent_logs, mine_report};
 pub use offer::{Offered, offer};
 pub use panic::install_panic_report;
@@ -60,5 +62,5 @@ pub use remote::RUNAWAYS;
 pub use requests::write_requests;
 pub use serve::{Ended, ServeOptions, Serving, fingerprint, read_settings, serve};
 pub use spend::{Spent, spent};
-pub use tail::follow;
+
 pub use trace::{VARIABLE as LOG_VARIABLE, start as start_trace_log};

@@ -1,236 +1,549 @@
-//! Logs watched while they grow: files and folders are looked at every second, and what is new in them goes to the console.
+//! Logs watched while they grow: what is new in files, folders and a pipe since they were looked at last.
 //!
-//! Invariants: nothing that was shown comes again; a file is read again only when it has been left alone for a moment, so
-//! that an answer which is written in several lines comes whole.
+//! Invariants: nothing that was shown comes again, from whichever file; a file that is written to is read on from where it
+//! was left, up to its last whole entry; a file that was moved goes on under its new name, one that was replaced is read
+//! from its start; an answer whose end may still come waits for it.
 
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::time::{Duration, SystemTime};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::time::{Duration, Instant as Watch, SystemTime};
 
 use rustc_hash::FxHashMap;
 
-use super::console::run_live_console;
-use super::live::start;
-use super::logs::{files, one};
-use super::{ConsoleOptions, Internal, Setup};
-use crate::record::{self, Known, ReadOptions};
-use crate::routing::Policy;
-use crate::session::{Deed, Feed, LiveControl, LiveStart, Player, Question};
-use crate::units::{Instant, Names};
+use super::Internal;
+use super::logs::{listed, one};
+use crate::record::{self, Block, Entry, FileId, Growing, Input, Known, OpenSession, ReadOptions, SkipKind};
+use crate::session::Skipped;
+use crate::units::Instant;
 
-/// How often is looked.
-const LOOK: Duration = Duration::from_secs(1);
-/// How long a file must have been left alone.
-const QUIET: Duration = Duration::from_secs(2);
-/// How much goes to the console in one piece.
-const PIECE: usize = 1 << 16;
-
-/// Opens the console on logs, and shows what comes into them.
-///
-/// # Errors
-/// Where a log cannot be read, or the terminal fails.
-pub fn follow(
-    paths: &[PathBuf],
-    setup: Setup,
-    read: &ReadOptions,
-    options: &ConsoleOptions,
-    prepare: impl FnOnce(&mut Player) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
-    // What is wrong with the logs as they are is told before the console takes the terminal.
-    record::open(&super::input(paths), read)?;
-    let title = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" ");
-    let Setup { policy, book, ingest, .. } = setup;
-    let mut player = Player::live(LiveStart { logs_time: true, ..start(title, ingest, policy, book) }, None);
-    prepare(&mut player)?;
-    let ((send, feed), (stop, stopped)) = (channel(), channel());
-    let mut tail = Tail { paths: paths.to_vec(), read: read.clone(), ..Tail::default() };
-    std::thread::Builder::new()
-        .name("tail".to_owned())
-        .spawn(move || tail.run(&send, &stopped))
-        .map_err(Internal::from_any)?;
-    let outcome = run_live_console(player, feed, Box::new(LookOnly), options);
-    drop(stop);
-    outcome
-}
+/// How long a file must have been left alone before it is read whole again, or a last line without an end is taken.
+pub(super) const QUIET: Duration = Duration::from_secs(2);
+/// How long one that is never left alone waits, and how many times as long as the last reading took.
+const BUSY: Duration = Duration::from_secs(5);
+const REST: u32 = 10;
+/// How much of a file's beginning it is known by.
+const HEAD: u64 = 1024;
+/// How much is looked at for the end of a first line.
+const PEEK: u64 = 1 << 20;
+/// How many looks a file that is gone is still read on, and how many files are kept open for that.
+const GONE: u32 = 60;
+const OPEN: usize = 64;
+/// How long ago one of those was written to.
+const ACTIVE: Duration = Duration::from_secs(600);
+/// Blocks of a pipe that may wait.
+const WAITING: usize = 4;
 
 /// The logs, and how far each was read.
 #[derive(Default)]
-struct Tail {
+pub(super) struct Tail {
     paths: Vec<PathBuf>,
     read: ReadOptions,
+    pipe: Option<Pipe>,
     known: Known,
-    files: FxHashMap<PathBuf, Seen>,
+    files: FxHashMap<FileId, Followed>,
     /// What befell the files, in words for the screen.
-    news: Vec<String>,
+    pub(super) news: Vec<String>,
+    /// What was passed over.
+    pub(super) skipped: Skipped,
+}
+
+/// A file, and how far it was read.
+#[derive(Default)]
+struct Followed {
+    path: PathBuf,
+    stamp: Stamp,
+    /// How it is read; none where it is read whole, or not yet.
+    growing: Option<Growing>,
+    /// Its beginning, by which it is known when it is replaced.
+    head: Vec<u8>,
+    session: OpenSession,
+    told: Told,
+    /// What was told of it before it was written anew.
+    before: Told,
+    /// When it was read whole last, and how long that took.
+    whole: Option<(Watch, Duration)>,
+    /// Kept open, so that what is written into it after it was moved away is not lost.
+    handle: Option<File>,
+    /// For how many looks it has been gone.
+    gone: u32,
+}
+
+/// What of a file was told without a name to be known by: entries, and lines that were passed over.
+#[derive(Clone, Copy, Debug, Default)]
+struct Told {
+    entries: usize,
+    skips: usize,
 }
 
 /// What a file was when it was read last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Seen {
+struct Stamp {
     length: u64,
     changed: Option<SystemTime>,
-    /// The length of the file alone, where no database writes beside it.
-    alone: u64,
-    /// Entries that were shown, where the format gives them no names to be known by.
-    entries: usize,
+}
+
+/// When is looked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Look {
+    /// How long a file must have been left alone to be read whole.
+    pub(super) quiet: Duration,
+    pub(super) now: Instant,
 }
 
 /// An entry that is new: its moment, and its line in our format.
-type New = (Instant, Vec<u8>);
+pub(super) type New = (Instant, Vec<u8>);
 
 impl Tail {
-    fn run(&mut self, into: &Sender<Feed>, stop: &Receiver<()>) {
-        let mut quiet = Duration::ZERO;
-        loop {
-            let mut new = self.look(quiet);
-            for words in std::mem::take(&mut self.news) {
-                if into.send(Feed::Refused(words.into())).is_err() {
-                    return;
-                }
-            }
-            crate::units::sort_by_key(&mut new, |(at, _)| *at);
-            if !send(&new, into) {
-                return;
-            }
-            quiet = QUIET;
-            if !matches!(stop.recv_timeout(LOOK), Err(RecvTimeoutError::Timeout)) {
-                return;
-            }
-        }
+    /// Watches files and folders, and a pipe where there is one.
+    pub(super) fn new(paths: Vec<PathBuf>, read: ReadOptions, pipe: Option<Pipe>) -> Self {
+        Self { paths, read, pipe, ..Self::default() }
     }
 
-    /// Reads what has changed and was then left alone for so long.
-    fn look(&mut self, quiet: Duration) -> Vec<New> {
+    /// Reads what is new in all files.
+    pub(super) fn look(&mut self, look: Look) -> Vec<New> {
         let mut new = Vec::new();
-        for (path, _) in files(&self.paths) {
-            let now = stand(&path);
-            let before = self.files.get(&path).copied().unwrap_or_default();
-            if (now.length, now.changed) == (before.length, before.changed) {
+        self.known.written_at(look.now);
+        let (files, sessions) = listed(&self.paths);
+        let mut there: FxHashMap<FileId, PathBuf> = FxHashMap::default();
+        for (path, _) in files.into_iter().chain(sessions) {
+            let Some(id) = FileId::of(&path) else { continue };
+            if there.contains_key(&id) {
                 continue;
             }
-            let age = now.changed.and_then(|changed| SystemTime::now().duration_since(changed).ok());
-            if age.is_some_and(|age| age < quiet) {
-                continue;
+            let mut file = self.files.remove(&id).unwrap_or_else(|| self.succeed(&path));
+            file.path.clone_from(&path);
+            file.gone = 0;
+            let stamp = stand(&path);
+            if stamp != file.stamp {
+                self.take(&mut file, stamp, look, &mut new);
             }
-            // What a file held and holds no more stays on screen; what is written into it from now on is new.
-            let shorter = now.alone < before.alone && now.length < before.length;
-            if shorter {
-                self.news.push(format!("{} was cut short; what it held before stays", path.display()));
-            }
-            let shown = if shorter { 0 } else { before.entries };
-            let entries = self.read(&path, shown, &mut new);
-            self.files.insert(path, Seen { entries, ..now });
+            self.files.insert(id.clone(), file);
+            there.insert(id, path);
         }
-        let news = &mut self.news;
-        self.files.retain(|path, _| {
-            let there = path.exists();
-            if !there {
-                news.push(format!("{} is gone; what it held stays", path.display()));
-            }
-            there
-        });
+        self.leave(&there, &mut new);
+        self.take_pipe(&mut new);
+        if self.known.waits() {
+            Reading { known: &mut self.known, told: Told::default(), before: Told::default(), skipped: None }
+                .block(&Block::waited(), &mut new);
+        }
         new
     }
 
-    /// Reads a file; returns how many entries it has.
-    fn read(&mut self, path: &Path, shown: usize, new: &mut Vec<New>) -> usize {
-        let Ok(mut source) = record::open(&one(path, true), &self.read) else { return shown };
-        let mut entries = 0;
-        while let Some(block) = source.next_block() {
-            let Ok(block) = block else { continue };
-            // Calls of coding agents are known by their names, over all files; other entries by their place.
-            let by_name = block.format().is_coding_agent();
-            let known = if by_name { &mut self.known } else { source.known() };
-            let _ = block.for_each_new(known, |_, entry| {
-                if let Ok(entry) = entry {
-                    entries += 1;
-                    if by_name || entries > shown {
+    /// Begins with a file that was not there at the last look; where it took the place of another with the same beginning, it
+    /// is that log written anew.
+    fn succeed(&self, path: &Path) -> Followed {
+        let mut file = Followed::default();
+        let predecessor = self.files.values().find(|other| other.path == path && !other.head.is_empty());
+        if let Some(other) = predecessor
+            && head(path, other.head.len() as u64) == other.head
+        {
+            file.before = other.told;
+        }
+        file
+    }
+
+    /// Reads on in files that are gone from where they were, and lets them go after a while.
+    fn leave(&mut self, there: &FxHashMap<FileId, PathBuf>, new: &mut Vec<New>) {
+        let gone: Vec<FileId> = self.files.keys().filter(|id| !there.contains_key(id)).cloned().collect();
+        for id in gone {
+            let Some(mut file) = self.files.remove(&id) else { continue };
+            if file.gone == 0 && !file.path.exists() {
+                self.news.push(format!("{} is gone; what it held stays", file.path.display()));
+            }
+            file.gone += 1;
+            let Some(handle) = file.handle.take() else { continue };
+            self.read_on(&mut file, &handle, new);
+            if file.gone < GONE {
+                file.handle = Some(handle);
+                self.files.insert(id, file);
+            }
+        }
+        let mut open: Vec<_> = self.files.values_mut().filter(|file| file.handle.is_some()).collect();
+        open.sort_by_key(|file| std::cmp::Reverse(file.stamp.changed));
+        open.into_iter().skip(OPEN).for_each(|file| file.handle = None);
+    }
+
+    /// Reads what has changed in a file.
+    fn take(&mut self, file: &mut Followed, stamp: Stamp, look: Look, new: &mut Vec<New>) {
+        let age = stamp.changed.and_then(|changed| SystemTime::now().duration_since(changed).ok());
+        let is_quiet = age.is_none_or(|age| age >= look.quiet);
+        let handle = file.handle.take().or_else(|| File::open(&file.path).ok());
+        if let (Some(growing), Some(handle)) = (&mut file.growing, &handle)
+            && !growing.go_on(handle).unwrap_or(false)
+        {
+            // What it held and holds no more stays on screen; what is written into it from now on is new.
+            if stamp.length < file.stamp.length {
+                self.news.push(format!("{} was cut short; what it held before stays", file.path.display()));
+            }
+            let is_same = !file.head.is_empty() && head(&file.path, file.head.len() as u64) == file.head;
+            file.before = if is_same { file.told } else { Told::default() };
+            (file.told, file.growing, file.session) = (Told::default(), None, OpenSession::default());
+        }
+        if file.growing.is_none() && file.whole.is_none() {
+            // A first line that is half written may look like another format's.
+            if stamp.length == 0 || !(is_quiet || has_line(&file.path)) {
+                return;
+            }
+            match Growing::open(&one(&file.path, true), &self.read) {
+                Ok(growing) => file.growing = growing,
+                // No log, or none yet.
+                Err(_) => {
+                    file.stamp = stamp;
+                    return;
+                }
+            }
+        }
+        if file.growing.is_none() {
+            self.whole(file, stamp, is_quiet, new);
+            return;
+        }
+        // A last line without an end is looked at again when the file was left alone.
+        file.stamp = if is_quiet { stamp } else { Stamp { changed: None, ..stamp } };
+        if let Some(handle) = handle {
+            self.read_on(file, &handle, new);
+            file.handle = age.is_none_or(|age| age < ACTIVE).then_some(handle);
+        }
+        if is_quiet && let Some(block) = file.growing.as_mut().and_then(Growing::last_line) {
+            self.blocks(file, &[block], new);
+        }
+        if (file.head.len() as u64) < HEAD {
+            file.head = head(&file.path, HEAD.min(stamp.length));
+        }
+    }
+
+    /// Reads whole entries to the present end of a file.
+    fn read_on(&mut self, file: &mut Followed, handle: &File, new: &mut Vec<New>) {
+        let Some(mut growing) = file.growing.take() else { return };
+        if file.gone > 0 && !growing.go_on(handle).unwrap_or(false) {
+            file.growing = Some(growing);
+            return;
+        }
+        while let Some(block) = growing.next_block() {
+            self.blocks(file, &[block], new);
+        }
+        if let Err(error) = growing.stop(handle) {
+            self.skipped.damaged.push(format!("{}: {error}", file.path.display()));
+        }
+        let end = growing.end();
+        file.growing = Some(growing);
+        self.blocks(file, &[end], new);
+    }
+
+    /// Reads a file from its start that cannot be read on: packed, or a database.
+    fn whole(&mut self, file: &mut Followed, stamp: Stamp, is_quiet: bool, new: &mut Vec<New>) {
+        if let Some((when, took)) = file.whole
+            && when.elapsed() < if is_quiet { took * REST } else { (took * REST).max(BUSY) }
+        {
+            return;
+        }
+        let began = Watch::now();
+        if file.whole.is_none() && !is_quiet {
+            // It may be half written; that it then breaks off is no news.
+            file.whole = Some((began, Duration::ZERO));
+            return;
+        }
+        if file.whole.is_some() {
+            file.before = file.told;
+        }
+        file.told = Told::default();
+        if let Ok(mut source) = record::open(&one(&file.path, true), &self.read) {
+            while let Some(block) = source.next_block() {
+                match block {
+                    Ok(block) => self.blocks(file, &[block], new),
+                    Err(error) if file.whole.is_none() => self.skipped.damaged.push(error.to_string()),
+                    // Told already, or half written.
+                    Err(_) => {}
+                }
+            }
+        }
+        file.whole = Some((began, began.elapsed()));
+        file.stamp = stamp;
+    }
+
+    /// Takes blocks of a file in.
+    fn blocks(&mut self, file: &mut Followed, blocks: &[Block], new: &mut Vec<New>) {
+        self.known.turn_to(&mut file.session);
+        let skipped = Some(&mut self.skipped);
+        let mut reading = Reading { known: &mut self.known, told: file.told, before: file.before, skipped };
+        blocks.iter().for_each(|block| reading.block(block, new));
+        file.told = reading.told;
+        self.known.turn_to(&mut file.session);
+    }
+
+    /// Takes what has come through a pipe.
+    fn take_pipe(&mut self, new: &mut Vec<New>) {
+        let Some(mut pipe) = self.pipe.take() else { return };
+        loop {
+            match pipe.blocks.try_recv() {
+                Ok(Ok(block)) => self.blocks(&mut pipe.file, &[block], new),
+                Ok(Err(error)) => self.skipped.damaged.push(error),
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => {
+                    self.news.push("standard input has ended; what it held stays".to_owned());
+                    return;
+                }
+            }
+        }
+        self.pipe = Some(pipe);
+    }
+}
+
+/// Entries being taken in.
+struct Reading<'t> {
+    known: &'t mut Known,
+    told: Told,
+    before: Told,
+    skipped: Option<&'t mut Skipped>,
+}
+
+impl Reading<'_> {
+    fn block(&mut self, block: &Block, new: &mut Vec<New>) {
+        let Self { known, told, before, skipped } = self;
+        let (names, file) = (block.format().names_calls(), Arc::from(block.file()));
+        let _ = block.for_each_new(known, |_, entry| {
+            match entry {
+                Ok(entry) => {
+                    let is_named = names && matches!(&entry, Entry::Request(record) if !record.id.is_empty());
+                    told.entries += usize::from(!is_named);
+                    if is_named || told.entries > before.entries {
                         let mut line = Vec::new();
                         record::append_line(&mut line, &entry);
                         new.push((entry.at(), line));
                     }
                 }
-                ControlFlow::Continue(())
-            });
-        }
-        entries
+                // What a file that is written anew tells again is no news.
+                Err(skip) if skip.kind == SkipKind::Repeated && before.entries + before.skips > 0 => {}
+                Err(skip) => {
+                    told.skips += 1;
+                    if told.skips > before.skips
+                        && let Some(skipped) = skipped
+                    {
+                        skipped.add(&file, skip);
+                    }
+                }
+            }
+            ControlFlow::Continue(())
+        });
     }
+}
+
+/// Standard input, read on a thread of its own, as it may keep a reader waiting.
+pub(super) struct Pipe {
+    blocks: Receiver<Result<Block, String>>,
+    file: Followed,
+}
+
+impl Pipe {
+    pub(super) fn start(read: ReadOptions) -> anyhow::Result<Self> {
+        let (send, blocks) = sync_channel(WAITING);
+        std::thread::Builder::new()
+            .name("pipe".to_owned())
+            .spawn(move || {
+                if let Err(error) = read_pipe(&Input::paths(["-"]), &read, &send) {
+                    let _ = send.send(Err(error.to_string()));
+                }
+            })
+            .map_err(Internal::from_any)?;
+        Ok(Self { blocks, file: Followed::default() })
+    }
+}
+
+/// Sends what comes through a pipe until it ends or nobody listens.
+fn read_pipe(
+    input: &Input,
+    read: &ReadOptions,
+    into: &SyncSender<Result<Block, String>>,
+) -> Result<(), record::Error> {
+    let Some(mut growing) = Growing::open(input, read)? else {
+        return Err(record::Error::Read {
+            file: "standard input".to_owned(),
+            line: 0,
+            source: io::Error::other("what is packed cannot be followed through a pipe; unpack it before"),
+        });
+    };
+    while let Some(block) = growing.next_block() {
+        if into.send(Ok(block)).is_err() {
+            return Ok(());
+        }
+        if into.send(Ok(growing.end())).is_err() {
+            return Ok(());
+        }
+    }
+    while let Some(block) = growing.rest()? {
+        if into.send(Ok(block)).is_err() {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Returns the first bytes of a file; none where it cannot be read.
+fn head(path: &Path, most: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes));
+    if read.is_ok() { bytes } else { Vec::new() }
+}
+
+/// Says whether a file has a line that ends.
+fn has_line(path: &Path) -> bool {
+    head(path, PEEK).contains(&b'\n')
 }
 
 /// Looks at a file, and at what its database writes beside it.
-fn stand(path: &Path) -> Seen {
+fn stand(path: &Path) -> Stamp {
     let mut beside = path.as_os_str().to_owned();
     beside.push("-wal");
     let metas = [path.metadata().ok(), Path::new(&beside).metadata().ok()];
-    let alone = match &metas {
-        [Some(file), None] => file.len(),
-        // A database grows and shrinks as it likes.
-        _ => 0,
-    };
     let metas = metas.iter().flatten();
-    Seen {
-        alone,
+    Stamp {
         length: metas.clone().map(std::fs::Metadata::len).sum(),
         changed: metas.filter_map(|meta| meta.modified().ok()).max(),
-        entries: 0,
     }
-}
-
-/// Sends lines in pieces; says whether anybody still listens.
-fn send(new: &[New], into: &Sender<Feed>) -> bool {
-    let mut piece = String::new();
-    for (_, line) in new {
-        piece.push_str(&String::from_utf8_lossy(line));
-        if !piece.ends_with('\n') {
-            piece.push('\n');
-        }
-        if piece.len() >= PIECE && into.send(Feed::Lines(std::mem::take(&mut piece).into())).is_err() {
-            return false;
-        }
-    }
-    piece.is_empty() || into.send(Feed::Lines(piece.into())).is_ok()
-}
-
-/// A log obeys nobody: policies can be tried on it, but not brought into force.
-struct LookOnly;
-
-const NO_GATEWAY: &str = "these are logs; no gateway listens to this console";
-
-impl LiveControl for LookOnly {
-    fn read_only(&self) -> Option<Arc<str>> {
-        Some(NO_GATEWAY.into())
-    }
-
-    fn owns(&self) -> bool {
-        false
-    }
-
-    fn apply(&mut self, _: &Policy, _: &Names, _: Deed<'_>) -> Result<(), String> {
-        Err(NO_GATEWAY.to_owned())
-    }
-
-    fn send(&mut self, _: Question) -> Result<(), String> {
-        Err(NO_GATEWAY.to_owned())
-    }
-
-    fn drain(&mut self) {}
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::units::Span;
     use std::io::Write as _;
+
+    /// Reads as after a look, whatever the time.
+    const SOON: Look = Look { quiet: Duration::ZERO, now: Instant(0) };
+    /// Nobody has left the file alone.
+    const BUSY_NOW: Look = Look { quiet: QUIET, now: Instant(0) };
+
+    fn add(folder: &Path, name: &str, text: &str) {
+        let mut options = std::fs::OpenOptions::new();
+        let mut file = options.create(true).append(true).open(folder.join(name)).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+    }
+
+    fn named(from: u32, to: u32) -> String {
+        let line = |n| {
+            format!(
+                "{{\"id\":\"g{n}\",\"at\":\"2026-05-23T10:00:{n:02}Z\",\"model\":\"m\",\"in\":1,\"out\":1}}\n"
+            )
+        };
+        (from..to).map(line).collect()
+    }
+
+    fn tail_of(path: &Path) -> Tail {
+        Tail { paths: vec![path.to_owned()], ..Tail::default() }
+    }
+
+    #[test]
+    fn a_log_that_is_never_left_alone_is_read_up_to_its_last_whole_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut tail = tail_of(folder.path());
+        add(folder.path(), "a.jsonl", &named(0, 3));
+        assert_eq!(tail.look(BUSY_NOW).len(), 3);
+        for n in 3..10 {
+            let line = named(n, n + 1);
+            let (one, two) = line.split_at(20);
+            add(folder.path(), "a.jsonl", one);
+            assert_eq!(tail.look(BUSY_NOW).len(), 0, "half a line waits");
+            add(folder.path(), "a.jsonl", two);
+            assert_eq!(tail.look(BUSY_NOW).len(), 1);
+        }
+        add(
+            folder.path(),
+            "b.csv",
+            "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03.9,1,2\n2023-11-16 18:17:04.9,1",
+        );
+        assert_eq!(tail.look(BUSY_NOW).len(), 1);
+        add(folder.path(), "b.csv", "00,7\n");
+        assert_eq!(tail.look(BUSY_NOW).len(), 1, "a row counts when it ends");
+        // A last line that nothing ends, in a file that was left alone.
+        add(folder.path(), "c.jsonl", named(20, 21).trim_end());
+        assert_eq!(tail.look(BUSY_NOW).len(), 0);
+        assert_eq!(tail.look(SOON).len(), 1);
+        add(folder.path(), "c.jsonl", &("\n".to_owned() + &named(21, 22)));
+        assert_eq!(tail.look(BUSY_NOW).len(), 1);
+        assert_eq!(tail.skipped, Skipped::default());
+    }
+
+    #[test]
+    fn rotations_and_copies_are_no_second_telling_and_lose_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let mut tail = tail_of(folder.path());
+        add(folder.path(), "a.jsonl", &(named(0, 3) + "nonsense\n"));
+        add(folder.path(), "b.jsonl", &named(0, 3));
+        assert_eq!(tail.look(SOON).len(), 3, "a copy tells again");
+        assert_eq!(tail.skipped.count, 1);
+        assert_eq!(tail.skipped.passed_over.values().sum::<u64>(), 3);
+        // What was written after the last look, then a rename within the folder, and a new file.
+        add(folder.path(), "a.jsonl", &named(3, 4));
+        std::fs::rename(at("a.jsonl"), at("a-0523.jsonl")).unwrap();
+        add(folder.path(), "a.jsonl", &named(4, 5));
+        assert_eq!(tail.look(SOON).len(), 2);
+        // A rename to where nobody looks: what was written before and after it is not lost.
+        add(folder.path(), "a.jsonl", &named(5, 6));
+        std::fs::rename(at("a.jsonl"), at("a.jsonl.1")).unwrap();
+        add(folder.path(), "a.jsonl", &named(10, 18));
+        assert_eq!(tail.look(SOON).len(), 9, "the new file is longer than the old one was");
+        add(folder.path(), "a.jsonl.1", &named(6, 7));
+        assert_eq!(tail.look(SOON).len(), 1);
+        // Emptied and filled again beyond its old length between two looks.
+        std::fs::write(at("a.jsonl"), named(20, 40)).unwrap();
+        assert_eq!(tail.look(SOON).len(), 20);
+        // Calls without names, written anew with more of them: the first are known by their places.
+        let bare = |to: u32| named(40, to).replace("\"id\":\"g", "\"user\":\"g");
+        std::fs::write(at("c.jsonl"), bare(43)).unwrap();
+        assert_eq!(tail.look(SOON).len(), 3);
+        std::fs::write(at("new"), bare(45)).unwrap();
+        std::fs::rename(at("new"), at("c.jsonl")).unwrap();
+        assert_eq!(tail.look(SOON).len(), 2);
+        assert_eq!(tail.skipped.count, 1, "a bad line is told once");
+    }
+
+    #[test]
+    fn an_answer_that_is_half_told_waits_for_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = Instant::parse("2026-05-23T11:00:00Z").unwrap();
+        let block = |id: &str, out: u32, stop: &str| {
+            format!(
+                "{{\"type\":\"assistant\",\"uuid\":\"u{id}{out}\",\"sessionId\":\"s\",\"timestamp\":\"2026-05-23T11:00:00Z\",\"requestId\":\"r{id}\",\"message\":{{\"id\":\"{id}\",\"role\":\"assistant\",\"model\":\"claude-haiku-4-5\",\"content\":[{{\"type\":\"text\",\"text\":\"hi\"}}],\"stop_reason\":{stop},\"usage\":{{\"input_tokens\":5,\"output_tokens\":{out}}}}}}}\n"
+            )
+        };
+        let mut tail = tail_of(folder.path());
+        let mut look =
+            |minutes: i64| tail.look(Look { quiet: Duration::ZERO, now: at + Span::mins(minutes) });
+        add(folder.path(), "s.jsonl", &block("m1", 1, "null"));
+        assert_eq!(look(0).len(), 0);
+        add(folder.path(), "other.jsonl", &block("m2", 7, "\"end_turn\""));
+        assert_eq!(look(1).len(), 1, "others do not wait for it");
+        add(folder.path(), "s.jsonl", &block("m1", 50, "\"end_turn\""));
+        let told = look(2);
+        let [(_, line)] = told.as_slice() else { panic!("one answer") };
+        let line = String::from_utf8_lossy(line);
+        assert!(line.contains("\"out\":50") && !line.contains("truncated"), "{line}");
+        // One that is never told to its end comes out as what it is.
+        add(folder.path(), "s.jsonl", &block("m3", 1, "null"));
+        assert_eq!((look(3).len(), look(14).len(), look(16).len(), look(17).len()), (0, 0, 1, 0));
+    }
+
+    #[test]
+    fn a_pipe_is_read_as_it_comes_and_to_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        add(folder.path(), "a.jsonl", named(0, 5).trim_end());
+        let (send, blocks) = sync_channel(64);
+        read_pipe(&Input::paths([folder.path().join("a.jsonl")]), &ReadOptions::default(), &send).unwrap();
+        drop(send);
+        let pipe = Some(Pipe { blocks, file: Followed::default() });
+        let mut tail = Tail { pipe, ..Tail::default() };
+        assert_eq!(tail.look(SOON).len(), 5);
+        assert!(tail.news.iter().any(|words| words.contains("standard input has ended")), "{:?}", tail.news);
+    }
 
     #[test]
     fn what_comes_into_files_is_seen_once_and_new_files_too() {
         let folder = tempfile::tempdir().unwrap();
-        let add = |name: &str, text: &str| {
-            let mut options = std::fs::OpenOptions::new();
-            let mut file = options.create(true).append(true).open(folder.path().join(name)).unwrap();
-            file.write_all(text.as_bytes()).unwrap();
-        };
+        let add = |name: &str, text: &str| add(folder.path(), name, text);
         let line = |at: u32| {
             format!("{{\"at\":\"2026-05-23T10:00:{at:02}Z\",\"model\":\"m\",\"in\":1,\"out\":1}}\n")
         };
@@ -240,7 +553,7 @@ mod tests {
             )
         };
         let mut tail = Tail { paths: vec![folder.path().to_owned()], ..Tail::default() };
-        let mut look = || tail.look(Duration::ZERO).len();
+        let mut look = || tail.look(SOON).len();
         assert_eq!(look(), 0);
         add("a.jsonl", &(line(1) + &line(1)));
         assert_eq!(look(), 2, "lines without a name are never taken for each other");
@@ -255,9 +568,9 @@ mod tests {
         assert_eq!(std::mem::take(&mut tail.news), [""; 0]);
         // Cut short, as a rotation does that copies and empties: what comes after is new, though fewer lines than before.
         std::fs::write(folder.path().join("a.jsonl"), line(5)).unwrap();
-        assert_eq!(tail.look(Duration::ZERO).len(), 1);
+        assert_eq!(tail.look(SOON).len(), 1);
         std::fs::remove_file(folder.path().join("a.jsonl")).unwrap();
-        assert_eq!(tail.look(Duration::ZERO).len(), 0);
+        assert_eq!(tail.look(SOON).len(), 0);
         let news = tail.news.join("\n");
         assert!(news.contains("a.jsonl was cut short") && news.contains("a.jsonl is gone"), "{news}");
     }

@@ -1,5 +1,5 @@
-//! What the words of answers tell together: a small logistic over how unlikely they were on average, at worst and how often, from
-//! answers that were judged.
+//! What the words of answers tell together: a small logistic over how unlikely they were on average, at worst and how often, and how
+//! near other words came, from answers that were judged.
 //!
 //! Ridge regression by Newton's steps; a sign that would hold unlikely words for a good one is left out. It comes out in whole
 //! numbers, and what it is worth is measured out of fold, beside the average alone.
@@ -12,25 +12,30 @@ use crate::units::PerMille;
 /// An answer that was judged: its score, its words, and whether it was good.
 pub type JudgedWords = (PerMille, Words, bool);
 
+/// The figures: level, mean, worst, tail, and of those of which others are told margin and entropy.
+const FIGURES: usize = 6;
+const WITHOUT_OTHERS: usize = 4;
 /// How strongly weights are held to nothing, and the level to the middle.
-const RIDGE: [f64; 4] = [0.01, 1.0, 1.0, 1.0];
+const RIDGE: [f64; FIGURES] = [0.01, 1.0, 1.0, 1.0, 1.0, 1.0];
+/// Which way a figure may count: the level either way.
+const SIGNS: [f64; FIGURES] = [0.0, -1.0, -1.0, -1.0, 1.0, -1.0];
 
 /// Weights with their curve, and what they are worth.
 #[derive(Clone, Debug)]
 pub struct WordsWorth {
-    /// Level, mean, worst, tail, as a check takes them.
-    pub weights: [i32; 4],
+    /// Level, mean, worst, tail, and margin and entropy where they tell more, as a check takes them.
+    pub weights: Vec<i32>,
     /// What places are worth.
     pub curve: Vec<[u16; 2]>,
     /// The calibration error less what chance adds, out of fold.
     pub error: f64,
-    /// How often of a good and a bad answer the good one lies higher, out of fold: by the average alone, by all three.
+    /// How often of a good and a bad answer the good one lies higher, out of fold: by the average alone, by all of them.
     pub ranks: [f64; 2],
     /// The mean squared error of the chance, out of fold: likewise.
     pub loss: [f64; 2],
 }
 
-/// Fits weights to judged answers.
+/// Fits weights to judged answers: over what else might have stood there as well, where enough of them have that and it tells more.
 ///
 /// # Errors
 /// How many more are needed, where there are too few.
@@ -38,16 +43,29 @@ pub fn worth_of_words(rows: &[JudgedWords]) -> Result<WordsWorth, usize> {
     if rows.len() < LEAST {
         return Err(LEAST - rows.len());
     }
-    let (weights, curve) = model(rows.iter().copied());
+    let full: Vec<JudgedWords> =
+        rows.iter().filter(|(_, words, _)| words.others.is_some()).copied().collect();
+    if full.len() < LEAST {
+        return Ok(fitted(rows, WITHOUT_OTHERS));
+    }
+    let (all, some) = (fitted(&full, FIGURES), fitted(&full, WITHOUT_OTHERS));
+    if all.loss[1] < some.loss[1] {
+        return Ok(all);
+    }
+    Ok(if full.len() == rows.len() { some } else { fitted(rows, WITHOUT_OTHERS) })
+}
+
+fn fitted(rows: &[JudgedWords], figures: usize) -> WordsWorth {
+    let (weights, curve) = model(rows.iter().copied(), figures);
     let mut alone: Vec<(f64, bool)> = Vec::with_capacity(rows.len());
     let mut all: Vec<(f64, bool)> = Vec::with_capacity(rows.len());
     let mut out_of_fold: Vec<Judged> = Vec::with_capacity(rows.len());
     for fold in 0..FOLDS {
         let others = || rows.iter().enumerate().filter(|(at, _)| at % FOLDS != fold).map(|(_, row)| *row);
         let held = fit(others().map(|(score, _, good)| (score, good)));
-        let (weights, curve) = model(others());
+        let (weights, curve) = model(others(), figures);
         for &(score, words, good) in rows.iter().skip(fold).step_by(FOLDS) {
-            let chance = at(&curve, place(weights, words));
+            let chance = at(&curve, place(&weights, words));
             let quality = if good { PerMille::ONE } else { PerMille::ZERO };
             out_of_fold.push(Judged { confidence: chance, quality });
             alone.push((f64::from(at(&held, score).get()), good));
@@ -56,22 +74,22 @@ pub fn worth_of_words(rows: &[JudgedWords]) -> Result<WordsWorth, usize> {
     }
     let error = Diagram::new(&mut out_of_fold, BINS).ece_debiased();
     let ranks = [ranked(&alone), ranked(&all)];
-    Ok(WordsWorth { weights, curve, error, ranks, loss: [squared(&alone), squared(&all)] })
+    WordsWorth { weights, curve, error, ranks, loss: [squared(&alone), squared(&all)] }
 }
 
-fn place(weights: [i32; 4], words: Words) -> PerMille {
-    Weights::new(weights).map_or(PerMille::ZERO, |weights| weights.place(words))
+fn place(weights: &[i32], words: Words) -> PerMille {
+    Weights::new(weights).ok().and_then(|weights| weights.place(words)).unwrap_or(PerMille::ZERO)
 }
 
 /// Fits weights, and what their places are worth: a logistic by itself, from a thousand answers on an isotonic curve.
-fn model(rows: impl Iterator<Item = JudgedWords>) -> ([i32; 4], Vec<[u16; 2]>) {
+fn model(rows: impl Iterator<Item = JudgedWords>, figures: usize) -> (Vec<i32>, Vec<[u16; 2]>) {
     let rows: Vec<JudgedWords> = rows.collect();
-    let weights = logistic(&rows).map(whole);
+    let weights: Vec<i32> = logistic(&rows, figures).into_iter().take(figures).map(whole).collect();
     let grid = (0..=1000 / STEP).map(|step| step * STEP);
     let chance: Box<dyn Fn(u16) -> f64> = if rows.len() * FOLDS >= MANY * (FOLDS - 1) {
         let points = rows
             .iter()
-            .map(|(_, words, good)| (i64::from(place(weights, *words).get()), i64::from(*good) * 1000));
+            .map(|(_, words, good)| (i64::from(place(&weights, *words).get()), i64::from(*good) * 1000));
         let curve = Isotonic::fit(points);
         Box::new(move |place| curve.at(place.into()).map_or(0.5, |chance| chance as f64 / 1e6))
     } else {
@@ -92,12 +110,13 @@ fn whole(weight: f64) -> i32 {
     whole
 }
 
-/// Fits level and weights; those that come out above nothing are left out, one after another.
-fn logistic(rows: &[JudgedWords]) -> [f64; 4] {
-    let mut used = [true; 4];
+/// Fits level and weights of the first figures; those that come out the wrong way are left out, one after another.
+fn logistic(rows: &[JudgedWords], figures: usize) -> [f64; FIGURES] {
+    let mut used: [bool; FIGURES] = std::array::from_fn(|at| at < figures);
     loop {
         let found = newton(rows, used);
-        let wrong = (1..4).filter(|&at| found[at] > 0.0).max_by(|&a, &b| found[a].total_cmp(&found[b]));
+        let off = |at: &usize| -found[*at] * SIGNS[*at];
+        let wrong = (1..FIGURES).filter(|at| off(at) > 0.0).max_by(|a, b| off(a).total_cmp(&off(b)));
         match wrong {
             Some(at) => used[at] = false,
             None => return found,
@@ -105,34 +124,38 @@ fn logistic(rows: &[JudgedWords]) -> [f64; 4] {
     }
 }
 
-fn features(words: Words) -> [f64; 4] {
-    [1.0, f64::from(words.mean) / 1000.0, f64::from(words.worst) / 1000.0, f64::from(words.tail) / 1000.0]
+fn features(words: Words) -> [f64; FIGURES] {
+    let others = words.others.unwrap_or_default();
+    let [mean, worst, tail, margin, entropy] =
+        [words.mean, words.worst, words.tail, others.margin, others.entropy]
+            .map(|one| f64::from(one) / 1000.0);
+    [1.0, mean, worst, tail, margin, entropy]
 }
 
-fn newton(rows: &[JudgedWords], used: [bool; 4]) -> [f64; 4] {
-    let mut found = [0.0; 4];
+fn newton(rows: &[JudgedWords], used: [bool; FIGURES]) -> [f64; FIGURES] {
+    let mut found = [0.0; FIGURES];
     for _ in 0..50 {
-        let mut slope = [0.0; 4];
-        let mut bend = [[0.0; 4]; 4];
-        for at in 0..4 {
+        let mut slope = [0.0; FIGURES];
+        let mut bend = [[0.0; FIGURES]; FIGURES];
+        for at in 0..FIGURES {
             slope[at] = RIDGE[at] * found[at];
             bend[at][at] = RIDGE[at];
         }
         for &(_, words, good) in rows {
             let x = features(words);
-            let odds: f64 = (0..4).filter(|&at| used[at]).map(|at| found[at] * x[at]).sum();
+            let odds: f64 = (0..FIGURES).filter(|&at| used[at]).map(|at| found[at] * x[at]).sum();
             let p = chance(odds);
             let (off, spread) = (p - f64::from(u8::from(good)), p * (1.0 - p));
-            for a in 0..4 {
+            for a in 0..FIGURES {
                 slope[a] += off * x[a];
-                for b in 0..4 {
+                for b in 0..FIGURES {
                     bend[a][b] += spread * x[a] * x[b];
                 }
             }
         }
-        for at in (0..4).filter(|&at| !used[at]) {
+        for at in (0..FIGURES).filter(|&at| !used[at]) {
             slope[at] = 0.0;
-            bend[at] = [0.0; 4];
+            bend[at] = [0.0; FIGURES];
             for row in &mut bend {
                 row[at] = 0.0;
             }
@@ -142,7 +165,7 @@ fn newton(rows: &[JudgedWords], used: [bool; 4]) -> [f64; 4] {
         // Half a step at most of what would throw it far off.
         let longest = step.iter().fold(0.0_f64, |most, one| most.max(one.abs()));
         let short = if longest > 5.0 { 5.0 / longest } else { 1.0 };
-        for at in 0..4 {
+        for at in 0..FIGURES {
             found[at] -= short * step[at];
         }
         if longest < 1e-9 {
@@ -152,16 +175,17 @@ fn newton(rows: &[JudgedWords], used: [bool; 4]) -> [f64; 4] {
     found
 }
 
-/// Solves four equations by elimination; the ridge keeps them solvable.
-fn solved(mut rows: [[f64; 4]; 4], mut right: [f64; 4]) -> [f64; 4] {
-    for at in 0..4 {
-        let pivot = (at..4).max_by(|&a, &b| rows[a][at].abs().total_cmp(&rows[b][at].abs())).unwrap_or(at);
+/// Solves as many equations as there are figures by elimination; the ridge keeps them solvable.
+fn solved(mut rows: [[f64; FIGURES]; FIGURES], mut right: [f64; FIGURES]) -> [f64; FIGURES] {
+    for at in 0..FIGURES {
+        let pivot =
+            (at..FIGURES).max_by(|&a, &b| rows[a][at].abs().total_cmp(&rows[b][at].abs())).unwrap_or(at);
         rows.swap(at, pivot);
         right.swap(at, pivot);
         if rows[at][at].abs() < 1e-12 {
-            return [0.0; 4];
+            return [0.0; FIGURES];
         }
-        for below in at + 1..4 {
+        for below in at + 1..FIGURES {
             let (share, above) = (rows[below][at] / rows[at][at], rows[at]);
             for (own, other) in rows[below].iter_mut().zip(above).skip(at) {
                 *own -= share * other;
@@ -169,9 +193,9 @@ fn solved(mut rows: [[f64; 4]; 4], mut right: [f64; 4]) -> [f64; 4] {
             right[below] -= share * right[at];
         }
     }
-    let mut found = [0.0; 4];
-    for at in (0..4).rev() {
-        let known: f64 = (at + 1..4).map(|other| rows[at][other] * found[other]).sum();
+    let mut found = [0.0; FIGURES];
+    for at in (0..FIGURES).rev() {
+        let known: f64 = (at + 1..FIGURES).map(|other| rows[at][other] * found[other]).sum();
         found[at] = (right[at] - known) / rows[at][at];
     }
     found
@@ -206,11 +230,11 @@ mod tests {
     fn rows(n: u64) -> Vec<JudgedWords> {
         let row = |at: u64| {
             let lot = |k: u64| {
-                let z = (at * 4 + k).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                let z = (at * 8 + k).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
                 let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
                 ((z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb) >> 54) as u16
             };
-            let words = Words { mean: 100 + lot(0) / 4, worst: lot(1) * 6, tail: lot(2) / 4 };
+            let words = Words { mean: 100 + lot(0) / 4, worst: lot(1) * 6, tail: lot(2) / 4, others: None };
             let odds = 3.0 - f64::from(words.worst) / 1000.0 - 4.0 * f64::from(words.tail) / 1000.0;
             let score = PerMille::from_probability((-f64::from(words.mean) / 1000.0).exp()).unwrap();
             (score, words, f64::from(lot(3)) / 1024.0 < chance(odds))
@@ -227,12 +251,37 @@ mod tests {
             let ascends =
                 found.curve.windows(2).all(|pair| pair[0][0] < pair[1][0] && pair[0][1] <= pair[1][1]);
             assert!(ascends && found.curve.len() <= 64, "{:?}", found.curve);
-            assert!(Weights::new(found.weights).is_ok(), "{:?}", found.weights);
+            assert!(Weights::new(&found.weights).is_ok(), "{:?}", found.weights);
         }
-        let [_, _, worst, tail] = worth_of_words(&rows(4000)).unwrap().weights;
+        let weights = worth_of_words(&rows(4000)).unwrap().weights;
+        let [_, _, worst, tail] = weights[..] else { panic!("{weights:?}") };
         assert!((-1_300..=-700).contains(&worst), "the world's own is -1: {worst}");
         assert!((-6_000..=-2_000).contains(&tail), "and -4: {tail}");
         assert_eq!(worth_of_words(&rows(150)).unwrap_err(), 50);
+    }
+
+    /// Answers whose goodness hangs on how near other words came, of which mean, worst and tail tell nothing.
+    #[test]
+    fn what_only_the_other_words_tell_is_weighed_where_they_are_told_and_not_where_they_are_not() {
+        let row = |at: u64, (score, words, _): JudgedWords| {
+            let lot =
+                |k: u64| (at * 2 + k).wrapping_add(7).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31);
+            let lot = |k: u64| ((lot(k) ^ (lot(k) >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 54) as u16;
+            let others =
+                crate::checks::Others { margin: lot(0).min(1000), entropy: 1_600 - lot(0).min(1000) };
+            let odds = 5.0 * f64::from(others.margin) / 1000.0 - 2.0;
+            (score, Words { others: Some(others), ..words }, f64::from(lot(1)) / 1024.0 < chance(odds))
+        };
+        let told: Vec<JudgedWords> = (0..).zip(rows(1500)).map(|(at, one)| row(at, one)).collect();
+        let found = worth_of_words(&told).unwrap();
+        assert_eq!(found.weights.len(), 6, "{found:?}");
+        assert!(found.weights[4] > 0 && found.weights[5] <= 0, "{:?}", found.weights);
+        assert!(found.ranks[1] > found.ranks[0] + 0.15, "{:?}", found.ranks);
+        // Of a provider that tells no others: as before.
+        assert_eq!(worth_of_words(&rows(1500)).unwrap().weights.len(), 4);
+        // Of a log that is told them late, the others are enough by themselves.
+        let late: Vec<JudgedWords> = rows(300).into_iter().chain(told).collect();
+        assert_eq!(worth_of_words(&late).unwrap().weights.len(), 6);
     }
 
     #[test]

@@ -186,6 +186,15 @@ fn drift_is_seen_by_the_chi_square_rule() {
     let found = drift.read();
     assert!(near(found.psi, 0.170_491_082_620_313_3) && near(found.ks, 0.19), "{found:?}");
     assert!(found.has_drifted && found.n == 1000, "a thousand are looked at, however many came");
+    // One tenth and a little more of all moved up, evenly over all tenths: no tenth has many more, and D tells.
+    let counts = [78, 78, 78, 78, 78, 122, 122, 122, 122, 122];
+    for (bin, count) in (0u16..).zip(counts) {
+        for at in 0..count {
+            drift.observe(per_mille(bin * 100 + at * 100 / count));
+        }
+    }
+    let found = drift.read();
+    assert!(found.psi < 0.05 && found.ks > found.ks_critical.max(0.1) && found.has_drifted, "{found:?}");
     let mut short = Drift::new(reference, 1000);
     (0..499).for_each(|_| short.observe(PerMille::ZERO));
     assert!(!short.read().has_drifted, "fewer than 500 say nothing");

@@ -118,6 +118,11 @@ impl Checks {
         self.list.iter().map(|check| &check.spec)
     }
 
+    /// Returns their names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.list.iter().map(|check| &*check.name)
+    }
+
     /// Says whether a verdict may send a request up its ladder.
     pub fn may_escalate(&self) -> bool {
         self.when == CheckWhen::Before
@@ -218,7 +223,10 @@ impl Checker {
                 None => abstained("nobody told how likely its words were"),
                 Some((sure, None)) => verdict(sure >= *least, &format!("{sure}‰ is below {least}‰")),
                 Some((sure, Some(curve))) => {
-                    let place = weights.zip(said.words).map_or(sure, |(weights, words)| weights.place(words));
+                    let weighed = weights.zip(said.words).map(|(weights, words)| weights.place(words));
+                    let Some(place) = weighed.unwrap_or(Some(sure)) else {
+                        return abstained("nobody told what else its words might have been");
+                    };
                     let chance = curve.at(place);
                     verdict(
                         chance >= *least,
@@ -269,7 +277,7 @@ fn rule(spec: &CheckSpec) -> Result<Rule, (&'static str, String)> {
         ("command", !command.is_empty(), Kind::Command),
         ("time_limit", time_limit_ms.is_some(), Kind::Command),
         ("curve", !curve.is_empty(), Kind::Logprobs),
-        ("weights", weights.is_some(), Kind::Logprobs),
+        ("weights", !weights.is_empty(), Kind::Logprobs),
     ];
     if let Some((key, _, of)) = strangers.into_iter().find(|(_, stands, of)| *stands && of != kind) {
         return Err((key, format!("is for `{}`; this check is a `{}`", of.name(), kind.name())));
@@ -289,7 +297,8 @@ fn rule(spec: &CheckSpec) -> Result<Rule, (&'static str, String)> {
             let missing =
                 || ("least", "is missing; write the least sureness that passes, 0 to 1000".to_owned());
             let curve = Curve::compile(curve).map_err(|why| ("curve", why))?;
-            let weights = weights.map(Weights::new).transpose().map_err(|why| ("weights", why.to_owned()))?;
+            let weights = (!weights.is_empty()).then(|| Weights::new(weights)).transpose();
+            let weights = weights.map_err(|why| ("weights", why.to_owned()))?;
             if weights.is_some() && curve.is_none() {
                 let how = "says nothing without a `curve`; `pointsman calibrate` writes both";
                 return Err(("weights", how.to_owned()));

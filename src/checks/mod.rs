@@ -15,4 +15,4 @@ mod words;
 pub use compiled::{Checker, Checks, Command};
 pub use spec::{CheckSpec, CheckWhen, Kind, OnFail};
 pub use verdict::{Call, Ended, Said, Says, Verdict};
-pub use words::{Weights, Words};
+pub use words::{Others, Weights, Words};

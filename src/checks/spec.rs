@@ -94,9 +94,10 @@ pub struct CheckSpec {
     /// What scores are worth: points of a score and the chance, in per mille, that such an answer is good.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub curve: Vec<[u16; 2]>,
-    /// What a logistic makes of how unlikely words were: level, mean, worst, tail, as log-odds in thousandths.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub weights: Option<[i32; 4]>,
+    /// What a logistic makes of how unlikely words were: level, mean, worst, tail, and margin and entropy where those are weighed, as
+    /// log-odds in thousandths.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub weights: Vec<i32>,
 }
 
 impl CheckSpec {

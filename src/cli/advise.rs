@@ -13,7 +13,7 @@ use crate::units::{Pico, When, counted};
 /// Looks for models of the price book that would cost less.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  pointsman advise gateway.jsonl\n  pointsman advise gateway.jsonl --prices catalogue.json --most 10 --format json\n\nOf every model in use: the same tokens at the prices of models that nobody uses, an estimate, for models differ in length. What labels prove of their answers beside those of the model in use is said, and what is missing where they do not; without labels nothing is said of quality."
+    after_help = "Examples:\n  pointsman advise gateway.jsonl\n  pointsman advise gateway.jsonl --prices catalogue.json --most 10 --format json\n\nOf every model in use: the same tokens at the prices of models that nobody uses, an estimate with a wide error, for models differ in length and these were never seen. What labels prove of their answers beside those of the model in use is said, and what is missing where they do not; without labels nothing is said of quality."
 )]
 pub struct AdviseArgs {
     /// Say at most so many of each model in use.
@@ -33,7 +33,11 @@ struct CandidateReport {
     model: String,
     /// The same tokens there: an estimate.
     cost_usd: String,
+    /// Half the width of a 95% interval of it, and of what is saved: wide, for the log has never seen what the model reads and writes.
+    cost_error_usd: String,
     saved_usd: String,
+    /// Whether no more is saved than that.
+    within_error: bool,
     saved_percent: String,
     /// `proven`, `worse` or `unknown`, by labels alone.
     quality: &'static str,
@@ -49,7 +53,7 @@ struct CandidateReport {
 struct ModelReport {
     model: String,
     calls: u64,
-    /// Its tokens at its own prices.
+    /// Its tokens at the latest of its own prices, which need not be what was charged.
     cost_usd: String,
     deprecated: Option<String>,
     cheaper_models: usize,
@@ -115,7 +119,9 @@ pub fn run(args: &AdviseArgs) -> anyhow::Result<()> {
                         CandidateReport {
                             model: one.model.clone(),
                             cost_usd: one.cost.usd(),
+                            cost_error_usd: one.error.usd(),
                             saved_usd: saved.usd(),
+                            within_error: saved <= one.error,
                             saved_percent: format!("{}.{}", tenths / 10, tenths % 10),
                             quality: match one.verdict {
                                 Verdict::Proven => "proven",
@@ -160,7 +166,7 @@ fn sheets(report: &Report) -> Vec<Sheet> {
     );
     let mut table = Sheet::new(
         title,
-        &["in use", ">cost", "instead", ">same tokens ~", ">saved", "what labels say of it"],
+        &["in use", ">at the latest prices", "instead", ">same tokens ~", ">saved", "what labels say of it"],
     );
     for used in &report.models {
         let mut first = Some((used.model.clone(), output::money(&used.cost_usd)));
@@ -177,8 +183,10 @@ fn sheets(report: &Report) -> Vec<Sheet> {
                 (_, None) => "unknown".to_owned(),
             };
             let (model, cost) = first.take().unwrap_or_default();
-            let saved = format!("{} %", one.saved_percent);
-            table.push(vec![model, cost, one.model.clone(), output::money(&one.cost_usd), saved, evidence]);
+            let within = if one.within_error { ", within error" } else { "" };
+            let saved = format!("{} %{within}", one.saved_percent);
+            let there = format!("{} ±{}", output::money(&one.cost_usd), output::money(&one.cost_error_usd));
+            table.push(vec![model, cost, one.model.clone(), there, saved, evidence]);
         }
         if let Some((model, cost)) = first {
             let nothing =

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::alert_rules::Which;
-use super::args::{EngineArgs, GatewayAt};
+use super::args::{EngineArgs, GatewayAt, names};
 use super::{brought, console, output};
 use crate::alert::Alert;
 use crate::app::{ALERTS, order_at, read_at};
@@ -136,7 +136,7 @@ pub fn run(args: &AlertsArgs) -> anyhow::Result<()> {
         Command::List { firing, at, format } => {
             let mut alerts = get(at)?.alerts;
             alerts.retain(|row| !firing || row.resolved.is_none());
-            print(*format, alerts)
+            print(*format, String::new(), alerts)
         }
         Command::History { at, format } => history(*format, &get(at)?.deliveries),
         Command::Test { receiver, at } => {
@@ -163,14 +163,24 @@ pub fn run(args: &AlertsArgs) -> anyhow::Result<()> {
 fn over_logs(replay: &Replay) -> anyhow::Result<()> {
     let rules = Arc::new(replay.of.settings()?.rules);
     let mut log = console::open(&replay.logs, &replay.engine)?;
+    log.untimed().into_iter().for_each(output::remark);
     let limits = brought::of_log(replay.budgets.as_deref(), (replay.logs.is_empty(), &log.budgets))?;
     let limits = limits.map(|(limits, _)| limits).unwrap_or_default();
     let found = would_trip(&log, &super::runaways::rules(replay.budgets.as_ref())?);
     log.mark_runaways(&found);
-    let found = output::long("alerts", log.len() as u64, |step| {
-        alerts_of(&log, rules, &limits, |done| step(done as u64))
-    })?;
-    print(replay.format, found.iter().map(AlertRow::from).collect())?;
+    let requests = log.len() as u64;
+    let found =
+        output::long("alerts", requests, |step| alerts_of(&log, rules, &limits, |done| step(done as u64)))?;
+    let (named, simulated) = if replay.logs.is_empty() {
+        output::unread_input("the bundled sample, all of it simulated");
+        (vec![crate::sample::NAME.to_owned()], " · SIMULATED")
+    } else {
+        (names(&replay.logs), "")
+    };
+    let title = format!("{} · {}{simulated}", named.join(", "), counted(requests, "request"));
+    // Rows for programs have no heading.
+    let title = if replay.format == Format::Csv { String::new() } else { title };
+    print(replay.format, title, found.iter().map(AlertRow::from).collect())?;
     output::damage(&log.skipped.damaged)
 }
 
@@ -207,7 +217,7 @@ fn brief(text: &str, format: Format) -> String {
     }
 }
 
-fn print(format: Format, alerts: Vec<AlertRow>) -> anyhow::Result<()> {
+fn print(format: Format, title: String, alerts: Vec<AlertRow>) -> anyhow::Result<()> {
     let firing = alerts.iter().filter(|alert| alert.resolved.is_none()).count();
     if format == Format::Json {
         return output::text(&to_json(&Report { schema: "pointsman.alerts/1", firing, alerts })?);
@@ -227,7 +237,7 @@ fn print(format: Format, alerts: Vec<AlertRow>) -> anyhow::Result<()> {
         ("what", &|row| row.text.clone()),
         ("id", &|row| row.id.clone()),
     ];
-    let sheet = Sheet::of("", alerts, columns);
+    let sheet = Sheet::of(title, alerts, columns);
     output::text(&render(&[sheet], format))?;
     if format == Format::Table {
         output::say(&format!("{}, {firing} of them still firing", counted(count, "alert")));

@@ -8,7 +8,7 @@ use super::args::{EngineArgs, input, names, one_input, usd};
 use super::output;
 use crate::anomaly::{Detector, Knobs};
 use crate::app::load_log;
-use crate::record::{Input, Series, Timing};
+use crate::record::{Input, Series};
 use crate::report::{AnomalyReport, Format, Naming, ScoredPoint, SeriesReport, series_text};
 use crate::session::survey;
 use crate::units::{Pico, Span};
@@ -117,15 +117,7 @@ fn of_logs(args: &AnomaliesArgs, logs: Vec<(PathBuf, Input)>) -> anyhow::Result<
     };
     let setup = args.engine.start()?;
     let log = load_log(&whole, &paths, setup, &args.engine.read(), None)?;
-    match log.timing {
-        Timing::Told => {}
-        Timing::Offset => {
-            output::remark("the log tells distances in time only: its dates and hours are synthetic");
-        }
-        Timing::Placed => output::remark(
-            "the log does not tell when each of its requests came: what is told of those that are only placed in order means nothing",
-        ),
-    }
+    log.untimed().into_iter().for_each(output::remark);
     let knobs = Knobs {
         false_alarms: args.false_alarms,
         least_usd: args.least_usd,

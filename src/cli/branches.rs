@@ -100,7 +100,14 @@ pub(super) fn run(args: &Asked<'_>, name: &str) -> anyhow::Result<()> {
     // Budgets of a world stand in the place of all others.
     let limits = match world.limits {
         Some(_) => LimitHistory::default(),
-        None => brought::of_log(args.budgets, (args.logs.is_empty(), &log.budgets))?.unwrap_or_default().0,
+        None => {
+            let found = brought::of_log(args.budgets, (args.logs.is_empty(), &log.budgets))?;
+            let (limits, named) = found.unwrap_or_default();
+            if args.budgets.is_none() && !args.logs.is_empty() && Path::new(&named).is_absolute() {
+                output::say(&format!("every branch runs under the limits of {named}, the first one, too"));
+            }
+            limits
+        }
     };
     let plan = Arc::new(BranchPlan { file: name.to_owned(), world, tried });
     let spans = log.spans();

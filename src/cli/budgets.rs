@@ -231,6 +231,7 @@ struct Heading {
 /// Lists the present windows of all limits over logs, and where each is heading.
 fn heading(args: &List) -> anyhow::Result<()> {
     let log = args.engine.load(&args.logs)?;
+    log.untimed().into_iter().for_each(output::remark);
     let limits = args.of.limits_of(&log)?;
     let end = log.bounds().map(|(_, last)| last).unwrap_or_default();
     let found = budgeted(&log, &log.spans(), &limits, Reading::Recorded, |_| true);
@@ -317,6 +318,7 @@ fn show_live(show: &Show) -> anyhow::Result<()> {
 
 fn show_logs(show: &Show) -> anyhow::Result<()> {
     let log = show.engine.load(&show.logs)?;
+    log.untimed().into_iter().for_each(output::remark);
     let limits = show.of.limits_of(&log)?;
     let found = output::long("budgets", log.len() as u64, |step| {
         budgeted(&log, &log.spans(), &limits, show.read_as, |done| step(done as u64))

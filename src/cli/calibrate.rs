@@ -51,11 +51,13 @@ members! {
         .map(|words| words.error)
         .or(told.map(|Worth { error, .. }| error[1])),
     curve: Option<Vec<[u16; 2]>> = curve.cloned(),
-    /// How often of a good and a bad answer the good one scores higher, out of fold: by the mean alone, by mean, worst and tail.
+    /// How often of a good and a bad answer the good one scores higher, out of fold: by the mean alone, by mean, worst,
+    /// tail and, where they are told, margin and entropy.
     ranks_mean: Option<f64> = ranks(0),
     ranks_words: Option<f64> = ranks(1),
-    /// Level, mean, worst and tail, where they tell more than the mean; `curve` is then theirs.
-    weights: Option<[i32; 4]> = better.map(|words| words.weights),
+    /// Level, mean, worst and tail, and margin and entropy where those tell more, where they tell more than the mean; `curve` is then
+    /// theirs.
+    weights: Option<Vec<i32>> = better.map(|words| words.weights.clone()),
 }
 
 #[derive(Debug, Serialize)]
@@ -104,7 +106,7 @@ impl Row {
             "\n# {} on {}: `least` is then a chance that the answer is good\n{}curve = [{}]\n",
             self.model,
             self.route,
-            self.weights.map(|weights| format!("weights = {weights:?}\n")).unwrap_or_default(),
+            self.weights.as_ref().map(|weights| format!("weights = {weights:?}\n")).unwrap_or_default(),
             points.join(", ")
         ))
     }
@@ -127,7 +129,7 @@ fn sheet(report: &Report) -> Sheet {
             (">error", &|row| share(row.error_raw)),
             (">calibrated", &|row| share(row.error_calibrated)),
             (">ranks, mean", &|row| share(row.ranks_mean)),
-            (">all three", &|row| share(row.ranks_words)),
+            (">all", &|row| share(row.ranks_words)),
         ],
     )
 }

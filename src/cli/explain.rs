@@ -91,6 +91,7 @@ impl WindowArg {
 /// Where a log, policy or price book cannot be used, or neither window has a request.
 pub fn run(args: &ExplainArgs) -> anyhow::Result<()> {
     let log = args.input.load()?;
+    log.untimed().into_iter().for_each(output::remark);
     let after = args.after.moments(&log);
     let length = after.1 - after.0;
     let before = match args.before {

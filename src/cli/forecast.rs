@@ -7,8 +7,9 @@ use super::args::{ReadLogsArgs, end_time, names, usd};
 use super::output;
 use crate::forecast::{HOUR, Method, Outcome, Step, forecast_with, runs_out};
 use crate::pricing::thousandths;
+use crate::record::Timing;
 use crate::report::{Format, Sheet, render};
-use crate::session::{Log, Pace, pace};
+use crate::session::{Log, Pace, pace, spent_at};
 use crate::units::{Instant, Pico, Span, When, members};
 
 /// Foretells what the period in which a log ends will have cost when it is over.
@@ -157,6 +158,10 @@ members! {
 /// Where a log, policy or price book cannot be used, or `--until` is no later than the log's end.
 pub fn run(args: &ForecastArgs) -> anyhow::Result<()> {
     let log = args.input.load()?;
+    if let Some(why) = log.untimed() {
+        anyhow::ensure!(log.timing != Timing::Placed, "nothing can be foretold: {why}");
+        output::remark(why);
+    }
     let reading = args.input.read_as;
     let pace = pace(&log, reading, |at| args.period.around(at).0);
     let (from, end) = args.period.around(pace.at);
@@ -168,10 +173,13 @@ pub fn run(args: &ForecastArgs) -> anyhow::Result<()> {
     let outcome = forecast_with(&pace.hours, pace.spent.total(), (rest, hours), &steps);
     let limit = args.limit.map(|limit| {
         let hours = runs_out(&pace.hours, limit - outcome.spent, (rest, hours), &steps);
-        let at = hours.map(|hours| match (i64::try_from(hours).unwrap_or(i64::MAX), rest) {
-            (0, _) => pace.at,
-            (n, 0) => pace.hour_ends - Span::hours(1) + Span::hours(n),
-            (n, _) => pace.hour_ends + Span::hours(n - 1),
+        let in_log = spent_at(&log, reading, from, limit);
+        let at = in_log.or_else(|| {
+            hours.map(|hours| match (i64::try_from(hours).unwrap_or(i64::MAX), rest) {
+                (0, _) => pace.at,
+                (n, 0) => pace.hour_ends - Span::hours(1) + Span::hours(n),
+                (n, _) => pace.hour_ends + Span::hours(n - 1),
+            })
         });
         Limit { limit_usd: limit.usd(), runs_out_at: at.map(|at| at.min(to).rfc3339()) }
     });

@@ -9,7 +9,7 @@ use super::args::LogArgs;
 use super::output;
 use crate::report::{Format, Sheet, quality, render};
 use crate::session::RouteConsequences;
-use crate::telemetry::CurvePoint;
+use crate::telemetry::{CurvePoint, Forecast};
 use crate::units::{Pico, choice, counted, members};
 
 /// Prints cost, split and quality of a route for every threshold of one of its rungs.
@@ -51,6 +51,9 @@ struct FrontierReport {
     rung: String,
     model: String,
     requests: u64,
+    /// Those of the route whose clients named their model, which are in no point.
+    pinned_requests: u64,
+    pinned_cost_usd: Option<String>,
     without_confidence: u32,
     prices: String,
     points: Vec<Point>,
@@ -98,6 +101,8 @@ pub fn run(args: &FrontierArgs) -> anyhow::Result<()> {
     if rows.is_empty() {
         anyhow::bail!("no request of the log came to route {}", route.name)
     }
+    let mut pinned = Forecast::default();
+    rows.iter().for_each(|row| pinned.merge(&row.pinned));
     let applied = route.ladder[rung].threshold.get();
     let report = FrontierReport {
         schema: "pointsman.frontier/1",
@@ -106,6 +111,8 @@ pub fn run(args: &FrontierArgs) -> anyhow::Result<()> {
         rung: route.ladder[rung].name.to_string(),
         model: trial.names.model(route.ladder[rung].model).to_owned(),
         requests: rows.iter().map(|row| row.applied.requests).sum(),
+        pinned_requests: pinned.requests,
+        pinned_cost_usd: pinned.cost.usd(),
         without_confidence: rows.iter().map(|row| row.unsure).sum(),
         prices: trial.book.clone(),
         points: trial
@@ -117,6 +124,16 @@ pub fn run(args: &FrontierArgs) -> anyhow::Result<()> {
     };
     let format = args.input.format;
     output::report(format, &report, || render(&[sheet(&report, format)], format))?;
+    if pinned.requests > 0 && format != Format::Json {
+        let cost = report.pinned_cost_usd.as_deref().unwrap_or("unknown");
+        output::say(&format!(
+            "not in these costs: {} of the route ({cost} USD), which no threshold moves",
+            counted(pinned.requests, "pinned request")
+        ));
+    }
+    if policy.remembers() && format != Format::Json {
+        output::say("without caps on calls and warm caches; `pointsman whatif` decides them in order");
+    }
     output::damage(&trial.damaged)
 }
 

@@ -1,6 +1,6 @@
 //! `pointsman import`: turns logs of any known format into ours.
 //!
-//! Invariants: no input is ever overwritten; whatever was left out is told on standard error; standard output carries
+//! Invariants: no input is ever overwritten, and what stands under the output's name is whole; whatever was left out is told on standard error; standard output carries
 //! nothing but the log.
 
 use std::collections::BTreeSet;
@@ -57,12 +57,7 @@ pub struct ImportArgs {
 /// Runs the command.
 pub fn run(args: &ImportArgs) -> anyhow::Result<()> {
     let to_stdout = args.output == Path::new("-");
-    if !to_stdout && let Some(log) = args.logs.iter().find(|log| is_same_file(log, &args.output)) {
-        bail!("{} is one of the logs to read; choose another name to write to", log.display());
-    }
-    if !to_stdout && !args.replace && args.output.exists() {
-        bail!("{} exists; choose another name, or say --replace", args.output.display());
-    }
+    output::may_write(&args.output, &args.logs, args.replace)?;
     if args.logs.iter().filter(|log| *log == Path::new("-")).count() > 1 {
         bail!("standard input (`-`) can be read only once");
     }
@@ -192,11 +187,6 @@ fn header(logs: &[PathBuf], options: &ReadOptions, first: &record::Source) -> He
         }
     }
     Header { source: sources.join("; "), simulated: simulated.into_iter().collect(), budgets }
-}
-
-/// Says whether two paths lead to one file, links included.
-fn is_same_file(one: &Path, other: &Path) -> bool {
-    record::FileId::of(one).is_some_and(|file| Some(file) == record::FileId::of(other))
 }
 
 /// Says on standard error what was read and what was not.

@@ -1,5 +1,6 @@
 //! `pointsman optimise`: the best thresholds of all routes at once, for a cost or a quality.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{ArgGroup, Args};
@@ -11,10 +12,11 @@ use super::output;
 use super::whatif::rates;
 use crate::certificate::{Label, certify};
 use crate::pricing::CostSum;
-use crate::report::{Format, Sheet, count, quality, render};
+use crate::report::{Format, Sheet, count, error_text, quality, render};
 use crate::routing::Route;
 use crate::session::{Aim, GOOD, Keeping, Plan, PlannedRoute, Trial};
-use crate::units::{PerMille, Pico, Span, counted, members};
+use crate::telemetry::Forecast;
+use crate::units::{PerMille, Pico, Span, When, counted, members};
 
 /// Says what labels prove of a rung: the threshold, none where none can be, and how many labels there were.
 type Proved<'a> = dyn Fn(&Route, usize) -> Option<(Option<PerMille>, u64)> + 'a;
@@ -50,12 +52,35 @@ pub struct OptimiseArgs {
 members! {
     #[derive(Debug, Serialize)]
     struct Side;
-    fn new(cost: &CostSum, sum: i128, requests: u64, span: Option<Span>) {}
+    fn new(
+        (cost, cost_error): (&CostSum, Pico),
+        (sum, error): (i128, Option<i128>),
+        requests: u64,
+        span: Option<Span>,
+    ) {}
     cost_usd: String = cost.total().usd(),
     cost_estimated_usd: String = cost.estimated.usd(),
+    /// Half the width of a 95% interval of the cost; `null` where it is not known how far off an estimate is.
+    cost_error_usd: Option<String> = error_text(cost.estimated, cost_error),
     cost_per_month_usd: Option<String> = per_month(cost.total(), span),
     /// Per request, what nobody judged filled in.
     quality: String = share(sum, requests),
+    /// Half the width of a 95% interval of it, at its widest; `null` where it does not rest on labels.
+    quality_error: Option<String> = error.map(|error| share(error, requests)),
+}
+
+members! {
+    /// What the plan changes, and how sure that is.
+    #[derive(Debug, Serialize)]
+    struct ChangeReport;
+    fn new(plan: &Plan) {}
+    cost_usd: String = (plan.cost_after.total() - plan.cost_before.total()).usd(),
+    /// Half the width of a 95% interval of it: of what moves alone, not of what is estimated on both sides.
+    cost_error_usd: String = plan.change_error().usd(),
+    /// Whether that error is as large as the change.
+    cost_within_error: bool = plan.is_cost_within_error(),
+    /// The same of quality, whose error is the wider one of both sides; `null` where it is not known.
+    quality_within_error: Option<bool> = plan.is_quality_within_error(),
 }
 
 #[derive(Debug, Serialize)]
@@ -77,6 +102,10 @@ members! {
     fn new(trial: &Trial, planned: &PlannedRoute, proved: &Proved<'_>, flips: &[u64]) {
         let (route, span) = (trial.now.route(planned.route), trial.rated());
         let requests = planned.applied.requests;
+        let errors = planned.quality_error();
+        let side = |forecast: &Forecast, quality: (i128, Option<i128>)| {
+            Side::new((&forecast.cost, forecast.cost_error()), quality, requests, span)
+        };
         let rungs = route.ladder.iter().zip(&planned.thresholds).enumerate();
         let thresholds = rungs.filter(|(_, (rung, _))| !rung.fallback).map(|(at, (rung, to))| {
             let (lowest, labels) = proved(route, at).unwrap_or((None, 0));
@@ -99,8 +128,8 @@ members! {
     labelled_requests: u64 = planned.planned.labelled,
     /// Of the labels alone, as `whatif` has it.
     labelled_quality: Option<String> = quality(planned.planned.quality, planned.planned.labelled),
-    applied: Side = Side::new(&planned.applied.cost, planned.quality.0, requests, span),
-    planned: Side = Side::new(&planned.planned.cost, planned.quality.1, requests, span),
+    applied: Side = side(&planned.applied, (planned.quality.0, errors.0)),
+    planned: Side = side(&planned.planned, (planned.quality.1, errors.1)),
     /// Within how many milliseconds 95 of 100 requests are over, as far as latencies are known.
     applied_p95_ms: Option<u64> = planned.p95_ms.0,
     planned_p95_ms: Option<u64> = planned.p95_ms.1,
@@ -129,8 +158,13 @@ members! {
                 .map(|(rung, to)| format!("{}.{}={to}", route.name, rung.name))
                 .collect::<Vec<_>>()
         });
+        let set: Vec<String> = set.collect();
         let is_quality = matches!(aim, Aim::Quality(_) | Aim::Least);
         let (before, after) = (plan.cost_before.total(), plan.cost_after.total());
+        let (costs_off, qualities_off) = (plan.cost_error(), plan.quality_error());
+        let side = |cost: (&CostSum, Pico), quality: (i128, Option<i128>)| {
+            Side::new(cost, quality, plan.requests, span)
+        };
     }
     schema: &'static str = "pointsman.optimise/1",
     log: String = trial.title.clone(),
@@ -164,8 +198,9 @@ members! {
     flipped_requests: u64 = routes.iter().map(|route| route.flipped_requests).sum(),
     epsilon: f64 = args.promise.epsilon,
     delta: f64 = args.promise.delta,
-    applied: Side = Side::new(&plan.cost_before, plan.quality.0, plan.requests, span),
-    planned: Side = Side::new(&plan.cost_after, plan.quality.1, plan.requests, span),
+    applied: Side = side((&plan.cost_before, costs_off.0), (plan.quality.0, qualities_off.0)),
+    planned: Side = side((&plan.cost_after, costs_off.1), (plan.quality.1, qualities_off.1)),
+    change: ChangeReport = ChangeReport::new(plan),
     change_percent: Option<String> = rates::percent(before, after).filter(|_| before.0 > 0),
     /// Where a time was wanted: the routes of whose requests nobody knows how long they took, so that nothing is kept there.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -184,7 +219,10 @@ members! {
     /// Whether calls are capped, so that only a full run tells exactly.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     approximate: bool = now.remembers(),
-    set: Vec<String> = set.collect(),
+    /// The command that shows them closely.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    look: Option<String> = look_at(args, &set),
+    set: Vec<String> = set,
     routes: Vec<RouteReport> = routes,
 }
 
@@ -264,6 +302,54 @@ fn share(sum: i128, requests: u64) -> String {
     format!("{sign}{}.{:06}", (each / GOOD).abs(), (each % GOOD).abs())
 }
 
+/// Returns the command that shows new thresholds closely, read as this one read the log; none where nothing moves.
+fn look_at(args: &OptimiseArgs, set: &[String]) -> Option<String> {
+    if set.is_empty() {
+        return None;
+    }
+    let (input, engine) = (&args.input, &args.input.engine);
+    let mut words = vec!["pointsman".to_owned(), "whatif".to_owned(), input.log.display().to_string()];
+    let mut flag = |name: &str, value: Option<String>| {
+        words.extend(value.into_iter().flat_map(|value| [name.to_owned(), value]));
+    };
+    let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    set.iter().for_each(|one| flag("--set", Some(one.clone())));
+    flag("--policy", path(&engine.serving.policy));
+    flag("--prices", Some(engine.serving.prices.clone()).filter(|prices| prices != "list"));
+    flag("--classifier", path(&engine.serving.classifier));
+    flag("--from", engine.from.map(moment));
+    flag("--to", engine.to.map(moment));
+    flag("--input-format", engine.input_format.map(|format| format.to_string()));
+    flag("--assume-model", engine.assume_model.clone());
+    let switches =
+        [(engine.strict, "--strict"), (engine.reclassify, "--reclassify"), (engine.reprice, "--reprice")];
+    words.extend(switches.iter().filter(|(is_on, _)| *is_on).map(|(_, name)| (*name).to_owned()));
+    let words: Vec<String> = words.iter().map(|word| for_shell(word)).collect();
+    // A mapping was read into what it says; the words of it are gone.
+    let map = if engine.map.is_some() { " --map .." } else { "" };
+    Some(format!("{}{map}", words.join(" ")))
+}
+
+fn moment(when: When) -> String {
+    match when {
+        When::At(at) => at.rfc3339(),
+        When::Clock(clock) => {
+            let seconds = clock.0 / 1_000_000;
+            format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+        }
+    }
+}
+
+/// Quotes a word for a shell where it needs that.
+fn for_shell(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./:=,+%@".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
 fn millis(millis: Option<u64>) -> String {
     millis.map_or_else(|| "-".to_owned(), |millis| format!("{} ms", count(millis)))
 }
@@ -280,9 +366,17 @@ fn sheets(report: &Report) -> Vec<Sheet> {
         report.prices
     );
     let mut all = Sheet::new(title, &["", ">applied", ">planned", ""]);
-    let change = report.change_percent.as_ref().map_or_else(String::new, |change| format!("{change} %"));
+    let within = |is_within: bool| if is_within { ", within error" } else { "" };
+    let is_within = within(report.change.cost_within_error);
+    let change =
+        report.change_percent.as_ref().map_or_else(String::new, |change| format!("{change} %{is_within}"));
     let (applied, planned) = (&report.applied, &report.planned);
-    all.push(vec!["cost".into(), output::money(&applied.cost_usd), output::money(&planned.cost_usd), change]);
+    let cost = |side: &Side| match &side.cost_error_usd {
+        Some(error) if error == "0" => output::money(&side.cost_usd),
+        Some(error) => format!("{} ±{}", output::money(&side.cost_usd), output::money(error)),
+        None => format!("{} ±?", output::money(&side.cost_usd)),
+    };
+    all.push(vec!["cost".into(), cost(applied), cost(planned), change]);
     all.push(vec!["per month at this rate".into(), month(applied), month(planned), String::new()]);
     let guessed = report.routes.iter().filter(|route| route.quality_from == "confidence").count();
     let note = match guessed {
@@ -290,7 +384,12 @@ fn sheets(report: &Report) -> Vec<Sheet> {
         some if some == report.routes.len() => "by confidence alone: nobody judged".to_owned(),
         some => format!("of {some} of {} routes by confidence alone", report.routes.len()),
     };
-    all.push(vec!["quality".into(), short(&applied.quality), short(&planned.quality), note]);
+    let note = note + within(report.change.quality_within_error == Some(true));
+    let good = |side: &Side| {
+        let error = side.quality_error.as_ref().map(|error| format!(" ±{}", short(error)));
+        short(&side.quality) + &error.unwrap_or_default()
+    };
+    all.push(vec!["quality".into(), good(applied), good(planned), note]);
     all.push(vec![
         "requests that flip".into(),
         String::new(),
@@ -351,8 +450,8 @@ fn sheets(report: &Report) -> Vec<Sheet> {
                 certified,
                 count(rung.labels),
                 first(output::money(&route.applied.cost_usd)),
-                first(output::money(&route.planned.cost_usd)),
-                first(short(&route.planned.quality)),
+                first(cost(&route.planned)),
+                first(good(&route.planned)),
                 first(route.quality_from.to_owned()),
                 first(millis(route.applied_p95_ms)),
                 first(millis(route.planned_p95_ms)),
@@ -360,10 +459,9 @@ fn sheets(report: &Report) -> Vec<Sheet> {
         }
     }
     let mut sheets = vec![all, by_route];
-    if !report.set.is_empty() {
+    if let Some(look) = &report.look {
         let mut set = Sheet::new("to look at it closely", &[""]);
-        let moves: Vec<String> = report.set.iter().map(|one| format!("--set {one}")).collect();
-        set.push(vec![format!("pointsman whatif {} {}", report.log, moves.join(" "))]);
+        set.push(vec![look.clone()]);
         sheets.push(set);
     }
     sheets

@@ -2,7 +2,9 @@
 //! a terminal.
 
 use std::io::{self, IsTerminal as _, Write};
+use std::path::{Path, PathBuf};
 
+use anyhow::bail;
 use serde::Serialize;
 
 use crate::app::{Cancel, Progress};
@@ -45,6 +47,49 @@ pub fn long<T>(
 /// Writes an amount of US dollars as the console does, for people.
 pub fn money(usd: &str) -> String {
     Pico::from_usd(usd).map_or_else(|_| usd.to_owned(), |amount| format::money(amount).to_string())
+}
+
+/// Refuses a file to write to that is one of the logs to read, that is there and is not to be replaced, or whose folder is
+/// not there; standard output and devices are taken as they are.
+///
+/// # Errors
+/// Says which of these it is, and what to do.
+pub fn may_write(to: &Path, logs: &[PathBuf], replace: bool) -> anyhow::Result<()> {
+    if to == Path::new("-") || to.metadata().is_ok_and(|meta| !meta.is_file() && !meta.is_dir()) {
+        return Ok(());
+    }
+    if let Some(log) = crate::app::same_log(logs, to) {
+        bail!("{} is one of the logs to read; choose another name to write to", log.display());
+    }
+    if to.is_dir() {
+        bail!("{} is a folder; name a file in it", to.display());
+    }
+    if !replace && to.exists() {
+        bail!("{} exists; choose another name, or say --replace", to.display());
+    }
+    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+        bail!("the folder {} is not there; make it, or choose another", folder.display());
+    }
+    Ok(())
+}
+
+/// Says so where no log is named but one comes in through a pipe or from a file: what is shown then is something else.
+pub fn unread_input(shown: &str) {
+    if has_input() {
+        remark(&format!("standard input is not read, this is {shown}; `-` names standard input"));
+    }
+}
+
+#[cfg(unix)]
+fn has_input() -> bool {
+    use std::os::unix::fs::FileTypeExt as _;
+    Path::new("/dev/stdin").metadata().is_ok_and(|meta| meta.is_file() || meta.file_type().is_fifo())
+}
+
+#[cfg(not(unix))]
+fn has_input() -> bool {
+    false
 }
 
 /// Writes text to stdout.

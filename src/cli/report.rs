@@ -19,7 +19,7 @@ use crate::units::{When, counted};
 /// Reports what was spent.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  pointsman report --by team,month\n  pointsman report gateway.jsonl.zst --by model,day --format csv\n  pointsman report --from 2026-11-01 --to 2026-12-01 --format html -o november.html\n  pointsman report --by team,day --format parquet -o november.parquet\n  pointsman report --format focus --period day -o focus.csv\n\nWithout a log it reads your own ledger. All amounts are exact but in the table; what is unknown is in no amount."
+    after_help = "Examples:\n  pointsman report --by team,month\n  pointsman report gateway.jsonl.zst --by model,day --format csv\n  pointsman report --from 2026-11-01 --to 2026-11-30 --format html -o november.html\n  pointsman report --by team,day --format parquet -o november.parquet\n  pointsman report --format focus --period day -o focus.csv\n\nWithout a log it reads your own ledger. All amounts are exact but in the table; what is unknown is in no amount."
 )]
 pub struct ReportArgs {
     /// Logs and ledgers, or folders of them; `-` is standard input; your own ledger where absent.
@@ -37,6 +37,9 @@ pub struct ReportArgs {
     /// Where to write; `-` is standard output.
     #[arg(short, long, value_name = "OUT", default_value = "-")]
     pub output: PathBuf,
+    /// Overwrite the output where it exists.
+    #[arg(long)]
+    pub replace: bool,
     /// The version of FOCUS.
     #[arg(long, value_name = "VERSION", value_enum, default_value_t = FocusVersion::V1_2)]
     pub focus: FocusVersion,
@@ -90,6 +93,7 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<()> {
         anyhow::bail!("a Parquet file is nothing for a terminal\nhint: -o FILE.parquet writes it to a file");
     }
     let logs = or_own_ledger(&args.logs)?;
+    output::may_write(&args.output, &logs, args.replace)?;
     let mut by = args.by.clone();
     let mut seen = Vec::new();
     by.retain(|dimension| {
@@ -177,6 +181,7 @@ pub(super) fn or_own_ledger(logs: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
             own.display()
         );
     }
+    output::unread_input(&format!("your own ledger ({})", own.display()));
     Ok(vec![own])
 }
 

@@ -20,7 +20,7 @@ use crate::session::{Command, Player, Reading};
 )]
 pub struct RequestsArgs {
     /// Only requests that pass this filter.
-    #[arg(long, value_name = "FILTER", default_value = "")]
+    #[arg(long, value_name = "FILTER", default_value = "", allow_hyphen_values = true)]
     pub filter: String,
     /// The reading.
     #[arg(long = "as", value_enum, default_value_t = Reading::Recorded)]

@@ -102,6 +102,7 @@ pub(super) fn rules(named: Option<&PathBuf>) -> anyhow::Result<Vec<Rule>> {
 fn of_logs(args: &RunawaysArgs) -> anyhow::Result<()> {
     let rules = rules(args.rules.as_ref())?;
     let log = args.engine.load(&args.logs)?;
+    log.untimed().into_iter().for_each(output::remark);
     let found =
         output::long("runaways", log.len() as u64, |step| watched(&log, &rules, |done| step(done as u64)))?;
     let report = Report {

@@ -27,7 +27,7 @@ pub struct SettingsArgs {
 pub enum File {
     /// policy.toml: routes, ladders, thresholds.
     Policy,
-    /// console.toml: theme, glyphs, mouse, pace.
+    /// console.toml: theme, glyphs, mouse, the screen to begin with.
     Console,
     /// gateway.toml: where and how the gateway serves, limits, ledger.
     Gateway,
@@ -95,7 +95,7 @@ fn places() -> anyhow::Result<()> {
     let mut text = format!("{}\n", dir.display());
     let files = [
         ("policy.toml", "routes, ladders, thresholds"),
-        ("console.toml", "theme, glyphs, mouse, pace"),
+        ("console.toml", "theme, glyphs, mouse, the screen to begin with"),
         ("gateway.toml", "how the gateway serves"),
         ("providers.toml", "who serves which model"),
         (alerts::FILE, "what is told, and to whom"),

@@ -27,7 +27,9 @@ use crate::console::format;
 use crate::record::{self, BudgetFiles, Timing};
 use crate::report::{Format, Latency, Sheet, count, error_text, quality, render, to_json};
 use crate::routing::{Mode, Policy, Route, Rung};
-use crate::session::{RouteConsequences, Trial, carried, is_within_error, rechecked, reclassified};
+use crate::session::{
+    RouteConsequences, Trial, carried, change_error, is_within_error, rechecked, reclassified,
+};
 use crate::telemetry::Forecast;
 use crate::units::{Names, PerMille, Pico, Span, counted, members};
 
@@ -82,6 +84,10 @@ members! {
     escalation_break_even: Option<String> = forecast.cascade.break_even().map(in_percent),
     errors: u64 = forecast.errors,
     quality: Option<String> = quality(forecast.quality, forecast.labelled),
+    /// Half the width of a 95% interval of it, at its widest.
+    quality_error: Option<String> = forecast
+        .quality_error()
+        .map(|error| format!("{}.{:03}", error / 1_000_000, error / 1000 % 1000)),
     labelled_requests: u64 = forecast.labelled,
     latency_ms: Option<Latency> = forecast.latency.percentiles().map(Latency::from),
     split: Vec<Share> = split,
@@ -138,6 +144,7 @@ members! {
     fn new(trial: &Trial, consequences: &[RouteConsequences], policy: &Policy, after: &Policy) {
         let span = trial.rated();
         let (mut applied, mut staged) = (Forecast::default(), Forecast::default());
+        let mut pinned = Forecast::default();
         let mut routes = Vec::new();
         let having = |row: &RouteConsequences| -> Vec<Arc<Policy>> {
             let has = |policy: &&Arc<Policy>| policy.routes.iter().any(|route| row.is_of(route));
@@ -150,6 +157,7 @@ members! {
         for route in consequences {
             applied.merge(&route.applied);
             staged.merge(&route.staged);
+            pinned.merge(&route.pinned);
             if route.applied.requests == 0 {
                 continue;
             }
@@ -174,12 +182,18 @@ members! {
                 explored: route.explored.as_ref().map(ExploredReport::new),
             });
         }
+        // No threshold moves them, but they are part of what is spent.
+        applied.merge(&pinned);
+        staged.merge(&pinned);
     }
         schema: &'static str = "pointsman.whatif/1",
         log: String = trial.title.clone(),
         policy: String = policies_text(&trial.policies),
         prices: String = trial.book.clone(),
         requests: u64 = applied.requests,
+        /// Those of them whose clients named their model: they cost the same on both sides.
+        pinned_requests: u64 = pinned.requests,
+        pinned_cost_usd: Option<String> = pinned.cost.usd(),
         /// How well its moments are known: `offset` or `placed` where they are synthetic.
         #[serde(skip_serializing_if = "str::is_empty")]
         timing: &'static str = trial.timing.word(),
@@ -213,7 +227,7 @@ members! {
     }
     cost_usd: Option<String> = difference.map(Pico::usd),
     /// Half the width of a 95% interval of it: of what changes alone, not of what is estimated on both sides.
-    cost_error_usd: Option<String> = difference.map(|_| change_error(consequences).usd()),
+    cost_error_usd: Option<String> = difference.map(|_| change_error(consequences.iter()).usd()),
     /// Whether that error is as large as the change.
     within_error: bool = is_within_error(consequences.iter()),
     cost_percent: Option<String> = difference.and_then(|_| percent(applied.cost.total(), staged.cost.total())),
@@ -226,13 +240,6 @@ members! {
 
 fn split(route: &Route, thresholds: &[PerMille], names: &Names, forecast: &Forecast) -> Vec<Share> {
     route.ladder.iter().enumerate().map(|one| Share::new(one, thresholds, names, forecast)).collect()
-}
-
-/// Returns how far off the change of all routes together may be.
-fn change_error(routes: &[RouteConsequences]) -> Pico {
-    let squared =
-        routes.iter().map(|route| route.change_error().0.saturating_pow(2)).fold(0, i128::saturating_add);
-    Pico(i128::try_from(squared.unsigned_abs().isqrt()).unwrap_or(i128::MAX))
 }
 
 /// Returns the budgets that a log brings, as files have them; none where it brings none or can be read but once.
@@ -284,7 +291,7 @@ pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
     let grounds = if args.set.iter().all(is_current) { &*policy } else { &all };
     let after = Arc::new(staged(grounds, &args.set, &trial.names)?);
     let judged = second.zip(log.as_ref()).map(|(_, log)| reclassified(log, grounds, &after, second::LISTED));
-    let wanted = on_fail.map(|text| consequence(text, grounds)).transpose()?;
+    let wanted = on_fail.map(|text| consequence(text, grounds, log.as_deref())).transpose()?;
     let checked = wanted
         .as_ref()
         .zip(log.as_ref())
@@ -351,6 +358,7 @@ fn flat(report: &WhatIfReport) -> Sheet {
         row("escalation_break_even", &|side| side.escalation_break_even.clone().unwrap_or_default());
         row("failed_requests", &|side| side.errors.to_string());
         row("quality", &|side| side.quality.clone().unwrap_or_default());
+        row("quality_error", &|side| side.quality_error.clone().unwrap_or_default());
         row("labelled_requests", &|side| side.labelled_requests.to_string());
         row("latency_p95_ms", &|side| {
             side.latency_ms.as_ref().map(|l| l.p95.to_string()).unwrap_or_default()
@@ -367,6 +375,14 @@ fn flat(report: &WhatIfReport) -> Sheet {
         }
     };
     side("", report.flipped_requests, &report.applied, &report.staged);
+    if report.pinned_requests > 0 {
+        let cost = report.pinned_cost_usd.clone().unwrap_or_default();
+        for (figure, of) in
+            [("pinned_requests", report.pinned_requests.to_string()), ("pinned_cost_usd", cost)]
+        {
+            sheet.push(vec![String::new(), figure.to_owned(), of.clone(), of]);
+        }
+    }
     for route in &report.by_route {
         side(&route.name(), route.flipped_requests, &route.applied, &route.staged);
     }
@@ -386,6 +402,11 @@ fn sheets(report: &WhatIfReport) -> Vec<Sheet> {
     );
     let mut all = Sheet::new(title, &["", ">applied", ">staged", ">change"]);
     compare(&mut all, report.timing, (&report.applied, &report.staged), report.change.within_error);
+    if report.pinned_requests > 0 {
+        let cost = report.pinned_cost_usd.as_deref().map_or_else(|| "unknown".to_owned(), on_screen);
+        let name = format!("of it {}, not moved", counted(report.pinned_requests, "pinned request"));
+        all.push(vec![name, cost.clone(), cost, String::new()]);
+    }
     let mut sheets = vec![all];
     for route in report.by_route.iter().filter(|route| route.flipped_requests > 0) {
         let mut sheet = Sheet::new(
@@ -513,9 +534,11 @@ fn compare(sheet: &mut Sheet, timing: &str, (applied, staged): (&Side, &Side), i
         String::new(),
     ]);
     let quality = |side: &Side| {
-        side.quality
-            .as_ref()
-            .map_or_else(|| "no labels".into(), |q| format!("{q} ({} labels)", count(side.labelled_requests)))
+        let told = side.quality.as_ref().zip(side.quality_error.as_ref());
+        told.map_or_else(
+            || "no labels".into(),
+            |(quality, error)| format!("{quality} ±{error} ({} labels)", count(side.labelled_requests)),
+        )
     };
     sheet.push(vec!["quality".into(), quality(applied), quality(staged), String::new()]);
 }

@@ -27,7 +27,8 @@ pub(super) struct CheckFile {
     least: Option<u16>,
     #[serde(default)]
     curve: Vec<[u16; 2]>,
-    weights: Option<[i32; 4]>,
+    #[serde(default)]
+    weights: Vec<i32>,
 }
 
 /// Reads when the answers of a route are checked, and what is checked of them; notes where each stands.
@@ -136,7 +137,7 @@ fn check_toml(spec: &CheckSpec) -> String {
         time_limit_ms.map(|limit| format!("time_limit = \"{limit}ms\"")),
         least.map(|least| format!("least = {least}")),
         (!curve.is_empty()).then(|| format!("curve = {curve:?}")),
-        weights.map(|weights| format!("weights = {weights:?}")),
+        (!weights.is_empty()).then(|| format!("weights = {weights:?}")),
     ];
     format!("{{ {} }}", all.into_iter().flatten().collect::<Vec<_>>().join(", "))
 }

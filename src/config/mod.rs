@@ -70,10 +70,8 @@ pub fn named_or_own(named: Option<&Path>, own: &str, option: &str) -> anyhow::Re
 /// Reads a file of settings, with the name that messages have of it.
 pub fn named_text(path: &Path, hint: &str) -> anyhow::Result<(String, String)> {
     let name = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => anyhow::anyhow!("{name} is not there{hint}"),
-        _ => anyhow::anyhow!("{name}: {error}{hint}"),
-    })?;
+    // The reason stands before the hint.
+    let text = std::fs::read_to_string(path).map_err(|error| anyhow::anyhow!("{name}: {error}{hint}"))?;
     Ok((name, text))
 }
 

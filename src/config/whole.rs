@@ -24,6 +24,10 @@ pub fn write_whole_with(
     target: &Path,
     write: impl FnOnce(&mut File) -> io::Result<()>,
 ) -> io::Result<()> {
+    // What is no file, like /dev/null or a pipe, is written to as it is: nothing can take its place.
+    if target.metadata().is_ok_and(|meta| !meta.is_file() && !meta.is_dir()) {
+        return OpenOptions::new().write(true).open(target).and_then(|mut device| write(&mut device));
+    }
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
     let mut beside = OsString::from(target);

@@ -102,6 +102,9 @@ fn draw(item: &(String, &str), at: Rect, buf: &mut Buffer, look: Look<'_>) -> Re
     paint::split_left(rest, used.saturating_add(2)).1
 }
 
+/// What a message calls a change that its error covers.
+const WITHIN: &str = "within error";
+
 /// How much a message matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weight {
@@ -153,6 +156,12 @@ impl Messages {
             look.text(buf, inside, sign.encode_utf8(&mut [0; 4]), role);
             let (_, rest) = paint::split_left(inside, 2);
             look.text(buf, rest, words, Role::Toast);
+            // What nobody has seen is said in grey, here as in tables.
+            for (place, _) in words.match_indices(WITHIN) {
+                let before = words.get(..place).map_or(0, text::width);
+                let (_, at) = paint::split_left(rest, u16::try_from(before).unwrap_or(u16::MAX));
+                look.text(buf, at, WITHIN, Role::Muted);
+            }
         }
         true
     }
@@ -162,6 +171,8 @@ impl Messages {
 mod tests {
     use super::*;
     use crate::console::action::ACTIONS;
+    use crate::console::glyphs::{GlyphSet, Glyphs};
+    use crate::console::theme::Theme;
 
     #[test]
     fn keys_that_belong_together_are_shown_together() {
@@ -204,5 +215,23 @@ mod tests {
         assert!(!messages.expire(Duration::from_secs(3)));
         assert!(messages.expire(Duration::from_secs(4)));
         assert_eq!(messages.until(), None);
+    }
+
+    /// A change that its error covers would else stand there in the colour of what is certain.
+    #[test]
+    fn what_is_within_error_is_said_in_grey() {
+        let (theme, glyphs) = (Theme::default(), Glyphs::of(GlyphSet::Braille));
+        let look = Look { theme: &theme, glyphs };
+        let area = Rect::new(0, 0, 60, 1);
+        let mut buf = Buffer::empty(area);
+        let mut messages = Messages::default();
+        messages.show(Weight::Done, "staged: $1 within error in all", Duration::from_secs(4));
+        assert!(messages.render(area, &mut buf, look));
+        let colours: Vec<_> = (0..60).map(|x| (buf[(x, 0)].symbol().to_owned(), buf[(x, 0)].fg)).collect();
+        let text: String = colours.iter().map(|(symbol, _)| symbol.as_str()).collect();
+        let from = text.chars().position(|c| c == 'w').unwrap();
+        let muted = look.style(Role::Muted).fg.unwrap();
+        assert!(colours[from..from + WITHIN.len()].iter().all(|(_, fg)| *fg == muted), "{colours:?}");
+        assert!(colours[from - 2].1 != muted && text.contains("in all"), "{text}");
     }
 }

@@ -62,6 +62,9 @@ pub struct Scales {
 }
 
 impl Scales {
+    /// One, in the parts that ratios and deviations are counted in.
+    pub const ONE: i128 = ONE;
+
     /// A model's own tokens.
     pub const SAME: Self = {
         let same = Scale { ratio: ONE, deviation: 0 };

@@ -27,11 +27,53 @@ struct Sums {
     prompt_squared: i128,
 }
 
+/// Lengths of two models' answers to one request: of any other model, and of the one that is looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Both {
+    n: i128,
+    other: i128,
+    own: i128,
+    other_squared: i128,
+    own_squared: i128,
+    product: i128,
+}
+
+impl Both {
+    fn add(&mut self, other: i128, own: i128) {
+        self.n += 1;
+        self.other += other;
+        self.own += own;
+        self.other_squared += other * other;
+        self.own_squared += own * own;
+        self.product += other * own;
+    }
+
+    /// Returns their correlation in thousandths, held to one half as by [`HALVES`] requests; nobody is sure of what was not seen.
+    fn correlation(&self) -> i128 {
+        let spread = |sum: i128, squared: i128| {
+            let about = (self.n * squared - sum * sum).max(0).unsigned_abs().isqrt();
+            i128::try_from(about).unwrap_or(i128::MAX)
+        };
+        let spreads =
+            spread(self.other, self.other_squared).saturating_mul(spread(self.own, self.own_squared));
+        let common = (self.n * self.product - self.other * self.own).saturating_mul(1000);
+        let seen = if spreads > 0 { (common / spreads).clamp(0, MOST_ALIKE) } else { 500 };
+        (self.n * seen + HALVES * 500) / (self.n + HALVES)
+    }
+}
+
+/// How many requests the correlation is held to one half by, and the most that is believed, in thousandths.
+const HALVES: i128 = 40;
+const MOST_ALIKE: i128 = 950;
+
 /// Collects observations for [`Profiles`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProfileFit {
     models: Vec<Sums>,
     all: Sums,
+    /// By model, what it and others wrote to the same requests.
+    both: Vec<Both>,
+    both_all: Both,
     habits: HabitFit,
 }
 
@@ -39,7 +81,8 @@ pub struct ProfileFit {
 struct Profile {
     /// Milliseconds before the answer grows, and per thousand tokens of it; `None` where too little was seen.
     latency: Option<(i64, i64)>,
-    /// Standard deviation of answer length in tokens; `None` where too little was seen.
+    /// How far an answer is from what another model's to the same request lets expect, as a standard deviation in tokens; `None`
+    /// where too little was seen.
     spread: Option<u64>,
     /// That of prompts.
     prompt_spread: Option<u64>,
@@ -113,16 +156,62 @@ impl ProfileFit {
             self.models[index].add(i128::from(output), prompt, latency);
             self.all.add(i128::from(output), prompt, latency);
         }
+        self.compare(evidence, prices);
         self.habits.add(evidence, prices);
+    }
+
+    /// Adds what several models wrote to one request: those that were called, and those whose answer a label measured.
+    fn compare(&mut self, evidence: &Evidence<'_>, prices: &PriceTable) {
+        // Most requests have one answer, and their logs are long.
+        let Some(extra) = evidence.extra else { return };
+        let called = evidence.attempts().filter(|seen| seen.status.is_ok());
+        let called = called.filter_map(|seen| Some((seen.model, seen.usage.output.get()?)));
+        let measured = extra.labels.iter().filter_map(|label| Some((label.model, u64::from(label.output?))));
+        let mut lengths: arrayvec::ArrayVec<(usize, i128), COMPARED> = arrayvec::ArrayVec::new();
+        for (model, output) in called.chain(measured) {
+            let Some(index) = prices.identity(model).index() else { continue };
+            if lengths.iter().all(|(known, _)| *known != index) {
+                let _ = lengths.try_push((index, i128::from(output)));
+            }
+        }
+        for &(index, own) in &lengths {
+            for &(_, other) in lengths.iter().filter(|(known, _)| *known != index) {
+                if self.both.len() <= index {
+                    self.both.resize_with(index + 1, Both::default);
+                }
+                if let Some(both) = self.both.get_mut(index) {
+                    both.add(other, own);
+                }
+                self.both_all.add(other, own);
+            }
+        }
     }
 
     /// Fits the profiles.
     pub fn finish(&self) -> Profiles {
+        let together = |both: Option<&Both>| {
+            let both = both.filter(|both| both.n >= i128::from(LEAST)).unwrap_or(&self.both_all);
+            both.correlation()
+        };
+        let of = |(at, sums): (usize, &Sums)| sums.fit().given(together(self.both.get(at)));
         Profiles {
-            models: self.models.iter().map(Sums::fit).collect(),
-            all: self.all.fit(),
+            models: self.models.iter().enumerate().map(of).collect(),
+            all: self.all.fit().given(together(None)),
             habits: self.habits.finish(),
         }
+    }
+}
+
+/// Answers to one request that are compared.
+const COMPARED: usize = 4;
+
+impl Profile {
+    /// Narrows or widens the spread of answers to what is left of it where another model's answer to the same request is known: with
+    /// a correlation of one half all of it.
+    fn given(self, correlation: i128) -> Self {
+        let root = ((2_000 - 2 * correlation).max(0) * 1_000).unsigned_abs().isqrt();
+        let left = |spread: u64| u64::try_from(u128::from(spread) * root / 1_000).unwrap_or(u64::MAX);
+        Self { spread: self.spread.map(left), ..self }
     }
 }
 
@@ -157,7 +246,8 @@ impl Profiles {
         self.of(model).prompt_spread.or(self.all.prompt_spread).unwrap_or(of_text)
     }
 
-    /// Returns the spread (standard deviation) of a model's answer length, or of all models' where it was hardly seen.
+    /// Returns the spread (standard deviation) of a model's answer around what another's to the same request lets expect, or of all
+    /// models' where it was hardly seen.
     pub fn output_spread(&self, model: ModelId) -> u64 {
         self.of(model).spread.or(self.all.spread).unwrap_or(0)
     }

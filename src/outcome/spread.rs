@@ -30,10 +30,31 @@ impl Spread {
         self.habit = self.habit.saturating_sub(other.habit);
     }
 
+    /// Returns that of the difference of two estimates of the same unknown tokens, at one price and at another.
+    #[must_use]
+    pub fn beside(self, other: Self) -> Self {
+        let root =
+            |variance: i128| i128::try_from(variance.max(0).unsigned_abs().isqrt()).unwrap_or(i128::MAX);
+        let chance = (root(self.chance) - root(other.chance)).saturating_pow(2);
+        Self { chance, habit: (self.habit - other.habit).abs() }
+    }
+
     /// Returns half the width of a 95% interval.
     pub fn half_width(self) -> Pico {
         let variance = self.chance.max(0).saturating_add(self.habit.saturating_mul(self.habit));
         let deviation = variance.unsigned_abs().isqrt();
         Pico(i128::try_from(deviation).unwrap_or(i128::MAX).saturating_mul(196) / 100)
+    }
+
+    /// Returns the root of the sum of squares of half widths that have nothing to do with each other.
+    pub fn together(widths: impl IntoIterator<Item = Pico>) -> Pico {
+        let squared = widths.into_iter().map(|width| width.0.saturating_pow(2)).fold(0, i128::saturating_add);
+        Pico(i128::try_from(squared.unsigned_abs().isqrt()).unwrap_or(i128::MAX))
+    }
+
+    /// Returns half the width of a 95% interval of the difference of two sums: of what is estimated on one side and not alike on
+    /// the other.
+    pub fn apart(sides: [Self; 2]) -> Pico {
+        Self::together(sides.map(Self::half_width))
     }
 }

@@ -85,6 +85,15 @@ impl Line {
 impl Block {
     /// Makes a block that tells something of a file.
     pub(crate) fn remark(file: String, format: InputFormat, refusal: Refusal) -> Self {
+        Self::bare(file, format, Body::Remark(refusal))
+    }
+
+    /// Makes a block of no file, with which answers come out that have waited long enough for their end.
+    pub fn waited() -> Self {
+        Self::bare(String::new(), InputFormat::ClaudeCode, Body::End)
+    }
+
+    fn bare(file: String, format: InputFormat, body: Body) -> Self {
         let shared = Shared {
             file,
             format,
@@ -93,7 +102,6 @@ impl Block {
             assume_model: None,
             strict: false,
         };
-        let body = Body::Remark(refusal);
         Self { shared: Arc::new(shared), data: Vec::new(), body, place: Place::default() }
     }
 

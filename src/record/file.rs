@@ -236,6 +236,91 @@ impl OpenFile {
         })
     }
 
+    /// Says whether it can be read on as it grows: text as it lies there, which needs no end to be understood.
+    pub(super) fn may_grow(&self) -> bool {
+        self.stream.packed.is_none() && !matches!(self.cutting, Cutting::Streams(_) | Cutting::Entries(_))
+    }
+
+    /// Reads on from another reader, which begins where the last one stopped.
+    pub(super) fn read_from(&mut self, stream: Stream) {
+        self.stream = stream;
+        self.ended = false;
+    }
+
+    /// Takes what is there for all there is.
+    pub(super) fn end(&mut self) {
+        self.ended = true;
+    }
+
+    /// Returns the next whole entries of a file that grows; `None` where there are no more at present.
+    pub(super) fn more(&mut self) -> Option<Stretch> {
+        loop {
+            if let Some(stretch) = self.cut_whole() {
+                return Some(stretch);
+            }
+            match self.stream.fill(&mut self.carry, STEP) {
+                Ok(0) => return None,
+                Ok(_) => {}
+                Err(error) => {
+                    self.failed = Some(error);
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// Returns a last line without an end, where it is a whole JSON value.
+    pub(super) fn unended(&mut self) -> Option<Stretch> {
+        let text = self.carry.trim_ascii();
+        let is_json = matches!(text.first(), Some(b'{' | b'['));
+        let is_whole = is_json && serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok();
+        // What ends the line later is then an empty one, of the same number.
+        let is_line = matches!(self.cutting, Cutting::Lines) && is_whole;
+        is_line.then(|| (std::mem::take(&mut self.carry), Body::Lines(self.line)))
+    }
+
+    /// Cuts whole entries from what was read.
+    fn cut_whole(&mut self) -> Option<Stretch> {
+        match &self.cutting {
+            Cutting::Lines => {
+                if let Some(at) = memchr::memrchr(b'\n', &self.carry) {
+                    let rest = self.carry.split_off(at + 1);
+                    let data = std::mem::replace(&mut self.carry, rest);
+                    let first = self.line;
+                    self.line += memchr::memchr_iter(b'\n', &data).count() as u64;
+                    return Some((data, Body::Lines(first)));
+                }
+                if self.carry.len() > MAX_ENTRY {
+                    self.cutting = Cutting::Dropping;
+                }
+                None
+            }
+            Cutting::Dropping => {
+                if self.carry.contains(&b'\n') {
+                    return Some(self.drop_line());
+                }
+                self.carry.clear();
+                None
+            }
+            _ if self.carry.is_empty() => None,
+            _ => self.cut_pieces_of_carry(),
+        }
+    }
+
+    fn cut_pieces_of_carry(&mut self) -> Option<Stretch> {
+        let (mut data, mut pieces) = (Vec::new(), Vec::new());
+        match &mut self.cutting {
+            Cutting::Elements(elements) => elements.feed(&self.carry, &mut data, &mut pieces),
+            Cutting::Rows(rows) => rows.feed(&self.carry, &mut data, &mut pieces),
+            _ => {}
+        }
+        self.carry.clear();
+        if let Some(piece) = pieces.last() {
+            self.line = piece.line + 1;
+        }
+        (!pieces.is_empty()).then_some((data, Body::Pieces(pieces)))
+    }
+
     /// Returns the next stretch of whole entries; `None` at the end.
     fn cut(&mut self) -> Option<Stretch> {
         match &mut self.cutting {

@@ -113,6 +113,11 @@ impl InputFormat {
         matches!(self, Self::ClaudeCode | Self::Codex | Self::OpenCode | Self::GeminiCli)
     }
 
+    /// Says whether its calls may have names to be known by.
+    pub(crate) fn names_calls(self) -> bool {
+        !self.is_csv() && !matches!(self, Self::AgentJson | Self::Mooncake)
+    }
+
     /// Names the keys of a surrounding object whose list holds the entries.
     pub(crate) fn wrappers(self) -> &'static [&'static str] {
         match self {

@@ -90,6 +90,11 @@ impl Input {
         Self { parts: paths.into_iter().map(Part::Found).collect() }
     }
 
+    /// Says whether a part is text in a file or a pipe.
+    pub(crate) fn is_text(&self, place: usize) -> bool {
+        matches!(self.parts.get(place), Some(Part::File(_) | Part::Found(_) | Part::Stdin))
+    }
+
     /// Says whether one of the parts is a file of a folder.
     pub(crate) fn is_found(&self, place: usize) -> bool {
         matches!(self.parts.get(place), Some(Part::Found(_)))
@@ -256,6 +261,12 @@ impl Stream {
     /// Has a name and nothing to read.
     pub(crate) fn empty(name: String) -> Self {
         Self { name, packed: None, reader: Box::new(io::empty()) }
+    }
+
+    /// Reads a file on from where it stands.
+    pub(crate) fn of(name: String, file: File, read: &Arc<AtomicU64>) -> Self {
+        let reader = Box::new(Counted { inner: Box::new(file), read: Arc::clone(read) });
+        Self { name, packed: None, reader }
     }
 
     fn unpack(name: String, mut raw: Counted) -> io::Result<Self> {

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::native::{Header, write_entry, write_header};
 use super::{Entry, Error};
@@ -66,52 +66,86 @@ impl<W: Write> Writer<W> {
     }
 }
 
-/// A file that packs what is written into it, by the ending of its name: `.gz`, `.zst` or plain.
-pub enum Packed {
-    /// Plain.
+/// A file that packs what is written into it, by the ending of its name: `.gz`, `.zst` or plain. It stands under its name only
+/// once it is whole; until then beside it.
+pub struct Packed {
+    packer: Packer,
+    /// Where it is written, and its name; none where it is no file that another could take the place of.
+    places: Option<(PathBuf, PathBuf)>,
+}
+
+enum Packer {
     Plain(BufWriter<File>),
-    /// Gzip.
     Gzip(flate2::write::GzEncoder<File>),
-    /// Zstandard.
     Zstd(zstd::stream::write::Encoder<'static, File>),
 }
 
 impl Packed {
-    /// Creates the file, emptying one that is there.
+    /// Creates the file; one that is there stays until this one is whole.
+    ///
+    /// # Errors
+    /// Where it cannot be created.
     pub fn create(path: &Path) -> Result<Self, Error> {
         let failed = |source| Error::Open { path: path.to_owned(), source };
-        let file = File::create(path).map_err(failed)?;
-        Ok(match path.extension().and_then(OsStr::to_str) {
-            Some("gz") => Self::Gzip(flate2::write::GzEncoder::new(file, flate2::Compression::default())),
-            Some("zst") => Self::Zstd(zstd::stream::write::Encoder::new(file, 0).map_err(failed)?),
-            _ => Self::Plain(BufWriter::with_capacity(GATHER, file)),
-        })
+        let is_device = path.metadata().is_ok_and(|meta| !meta.is_file());
+        let places = (!is_device).then(|| {
+            // A link goes on leading to its file.
+            let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+            let mut beside = target.clone().into_os_string();
+            beside.push(".new");
+            (PathBuf::from(beside), target)
+        });
+        let file = File::create(places.as_ref().map_or(path, |(beside, _)| beside)).map_err(failed)?;
+        let packer = match path.extension().and_then(OsStr::to_str) {
+            Some("gz") => Packer::Gzip(flate2::write::GzEncoder::new(file, flate2::Compression::default())),
+            Some("zst") => Packer::Zstd(zstd::stream::write::Encoder::new(file, 0).map_err(failed)?),
+            _ => Packer::Plain(BufWriter::with_capacity(GATHER, file)),
+        };
+        Ok(Self { packer, places })
     }
 
-    /// Ends the file; a packed one is whole only now.
-    pub fn close(self) -> io::Result<()> {
-        match self {
-            Self::Plain(mut file) => file.flush(),
-            Self::Gzip(file) => file.finish().map(drop),
-            Self::Zstd(file) => file.finish().map(drop),
+    /// Ends the file, and puts it in its place.
+    ///
+    /// # Errors
+    /// Where it cannot be written to its end.
+    pub fn close(mut self) -> io::Result<()> {
+        match &mut self.packer {
+            Packer::Plain(file) => file.flush()?,
+            Packer::Gzip(file) => file.try_finish()?,
+            Packer::Zstd(file) => file.do_finish()?,
+        }
+        match self.places.take() {
+            Some((beside, target)) => {
+                std::fs::rename(&beside, target).inspect_err(|_| drop(std::fs::remove_file(&beside)))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Packed {
+    /// Leaves nothing of a file that was never ended.
+    fn drop(&mut self) {
+        if let Some((beside, _)) = self.places.take() {
+            let _ = std::fs::remove_file(beside);
         }
     }
 }
 
 impl Write for Packed {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(file) => file.write(bytes),
-            Self::Gzip(file) => file.write(bytes),
-            Self::Zstd(file) => file.write(bytes),
+        match &mut self.packer {
+            Packer::Plain(file) => file.write(bytes),
+            Packer::Gzip(file) => file.write(bytes),
+            Packer::Zstd(file) => file.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::Plain(file) => file.flush(),
-            Self::Gzip(file) => file.flush(),
-            Self::Zstd(file) => file.flush(),
+        match &mut self.packer {
+            Packer::Plain(file) => file.flush(),
+            Packer::Gzip(file) => file.flush(),
+            Packer::Zstd(file) => file.flush(),
         }
     }
 }

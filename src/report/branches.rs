@@ -13,6 +13,7 @@ use super::replay::Latency;
 use super::sheet::{Format, Sheet, render};
 use super::text::count;
 use crate::budget::StandingRow;
+use crate::outcome::Spread;
 use crate::runaway::Trip;
 use crate::telemetry::{Cell, Totals};
 use crate::units::{Instant, Names, Pico, Span, members};
@@ -105,7 +106,7 @@ members! {
     #[derive(Clone, Debug, Serialize)]
     pub struct Figures;
     /// Draws figures up.
-    pub fn new(totals: &Totals, refused: u64, names: &Names) {
+    pub fn new(totals: &Totals, refused: u64, apart: [Spread; 2], names: &Names) {
         let all = &totals.all;
         let row = |name: Option<&Arc<str>>, cell: &Cell| ModelRow {
             model: name.map(ToString::to_string),
@@ -134,6 +135,8 @@ members! {
     pub cost_estimated_usd: String = all.cost.estimated.usd(),
     /// Half-width of a 95% interval of that part, as far as it comes from estimated tokens.
     pub cost_error_usd: String = all.cost_error().usd(),
+    /// The same of its difference to the first branch, request by request: what is estimated alike in both adds nothing.
+    pub change_error_usd: String = Spread::apart(apart).usd(),
     /// Requests whose cost is unknown.
     pub cost_unknown_requests: u64 = all.cost.unknown,
     /// Requests that ended without an answer, those refused left out.
@@ -314,7 +317,10 @@ impl BranchReport {
             let (cost, first) = cost(figures).zip(first).filter(|(_, first)| first.0 != 0)?;
             let tenths = Pico((cost - first).0.saturating_mul(1000)).ratio(1, first.0.abs()).0;
             let sign = if tenths < 0 { "-" } else { "+" };
-            Some(format!("{sign}{}.{} %", tenths.abs() / 10, tenths.abs() % 10))
+            let error = Pico::from_usd(&figures.change_error_usd).unwrap_or_default();
+            let is_within = cost != first && (cost - first).0.abs() <= error.0;
+            let within = if is_within { ", within error" } else { "" };
+            Some(format!("{sign}{}.{} %{within}", tenths.abs() / 10, tenths.abs() % 10))
         };
         let unknown = |figures: &Figures| match figures.cost_unknown_requests {
             0 => String::new(),

@@ -117,8 +117,7 @@ members! {
     holdout: Option<HoldoutRow> = holdout.map(HoldoutRow::new),
 }
 
-const LENGTHS: &str =
-    "how lengths of answers that nobody saw may differ, each by itself and by a model's habit of longer answers";
+const LENGTHS: &str = "how lengths of answers that nobody saw may differ, each by itself and by habit";
 const SESSIONS: &str = "how sessions differ";
 
 impl SavingsReport {

@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Log;
 use crate::calibration::special::clopper_pearson;
 use crate::certificate::{Label, Loss, needed};
+use crate::classifier::TaskClass;
+use crate::outcome::{Scales, Spread};
 use crate::pricing::{ModelPrices, Rates};
 use crate::units::{Instant, ModelId, PerMille, Pico};
 
@@ -41,6 +43,8 @@ pub struct Candidate {
     pub model: String,
     /// The same tokens at its prices.
     pub cost: Pico,
+    /// Half the width of a 95% interval of that: wide, for nobody has seen what it reads and writes.
+    pub error: Pico,
     /// What labels say of it.
     pub verdict: Verdict,
     /// Requests of which both answers were judged.
@@ -108,16 +112,29 @@ struct Use {
 
 impl Use {
     fn cost(&self, rates: &Rates) -> Pico {
+        let [asked, answered] = self.costs(rates);
+        asked + answered
+    }
+
+    /// Returns what prompts and answers cost.
+    fn costs(&self, rates: &Rates) -> [Pico; 2] {
         let of = |tokens: &Tokens| {
             let tier = rates.for_prompt(tokens.prompt / tokens.calls.max(1));
             let or_input_price = |price: Option<_>| price.unwrap_or(tier.input);
-            tier.input.charge(tokens.input)
+            let asked = tier.input.charge(tokens.input)
                 + or_input_price(tier.cache_read).charge(tokens.cache_read)
                 + or_input_price(tier.write_5m).charge(tokens.write_5m)
-                + or_input_price(tier.write_1h).charge(tokens.write_1h)
-                + tier.output.charge(tokens.output)
+                + or_input_price(tier.write_1h).charge(tokens.write_1h);
+            [asked, tier.output.charge(tokens.output)]
         };
-        self.by_length.values().map(of).fold(Pico::ZERO, |sum, cost| sum + cost)
+        self.by_length.values().map(of).fold([Pico::ZERO; 2], |sum, one| [sum[0] + one[0], sum[1] + one[1]])
+    }
+
+    /// Returns half the width of a 95% interval of what a model costs instead that reads and writes other lengths by habit.
+    fn error(&self, rates: &Rates, scales: Scales) -> Pico {
+        let unsure = self.costs(rates).into_iter().zip([scales.prompt, scales.answer]);
+        let habit = unsure.map(|(cost, scale)| cost.ratio(scale.deviation, Scales::ONE)).sum::<Pico>().0;
+        Spread { habit, ..Spread::NONE }.half_width()
     }
 }
 
@@ -179,7 +196,9 @@ pub fn advise(log: &Log, asked: &Asked) -> Advice {
             }
             let other = log.names.find_model(name).map(|id| log.prices.identity(id));
             let (pairs, lost) = other.and_then(|other| used.beside.get(&other)).copied().unwrap_or_default();
-            Some(candidate(name, there, (pairs, lost), asked))
+            let scales = log.profiles.scales(id, other.unwrap_or(ModelId::NONE), TaskClass::Other);
+            let error = used.error(rates, scales);
+            Some(Candidate { error, ..candidate(name, there, (pairs, lost), asked) })
         });
         let mut candidates: Vec<Candidate> = cheaper.collect();
         let rank = |verdict: Verdict| match verdict {
@@ -210,7 +229,7 @@ fn candidate(name: &str, cost: Pico, (pairs, lost): (u64, u64), asked: &Asked) -
         false if is_worse => Verdict::Worse,
         false => Verdict::Unknown(needed(lost, pairs, asked.epsilon, asked.delta)),
     };
-    Candidate { model: name.to_owned(), cost, verdict, pairs, lost, bound }
+    Candidate { model: name.to_owned(), cost, error: Pico::ZERO, verdict, pairs, lost, bound }
 }
 
 /// Lists what changed in the price book and the log since a moment.

@@ -10,7 +10,7 @@ use super::proof::leaving;
 use super::{Aim, Player};
 use crate::routing::{Policy, Route};
 use crate::telemetry::Basis;
-use crate::units::{PerMille, Span};
+use crate::units::{PerMille, Pico, Span};
 
 impl Player {
     /// Stages the best thresholds for an aim over the window, where so said within their certificates; or says what comes nearest.
@@ -69,8 +69,18 @@ impl Player {
 
 fn words(plan: &Plan, aim: Aim, target: Target) -> String {
     let quality = plan.quality.1 / i128::from(plan.requests.max(1));
-    let (cost, quality) =
-        (plan.cost_after.total().usd_rounded(2), format!("{}.{:03}", quality / GOOD, quality % GOOD / 1000));
+    let per_mille = |millionths: i128| format!("{}.{:03}", millionths / GOOD, millionths % GOOD / 1000);
+    let quality_error = plan.quality_error().1.map(|error| error / i128::from(plan.requests.max(1)));
+    let quality =
+        per_mille(quality) + &quality_error.map_or_else(String::new, |e| format!(" ±{}", per_mille(e)));
+    let within = |is_within: bool| if is_within { " within error" } else { "" };
+    let cost_error = match plan.cost_error().1 {
+        Pico::ZERO => String::new(),
+        error => format!(" ±{}", error.usd_rounded(2)),
+    };
+    let cost = plan.cost_after.total().usd_rounded(2) + &cost_error;
+    let (near, as_good) =
+        (within(plan.is_cost_within_error()), within(plan.is_quality_within_error() == Some(true)));
     let guessed = plan.routes.iter().filter(|route| route.basis == Basis::Confidence).count();
     let basis = match guessed {
         0 => "",
@@ -89,7 +99,9 @@ fn words(plan: &Plan, aim: Aim, target: Target) -> String {
         routes => format!("; nobody knows how long requests of {} took", routes.join(", ")),
     };
     match (plan.is_feasible, target) {
-        (true, _) => format!("staged, {aim}: ${cost} in the window, quality {quality}{basis}{untimed}"),
+        (true, _) => {
+            format!("staged: ${cost}{near} in the window, quality {quality}{as_good}{basis} ({aim}){untimed}")
+        }
         (false, Target::Quality(_) | Target::Least) => {
             format!("out of reach; staged what comes nearest: quality {quality}{basis} for ${cost}")
         }

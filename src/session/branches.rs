@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::paired::Sides;
 use super::spending::Budgeted;
 use crate::routing::{Policy, PolicySpec};
 use crate::runaway::Trip;
@@ -26,6 +27,15 @@ pub struct Branched {
     pub trips: Vec<Arc<Trip>>,
 }
 
+/// How far off the cost of a branch less that of the first one may be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Apart {
+    /// Of all of the log.
+    pub whole: Sides,
+    /// Of the stretch in which the world was otherwise.
+    pub inside: Sides,
+}
+
 /// What is to be run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BranchPlan {
@@ -46,6 +56,8 @@ pub struct BranchRun {
     pub policies: Vec<Arc<Policy>>,
     /// What became of the log.
     pub found: Branched,
+    /// How far off the difference to the first branch may be.
+    pub apart: Apart,
 }
 
 /// Why nothing comes of a change of a world.

@@ -11,7 +11,7 @@ use super::following::Outgoing;
 use super::snapshot::{Play, Snapshot};
 use super::worker::{Inbox, Reruns, Worker};
 use super::written::Deed;
-use super::{AlertDeed, Answer, Command, LiveStatus, Player, Question};
+use super::{AlertDeed, Answer, Command, LiveStatus, Player, Question, Skipped};
 use crate::rollout::Order;
 use crate::routing::Policy;
 use crate::runaway::Whom;
@@ -39,6 +39,8 @@ pub enum Feed {
     Lines(Arc<str>),
     /// What it says of itself.
     Status(Arc<LiveStatus>),
+    /// What in a followed log was passed over.
+    Skipped(Box<Skipped>),
     /// So many lines were lost on the way here.
     Gap(u64),
     /// What came of a question.
@@ -307,6 +309,7 @@ fn take(player: &mut Player, part: Feed) {
     match part {
         Feed::Lines(lines) => player.extend(&lines),
         Feed::Status(status) => player.set_status(status),
+        Feed::Skipped(skipped) => player.pass_over(*skipped),
         Feed::Gap(lines) => player.tell(|view| view.lost = view.lost.saturating_add(lines)),
         Feed::Answer(answer) => player.tell(|view| view.answer = Some(Arc::new(answer))),
         Feed::Refused(why) => player.say(why.to_string()),

@@ -103,6 +103,11 @@ impl Player {
         self.tell(|view| (view.status, view.closed, view.again) = (status, None, None));
     }
 
+    /// Takes note of what in a followed log was passed over.
+    pub fn pass_over(&mut self, skipped: Skipped) {
+        Arc::make_mut(&mut self.log).skipped.join(skipped);
+    }
+
     /// Takes note that nothing more will come.
     pub fn close(&mut self, why: Arc<str>) {
         self.tell(|view| {
@@ -129,6 +134,7 @@ impl Player {
             now: if live.logs_time { self.log.bounds().map_or(now, |(_, last)| last) } else { now },
             held: live.held_since.map(|since| now - since),
             fitted: live.growth.fitted,
+            is_log: live.logs_time,
             ..live.view.clone()
         })
     }

@@ -24,6 +24,8 @@ pub(super) struct Setting {
     pub(super) frontier: Frontier,
     /// Where it only observes: what became of its requests.
     actual: Forecast,
+    /// What became of requests whose clients named their model, which no threshold moves.
+    pinned: Forecast,
     /// The moment of its first request.
     first: Option<Instant>,
     prefix: Option<Prefix>,
@@ -37,6 +39,7 @@ impl Setting {
             route: Arc::new(route.clone()),
             frontier: Frontier::new(route),
             actual: Forecast::default(),
+            pinned: Forecast::default(),
             prefix: None,
             histogram: None,
         }
@@ -59,6 +62,19 @@ impl Setting {
     pub(super) fn at(&mut self, thresholds: &[PerMille]) -> Forecast {
         let (frontier, prefix) = self.parts();
         frontier.forecast(prefix, thresholds)
+    }
+
+    /// Says how far off the cost of what thresholds move may be, where it starts and where it would. A route whose requests went by
+    /// other rules is compared as a whole.
+    pub(super) fn moved(&mut self, thresholds: &[PerMille]) -> [Spread; 2] {
+        let own = self.route.thresholds();
+        if own.as_slice() == thresholds {
+            return [Spread::NONE; 2];
+        }
+        if tells_actual(&self.route) {
+            return [self.actual.spread, self.at(thresholds).spread];
+        }
+        self.parts().1.moved(&own, thresholds)
     }
 
     fn parts(&mut self) -> (&Frontier, &Prefix) {
@@ -128,8 +144,10 @@ impl Frontiers {
             // What this policy makes of it, whichever reading the sums beside it have.
             let mut routed = Settled::default();
             settle_one(evidence, Reading::Routed, policy, outlook, &mut routed);
+            let side = if is_kept { &mut setting.pinned } else { &mut setting.actual };
+            side.account(&routed, sign);
             match sign {
-                _ if !is_kept => setting.actual.account(&routed, sign),
+                _ if !is_kept => {}
                 Sign::Plus => self.kept.add_operation(routed.costs()),
                 Sign::Minus => self.kept.remove_operation(routed.costs()),
             }
@@ -186,6 +204,7 @@ impl Frontiers {
         if let Some(next) = self.held.get_mut(next - 1) {
             next.frontier.merge(&gone.frontier);
             next.actual.merge(&gone.actual);
+            next.pinned.merge(&gone.pinned);
             (next.prefix, next.histogram) = (None, None);
         }
         for place in self.met.iter_mut().flat_map(|(_, places)| places).flatten() {
@@ -214,6 +233,9 @@ impl Frontiers {
             );
             let observes = setting.route.mode == Mode::Observe;
             let actual = tells_actual(&setting.route).then(|| setting.actual.clone());
+            if let Some(row) = rows.get_mut(place) {
+                row.pinned.merge(&setting.pinned);
+            }
             let (frontier, prefix) = setting.parts();
             let applied = frontier.forecast(prefix, &own);
             let changed = (own != then).then(|| frontier.forecast(prefix, &then));
@@ -241,7 +263,8 @@ impl Frontiers {
             row.explored = self.explored(row, now, staged);
         }
         rows.retain(|row| {
-            row.applied.requests > 0 || now.routes.iter().any(|route| same_names(route, &row.setting))
+            row.applied.requests + row.pinned.requests > 0
+                || now.routes.iter().any(|route| same_names(route, &row.setting))
         });
         rows
     }
@@ -400,6 +423,7 @@ impl RouteConsequences {
             unsure: 0,
             applied: Forecast::default(),
             staged: Forecast::default(),
+            pinned: Forecast::default(),
             flips: 0,
             moved: [Spread::NONE; 2],
             explored: None,

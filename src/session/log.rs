@@ -86,6 +86,18 @@ impl Skipped {
             self.first.push(SkippedLine { source: Arc::clone(source), line: skip.line, reason: skip.reason });
         }
     }
+
+    /// Adds what was found later.
+    pub fn join(&mut self, later: Self) {
+        self.count += later.count;
+        self.first.extend(later.first);
+        self.first.truncate(KEPT_SKIPS);
+        for (why, entries) in later.passed_over {
+            *self.passed_over.entry(why).or_default() += entries;
+        }
+        self.damaged.extend(later.damaged);
+        self.damaged.truncate(KEPT_SKIPS);
+    }
 }
 
 impl Skipped {
@@ -500,6 +512,19 @@ impl Log {
         }
         self.strip = strip;
         self.errors = errors;
+    }
+
+    /// Says what keeps days and hours of the log from being those of a calendar; none where its moments are told.
+    pub fn untimed(&self) -> Option<&'static str> {
+        match self.timing {
+            Timing::Told => None,
+            Timing::Offset => {
+                Some("the log tells distances in time only: its dates and hours of the day are synthetic")
+            }
+            Timing::Placed => Some(
+                "the log does not tell when its requests came: they are only placed in order, so days, months and rates mean nothing",
+            ),
+        }
     }
 
     /// Returns the time that rates are made of; none where the log tells none.

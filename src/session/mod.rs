@@ -40,6 +40,7 @@ mod met;
 mod news;
 mod notes;
 mod pace;
+mod paired;
 mod parse;
 mod picture;
 mod plan;
@@ -94,7 +95,7 @@ pub use all_on::{AllOn, all_on};
 pub use anomalies::{Surveyed, survey};
 pub use assigned::{assigned, staged_by};
 pub use automations::{AutomationRow, Automations, AutomationsTried, automate_over};
-pub use branches::{BranchPlan, BranchRun, BranchState, Branched, BranchesFound, Idle};
+pub use branches::{Apart, BranchPlan, BranchRun, BranchState, Branched, BranchesFound, Idle};
 pub use budgeted::budgeted;
 pub use budgets::{BudgetRow, BudgetsView};
 pub use changed::{Compared, compare};
@@ -117,7 +118,8 @@ pub use live::{
 };
 pub use log::{Judged, LoadError, Log, PolicySpan, Skipped, SkippedLine, StripCell};
 pub use notes::{LogNote, NoteKind, meter_text, recharge_text};
-pub use pace::{Pace, pace};
+pub use pace::{Pace, pace, spent_at};
+pub use paired::Sides;
 pub use plan::{GOOD, Keeping, Plan, PlannedRoute, Target};
 pub use player::Player;
 pub use preview::{Preview, preview};
@@ -134,7 +136,7 @@ pub use side_by_side::{BranchError, BranchesOf, branch_out};
 pub use slow::{SlowStreams, SlowTally};
 pub use snapshot::{
     Change, Consequences, Play, Reading, RerunState, RouteConsequences, Snapshot, WINDOWS, WindowScope,
-    is_within_error, window_label,
+    change_error, is_within_error, window_label,
 };
 pub use speed::Speed;
 pub use spending::{Budgeted, Spending, Turned};

@@ -53,3 +53,17 @@ pub fn pace(log: &Log, reading: Reading, since: impl FnOnce(Instant) -> Instant)
     }
     Pace { hours: Hours::new(hours), at: last, hour_ends: Instant((now + 1) * HOUR.0), spent }
 }
+
+/// Finds the request with which so much was spent from a moment on; `None` where the log does not come to it.
+pub fn spent_at(log: &Log, reading: Reading, since: Instant, limit: Pico) -> Option<Instant> {
+    let (mut spent, mut settled) = (Pico::ZERO, Settled::default());
+    log.history.range(log.history.start(), log.len()).find_map(|(index, recalled)| {
+        let evidence = recalled.evidence();
+        if evidence.operation.at < since {
+            return None;
+        }
+        settle_one(&evidence, reading, log.policy_at(index), &log.outlook(), &mut settled);
+        spent += settled.costs().filter_map(crate::pricing::Cost::amount).sum();
+        (spent >= limit).then_some(evidence.operation.at)
+    })
+}

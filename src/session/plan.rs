@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use super::frontiers::{Frontiers, Setting, same_names};
+use crate::outcome::Spread;
 use crate::pricing::CostSum;
 use crate::routing::{Mode, Policy, Route, RouteId, Thresholds};
 use crate::telemetry::{Basis, Forecast, Goal, Menu, Optimum, Outcome, optimise};
@@ -52,8 +53,22 @@ pub struct PlannedRoute {
     pub quality: (i128, i128),
     /// What that rests on.
     pub basis: Basis,
+    /// How far off the cost of what moves may be: where it started, and where it would.
+    pub moved: [Spread; 2],
     /// Within how many milliseconds 95 of 100 requests are over, before and after, as far as latencies are known.
     pub p95_ms: (Option<u64>, Option<u64>),
+}
+
+impl PlannedRoute {
+    /// Returns half the width of a 95% interval of its quality before and after, summed over its requests as that is; none where
+    /// it does not rest on labels.
+    pub fn quality_error(&self) -> (Option<i128>, Option<i128>) {
+        let of = |forecast: &Forecast| {
+            let error = forecast.quality_error().filter(|_| self.basis == Basis::Labels)?;
+            Some(i128::from(error) * i128::from(self.applied.requests))
+        };
+        (of(&self.applied), of(&self.planned))
+    }
 }
 
 /// The best thresholds.
@@ -84,6 +99,42 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Returns half the width of a 95% interval of the cost before and after.
+    pub fn cost_error(&self) -> (Pico, Pico) {
+        let of = |forecast: fn(&PlannedRoute) -> &Forecast| {
+            Spread::together(self.routes.iter().map(|route| forecast(route).cost_error()))
+        };
+        (of(|route| &route.applied), of(|route| &route.planned))
+    }
+
+    /// Returns half the width of a 95% interval of the change of cost: what is the same before and after adds nothing.
+    pub fn change_error(&self) -> Pico {
+        Spread::together(self.routes.iter().map(|route| Spread::apart(route.moved)))
+    }
+
+    /// Says whether the change of cost is no more than its error.
+    pub fn is_cost_within_error(&self) -> bool {
+        let change = self.cost_after.total() - self.cost_before.total();
+        change != Pico::ZERO && change.0.abs() <= self.change_error().0
+    }
+
+    /// Returns half the width of a 95% interval of quality before and after, summed over requests as that is; none where that of
+    /// a route does not rest on labels.
+    pub fn quality_error(&self) -> (Option<i128>, Option<i128>) {
+        let both: Vec<_> = self.routes.iter().map(PlannedRoute::quality_error).collect();
+        let all = |widths: Option<Vec<Pico>>| widths.map(|widths| Spread::together(widths).0);
+        let before = both.iter().map(|(before, _)| before.map(Pico)).collect();
+        let after = both.iter().map(|(_, after)| after.map(Pico)).collect();
+        (all(before), all(after))
+    }
+
+    /// Says whether quality changes by no more than the wider of its errors; none where they are not known.
+    pub fn is_quality_within_error(&self) -> Option<bool> {
+        let (before, after) = self.quality_error();
+        let change = (self.quality.1 - self.quality.0).abs();
+        Some(change != 0 && change <= before?.max(after?))
+    }
+
     /// Returns the policy with the thresholds of the plan.
     pub fn staged(&self, now: &Policy) -> Policy {
         let mut staged = now.clone();
@@ -147,6 +198,7 @@ impl Frontiers {
                 planned: Forecast::default(),
                 quality: (before, 0),
                 basis,
+                moved: [Spread::NONE; 2],
                 p95_ms: (None, None),
             });
         }
@@ -182,6 +234,8 @@ impl Frontiers {
             for at in 0..is_moved.len() {
                 if let Some(setting) = self.setting(at).filter(|setting| fits(setting, route)) {
                     planned.planned.join(&setting.at(&thresholds));
+                    let more = setting.moved(&thresholds);
+                    planned.moved.iter_mut().zip(more).for_each(|(side, more)| side.add(more));
                 }
             }
             let p95 = |forecast: &Forecast| forecast.latency.quantile(SLOW);

@@ -137,6 +137,13 @@ fn twice(
         settle_one(&evidence, Reading::Routed, policy, &outlook, &mut before);
         settle_one(&anew, Reading::Routed, &tried.1, &outlook, &mut after);
         if before.first_rung == NO_RUNG && after.first_rung == NO_RUNG {
+            let route = policy.route(before.route);
+            if evidence.operation.pinned
+                && route.pins(evidence.operation.class)
+                && let Some(row) = found.routes.iter_mut().find(|row| same_names(&row.setting, route))
+            {
+                row.pinned.account(&before, Sign::Plus);
+            }
             continue;
         }
         let sides = [(&before, &**policy), (&after, &tried.1)];

@@ -6,10 +6,12 @@
 use std::sync::Arc;
 
 use super::assigned::staged_by;
-use super::branches::{BranchPlan, BranchRun, BranchesFound};
+use super::branches::{Apart, BranchPlan, BranchRun, BranchesFound};
+use super::paired::{Estimates, places};
 use super::worlds::{Other, WorldError, branched, idle, spans_with};
 use super::{Log, PolicySpan};
 use crate::budget::{Limit, LimitHistory};
+use crate::outcome::Settled;
 use crate::routing::{Policy, PolicyError};
 use crate::units::{Instant, Span, choice};
 use crate::world::World;
@@ -128,19 +130,34 @@ pub fn branch_out(
         names: moved.names.clone(),
     };
     let mut before = 0;
+    let mut estimates = Estimates::default();
+    let place = places(&log, &moved);
     for Run { name, policies, limits, world } in runs {
         let (of, start) = if world.is_some() { (&moved, start_moved) } else { (&log, start) };
         let policies =
             if world.is_some() { placed(policies, &log, &moved, start_moved - start) } else { policies };
         let incident = plan.world.incident((start, last(of)));
         let from = of.history.start();
-        let done = |index: usize| tick(before + index.saturating_sub(from) as u64, all);
+        let (is_first, mut apart) = (found.runs.is_empty(), Apart::default());
+        let hear = |index: usize, settled: &Settled, is_inside: bool| {
+            if is_first {
+                estimates.keep(index, settled);
+            } else {
+                let place = place.get(index).copied().flatten();
+                estimates.part(place, settled, &mut apart.whole);
+                if is_inside {
+                    estimates.part(place, settled, &mut apart.inside);
+                }
+            }
+            !index.is_multiple_of(4096) || tick(before + index.saturating_sub(from) as u64, all)
+        };
         let world = (world.as_ref(), start);
-        let Some(branch) = branched(of, &policies, &limits, world, incident, done) else { return Ok(None) };
+        let Some(branch) = branched(of, &policies, &limits, world, incident, hear) else { return Ok(None) };
+        estimates.sort();
         before += length(of);
         let mut policies: Vec<Arc<Policy>> = policies.into_iter().map(|span| span.policy).collect();
         policies.dedup_by(|one, other| one.name == other.name && one.version == other.version);
-        found.runs.push(BranchRun { name, policies, found: branch });
+        found.runs.push(BranchRun { name, policies, found: branch, apart });
     }
     Ok(Some(found))
 }

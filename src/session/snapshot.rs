@@ -118,6 +118,8 @@ pub struct RouteConsequences {
     pub applied: Forecast,
     /// With what is staged changed in each of those policies; the same as `applied` where nothing is staged.
     pub staged: Forecast,
+    /// What became of its requests whose clients named their model: no threshold moves them, so they are on neither side.
+    pub pinned: Forecast,
     /// Requests that start on another rung.
     pub flips: u64,
     /// How far off the cost of those may be: where they started, and where they would.
@@ -129,20 +131,22 @@ pub struct RouteConsequences {
 impl RouteConsequences {
     /// Returns half the width of a 95% interval of the change of cost: what is the same on both sides is not in it.
     pub fn change_error(&self) -> Pico {
-        let squares = self.moved.map(|side| side.half_width().0.saturating_pow(2));
-        let root = squares[0].saturating_add(squares[1]).unsigned_abs().isqrt();
-        Pico(i128::try_from(root).unwrap_or(i128::MAX))
+        Spread::apart(self.moved)
     }
 }
 
 /// Says whether what changes in the cost of routes is no more than the error of what changes; what is the same on both sides
 /// adds nothing to either.
-pub fn is_within_error<'a>(routes: impl Iterator<Item = &'a RouteConsequences>) -> bool {
-    let (change, squared) = routes.fold((Pico::ZERO, 0_i128), |(change, squared), route| {
-        let difference = route.staged.cost.total() - route.applied.cost.total();
-        (change + difference, squared.saturating_add(route.change_error().0.saturating_pow(2)))
-    });
-    change != Pico::ZERO && change.0.saturating_pow(2) <= squared
+pub fn is_within_error<'a>(routes: impl Iterator<Item = &'a RouteConsequences> + Clone) -> bool {
+    let change = routes
+        .clone()
+        .fold(Pico::ZERO, |change, route| change + route.staged.cost.total() - route.applied.cost.total());
+    change != Pico::ZERO && change.0.abs() <= change_error(routes).0
+}
+
+/// Returns half the width of a 95% interval of the change of cost of routes together.
+pub fn change_error<'a>(routes: impl Iterator<Item = &'a RouteConsequences>) -> Pico {
+    Spread::together(routes.map(RouteConsequences::change_error))
 }
 
 /// What the staged policy would have meant.
@@ -161,13 +165,20 @@ pub struct Consequences {
 }
 
 impl Consequences {
-    /// Returns what all routes cost: under the policy in force, and under the staged one.
+    /// Returns what all routes cost, pinned requests included: under the policy in force, and under the staged one.
     pub fn costs(&self) -> (CostSum, CostSum) {
         self.routes.iter().fold(Default::default(), |(mut applied, mut staged), route| {
             applied += &route.applied.cost;
+            applied += &route.pinned.cost;
             staged += &route.staged.cost;
+            staged += &route.pinned.cost;
             (applied, staged)
         })
+    }
+
+    /// Counts the requests of all routes, pinned ones included.
+    pub fn requests(&self) -> u64 {
+        self.routes.iter().map(|route| route.applied.requests + route.pinned.requests).sum()
     }
 
     /// Counts the operations that the staged policy sends elsewhere.

@@ -155,6 +155,8 @@ pub struct LiveView {
     pub read_only: Option<Arc<str>>,
     /// Whether leaving this console ends the session.
     pub owns: bool,
+    /// Whether logs are followed that others write, without a gateway.
+    pub is_log: bool,
     /// Operations that estimates rest on.
     pub fitted: usize,
     /// What was asked of the prompt box last, and what came of it.

@@ -12,7 +12,7 @@ use super::log::{Judged, Log, PolicySpan};
 use super::queueing::{Came, Script, in_turn};
 use super::spending::Spending;
 use crate::budget::LimitHistory;
-use crate::outcome::{Extra, History, Operation};
+use crate::outcome::{Extra, History, Operation, Settled};
 use crate::pricing::Charged;
 use crate::routing::{Policy, Status};
 use crate::runaway::Call;
@@ -180,14 +180,15 @@ fn repeated(repeat: &Repeat, start: Instant, names: &mut Names, history: &mut Hi
 }
 
 /// Runs a log under policies and limits, in a world that starts at a moment or, without one, as it was; `incident` is the stretch
-/// that is added up apart. `tick` may cancel by answering false.
+/// that is added up apart. `hear` is told each request's place, what became of it and whether that lies in the stretch, and may
+/// cancel by answering false.
 pub fn branched(
     log: &Log,
     policies: &[PolicySpan],
     limits: &LimitHistory,
     (world, start): (Option<&World>, Instant),
     incident: Option<(Instant, Instant)>,
-    mut tick: impl FnMut(usize) -> bool,
+    mut hear: impl FnMut(usize, &Settled, bool) -> bool,
 ) -> Option<Branched> {
     let end = log.bounds().unwrap_or_default().1;
     let otherwise = world.map(|world| with_amounts(limits, world, start));
@@ -207,11 +208,12 @@ pub fn branched(
         refused.0 += is_refused;
         // By the moment that the log tells, so that the stretch has the same requests in every branch.
         let told = log.history.at(index).unwrap_or(evidence.operation.at);
-        if incident.is_some_and(|(from, to)| told >= from && told < to) {
+        let is_inside = incident.is_some_and(|(from, to)| told >= from && told < to);
+        if is_inside {
             inside.apply(evidence, settled, Sign::Plus);
             refused.1 += is_refused;
         }
-        index % 4096 != 0 || tick(index)
+        hear(index, settled, is_inside)
     });
     if !goes_on {
         return None;

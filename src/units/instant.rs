@@ -21,6 +21,27 @@ pub struct Span(pub i64);
 #[error("`{0}` is not a time; write it like 2026-05-23T10:00:01.120Z")]
 pub struct InstantError(pub String);
 
+/// Takes the offset in minutes off the end of a moment as databases and languages write it: `+00`, `+0530`, ` UTC`, `Z`.
+fn without_offset(text: &str) -> Option<(&str, i64)> {
+    let is_clock = |text: &str| text.contains(':') && text.ends_with(|c: char| c.is_ascii_digit());
+    if let Some(bare) = ["UTC", "GMT", "Z", "z"].iter().find_map(|zone| text.strip_suffix(zone)) {
+        return Some((bare.trim_end(), 0)).filter(|(bare, _)| is_clock(bare));
+    }
+    let (bare, zone) = text.split_at(text.rfind(['+', '-'])?);
+    let (bare, digits) = (bare.trim_end(), zone.get(1..)?.replace(':', ""));
+    if !is_clock(bare) || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let (hours, minutes) = match digits.len() {
+        2 => (digits.as_str(), "0"),
+        4 => digits.split_at(2),
+        _ => return None,
+    };
+    let (hours, minutes) = (hours.parse::<i64>().ok()?, minutes.parse::<i64>().ok()?);
+    let offset = (hours < 24 && minutes < 60).then_some(hours * 60 + minutes)?;
+    Some((bare, if zone.starts_with('-') { -offset } else { offset }))
+}
+
 impl Instant {
     /// Reads RFC 3339 (`2026-05-23T10:00:01.120Z`, offsets allowed) or `YYYY-MM-DD HH:MM:SS[.f]`, taken as UTC.
     pub fn parse(text: &str) -> Result<Self, InstantError> {
@@ -35,6 +56,11 @@ impl Instant {
             if let Ok(at) = NaiveDateTime::parse_from_str(text, form) {
                 return Ok(Self(at.and_utc().timestamp_micros()));
             }
+        }
+        if let Some((bare, offset)) = without_offset(text)
+            && let Ok(at) = Self::parse(bare)
+        {
+            return Ok(at - Span::mins(offset));
         }
         Err(InstantError(text.to_owned()))
     }

@@ -71,7 +71,7 @@ pub fn answer_and_said(
     let (mut reply, fault) = read(from, ask, root)?;
     let said: Vec<Said> =
         if is_checked { reply.choices.iter().map(Choice::said).collect() } else { Vec::new() };
-    let hides = said.iter().any(|one| one.sureness.is_some()) && !ask.wants_logprobs();
+    let hides = is_checked && !ask.wants_logprobs();
     if hides {
         reply.choices.iter_mut().for_each(|choice| choice.logprobs = None);
     }

@@ -6,8 +6,12 @@ use std::borrow::Cow;
 
 use super::gemini::names::member;
 use super::json::{Array, Object, Progress, Raw, Value, Within, array, put, spliced};
-use crate::checks::Words;
+use crate::checks::{Others, Words};
 use crate::units::PerMille;
+
+/// How many of the likeliest words in each place are asked for, and looked at.
+pub(super) const TOP: &str = "5";
+const MOST: usize = 5;
 
 /// How a dialect tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +54,10 @@ pub(super) struct Sureness {
     /// The least likely of them, and how many were less likely than not.
     worst: f64,
     tail: u32,
+    /// Of those of which others are told: how far ahead the likeliest was, how evenly spread they are, how many there are.
+    margin: f64,
+    entropy: f64,
+    weighed: u32,
     /// Whether the answer is JSON; not known before its first character.
     is_json: Option<bool>,
     json: Progress,
@@ -65,8 +73,25 @@ impl Sureness {
                 self.worst = self.worst.min(logprob);
                 self.tail = self.tail.saturating_add(u32::from(logprob < -std::f64::consts::LN_2));
                 self.count = self.count.saturating_add(1);
+                self.weigh(&token);
             }
         }
+    }
+
+    /// Takes what else might have stood in a token's place.
+    fn weigh(&mut self, token: &Token<'_>) {
+        let mut chances = [0.0; MOST];
+        let told = token.top.iter().filter_map(|(_, logprob)| Value::of(logprob).measure());
+        let mut told: Vec<f64> = told.map(|logprob| logprob.min(0.0).exp()).collect();
+        told.sort_unstable_by(|a, b| b.total_cmp(a));
+        // With no other one to compare it with, nothing is known.
+        let [first, second, ..] = told[..] else { return };
+        chances.iter_mut().zip(&told).for_each(|(slot, chance)| *slot = *chance);
+        let all: f64 = chances.iter().sum();
+        let parts = chances.iter().map(|chance| chance / all).filter(|part| *part > 0.0);
+        self.margin += first - second;
+        self.entropy -= parts.map(|part| part * part.ln()).sum::<f64>();
+        self.weighed = self.weighed.saturating_add(1);
     }
 
     /// Returns what they come to.
@@ -82,6 +107,10 @@ impl Sureness {
             mean: thousandths(-self.sum / count),
             worst: thousandths(-self.worst),
             tail: thousandths(tail),
+            others: (self.weighed > 0).then(|| Others {
+                margin: thousandths(self.margin / f64::from(self.weighed)),
+                entropy: thousandths(self.entropy / f64::from(self.weighed)),
+            }),
         })
     }
 
@@ -134,6 +163,11 @@ pub(super) fn without(data: &str) -> Option<String> {
         .chain([Some(root), root.get("part")].into_iter().flatten());
     for part in parts {
         all.extend(part.get("logprobs").filter(|told| told.is_array()).map(|told| (told, "[]")));
+    }
+    // Responses say how they were asked, too.
+    for whole in [Some(root), root.get("response")].into_iter().flatten() {
+        let told = whole.get("top_logprobs").filter(|told| told.number().is_some_and(|top| top > 0));
+        all.extend(told.map(|told| (told, "0")));
     }
     let spans: Vec<_> = all.iter().map(|(told, empty)| (told.span_in(data.as_bytes()), *empty)).collect();
     if spans.is_empty() { None } else { String::from_utf8(spliced(data.as_bytes(), spans)).ok() }

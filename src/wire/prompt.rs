@@ -18,6 +18,7 @@ use super::effort::Effort;
 use super::error::Result;
 use super::json::{Value, put, written};
 use super::known::{Change, place};
+use super::logprobs::TOP;
 use super::reply::Call;
 use super::{Accent, Dialect};
 
@@ -349,8 +350,11 @@ impl<'a> Prompt<'a> {
             self.set("temperature", Value::of(temperature));
         }
         let is_openais = reader.to == Dialect::OpenAiChat && reader.sending.accent == Accent::OpenAi;
-        if with.logprobs && (is_openais || reader.to == Dialect::Gemini) {
+        // A client that asks itself gets what it asked for, no more.
+        let asks = self.get("logprobs").and_then(Value::flag) == Some(true);
+        if with.logprobs && !asks && (is_openais || reader.to == Dialect::Gemini) {
             self.set("logprobs", Value::of("true"));
+            self.set("top_logprobs", Value::of(TOP));
         }
         let Some(tier) = with.service_tier.as_deref() else { return };
         reader.notes.forget(&["service_tier", "serviceTier"]);

@@ -210,18 +210,20 @@ fn what_scores_are_worth_is_fitted_and_taken_by_the_policy() {
 fn what_the_mean_hides_weights_over_words_tell_and_the_policy_takes_them() {
     let sandbox = Sandbox::new();
     // All are as sure on average; bad are those with a word that the model found unlikely, but for one in eleven.
-    let line = |at: u32| {
+    let written = |at: u32, [good, bad]: [Value; 2]| {
         let is_odd = at.is_multiple_of(2);
-        let (worst, tail) = if is_odd { (6_000, 150) } else { (300, 0) };
+        let words = if is_odd { bad } else { good };
         let quality = if is_odd == at.is_multiple_of(11) { 1000 } else { 0 };
         json!({"id": format!("r-{at}"), "at": "2026-05-23T10:00:00Z", "task": "code", "confidence": 900,
             "attempts": [{"model": "gpt-4.1-nano", "in": 900, "out": 100,
-                "verdicts": [{"by": "logprobs", "says": "passed", "score": 819, "words": [200, worst, tail]}]}],
+                "verdicts": [{"by": "logprobs", "says": "passed", "score": 819, "words": words}]}],
             "labels": [{"model": "gpt-4.1-nano", "quality": quality, "source": "label by a"}]})
         .to_string()
     };
+    let lines =
+        |both: [Value; 2]| (0..600).map(|at| written(at, both.clone())).collect::<Vec<_>>().join("\n");
     sandbox.write("p.toml", POLICY);
-    sandbox.write("log.jsonl", (0..600).map(line).collect::<Vec<_>>().join("\n"));
+    sandbox.write("log.jsonl", lines([json!([200, 300, 0]), json!([200, 6_000, 150])]));
     let found = json(&sandbox.good("calibrate log.jsonl --policy p.toml --format json"));
     let row = &found["rows"][0];
     assert!(row["ranks_mean"].as_f64() < Some(0.6) && row["ranks_words"].as_f64() > Some(0.85), "{row}");
@@ -242,4 +244,18 @@ fn what_the_mean_hides_weights_over_words_tell_and_the_policy_takes_them() {
     with(&format!("weights = [0, 1, 0, 0], {curve}"));
     let refused = sandbox.refused("replay log.jsonl --policy q.toml");
     assert!(refused.contains("unlikely words for a good sign"), "{refused}");
+    with(&format!("weights = [0, 0, 0, 0, 0], {curve}"));
+    let refused = sandbox.refused("replay log.jsonl --policy q.toml");
+    assert!(refused.contains("neither four numbers"), "{refused}");
+    // Where all words are as likely, how near others came tells, and margin and entropy are weighed as well.
+    sandbox.write("log.jsonl", lines([json!([200, 300, 0, 900, 200]), json!([200, 300, 0, 150, 1_200])]));
+    let found = json(&sandbox.good("calibrate log.jsonl --policy p.toml --format json"));
+    let row = &found["rows"][0];
+    assert!(row["ranks_mean"].as_f64() < Some(0.6) && row["ranks_words"].as_f64() > Some(0.85), "{row}");
+    assert_eq!(row["weights"].as_array().map(Vec::len), Some(6), "{row}");
+    let table = sandbox.good("calibrate log.jsonl --policy p.toml");
+    let setting =
+        |key: &str| table.lines().find(|line| line.starts_with(key)).expect("a line for the policy");
+    with(&format!("{}, {}", setting("weights = "), setting("curve = ")));
+    sandbox.good("replay log.jsonl --policy q.toml");
 }

@@ -27,6 +27,7 @@ mod spending;
 mod tagged;
 mod trained;
 mod worlds;
+mod written;
 
 use program::Sandbox;
 use serde_json::Value;

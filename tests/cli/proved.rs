@@ -208,6 +208,20 @@ fn the_best_thresholds_keep_a_cost_or_a_quality_and_what_if_agrees() {
     assert_eq!(tried["staged"]["cost_usd"], found["planned"]["cost_usd"]);
     assert_eq!(tried["flipped_requests"], found["flipped_requests"]);
 
+    // How sure that is: a thousand labels of each route, so a thirtieth of a half for each, and less for both together.
+    let of = |side: &Value, key: &str| {
+        side[key].as_str().and_then(|text| text.parse::<f64>().ok()).expect("a number")
+    };
+    for route in found["routes"].as_array().expect("routes") {
+        assert!((of(&route["planned"], "quality_error") - 0.98 / 1000_f64.sqrt()).abs() < 1e-4, "{route:#}");
+    }
+    assert!((of(&found["planned"], "quality_error") - 0.98 / 2000_f64.sqrt()).abs() < 1e-4, "{found:#}");
+    // What started on GPT-4.1 in the log is an estimate on the cheaper model, but for the answer that labels measured.
+    assert!(of(&found["planned"], "cost_error_usd") > 0.0 && of(&found["change"], "cost_error_usd") > 0.0);
+    assert_eq!(found["change"]["cost_within_error"], false, "{found:#}");
+    let table = sandbox.good("optimise log.jsonl --quality .99");
+    assert!(table.contains(" ±$") && table.contains(" ±0.021"), "{table}");
+
     // For that cost there is no better quality.
     let budget = format!(
         "optimise log.jsonl --budget {} --format json",
@@ -266,6 +280,11 @@ fn advice_says_nothing_of_quality_without_labels() {
     assert_eq!(
         (&nano["quality"], &nano["pairs"], &nano["needed_labels"]),
         (&Value::from("unknown"), &Value::from(0), &Value::from(149))
+    );
+    // Prompts of 0.2 dollars off by .15, answers of 0.16 by a half, as nobody has seen it read or write: times 1.96.
+    assert_eq!(
+        (&nano["cost_error_usd"], &nano["within_error"]),
+        (&Value::from("0.2156"), &Value::from(false))
     );
     assert!(used["candidates"].as_array().expect("candidates").iter().all(|one| one["model"] != "gpt-4.1"));
     assert!(sandbox.good("advise log.jsonl").contains("unknown: 149 judged pairs are missing"));

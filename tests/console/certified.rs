@@ -122,7 +122,7 @@ fn an_aim_stages_the_best_thresholds_and_says_what_is_out_of_reach() {
     aim(&mut sandbox, "q .999");
     assert!((350..500).contains(&sandbox.staged().unwrap()));
     let text = sandbox.text();
-    assert!(text.contains("staged, least cost at quality .999"), "{text}");
+    assert!(text.contains("staged: $") && text.contains("(least cost at quality .999)"), "{text}");
     aim(&mut sandbox, "-20%");
     assert!(sandbox.staged().unwrap() < sandbox.applied(), "cheaper lets more through");
     aim(&mut sandbox, "certified");

@@ -94,7 +94,7 @@ fn a_budget_of_a_model_pays_what_is_billed_as_that_model_also_after_a_restart_an
             "usage": {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100}}))
     });
     let setup = Setup::of(&upstream.url());
-    let budgets = "[budget.dear]\nlimit = { day = 10 }\nmodel = [\"gpt-4.1\"]\n[budget.cheap]\nlimit = { day = 10 }\nmodel = [\"gpt-4.1-mini\"]\n";
+    let budgets = "[budget.a_billed]\nlimit = { day = 10 }\nmodel = [\"gpt-4.1\"]\n[budget.b_called]\nlimit = { day = 10 }\nmodel = [\"gpt-4.1-mini\"]\n";
     let sandbox = sandbox(&setup, budgets);
     let front = sandbox.serve(&setup);
     let mut feed = follow(&front);

@@ -293,3 +293,53 @@ fn nobody_brings_a_program_in_over_the_network() {
     assert_eq!(answer.status(), 200, "{}", answer.text());
     front.settle();
 }
+
+/// Whoever asks for no alternatives would else be sent five, and a check would not see how near other words came.
+#[test]
+fn how_near_other_words_came_is_read_of_every_dialect_and_sent_to_nobody_unasked() {
+    let upstream = Upstream::start();
+    let check = "checks = [{ kind = \"logprobs\", least = 400, on_fail = \"record\" }]";
+    for model in ["gpt-4.1-nano", "gemini-2.5-flash"] {
+        let mut setup = Setup::of(&upstream.url());
+        setup.policy = policy(check).replace("gpt-4.1-nano", model);
+        let sandbox = Sandbox::new(&setup);
+        let front = sandbox.serve(&setup);
+        let turns = json!([{"role": "user", "content": "Which day is it?"}]);
+        let contents = json!([{"role": "user", "parts": [{"text": "Which day is it?"}]}]);
+        let mut asked = Vec::new();
+        for stream in [false, true] {
+            asked.push(Ask::post(
+                "/v1/chat/completions",
+                &json!({"model": "auto", "messages": turns, "stream": stream}),
+            ));
+            asked.push(Ask::post(
+                "/v1/messages",
+                &json!({"model": "auto", "max_tokens": 99, "messages": turns, "stream": stream}),
+            ));
+            asked.push(Ask::post(
+                "/v1/responses",
+                &json!({"model": "auto", "input": "Which day is it?", "stream": stream}),
+            ));
+            let path = if stream { "streamGenerateContent?alt=sse" } else { "generateContent" };
+            asked.push(Ask::post(&format!("/v1beta/models/auto:{path}"), &json!({"contents": contents})));
+        }
+        for ask in &asked {
+            upstream.push(Reply { pieces: vec!["Mon".to_owned(), "day".to_owned()], ..Reply::default() });
+            let answer = ask.send(front.address());
+            let text = answer.text();
+            assert_eq!(answer.status(), 200, "{text}");
+            assert!(text.contains("Mon"), "{text}");
+            for unasked in ["\"logprob\":", "logProbability", "\"top_logprobs\":5", "logprobsResult\":{"] {
+                assert!(!text.contains(unasked), "{model}: {unasked} in {text}");
+            }
+        }
+        let calls = calls(&sandbox, front, &upstream);
+        assert_eq!(calls.len(), asked.len());
+        for call in &calls {
+            let verdict = &call["verdicts"][0];
+            // Each is a half, the next a quarter; what lies in the likeliest five: -sum of p ln p over 31 parts of 32.
+            assert_eq!(verdict["score"], 500, "{call}");
+            assert_eq!(verdict["words"], json!([693, 693, 0, 250, 1_243]), "{call}");
+        }
+    }
+}

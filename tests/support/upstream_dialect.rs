@@ -249,9 +249,10 @@ impl Says<'_> {
             None => json!({"role": "assistant", "content": self.pieces().concat(), "refusal": null}),
         };
         let reason = if self.tool().is_some() { "tool_calls" } else { "stop" };
+        let words = if self.tool().is_some() { Value::Null } else { self.chat_words(&self.pieces()) };
         let wanted = self.call.body.get("n").and_then(Value::as_u64).unwrap_or(1).min(8);
         let choices: Vec<Value> = (0..wanted)
-            .map(|at| json!({"index": at, "message": message, "logprobs": null, "finish_reason": reason}))
+            .map(|at| json!({"index": at, "message": message, "logprobs": words, "finish_reason": reason}))
             .collect();
         let mut answer = json!({"id": self.id("chatcmpl-"), "object": "chat.completion", "created": 1_750_000_000,
             "model": self.call.model, "system_fingerprint": "fp_upstream", "choices": choices});
@@ -289,7 +290,11 @@ impl Says<'_> {
             }
             "tool_calls"
         } else {
-            frames.extend(self.pieces().iter().map(|piece| text(json!({"content": piece}), piece)));
+            frames.extend(self.pieces().iter().map(|piece| {
+                let mut choice = choice(json!({"content": piece}), Value::Null);
+                choice[0]["logprobs"] = self.chat_words(std::slice::from_ref(piece));
+                event(&chunk(choice, None), Mark::Text, Told::Nothing, piece)
+            }));
             "stop"
         };
         // Mistral tells its usage unasked, together with the reason why it ended.
@@ -337,7 +342,8 @@ impl Says<'_> {
         json!({"id": self.id("resp_"), "object": "response", "created_at": 1_750_000_000, "status": status,
             "error": null, "incomplete_details": null, "instructions": null, "metadata": {},
             "model": self.call.model, "output": output, "parallel_tool_calls": true, "temperature": 1.0,
-            "tool_choice": "auto", "tools": [], "top_p": 1.0, "usage": usage})
+            "tool_choice": "auto", "tools": [], "top_logprobs": self.others().unwrap_or(0), "top_p": 1.0,
+            "usage": usage})
     }
 
     fn response_item(&self) -> Value {
@@ -348,7 +354,8 @@ impl Says<'_> {
             }
             None => {
                 json!({"type": "message", "id": self.id("msg_"), "status": "completed", "role": "assistant",
-                "content": [{"type": "output_text", "text": self.pieces().concat(), "annotations": []}]})
+                "content": [{"type": "output_text", "text": self.pieces().concat(), "annotations": [],
+                    "logprobs": self.words(&self.pieces()).unwrap_or_else(|| json!([]))}]})
             }
         }
     }
@@ -398,11 +405,13 @@ impl Says<'_> {
             let first = at(json!({"content_index": 0, "part": part("")}));
             say("response.content_part.added", first, Mark::Text, Told::Nothing, "");
             for piece in self.pieces() {
-                let delta = at(json!({"content_index": 0, "delta": piece, "logprobs": []}));
+                let words = self.words(std::slice::from_ref(&piece)).unwrap_or_else(|| json!([]));
+                let delta = at(json!({"content_index": 0, "delta": piece, "logprobs": words}));
                 say("response.output_text.delta", delta, Mark::Text, Told::Nothing, &piece);
             }
             let text = self.pieces().concat();
-            let done = at(json!({"content_index": 0, "text": text, "logprobs": []}));
+            let words = self.words(&self.pieces()).unwrap_or_else(|| json!([]));
+            let done = at(json!({"content_index": 0, "text": text, "logprobs": words}));
             say("response.output_text.done", done, Mark::Text, Told::Nothing, "");
             let last = at(json!({"content_index": 0, "part": part(&text)}));
             say("response.content_part.done", last, Mark::Text, Told::Nothing, "");
@@ -436,6 +445,8 @@ impl Says<'_> {
 
 #[path = "upstream_native.rs"]
 mod upstream_native;
+#[path = "upstream_words.rs"]
+mod upstream_words;
 
 /// Cuts a text in two between characters.
 fn halves(text: &str) -> [&str; 2] {

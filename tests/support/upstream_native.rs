@@ -116,6 +116,10 @@ impl Says<'_> {
 
     fn candidate(&self, parts: &Value, reason: Option<&str>, usage: Option<Value>) -> Value {
         let mut candidate = json!({"content": {"role": "model", "parts": parts}, "index": 0});
+        let text = parts[0]["text"].as_str().map(str::to_owned);
+        if let Some(words) = text.and_then(|text| self.gemini_words(&[text])) {
+            candidate["logprobsResult"] = words;
+        }
         if let Some(reason) = reason {
             candidate["finishReason"] = json!(reason);
         }

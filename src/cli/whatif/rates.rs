@@ -17,6 +17,6 @@ pub(super) fn in_percent(share: PerMille) -> String {
 pub(in crate::cli) fn percent(from: Pico, to: Pico) -> Option<String> {
     (from.0 != 0).then(|| {
         let tenths = Pico((to - from).0 * 1000).ratio(1, from.0.abs()).0;
-        format!("{}{}.{}", if tenths < 0 { "-" } else { "+" }, tenths.abs() / 10, tenths.abs() % 10)
+        format!("{}{}.{}", if to < from { "-" } else { "+" }, tenths.abs() / 10, tenths.abs() % 10)
     })
 }

@@ -3,6 +3,7 @@
 //! It reads no clock and touches no terminal; the loop around it does (`app::console`).
 
 mod asking;
+mod completing;
 mod draw;
 mod moves;
 mod typing;
@@ -32,7 +33,7 @@ use super::theme::Theme;
 use super::ui::Ui;
 use crate::session::{Aim, Command, Play, Reading, Snapshot};
 use crate::units::{PerMille, Span};
-use typing::Completing;
+use completing::Completing;
 
 /// What the loop around the console is to do.
 #[derive(Clone, Debug, PartialEq)]

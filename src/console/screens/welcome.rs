@@ -44,13 +44,39 @@ fn curl(snapshot: &Snapshot, live: &LiveView) -> [String; 4] {
 
 /// Returns the first request as one line for a shell.
 pub fn command(snapshot: &Snapshot) -> Option<String> {
-    waiting(snapshot).map(|live| curl(snapshot, live).concat())
+    waiting(snapshot).filter(|live| !live.is_log).map(|live| curl(snapshot, live).concat())
+}
+
+/// Draws the same where logs are followed: no gateway listens, and a request comes when somebody writes it.
+fn draw_log(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
+    let (snapshot, look) = (scene.snapshot, scene.look);
+    let title = text::clean(&snapshot.log.title);
+    let scope = format!("live {} {title}", look.glyphs.dot);
+    let inside = Panel { title: "No requests yet", scope: &scope, focus: true }.render(area, buf, look);
+    let inside = paint::margin(inside);
+    let mut lines = vec![
+        (format!("Followed   {title}"), Role::Accent),
+        (
+            "What is written into it shows here within a second, as soon as its line ends.".to_owned(),
+            Role::Text,
+        ),
+    ];
+    if let Some(why) = snapshot.log.skipped.nothing_of_it() {
+        lines.push((text::clean(&why).into_owned(), Role::Muted));
+    }
+    for (row, (words, role)) in (0..inside.height).zip(&lines) {
+        look.text(buf, paint::nth_row(inside, row), words, *role);
+    }
 }
 
 /// Draws the page in place of a screen that has nothing to show yet; says whether it did.
 pub fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) -> bool {
     let (snapshot, look) = (scene.snapshot, scene.look);
     let Some(live) = waiting(snapshot) else { return false };
+    if live.is_log {
+        draw_log(scene, area, buf);
+        return true;
+    }
     let base = address(snapshot, live);
     let scope = format!("live {} {base}", look.glyphs.dot);
     let inside = Panel { title: "No requests yet", scope: &scope, focus: true }.render(area, buf, look);

@@ -71,6 +71,36 @@ fn the_spread_of_answers_is_their_standard_deviation_or_that_of_all() {
     assert_eq!(fitted(lengths(LARGE_BY_DATE)).output_spread(LARGE), 60, "one model under all its names");
 }
 
+/// Of a log in which both models answered the same requests, an estimate would else be called as unsure as if nobody had.
+#[test]
+fn where_both_answers_are_known_the_spread_is_what_one_leaves_open_of_the_other() {
+    let wrote = |pairs: u64, large: fn(u64) -> u64| {
+        let (prices, mut fit) = (prices(), ProfileFit::default());
+        for n in 0..400u64 {
+            let small = 40 + n * 37 % 120;
+            let label = ModelLabel {
+                model: LARGE,
+                quality: None,
+                output: u32::try_from(large(small)).ok(),
+                source: crate::outcome::LabelSource::Person,
+            };
+            let labels = if n < pairs { vec![label] } else { Vec::new() };
+            let extra = Extra { labels, ..Extra::default() };
+            let operation = Operation { served: call(SMALL, plain(100, small)), ..Operation::default() };
+            fit.add(&Evidence { operation: &operation, extra: Some(&extra) }, &prices);
+        }
+        fit.finish().output_spread(SMALL)
+    };
+    let alone = wrote(0, |small| small);
+    assert_eq!(alone, 34, "that of its answers: 120 lengths side by side");
+    let alike = wrote(400, |small| 2 * small);
+    assert!(alike * 10 < alone * 5, "twice as long each time leaves little open: {alike} of {alone}");
+    let strangers = wrote(400, |small| small * 7_919 % 120);
+    assert!(strangers > alone * 11 / 10, "what has nothing to do with it leaves more: {strangers}");
+    let few = wrote(10, |small| 2 * small);
+    assert!((alone * 9 / 10..=alone * 11 / 10).contains(&few), "a handful tells little: {few}");
+}
+
 #[test]
 fn the_spread_of_prompts_is_a_tokenizers_or_that_of_the_models_own() {
     let prompts = |n: u64| call(LARGE, plain(if n.is_multiple_of(2) { 400 } else { 1_600 }, 10));

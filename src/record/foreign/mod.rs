@@ -26,7 +26,7 @@ mod written;
 use std::ops::ControlFlow;
 
 pub(crate) use agents::Place;
-pub(crate) use coding::Coding;
+pub(crate) use coding::{Coding, Within};
 pub use fields::TRACE_EPOCH;
 pub(super) use fields::{epoch_micros, millis_between, status_of};
 pub(crate) use served::by_column;
@@ -36,7 +36,7 @@ use super::csv::Columns;
 use super::known::{Nest, Sink, Told};
 use super::recognise::is_stream;
 use super::skip::Refusal;
-use super::{InputFormat, Record};
+use super::{InputFormat, Record, plausible};
 
 /// What was met so far that entries rest on.
 pub(crate) struct Met<'m> {
@@ -64,7 +64,11 @@ pub(crate) fn parse(
             if let Some(last) = told.record.attempts.last_mut() {
                 served::by_name(last, &told.record.id);
             }
-            told.record.attempts.iter_mut().for_each(|attempt| by_column(format, attempt));
+            told.record.attempts.iter_mut().for_each(|attempt| {
+                by_column(format, attempt);
+                // What cannot be meant in our own format cannot be in any.
+                attempt.usage = plausible(attempt.usage, attempt.charged).0;
+            });
             told
         }))
     };

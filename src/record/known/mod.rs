@@ -20,7 +20,7 @@ use nest::{Joined, SUMMED};
 pub(crate) use told::{NAMED_TWICE, REPEATED, Sink, Told};
 
 use super::Record;
-use super::foreign::Coding;
+use super::foreign::{Coding, Within};
 use super::skip::Refusal;
 use crate::pricing::Usage;
 use crate::units::Instant;
@@ -40,6 +40,8 @@ pub struct Known {
     apart: u64,
     pub(crate) nest: Nest,
     pub(crate) coding: Coding,
+    /// The moment, where logs are read while they are written: answers whose end may still come wait for it.
+    now: Option<Instant>,
 }
 
 impl Known {
@@ -75,6 +77,7 @@ impl Known {
                 if says(&other) > says(&held.record) {
                     std::mem::swap(&mut other, &mut held.record);
                     held.record.at = other.at;
+                    held.open = told.open;
                 }
                 let other = other.attempts.last_mut().map(std::mem::take);
                 if let (Some(known), Some(other)) = (held.record.attempts.last_mut(), other) {
@@ -182,17 +185,50 @@ impl Known {
         ControlFlow::Continue(())
     }
 
-    /// Returns on all that is held, at the end of a file.
+    /// Returns on all that is held, at the end of a file; what waits for its end in a log that is being written stays.
     pub(crate) fn flush(
         &mut self,
         give: &mut dyn FnMut(u64, Result<Record<'static>, Refusal>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
+        let now = self.now;
+        let waits = |told: &Told| {
+            let (Some(now), Some(open)) = (now, told.open) else { return false };
+            let at = told.record.at;
+            at > now - open && at < now + open
+        };
+        let mut waiting = VecDeque::new();
         while let Some((line, told)) = self.held.pop_front() {
-            give(line, Ok(told.given()))?;
+            if waits(&told) {
+                waiting.push_back((line, told));
+            } else {
+                give(line, Ok(told.given()))?;
+            }
         }
+        self.held = waiting;
         ControlFlow::Continue(())
     }
 
+    /// Says that the logs are being written, and what time it is.
+    pub fn written_at(&mut self, now: Instant) {
+        self.now = Some(now);
+    }
+
+    /// Says whether anything waits for its end.
+    pub fn waits(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// Exchanges what the last file told that its later lines rest on, so that several can be read by turns.
+    pub fn turn_to(&mut self, file: &mut OpenSession) {
+        std::mem::swap(&mut self.coding.open, &mut file.0);
+    }
+}
+
+/// What a file has told so far that its later lines rest on.
+#[derive(Debug, Default)]
+pub struct OpenSession(Within);
+
+impl Known {
     /// Says whether a request of our own format is new.
     pub fn is_new(&mut self, key: Key) -> bool {
         let Key { at, id: Some(id) } = key else { return true };

@@ -6,6 +6,7 @@ use super::ids::id_of;
 use super::nest::Nested;
 use crate::record::Record;
 use crate::record::skip::Refusal;
+use crate::units::Span;
 
 /// The same answer, told before.
 pub(crate) const REPEATED: Refusal = Refusal::Repeated("tells again of an answer that is counted already");
@@ -21,12 +22,14 @@ pub(crate) struct Told {
     pub(crate) keys: [Option<u64>; 2],
     /// How it stands to spans around and below it.
     pub(crate) nested: Option<Nested>,
+    /// How long after its moment more may still be told of it, where its end was not.
+    pub(crate) open: Option<Span>,
 }
 
 impl Told {
     /// Makes one that is known by these names, and stands in no other.
     pub(crate) fn new(record: Record<'static>, keys: [Option<u64>; 2]) -> Self {
-        Self { record: record.into(), keys, nested: None }
+        Self { record: record.into(), keys, nested: None, open: None }
     }
 
     /// Returns the request on: one that may be counted twice as an estimate.

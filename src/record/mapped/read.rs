@@ -16,7 +16,7 @@ use crate::record::foreign::{TRACE_EPOCH, Tags, by_column, millis_between, tag_w
 use crate::record::known::Told;
 use crate::record::skip::Refusal;
 use crate::record::usage::{Claim, Counted, Parts, Writes, or_refused};
-use crate::record::{Attempt, Attempts, Check, Error, InputFormat, Record, RecordedNeeds, Timing};
+use crate::record::{Attempt, Attempts, Check, Error, InputFormat, Record, RecordedNeeds, Timing, plausible};
 use crate::routing::Status;
 use crate::units::{Count, Instant, PerMille, Span, nearest};
 
@@ -49,7 +49,10 @@ pub(crate) fn entry(mapping: &Mapping, columns: &Columns, text: &str, line: u64)
         Standing::Row(row)
     };
     let mut record = Reading { mapping, entry }.record(line)?;
-    record.attempts.iter_mut().for_each(|attempt| by_column(InputFormat::Mapped, attempt));
+    record.attempts.iter_mut().for_each(|attempt| {
+        by_column(InputFormat::Mapped, attempt);
+        attempt.usage = plausible(attempt.usage, attempt.charged).0;
+    });
     Ok(Told::from(record))
 }
 

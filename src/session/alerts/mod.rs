@@ -41,6 +41,9 @@ const MINUTE: Span = Span::mins(1);
 const HOUR: Span = Span::hours(1);
 /// After so long without a request only full hours are looked at: nothing else can change any more.
 const IDLE: Span = Span::days(4);
+/// After so long every window has turned and every silence is over: up to what comes next there is nothing to look at, be it
+/// decades away by a clock that is wrong.
+const EMPTY: Span = Span::days(400);
 
 /// The fold.
 #[derive(Debug)]
@@ -195,7 +198,7 @@ impl Watcher {
         loop {
             let over = self.waiting.first_key_value().map(|((at, _), _)| *at);
             match self.minute.filter(|minute| over.is_none_or(|over| *minute <= over)) {
-                Some(minute) if minute < to => self.look(minute),
+                Some(minute) if minute < to => self.look(minute, over.unwrap_or(to).min(to)),
                 None if over.is_some_and(|over| over < to) => self.count(),
                 Some(_) | None => break,
             }
@@ -224,17 +227,21 @@ impl Watcher {
         done.said.iter().for_each(|said| self.sink.hear(said, at));
     }
 
-    /// Looks how things stand at the end of a minute.
-    fn look(&mut self, at: Instant) {
+    /// Looks how things stand at the end of a minute, where something comes next at a moment.
+    fn look(&mut self, at: Instant, next: Instant) {
         let over = self.sink.alerts.pass(at);
         self.sink.changes.extend(over);
         self.accounts.look(at, &mut self.sink);
         let names = self.accounts.spending.names();
         self.trouble.look(at, names, &mut self.sink);
         self.incidents.look(at, names, &mut self.sink);
-        let is_idle = at.0.saturating_sub(self.last.0) > IDLE.0;
-        let step = if is_idle { HOUR } else { MINUTE };
-        self.minute = Some(Instant((at.0.div_euclid(step.0) + 1) * step.0));
+        let idle = at.0.saturating_sub(self.last.0);
+        let step = if idle > IDLE.0 { HOUR } else { MINUTE };
+        let mut minute = (at.0.div_euclid(step.0) + 1) * step.0;
+        if idle > EMPTY.0 {
+            minute = minute.max(next.0.div_euclid(HOUR.0) * HOUR.0);
+        }
+        self.minute = Some(Instant(minute));
     }
 
     /// Takes what has changed since this was asked last, in the order in which it happened.

@@ -284,7 +284,7 @@ fn values(rest: &str) -> Option<Vec<String>> {
         .split(',')
         .map(|value| value.trim().to_lowercase().replace(HELD_COMMA, ","))
         .filter(|value| !value.is_empty())
-        .map(|value| if value == "-" { value } else { format!("{whole}{value}") })
+        .map(|value| format!("{whole}{value}"))
         .collect();
     (!values.is_empty()).then_some(values)
 }
@@ -486,7 +486,8 @@ mod tests {
         let teams = |texts: &[&str]| Test::Named(Name::Team, texts.iter().map(|&text| text.into()).collect());
         assert_eq!(one("!team:\"data lab\",Ads"), Term { not: true, test: teams(&["=data lab", "=ads"]) });
         assert_eq!(one("team~ads,\"x,y\"").test, teams(&["ads", "x,y"]), "a comma in quotes parts nothing");
-        assert_eq!(one("team=-").test, teams(&["-"]));
+        assert_eq!(one("team=-").test, teams(&["=-"]), "no name at all");
+        assert_eq!(one("team~-").test, teams(&["-"]), "names that hold a hyphen");
         assert_eq!(
             one("task~s").test,
             Test::Named(

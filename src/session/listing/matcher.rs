@@ -35,13 +35,18 @@ struct Ids {
 impl Ids {
     fn of(names: &[Arc<str>], wanted: &[String]) -> Self {
         let held: Vec<bool> = names.iter().map(|name| is_wanted(name, wanted)).collect();
-        let unnamed = wanted.iter().any(|text| text == "-");
+        let unnamed = asks_for_none(wanted);
         Self { any: unnamed || held.contains(&true), held, unnamed }
     }
 
     fn has(&self, index: Option<usize>) -> bool {
         index.map_or(self.unnamed, |index| self.held.get(index).copied().unwrap_or(false))
     }
+}
+
+/// Says whether requests without a name are asked for.
+fn asks_for_none(wanted: &[String]) -> bool {
+    wanted.iter().any(|text| text == "=-")
 }
 
 fn is_wanted(name: &str, wanted: &[String]) -> bool {
@@ -54,7 +59,7 @@ struct Sessions(Vec<Option<bool>>);
 
 impl Sessions {
     fn has(&mut self, id: SessionId, names: &Names, wanted: &[String]) -> bool {
-        let Some(index) = id.index() else { return wanted.iter().any(|text| text == "-") };
+        let Some(index) = id.index() else { return asks_for_none(wanted) };
         if self.0.len() <= index {
             self.0.resize(names.session_count().max(index + 1), None);
         }

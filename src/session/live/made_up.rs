@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::{Called, Live, Ticket, lock};
+use super::ticket::{Called, Ticket};
 use crate::outcome::{Attempt, SIMULATED, simulated_word};
 use crate::pricing::CostSum;
 use crate::units::TeamId;
@@ -45,31 +45,22 @@ impl MadeUp {
         !self.is_trial && self.is_one.as_ref().is_some_and(|is_one| is_one(model))
     }
 
+    /// Hears whose answers are made up, and whether that is so of all providers.
+    pub(super) fn hear(&mut self, is_trial: bool, is_one: IsMadeUp) {
+        (self.is_trial, self.is_one) = (is_trial, Some(is_one));
+    }
+
+    /// Returns what they would have cost.
+    pub(super) fn costs(&self) -> MadeUpCosts {
+        self.costs.clone()
+    }
+
     /// Takes in a call that ended.
     pub(super) fn note(&mut self, team: TeamId, call: &Called, attempt: &Attempt) {
         if call.simulated {
             self.costs.teams.entry(team.index()).or_default().add(attempt.cost);
             self.costs.models.entry(attempt.model.index()).or_default().add(attempt.cost);
         }
-    }
-}
-
-impl Live {
-    /// Hears whose answers are made up, and whether that is so of all providers.
-    pub fn simulates(&self, is_trial: bool, is_one: impl Fn(&str) -> bool + Send + Sync + 'static) {
-        let made_up = &mut lock(&self.core).made_up;
-        made_up.is_trial = is_trial;
-        made_up.is_one = Some(Arc::new(is_one));
-    }
-
-    /// Says whether all providers are simulated.
-    pub fn is_trial(&self) -> bool {
-        lock(&self.core).made_up.is_trial
-    }
-
-    /// Returns what answers that were made up would have cost.
-    pub fn made_up(&self) -> MadeUpCosts {
-        lock(&self.core).made_up.costs.clone()
     }
 }
 

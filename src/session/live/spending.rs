@@ -5,12 +5,13 @@ use std::sync::atomic::Ordering;
 
 use rustc_hash::FxHashSet;
 
+use super::made_up::MadeUpCosts;
 use super::{Arriving, Called, Core, Live, Ticket, lock};
 use crate::budget::{Drawn, Limit, Payer, Standing};
 use crate::engine::{Claims, most, of_any};
 use crate::outcome::Operation;
 use crate::pricing::PriceBook;
-use crate::routing::{AtMost, Bar, Decision, Needs, Short, Step, TAG};
+use crate::routing::{AtMost, Bar, Decision, Needs, Short, Step, TAG, up_to_grid};
 use crate::units::{Instant, ModelId, tag, tag_set};
 
 /// Returns the tags among what a log tells beside a request.
@@ -30,6 +31,21 @@ pub struct Uncounted {
 }
 
 impl Live {
+    /// Hears whose answers are made up, and whether that is so of all providers.
+    pub fn simulates(&self, is_trial: bool, is_one: impl Fn(&str) -> bool + Send + Sync + 'static) {
+        lock(&self.core).made_up.hear(is_trial, Arc::new(is_one));
+    }
+
+    /// Says whether all providers are simulated.
+    pub fn is_trial(&self) -> bool {
+        lock(&self.core).made_up.is_trial
+    }
+
+    /// Returns what answers that were made up would have cost.
+    pub fn made_up(&self) -> MadeUpCosts {
+        lock(&self.core).made_up.costs()
+    }
+
     /// Says whether any budget is in force.
     pub fn has_budgets(&self) -> bool {
         self.has_budgets.load(Ordering::Relaxed)
@@ -73,10 +89,9 @@ impl Live {
             // As much as would have been held for it, where nobody knows.
             let amount = drawn.cost.amount().unwrap_or_else(|| {
                 let (prompt, output) = drawn.at_most;
-                let whole = |tokens| u32::try_from(tokens).unwrap_or(u32::MAX);
                 let at_most = AtMost {
-                    prompt: whole(prompt),
-                    output: whole(output),
+                    prompt: up_to_grid(prompt),
+                    output: up_to_grid(output),
                     is_elsewhere: false,
                     any_tier: drawn.any_tier,
                     ..AtMost::default()

@@ -17,6 +17,7 @@ use crate::wire::effort::{Claude, Effort, LEAST_BUDGET, claude, claude_word, gem
 use crate::wire::effort::{gemini_thinks, openai_word, thinks_before_answering};
 use crate::wire::json::{Value, object, quoted};
 use crate::wire::known::place;
+use crate::wire::logprobs::TOP;
 use crate::wire::prompt::{ORDINARY_TIER, Reader, gemini_tier, messages_tier};
 use crate::wire::sending::{Accent, Sending};
 
@@ -30,7 +31,7 @@ const LOGPROBS: &str = r#""message.output_text.logprobs""#;
 pub(super) fn written(ask: &Ask, reader: Reader<'_>) -> Option<Bytes> {
     let mut settings = Vec::new();
     match reader.to {
-        Dialect::OpenAiChat => chat(reader, &mut settings),
+        Dialect::OpenAiChat => chat(ask, reader, &mut settings),
         Dialect::OpenAiResponses => responses(ask, reader, &mut settings),
         Dialect::OpenAiCompletions => completions(reader, &mut settings),
         Dialect::AnthropicMessages => messages(ask, reader, &mut settings),
@@ -66,7 +67,7 @@ fn openai_tier(tier: &str) -> Cow<'static, str> {
     quoted(if tier == "standard" { "default" } else { tier }).into()
 }
 
-fn chat(reader: Reader<'_>, into: &mut Vec<Setting<'_>>) {
+fn chat(ask: &Ask, reader: Reader<'_>, into: &mut Vec<Setting<'_>>) {
     let Sending { with, accent, .. } = reader.sending;
     if let Some(effort) = with.effort {
         into.push(("reasoning_effort", Some(effort_word(effort, reader))));
@@ -78,8 +79,10 @@ fn chat(reader: Reader<'_>, into: &mut Vec<Setting<'_>>) {
         tier => into.extend(tier.map(|tier| ("service_tier", Some(openai_tier(tier))))),
     }
     temperature("temperature", with, into);
-    let is_told = with.logprobs && *accent == Accent::OpenAi;
-    into.extend(is_told.then_some(("logprobs", Some("true".into()))));
+    // A client that asks itself gets what it asked for, no more.
+    if with.logprobs && *accent == Accent::OpenAi && !ask.wants_logprobs() {
+        into.extend([("logprobs", Some("true".into())), ("top_logprobs", Some(TOP.into()))]);
+    }
 }
 
 fn responses(ask: &Ask, reader: Reader<'_>, into: &mut Vec<Setting<'_>>) {
@@ -87,6 +90,7 @@ fn responses(ask: &Ask, reader: Reader<'_>, into: &mut Vec<Setting<'_>>) {
     // Models that think before they answer tell nobody.
     if with.logprobs && !thinks_before_answering(reader.model) {
         into.push(("include", Some(with_logprobs(ask.member("include")).into())));
+        into.extend((!ask.wants_logprobs()).then_some(("top_logprobs", Some(TOP.into()))));
     }
     into.extend(with.effort.map(|effort| ("reasoning.effort", Some(effort_word(effort, reader)))));
     into.extend(with.service_tier.as_deref().map(|tier| ("service_tier", Some(openai_tier(tier)))));
@@ -195,7 +199,10 @@ fn gemini(ask: &Ask, reader: Reader<'_>, into: &mut Vec<Setting<'_>>) {
         None => {}
     }
     temperature("generationConfig.temperature", with, into);
-    into.extend(with.logprobs.then_some(("generationConfig.responseLogprobs", Some("true".into()))));
+    if with.logprobs && !ask.wants_logprobs() {
+        into.push(("generationConfig.responseLogprobs", Some("true".into())));
+        into.push(("generationConfig.logprobs", Some(TOP.into())));
+    }
     if let Some(most) = with.max_output.filter(|_| ask.scan.limits.is_empty()) {
         into.push(("generationConfig.maxOutputTokens", Some(most.to_string().into())));
     }

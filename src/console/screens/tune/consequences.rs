@@ -110,14 +110,14 @@ fn quality_text(value: i64) -> Short {
     short!("{}.{:03}", value / 1000, value % 1000)
 }
 
-/// Half the width of a 95% interval of a mean of `labelled` values in 0 to 1000, at its widest (deviation .5): a bound, not a fit.
-fn half_width(labelled: u64) -> u64 {
-    980_000 / labelled.max(1).saturating_mul(1_000_000).isqrt()
+/// Half the width of a 95% interval of quality, in thousandths as it is; none of what nobody judged.
+fn half_width(forecast: &Forecast) -> u64 {
+    forecast.quality_error().map_or(0, |error| error / 1000)
 }
 
 /// Writes [`half_width`] behind its sign.
-fn quality_error(labelled: u64, look: Look<'_>) -> Short {
-    let half = half_width(labelled);
+fn quality_error(forecast: &Forecast, look: Look<'_>) -> Short {
+    let half = half_width(forecast);
     short!("{}{}.{:03}", look.glyphs.plus_minus(), half / 1000, half % 1000)
 }
 
@@ -142,9 +142,9 @@ fn quality_line(applied: &Forecast, tried: &Forecast, figure: u16, look: Look<'_
     let least = applied.labelled.min(tried.labelled);
     let name = short!("quality ({} labels)", format::count(least));
     let (a, b) = (quality(applied), quality(tried));
-    let with_error = |value: Option<i64>, labelled: u64| {
+    let with_error = |value: Option<i64>, forecast: &Forecast| {
         let text = format::or_unknown(value, quality_text);
-        let error = quality_error(labelled, look);
+        let error = quality_error(forecast, look);
         // Whole or not at all, with a column between it and what stands before.
         let fits = text.chars().count() + error.chars().count() + 1 < usize::from(figure);
         if value.is_some() && fits { short!("{text} {error}") } else { text }
@@ -155,9 +155,9 @@ fn quality_line(applied: &Forecast, tried: &Forecast, figure: u16, look: Look<'_
         short!("{sign}{}", quality_text((b - a).abs()))
     });
     let role = both.map_or(Role::Muted, |(a, b)| verdict(a, b, Good::More));
-    let cells = [with_error(a, applied.labelled), with_error(b, tried.labelled), change];
+    let cells = [with_error(a, applied), with_error(b, tried), change];
     let mut line = Line::new(name, cells, role);
-    if both.is_some_and(|(a, b)| a != b && a.abs_diff(b) <= half_width(least)) {
+    if both.is_some_and(|(a, b)| a != b && a.abs_diff(b) <= half_width(applied).max(half_width(tried))) {
         line.within_error();
     }
     line
@@ -188,7 +188,14 @@ fn certificate_line(scene: Scene<'_>, id: RouteId) -> Option<Line> {
 fn lines(scene: Scene<'_>, id: RouteId, figure: u16) -> Vec<Line> {
     let snapshot = scene.snapshot;
     let Some(one) = snapshot.consequences.routes.get(id.index()) else { return Vec::new() };
-    let (applied, tried) = (&one.applied, &one.staged);
+    // What clients pinned costs the same on both sides, and is part of what the route costs.
+    let whole = |side: &Forecast| {
+        let mut whole = side.clone();
+        whole.merge(&one.pinned);
+        whole
+    };
+    let (moved, of_moved) = (&one.applied, &one.staged);
+    let (applied, tried) = (&whole(moved), &whole(of_moved));
     let covered = snapshot.log.rated(snapshot.window.covered());
     let mut lines = vec![
         money_line(
@@ -204,7 +211,7 @@ fn lines(scene: Scene<'_>, id: RouteId, figure: u16) -> Vec<Line> {
         ),
     ];
     let (every_applied, every_tried) = snapshot.consequences.costs();
-    let requests = snapshot.consequences.routes.iter().map(|one| one.applied.requests).sum();
+    let requests = snapshot.consequences.requests();
     let every = [(&every_applied, requests), (&every_tried, requests)];
     let mut all_routes = month_line("  all routes", every, covered);
     // What the estimates' own error covers is no difference that anybody has seen.
@@ -215,6 +222,11 @@ fn lines(scene: Scene<'_>, id: RouteId, figure: u16) -> Vec<Line> {
         all_routes.within_error();
     }
     lines.push(all_routes.yielding(4));
+    if one.pinned.requests > 0 {
+        let name = short!("  {} pinned, not moved", format::count(one.pinned.requests));
+        let cost = figures::amount(Some(one.pinned.cost.total()), &one.pinned.cost);
+        lines.push(Line::new(name, [cost, cost, Short::new()], Role::Muted).yielding(1));
+    }
     if applied.cost.estimated != Pico::ZERO || tried.cost.estimated != Pico::ZERO {
         let part = |forecast| format::percent(share(forecast), 1000);
         let cells = [part(applied), part(tried), figures::error(tried.cost_error(), scene.look)];
@@ -230,16 +242,16 @@ fn lines(scene: Scene<'_>, id: RouteId, figure: u16) -> Vec<Line> {
     let ladder = &snapshot.tried().route(id).ladder;
     for (at, rung) in ladder.iter().enumerate() {
         // A fallback is told of where it serves anybody.
-        if rung.fallback && applied.placed[at].max(tried.placed[at]) == 0 {
+        if rung.fallback && moved.placed[at].max(of_moved.placed[at]) == 0 {
             continue;
         }
         let share = |forecast: &Forecast| (forecast.placed[at], forecast.requests);
         let placed = |forecast: &Forecast| format::percent(forecast.placed[at], forecast.requests);
-        let now = if observes && applied.placed[at] == 0 { key("-") } else { placed(applied) };
+        let now = if observes && moved.placed[at] == 0 { key("-") } else { placed(moved) };
         let change =
-            if observes { Short::new() } else { format::points_change(share(applied), share(tried)) };
+            if observes { Short::new() } else { format::points_change(share(moved), share(of_moved)) };
         let name = short!("{:.20} share", rung.name);
-        let line = Line::new(name, [now, placed(tried), change], Role::Muted);
+        let line = Line::new(name, [now, placed(of_moved), change], Role::Muted);
         lines.push(line.styled(figures::series(scene.look, rung.model)));
     }
     lines.push(quality_line(applied, tried, figure, scene.look));

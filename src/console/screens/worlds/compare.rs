@@ -8,7 +8,8 @@ use crate::console::screens::figures::{self, Good};
 use crate::console::theme::Role;
 use crate::console::widgets::table::{Column, Slot, Table, TableState, Width};
 use crate::console::{format, paint, text};
-use crate::session::{BranchRun, BranchesFound, Idle};
+use crate::outcome::Spread;
+use crate::session::{BranchRun, BranchesFound, Idle, Sides};
 use crate::telemetry::{Cell, Totals};
 use crate::units::{ModelId, Pico};
 
@@ -51,7 +52,7 @@ fn counted(count: u64, first: Option<u64>, mark: &str, wanted: Good) -> Figure {
 }
 
 /// Writes a cost beside the first branch's; a change within its error is no better and no worse.
-fn cost(cell: &Cell, first: Option<&Cell>) -> Figure {
+fn cost(cell: &Cell, first: Option<&Cell>, apart: Sides) -> Figure {
     let (words, role) = figures::cost(&cell.cost);
     let mut figure = Figure { words: words.to_string(), role: Some(role), ..Figure::default() };
     let Some(first) = first.filter(|first| !first.cost.is_unknown() && !cell.cost.is_unknown()) else {
@@ -62,8 +63,7 @@ fn cost(cell: &Cell, first: Option<&Cell>) -> Figure {
         return figure;
     }
     let mark = if cell.cost.estimated != Pico::ZERO || first.cost.estimated != Pico::ZERO { "~" } else { "" };
-    let squares = [cell.cost_error().0.saturating_pow(2), first.cost_error().0.saturating_pow(2)];
-    let is_within = (now - before).0.saturating_pow(2) <= squares[0].saturating_add(squares[1]);
+    let is_within = (now - before).0.abs() <= Spread::apart(apart).0;
     figure.change = if is_within {
         "unclear".to_owned()
     } else {
@@ -99,7 +99,7 @@ impl<'a> Comparison<'a> {
         let mut all = Self { found, lines: Vec::new() };
         if let Some((from, to)) = found.incident {
             all.heading(&format!("otherwise {} to {}", from.clock(), to.clock()));
-            all.sums(|run| (&run.found.inside, run.found.refused.1));
+            all.sums(|run| (&run.found.inside, run.found.refused.1, run.apart.inside));
             all.heading("all of the log");
         }
         let world = &found.plan.world;
@@ -111,7 +111,7 @@ impl<'a> Comparison<'a> {
         if nobody > 0 {
             all.heading("no model here is called as one of its changes has it");
         }
-        all.sums(|run| (&run.found.totals, run.found.refused.0));
+        all.sums(|run| (&run.found.totals, run.found.refused.0, run.apart.whole));
         all.models();
         all.heading("what the world did");
         let before = all.lines.len();
@@ -152,14 +152,14 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    fn sums(&mut self, of: impl Fn(&'a BranchRun) -> (&'a Totals, u64) + Copy) {
+    fn sums(&mut self, of: impl Fn(&'a BranchRun) -> (&'a Totals, u64, Sides) + Copy) {
         let cell = |run: &'a BranchRun| &of(run).0.all;
         // What is decided anew rests on estimates wherever a request went elsewhere than the log tells.
         let mark = |run: &'a BranchRun| if cell(run).estimated > 0 { "~" } else { "" };
         self.line("requests", |run, first| {
             counted(cell(run).requests, first.map(|one| cell(one).requests), "", Good::Neither)
         });
-        self.line("cost", |run, first| cost(cell(run), first.map(cell)));
+        self.line("cost", |run, first| cost(cell(run), first.map(cell), of(run).2));
         self.line("estimated in part", |run, _| Figure {
             words: format::percent(cell(run).estimated, cell(run).requests).to_string(),
             role: Some(Role::Muted),
@@ -278,22 +278,22 @@ const CHANGE: u16 = 9;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::Spread;
     use crate::pricing::CostSum;
 
     #[test]
     fn a_change_that_its_error_covers_is_neither_better_nor_worse() {
-        let cell = |estimated: i128, habit: i128| Cell {
+        let cell = |estimated: i128| Cell {
             cost: CostSum { estimated: Pico(estimated), ..CostSum::default() },
-            spread: Spread { habit, ..Spread::NONE },
+            // What both are off by alike is nothing to the change.
+            spread: Spread { habit: 10_000, ..Spread::NONE },
             ..Cell::default()
         };
-        let changed = |now: &Cell| {
-            let figure = cost(now, Some(&cell(1_000, 100)));
+        let changed = |now: &Cell, habit: i128| {
+            let figure = cost(now, Some(&cell(1_000)), [Spread::NONE, Spread { habit, ..Spread::NONE }]);
             (figure.change, figure.change_role)
         };
-        assert_eq!(changed(&cell(800, 100)), ("unclear".to_owned(), Some(Role::Muted)));
-        assert_eq!(changed(&cell(200, 10)).1, Some(Role::Better));
-        assert_eq!(changed(&cell(1_000, 100)), (String::new(), None));
+        assert_eq!(changed(&cell(800), 110), ("unclear".to_owned(), Some(Role::Muted)));
+        assert_eq!(changed(&cell(800), 90).1, Some(Role::Better));
+        assert_eq!(changed(&cell(1_000), 100), (String::new(), None));
     }
 }

@@ -17,6 +17,7 @@ use crate::record::skip::Refusal;
 use crate::record::usage::{AnthropicUsage, Counted};
 use crate::record::value::{FromValue as _, Object};
 use crate::routing::Status;
+use crate::units::Span;
 
 /// Returns the blocks of a message, and its text.
 fn said<'a>(message: &Object<'a>) -> Result<(Vec<Object<'a>>, String), String> {
@@ -58,6 +59,10 @@ pub(super) struct Session {
 
 /// The most tokens of an answer that its first event tells before there is any.
 const PLACEHOLDER: u64 = 8;
+/// How long the end of an answer may take: the model thinks, and tools may run between two of its blocks.
+const UNTOLD_END: Span = Span::mins(15);
+/// The same of an answer that looks whole.
+const UNSURE_END: Span = Span::mins(1);
 /// How many answers are remembered with their requests.
 const ANSWERS: usize = 1 << 20;
 
@@ -169,7 +174,13 @@ pub(super) fn line(text: &str, session: &mut Session, answers: &mut Answers) -> 
     let keys = [answers.key(&id, &line.word("requestId")?), answer_key(&id)];
     let mut record = record(&id, at()?, &caller, only);
     record.claimed_usd = claimed(&line.word("costUSD")?);
-    Ok(Told::new(record, keys))
+    let open = match ending {
+        Ending::Open if is_open => Some(UNTOLD_END),
+        // Of a version that tells no ends, or of one that does and has not told any yet.
+        Ending::Open => Some(UNSURE_END),
+        _ => None,
+    };
+    Ok(Told { open, ..Told::new(record, keys) })
 }
 
 #[cfg(test)]

@@ -20,25 +20,28 @@ use crate::record::known::Sink;
 /// What was met so far in sessions of coding agents.
 #[derive(Debug, Default)]
 pub(crate) struct Coding {
-    /// The file being read, by its name.
+    /// The file being read.
+    pub(crate) open: Within,
+    claude_code_answers: claude_code::Answers,
+    codex_forks: codex::Forks,
+}
+
+/// What was met so far in one file.
+#[derive(Debug, Default)]
+pub(crate) struct Within {
+    /// Its name.
     file: String,
     claude_code: claude_code::Session,
-    claude_code_answers: claude_code::Answers,
     codex: codex::Session,
-    codex_forks: codex::Forks,
     gemini_cli: gemini_cli::Session,
 }
 
-impl Coding {
+impl Within {
     /// Forgets what belonged to another file.
     fn at(&mut self, file: &str) {
-        if self.file == file {
-            return;
+        if self.file != file {
+            *self = Self { file: file.to_owned(), ..Self::default() };
         }
-        file.clone_into(&mut self.file);
-        self.claude_code = claude_code::Session::default();
-        self.codex = codex::Session::default();
-        self.gemini_cli = gemini_cli::Session::default();
     }
 }
 
@@ -49,11 +52,12 @@ pub(super) fn entry(
     (coding, file): (&mut Coding, &str),
     sink: &mut Sink<'_>,
 ) -> ControlFlow<()> {
-    coding.at(file);
+    let Coding { open, claude_code_answers, codex_forks } = coding;
+    open.at(file);
     match format {
-        InputFormat::Codex => sink(codex::line(text, &mut coding.codex, &mut coding.codex_forks)),
-        InputFormat::GeminiCli => gemini_cli::entry(text, (&mut coding.gemini_cli, file), sink),
+        InputFormat::Codex => sink(codex::line(text, &mut open.codex, codex_forks)),
+        InputFormat::GeminiCli => gemini_cli::entry(text, (&mut open.gemini_cli, file), sink),
         InputFormat::OpenCode => sink(opencode::message(text)),
-        _ => sink(claude_code::line(text, &mut coding.claude_code, &mut coding.claude_code_answers)),
+        _ => sink(claude_code::line(text, &mut open.claude_code, claude_code_answers)),
     }
 }

@@ -12,6 +12,7 @@ use crate::record::skip::Refusal;
 use crate::record::usage::{Claim, Counted, Parts, Writes};
 use crate::record::value::Object;
 use crate::routing::Status;
+use crate::units::Span;
 
 /// Reads a message; its counts are disjoint, unless its total shows otherwise.
 pub(super) fn message(text: &str) -> Result<Told, Refusal> {
@@ -84,7 +85,8 @@ pub(super) fn message(text: &str) -> Result<Told, Refusal> {
     };
     let mut record = record(&id, at, &caller, only);
     record.claimed_usd = claimed(&message.word("cost")?).filter(|cost| cost != "0");
-    Ok(Told::new(record, [id_of(&[&id]), by_content]))
+    let open = (ended.is_none() && status.is_ok()).then_some(Span::mins(15));
+    Ok(Told { open, ..Told::new(record, [id_of(&[&id]), by_content]) })
 }
 
 /// What went wrong with an answer.
