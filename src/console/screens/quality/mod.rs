@@ -20,8 +20,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use self::answers::{Row, is_unjudged, rows};
+use crate::classifier::Classifier;
 use crate::console::action::Action;
-use crate::console::paint;
+use crate::console::{paint, text};
 use crate::console::screen::{Ask, Asks, FiguresOf, Pointer, Scene, Screen, ScreenId, View};
 use crate::console::screens::figures;
 use crate::console::theme::Role;
@@ -61,6 +62,26 @@ fn places(view: View, rows: usize, area: Rect) -> [Rect; 4] {
 }
 
 /// Says how labels come, where there are none.
+/// Says what the classifier's confidences are worth beside the length of the prompt alone; nothing where nobody has measured it.
+pub(super) fn worth(snapshot: &Snapshot) -> Option<String> {
+    let classifier = snapshot.log.judge.as_ref()?;
+    let Some(about) = classifier.about() else {
+        let is_own = classifier.hash() == Classifier::builtin().hash();
+        return is_own.then(|| "weights set by hand: on public sets no better than prompt length (CLASSIFIER.md)".to_owned());
+    };
+    let (apgr, length) = (about.apgr?, about.length_only?);
+    let name = text::clean(classifier.name());
+    let beside = format!("gap recovered .{:03}, by prompt length alone .{length:03}", apgr[0]);
+    // The lower end of its interval has to lie above.
+    let verdict = if apgr[1] > length { "on questions like those learned from" } else { "no better" };
+    let elsewhere = if classifier.hash() == Classifier::shipped("public").map_or(0, |one| one.hash()) {
+        "; on other kinds no better than length (CLASSIFIER.md)"
+    } else {
+        ""
+    };
+    Some(format!("weights {name}: {beside}, {verdict}{elsewhere}"))
+}
+
 fn draw_none(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
     let inner = figures::frame(scene, 0, "Quality", "no labels yet", area, buf);
     let inner = paint::margin(inner);
@@ -84,6 +105,9 @@ fn draw_none(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
     let (_, mut below) = paint::split_top(inner, inner.height.saturating_sub(high) / 3);
     for (words, role) in lines {
         below = figures::say(scene, words, role, below, buf);
+    }
+    if let Some(words) = worth(scene.snapshot) {
+        figures::say(scene, &words, Role::Muted, below, buf);
     }
 }
 
