@@ -135,3 +135,43 @@ impl Rule {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::routing::{RouteSpec, RungSpec};
+
+    /// A slip in an incident's rule would else be found in the incident.
+    #[test]
+    fn a_rule_about_what_the_policy_has_not_is_told_with_what_it_has() {
+        let rung = |model: &str| RungSpec { model: model.to_owned(), ..RungSpec::default() };
+        let route = RouteSpec {
+            name: "code".to_owned(),
+            ladder: vec![rung("small"), rung("large")],
+            ..RouteSpec::default()
+        };
+        let spec = PolicySpec { routes: vec![route], ..PolicySpec::default() };
+        let told = |route: &str, to: &str| {
+            let rule = Rule {
+                name: "failing".into(),
+                signal: Signal::Errors("small".into()),
+                bounds: Bounds { on: 200, off: 50, is_above: true },
+                route: route.into(),
+                to: to.into(),
+                share: PerMille::ONE,
+                step: PerMille::ONE,
+                dwell: Span::mins(5),
+                acts: false,
+            };
+            let staged = rule.plan(PerMille::ONE).staged(&spec, 0);
+            // While it shifts, its own canary is no other's.
+            assert!(staged.is_err() || rule.check(&staged.unwrap()).is_ok());
+            rule.check(&spec).err().unwrap_or_default()
+        };
+        assert_eq!(told("code", "large"), "");
+        let why = told("code", "huge");
+        assert!(why.contains("automation failing") && why.contains("no rung `huge`"), "{why}");
+        let why = told("cod", "large");
+        assert!(why.contains("no route `cod`") && why.contains("code"), "{why}");
+    }
+}
