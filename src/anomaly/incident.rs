@@ -365,8 +365,10 @@ mod tests {
         }
         survey.pass(last);
         let found = survey.incidents();
-        let of: Vec<&Incident> =
-            found.iter().filter(|one| one.lead.scope == large && one.lead.metric != Metric::Latency).collect();
+        let of: Vec<&Incident> = found
+            .iter()
+            .filter(|one| one.lead.scope == large && one.lead.metric != Metric::Latency)
+            .collect();
         assert!(!of.is_empty(), "{found:?}");
         for incident in of {
             // Of 30 slots some 56 requests each are more than before, at a cent.

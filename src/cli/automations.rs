@@ -78,8 +78,7 @@ fn of_logs(args: &AutomationsArgs) -> anyhow::Result<()> {
     }
     let is_called = |model: &str| log.names.models().iter().any(|known| **known == *model);
     let strange = rules.iter().filter(|rule| rule.signal.model().is_some_and(|model| !is_called(model)));
-    let unknown_models: Vec<String> =
-        strange.map(|rule| format!("{}: {}", rule.name, rule.signal)).collect();
+    let unknown_models: Vec<String> = strange.map(|rule| format!("{}: {}", rule.name, rule.signal)).collect();
     let unseen = rules.iter().filter(|rule| !rule.signal.is_in_logs());
     let not_in_logs: Vec<String> = unseen.map(|rule| format!("{}: {}", rule.name, rule.signal)).collect();
     // As at a gateway that begins with nothing shifted.

@@ -324,7 +324,12 @@ pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
                     .budgets
                     .iter()
                     .flat_map(|budgets| {
-                        [Some(budgets.came_to(format)), Some(budgets.sheet(format)), Some(budgets.turned(format)), budgets.told(format)]
+                        [
+                            Some(budgets.came_to(format)),
+                            Some(budgets.sheet(format)),
+                            Some(budgets.turned(format)),
+                            budgets.told(format),
+                        ]
                     })
                     .flatten(),
             );

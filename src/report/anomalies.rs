@@ -323,7 +323,11 @@ impl IncidentRow {
         let is_same_day = self.end.as_deref().and_then(|end| end.get(..10)) == self.start.get(..10);
         let from = if is_same_day { 11 } else { 5 };
         let end = self.end.as_deref().and_then(|end| end.get(from..16)).unwrap_or("(goes on)");
-        format!("{} to {}", self.start.get(..16).unwrap_or(&self.start).replace('T', " "), end.replace('T', " "))
+        format!(
+            "{} to {}",
+            self.start.get(..16).unwrap_or(&self.start).replace('T', " "),
+            end.replace('T', " ")
+        )
     }
 
     fn what(changed: &ChangedRow) -> String {
@@ -410,12 +414,8 @@ mod tests {
     #[test]
     fn an_incident_is_told_with_its_day_where_to_look_and_until_when() {
         let start = Instant::parse("2026-02-01T09:00:00Z").unwrap();
-        let lead = Changed {
-            scope: Scope::All,
-            metric: Metric::Requests,
-            before: window(1),
-            during: window(9),
-        };
+        let lead =
+            Changed { scope: Scope::All, metric: Metric::Requests, before: window(1), during: window(9) };
         let incident = |end: &str| Incident {
             start,
             peak: start,

@@ -331,9 +331,10 @@ fn budget_lines(snapshot: &Snapshot) -> Vec<Line> {
     let [then, now] = &budgets.came_to;
     if !budgets.rows.is_empty() {
         // The lines above know of no limit.
-        let role = match is_known(&then.cost) && is_known(&now.cost) {
-            true => verdict(then.cost.total().0, now.cost.total().0, Good::Less),
-            false => Role::Estimated,
+        let role = if is_known(&then.cost) && is_known(&now.cost) {
+            verdict(then.cost.total().0, now.cost.total().0, Good::Less)
+        } else {
+            Role::Estimated
         };
         let cells = [then, now].map(|side| figures::cost(&side.cost).0);
         let change = format::percent_change(then.cost.total().0, now.cost.total().0);
