@@ -345,7 +345,7 @@ pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
 /// Writes every figure with every digit, one a row, with the name of its route; none for all of them together.
 fn flat(report: &WhatIfReport) -> Sheet {
     let mut sheet = Sheet::new("", &["route", "figure", "applied", "staged"]);
-    let mut side = |route: &str, flips: u64, before: &Side, after: &Side| {
+    let side = |sheet: &mut Sheet, route: &str, flips: u64, before: &Side, after: &Side| {
         let mut row = |figure: &str, of: &dyn Fn(&Side) -> String| {
             sheet.push(vec![route.to_owned(), figure.to_owned(), of(before), of(after)]);
         };
@@ -379,7 +379,7 @@ fn flat(report: &WhatIfReport) -> Sheet {
             row(&format!("answered by {}", rung.rung), &|side| of(side, &|share| share.answers.to_string()));
         }
     };
-    side("", report.flipped_requests, &report.applied, &report.staged);
+    side(&mut sheet, "", report.flipped_requests, &report.applied, &report.staged);
     if report.pinned_requests > 0 {
         let cost = report.pinned_cost_usd.clone().unwrap_or_default();
         for (figure, of) in
@@ -389,7 +389,7 @@ fn flat(report: &WhatIfReport) -> Sheet {
         }
     }
     for route in &report.by_route {
-        side(&route.name(), route.flipped_requests, &route.applied, &route.staged);
+        side(&mut sheet, &route.name(), route.flipped_requests, &route.applied, &route.staged);
     }
     sheet
 }
@@ -408,7 +408,7 @@ fn sheets(report: &WhatIfReport) -> Vec<Sheet> {
     let mut all = Sheet::new(title, &["", ">applied", ">staged", ">change"]);
     compare(&mut all, report.timing, (&report.applied, &report.staged), report.change.within_error);
     if report.pinned_requests > 0 {
-        let cost = report.pinned_cost_usd.as_deref().map_or_else(|| "unknown".to_owned(), on_screen);
+        let cost = report.pinned_cost_usd.as_deref().map_or_else(|| "unknown".to_owned(), output::money);
         let name = format!("of it {}, not moved", counted(report.pinned_requests, "pinned request"));
         all.push(vec![name, cost.clone(), cost, String::new()]);
     }

@@ -233,9 +233,7 @@ impl Frontiers {
             );
             let observes = setting.route.mode == Mode::Observe;
             let actual = tells_actual(&setting.route).then(|| setting.actual.clone());
-            if let Some(row) = rows.get_mut(place) {
-                row.pinned.merge(&setting.pinned);
-            }
+            row.pinned.merge(&setting.pinned);
             let (frontier, prefix) = setting.parts();
             let applied = frontier.forecast(prefix, &own);
             let changed = (own != then).then(|| frontier.forecast(prefix, &then));

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::frontiers::{row_of, with_staged};
+use super::frontiers::{row_of, same_names, with_staged};
 use super::snapshot::RouteConsequences;
 use super::{Log, Reading, settle_one};
 use crate::checks::{OnFail, Says, Verdict};
