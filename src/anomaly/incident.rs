@@ -331,7 +331,7 @@ fn shift(was: f64, is: f64) -> f64 {
 mod tests {
     use super::super::{Knobs, Survey, Tally};
     use super::*;
-    use crate::units::{Instant, ModelId};
+    use crate::units::{ModelId, Span};
 
     fn spent(requests: u64, micros: i128) -> Tally {
         let mut tally = Tally { requests, calls: requests, ..Tally::default() };

@@ -33,8 +33,8 @@ impl LabelSource {
         match words.split_whitespace().next() {
             None => Self::Told,
             Some("feedback") => Self::Feedback,
-            Some("label") => Self::Person,
             Some("judge" | "label") if words.trim_end().ends_with("(simulated)") => Self::Simulated,
+            Some("label") => Self::Person,
             Some("judge") => Self::Judge,
             Some("check") => Self::Check,
             Some(_) => Self::Other,

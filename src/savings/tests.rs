@@ -208,7 +208,7 @@ fn shadow_runs_on_the_books_are_taken_off_at_what_they_cost_and_not_guessed_from
     assert!(matches!(line(&found, "judge"), Line::Absent(_)), "{:?}", line(&found, "judge"));
     assert_eq!(found.shadow_calls, 2);
     assert_eq!(with(&[]).net - found.net, usd("3"), "what the judge cost is saved by nobody");
-    let found = with(&[Cost::Known(usd("12")), Cost::Unknown]);
+    let found = with(&[Cost::Known(usd("12")), Cost::Unknown(crate::pricing::Unpriced::NoPrice)]);
     assert!(matches!(line(&found, "shadow"), Line::Unknown(_)), "never zero");
 }
 

@@ -154,7 +154,8 @@ fn draw_changes(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
             break;
         }
         let who = if change.who.is_empty() { String::new() } else { format!("{}: ", change.who) };
-        let words = text::clean(&format!("{who}{}", change.what));
+        let words = format!("{who}{}", change.what);
+        let words = text::clean(&words);
         // The reason stands at the end, so a change takes as many rows as it needs.
         let wide = usize::from(below.width.saturating_sub(13)).max(8);
         let rows = u16::try_from(text::wrap(&words, wide).count()).unwrap_or(1).max(1);
