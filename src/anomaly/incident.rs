@@ -198,23 +198,36 @@ impl Survey {
             lead.scope != Scope::All && self.causes(lead, first, last).is_empty() && self.is_large(&whole);
         let shown = if is_nobodys { &whole } else { lead };
         let changed = self.changed(shown, first, last);
-        let all = self.window(Scope::All, first, last);
-        let usual = self.before(Scope::All, first, last);
+        // Its own money: what others spent meanwhile is no part of it.
+        let own = self.window(shown.scope, first, last);
+        let usual = self.before(shown.scope, first, last);
+        let peak = self.worst(&changed, (first, last)).unwrap_or(lead.firing.peak);
         let mut also: Vec<Changed> = Vec::new();
         for signal in group.iter().filter(|signal| *signal != lead) {
             also.push(self.changed(signal, signal.firing.start, signal.firing.last));
         }
         Some(Incident {
             start: self.at(first),
-            peak: self.at(lead.firing.peak),
+            peak: self.at(peak),
             end: same().all(|signal| signal.is_over).then(|| self.at(last + 1)),
             onset: lead.firing.onset,
             lead: changed,
-            worst: self.window(shown.scope, lead.firing.peak, lead.firing.peak),
-            extra: all.sums.cost - usual.cost_of(all.slots),
-            causes: self.causes(lead, first, last),
+            worst: self.window(shown.scope, peak, peak),
+            extra: own.sums.cost - usual.cost_of(own.slots),
+            causes: self.causes(shown, first, last),
             also,
         })
+    }
+
+    /// Returns the slot whose figure lies farthest to the side to which it changed, the first of several.
+    fn worst(&self, changed: &Changed, (first, last): (i64, i64)) -> Option<i64> {
+        let figure = |window: &Window| window.figure(changed.metric);
+        let usual = figure(&changed.before).unwrap_or(0.0);
+        let sign = if figure(&changed.during)? < usual { -1.0 } else { 1.0 };
+        let figures = (first..=last)
+            .filter_map(|slot| Some((slot, sign * figure(&self.window(changed.scope, slot, slot))?)));
+        let farther = |worst: (i64, f64), one: (i64, f64)| if one.1 > worst.1 { one } else { worst };
+        figures.reduce(farther).map(|(slot, _)| slot)
     }
 
     fn changed(&self, signal: &Signal, first: i64, last: i64) -> Changed {
@@ -249,10 +262,15 @@ impl Survey {
         self.window(scope, from.max(self.first), first - 1)
     }
 
-    /// Finds what explains a change: the parts of the dimension whose shares of the whole have changed most.
+    /// Finds what explains a change: the parts of the dimension whose shares of the whole have changed most. The change of a part
+    /// is explained so only where it is most of the whole's.
     fn causes(&self, lead: &Signal, first: i64, last: i64) -> Vec<Cause> {
         let metric = lead.metric;
         let usual = metric.usual(&self.before(Scope::All, first, last).sums);
+        let own = (lead.scope != Scope::All).then(|| {
+            let excess = |window: Window| window.excess(metric, usual);
+            excess(self.window(lead.scope, first, last)) - excess(self.before(lead.scope, first, last))
+        });
         let mut best: (f64, Vec<Cause>) = (0.0, Vec::new());
         for dimension in Dimension::ALL {
             let parts: Vec<(Scope, Window, Window)> = (self.scopes())
@@ -264,7 +282,7 @@ impl Survey {
             };
             let change: f64 = parts.iter().map(|(_, before, during)| grown(before, during)).sum();
             let traffic: f64 = parts.iter().map(|(_, before, _)| metric.weight(&before.sums)).sum();
-            if change.abs() <= f64::EPSILON {
+            if change.abs() <= f64::EPSILON || own.is_some_and(|own| own / change < 0.5) {
                 continue;
             }
             let mut found: Vec<Cause> = parts
@@ -307,4 +325,58 @@ fn shift(was: f64, is: f64) -> f64 {
     let middle = f64::midpoint(was, is);
     let part = |share: f64| if share > 0.0 { share * (share / middle).ln() } else { 0.0 };
     0.5 * (part(was) + part(is))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Knobs, Survey, Tally};
+    use super::*;
+    use crate::units::{ModelId, Span};
+
+    fn spent(requests: u64, micros: i128) -> Tally {
+        let mut tally = Tally { requests, calls: requests, ..Tally::default() };
+        (0..requests).for_each(|_| tally.spend(Pico(micros * 1_000_000), true));
+        tally
+    }
+
+    /// Work goes from one model to another while all traffic costs what it did: what the other spent is its own money, and the slot
+    /// in which it spent most the worst one.
+    #[test]
+    fn an_incident_of_a_part_has_its_own_money_and_its_worst_slot() {
+        let (small, large) = (Scope::Model(ModelId(0)), Scope::Model(ModelId(1)));
+        let mut survey = Survey::new(Span::mins(1), Knobs::default());
+        let mut last = Instant(0);
+        for slot in 0..420_u64 {
+            let moved = match slot {
+                315 => 90,
+                300..330 => 60,
+                _ => 3 + slot % 3,
+            };
+            let all = 200 + slot % 5;
+            last = Instant::from_secs(1_800_000_000) + Span::mins(i64::try_from(slot).unwrap());
+            survey.add(
+                last,
+                &[
+                    (Scope::All, spent(all, 10_000)),
+                    (small, spent(all - moved, 10_000)),
+                    (large, spent(moved, 10_000)),
+                ],
+            );
+        }
+        survey.pass(last);
+        let found = survey.incidents();
+        let of: Vec<&Incident> = found
+            .iter()
+            .filter(|one| one.lead.scope == large && one.lead.metric != Metric::Latency)
+            .collect();
+        assert!(!of.is_empty(), "{found:?}");
+        for incident in of {
+            // Of 30 slots some 56 requests each are more than before, at a cent.
+            let dollars = incident.extra.0 / Pico::USD.0;
+            assert!((12..=20).contains(&dollars), "{incident:?}");
+            assert_eq!(incident.worst.sums.requests, 90, "{incident:?}");
+            assert_eq!((incident.peak - Instant::from_secs(1_800_000_000)).0, Span::mins(315).0);
+            assert!(incident.causes.iter().all(|cause| cause.scope == large), "{incident:?}");
+        }
+    }
 }

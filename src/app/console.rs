@@ -478,7 +478,7 @@ fn answer(
             Do::Find => find(app),
             Do::Branch { world, beside } => match branches::plan(&world, &beside) {
                 Ok(plan) => worker.send(Command::Branch(Arc::new(plan))),
-                Err(error) => app.warn(&format!("not tried: {error:#}").replace('\n', "; ")),
+                Err(error) => app.warn(&format!("not tried: {}", once(&error)).replace('\n', "; ")),
             },
             Do::SaveBranches(as_page) => {
                 let picture = Arc::clone(app.shown());
@@ -518,4 +518,12 @@ fn answer(
         session.repaint()?;
     }
     Ok(true)
+}
+
+/// Writes an error and what caused it, each cause once: some say already what lies below them.
+fn once(error: &anyhow::Error) -> String {
+    error.chain().skip(1).fold(error.to_string(), |told, cause| {
+        let cause = cause.to_string();
+        if told.contains(&cause) { told } else { format!("{told}: {cause}") }
+    })
 }

@@ -42,6 +42,8 @@ pub struct Compared {
     pub prompt: String,
     /// The models, and what each answered.
     pub answers: [(String, String); 2],
+    /// Whether either answer was made up, for want of a key.
+    pub is_simulated: bool,
 }
 
 /// What somebody says of a pair.
@@ -82,6 +84,7 @@ enum Deed {
     Scroll(i32),
 }
 
+/// What comes first is there in the narrowest window.
 const KEYS: [(&str, &str); 8] = [
     ("←", "left better"),
     ("→", "right better"),
@@ -89,8 +92,8 @@ const KEYS: [(&str, &str); 8] = [
     ("x", "both bad"),
     ("Space", "skip"),
     ("u", "undo"),
-    ("↑/↓", "scroll"),
     ("q", "quit"),
+    ("↑/↓", "scroll"),
 ];
 
 fn deed(key: KeyCode) -> Option<Deed> {
@@ -136,11 +139,14 @@ impl LabelFile {
     fn put(&mut self, pair: &Compared, verdict: Verdict) -> io::Result<()> {
         let (at, mut lines) = (now(), Vec::new());
         for ((model, _), quality) in pair.answers.iter().zip(verdict.qualities()) {
+            // Marked so, they count for nothing of requests that were served in truth.
+            let mark = if pair.is_simulated { " (simulated)" } else { "" };
+            let source = format!("{}{mark}", self.source);
             let label = Label {
                 model: model.as_str().into(),
                 quality: Some(quality),
                 output: None,
-                source: self.source.as_str().into(),
+                source: source.into(),
             };
             let late = LateLabel { at, id: pair.id.as_str().into(), label };
             record::append_line(&mut lines, &Entry::Label(Box::new(late)));
@@ -256,6 +262,8 @@ impl Sitting {
         let done = self.before + self.judged.len();
         let all = self.before + self.pairs.len();
         let scope = format!("{done} of {all} judged, {} in this sitting", self.judged.len());
+        let is_simulated = self.pairs.get(self.at).is_some_and(|pair| pair.is_simulated);
+        let scope = if is_simulated { format!("SIMULATED, {scope}") } else { scope };
         let Some(pair) = self.pairs.get(self.at) else {
             let inside =
                 paint::margin(Panel { title: "Compare", scope: &scope, focus: true }.render(body, buf, look));
@@ -296,6 +304,10 @@ fn draw_keys(at: Rect, buf: &mut Buffer, look: Look<'_>) {
             ("↑/↓", true) => "j/k",
             _ => key,
         };
+        // Whole or not at all.
+        if text::width(key) + 1 + text::width(what) > usize::from(rest.width) {
+            continue;
+        }
         for (words, role) in [(format!("{key} "), Role::Key), (format!("{what}  "), Role::KeyHint)] {
             let wide = u16::try_from(text::width(&words)).unwrap_or(u16::MAX);
             let (here, after) = paint::split_left(rest, wide);
@@ -386,6 +398,7 @@ mod tests {
                 ("cheap".to_owned(), format!("of the cheap {at}")),
                 ("strong".to_owned(), format!("of the strong {at}")),
             ],
+            is_simulated: false,
         };
         (0..count).map(pair).collect()
     }
@@ -447,6 +460,30 @@ mod tests {
         let again = Sitting::new(pairs(5), 1, |id| id == judged);
         assert_eq!((again.before, again.pairs.len(), &again.pairs[0].id), (1, 4, &skipped));
         assert!(shown(&again, (80, 24)).contains("1 of 5 judged, 0 in this sitting"));
+    }
+
+    /// Such labels would else certify requests that were served in truth.
+    #[test]
+    fn what_is_said_of_made_up_answers_is_marked_on_screen_and_in_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("labels.jsonl");
+        let mut file = LabelFile::open(&path, "ann").unwrap();
+        let mut pairs = pairs(1);
+        pairs[0].is_simulated = true;
+        let mut sitting = Sitting::new(pairs, 1, |_| false);
+        assert!(shown(&sitting, (80, 24)).contains("SIMULATED"));
+        sitting.act(Deed::Same, &mut file).unwrap();
+        assert!(!shown(&sitting, (80, 24)).contains("SIMULATED"));
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(text.matches("label by ann (simulated)").count(), 2, "{text}");
+    }
+
+    #[test]
+    fn the_way_out_is_to_be_seen_in_the_usual_window() {
+        let sitting = Sitting::new(pairs(1), 1, |_| false);
+        let shown = |width| shown(&sitting, (width, 24)).lines().last().unwrap().trim_end().to_owned();
+        assert!(shown(80).ends_with("u undo  q quit"), "{}", shown(80));
+        assert!(shown(120).ends_with("q quit  ↑/↓ scroll"), "{}", shown(120));
     }
 
     #[test]

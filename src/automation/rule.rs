@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::rollout::{Change, Needs, Plan};
+use crate::routing::PolicySpec;
 use crate::units::{Instant, PerMille, Span};
 
 /// What is looked at.
@@ -26,6 +27,14 @@ pub enum Signal {
 }
 
 impl Signal {
+    /// Returns the model that is looked at, where it is one.
+    pub fn model(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Down(model) | Self::Errors(model) | Self::Latency(model) => Some(model),
+            _ => None,
+        }
+    }
+
     /// Says whether a log tells it; else only a gateway knows.
     pub fn is_in_logs(&self) -> bool {
         !matches!(self, Self::Headroom(_) | Self::Spend(_) | Self::Pace(_))
@@ -104,6 +113,16 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// Says whether it could shift anything of a policy: a slip in a name is else found when it is needed.
+    ///
+    /// # Errors
+    /// Where the policy has no such route or rung, and which it has.
+    pub fn check(&self, spec: &PolicySpec) -> Result<(), String> {
+        let plan = self.plan(self.share);
+        let tried = plan.staged(&plan.without(spec), 0);
+        tried.map(drop).map_err(|why| format!("automation {}: {why}", self.name))
+    }
+
     /// Returns the change of policy that it makes at a share.
     pub fn plan(&self, share: PerMille) -> Plan {
         Plan {
@@ -114,5 +133,45 @@ impl Rule {
             needs: Needs::default(),
             text: Arc::from(""),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::routing::{RouteSpec, RungSpec};
+
+    /// A slip in an incident's rule would else be found in the incident.
+    #[test]
+    fn a_rule_about_what_the_policy_has_not_is_told_with_what_it_has() {
+        let rung = |model: &str| RungSpec { model: model.to_owned(), ..RungSpec::default() };
+        let route = RouteSpec {
+            name: "code".to_owned(),
+            ladder: vec![rung("small"), rung("large")],
+            ..RouteSpec::default()
+        };
+        let spec = PolicySpec { routes: vec![route], ..PolicySpec::default() };
+        let told = |route: &str, to: &str| {
+            let rule = Rule {
+                name: "failing".into(),
+                signal: Signal::Errors("small".into()),
+                bounds: Bounds { on: 200, off: 50, is_above: true },
+                route: route.into(),
+                to: to.into(),
+                share: PerMille::ONE,
+                step: PerMille::ONE,
+                dwell: Span::mins(5),
+                acts: false,
+            };
+            let staged = rule.plan(PerMille::ONE).staged(&spec, 0);
+            // While it shifts, its own canary is no other's.
+            assert!(staged.is_err() || rule.check(&staged.unwrap()).is_ok());
+            rule.check(&spec).err().unwrap_or_default()
+        };
+        assert_eq!(told("code", "large"), "");
+        let why = told("code", "huge");
+        assert!(why.contains("automation failing") && why.contains("no rung `huge`"), "{why}");
+        let why = told("cod", "large");
+        assert!(why.contains("no route `cod`") && why.contains("code"), "{why}");
     }
 }

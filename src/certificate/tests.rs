@@ -255,6 +255,27 @@ fn a_certificate_is_given_when_there_is_evidence_and_says_what_is_missing() {
     assert!(standing.bound < 0.02);
 }
 
+/// Beside "2 % lost, certified" the screen would else say that up to 3 % may be.
+#[test]
+fn what_a_certificate_proved_is_not_unsaid_while_it_stands() {
+    let (mut watch, second) = certified();
+    let mut now = Steps::new(0.02, 0.05);
+    (0..500).for_each(|_| now.observe(per_mille(900), false));
+    let lost = Label { confidence: per_mille(900), cheap: PerMille::ZERO, strong: PerMille::ONE };
+    let mut passed = false;
+    for nth in 1..100 {
+        watch.judge(Instant::from_secs(second + nth), &lost);
+        now.observe(per_mille(900), true);
+        let standing = watch.standing();
+        let Some(given) = standing.given else { break };
+        passed |= now.bound(given.threshold) > 0.02;
+        assert!(standing.bound <= 0.02 && standing.p_value <= 0.05, "{standing:?}");
+        assert!(watch.lost(given.threshold).1 <= 0.02);
+        assert!(standing.losses > 0);
+    }
+    assert!(passed, "evidence of the moment alone would say more");
+}
+
 #[test]
 fn a_certificate_dies_of_losses_drift_age_and_what_it_rests_on() {
     let lost = Label { confidence: per_mille(900), cheap: PerMille::ZERO, strong: PerMille::ONE };

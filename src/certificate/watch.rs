@@ -67,9 +67,9 @@ pub struct Standing {
     pub n: u64,
     /// Of those, lost at or above the certified threshold, or at 1000 where none is.
     pub losses: u64,
-    /// The chance of so few by luck, however often it was looked at.
+    /// The chance of so few by luck, however often it was looked at: where a certificate stands, no more than it was given for.
     pub p_value: f64,
-    /// What the loss there stays below.
+    /// What the loss there stays below: where a certificate stands, no more than it promises.
     pub bound: f64,
     /// Labels that are missing for a certificate; of one that stands, for a threshold one lower.
     pub needed: u64,
@@ -201,7 +201,17 @@ impl Watch {
 
     /// Counts the losses at or above a threshold, and says what the loss there stays below.
     pub fn lost(&self, threshold: PerMille) -> (u64, f64) {
-        (self.steps.losses_from(threshold), self.steps.bound(threshold))
+        (self.steps.losses_from(threshold), self.bound(threshold))
+    }
+
+    /// Returns what the loss at a threshold stays below. What was proved once stands, whatever evidence says later: all its moments
+    /// hold together, so a threshold that is certified loses no more than that.
+    fn bound(&self, threshold: PerMille) -> f64 {
+        let now = self.steps.bound(threshold);
+        match self.given {
+            Some(given) if threshold >= given.threshold => now.min(self.terms.epsilon),
+            _ => now,
+        }
     }
 
     /// Says how it stands.
@@ -213,8 +223,8 @@ impl Watch {
             given: self.given,
             n: self.steps.n(),
             losses: self.steps.losses_from(at),
-            p_value: self.steps.p_value(at),
-            bound: self.steps.bound(at),
+            p_value: self.steps.p_value(at).min(if self.given.is_some() { self.terms.delta } else { 1.0 }),
+            bound: self.bound(at),
             needed: self.steps.needed(wanted),
             withdrawn: self.withdrawn,
             drift: self.drift.as_ref().map(Drift::read),

@@ -44,6 +44,8 @@ struct Report {
     requests: u64,
     /// Automations whose signal no log tells.
     not_in_logs: Vec<String>,
+    /// Automations that look at a model that neither log nor policy names.
+    unknown_models: Vec<String>,
     proposals: Vec<Row>,
     last: Vec<AutomationRow>,
 }
@@ -70,6 +72,13 @@ fn of_logs(args: &AutomationsArgs) -> anyhow::Result<()> {
     let (shown, text) = config::named_text(&path, hint)?;
     let rules = automations::parse(&text, &shown)?;
     let log = args.engine.load(&args.logs)?;
+    let spec = log.policy_at(log.len()).spec(&log.names);
+    for rule in &rules {
+        rule.check(&spec).map_err(|why| anyhow::anyhow!("{shown}: {why}"))?;
+    }
+    let is_called = |model: &str| log.names.models().iter().any(|known| **known == *model);
+    let strange = rules.iter().filter(|rule| rule.signal.model().is_some_and(|model| !is_called(model)));
+    let unknown_models: Vec<String> = strange.map(|rule| format!("{}: {}", rule.name, rule.signal)).collect();
     let unseen = rules.iter().filter(|rule| !rule.signal.is_in_logs());
     let not_in_logs: Vec<String> = unseen.map(|rule| format!("{}: {}", rule.name, rule.signal)).collect();
     // As at a gateway that begins with nothing shifted.
@@ -86,6 +95,7 @@ fn of_logs(args: &AutomationsArgs) -> anyhow::Result<()> {
         logs: names(&args.logs),
         requests: log.len() as u64,
         not_in_logs,
+        unknown_models,
         proposals: rows.collect(),
         last: found.last,
     };
@@ -105,6 +115,9 @@ fn of_logs(args: &AutomationsArgs) -> anyhow::Result<()> {
     if args.format == Format::Table {
         let count = counted(report.proposals.len() as u64, "proposal");
         output::say(&format!("{count} in {}", counted(report.requests, "request")));
+        for strange in &report.unknown_models {
+            output::say(&format!("neither log nor policy names the model of {strange}"));
+        }
         for unseen in &report.not_in_logs {
             output::say(&format!("no log tells what {unseen} looks at; a gateway does"));
         }

@@ -140,7 +140,7 @@ members! {
         failures: u64 = told.map_or(0, |test| test.failures),
         /// The same by weight, where losses are graded.
         #[serde(skip_serializing_if = "Option::is_none")]
-        loss: Option<f64> = (promise.loss == Loss::Graded)
+        graded_loss: Option<f64> = (promise.loss == Loss::Graded)
             .then(|| told.map_or(0.0, |test| test.loss as f64 / 1000.0 / test.n.max(1) as f64)),
         p_value: f64 = told.map_or(1.0, |test| test.p_value),
         /// What the true loss stays below, but for a chance of delta.
@@ -297,7 +297,11 @@ pub fn run(args: &CertifyArgs) -> anyhow::Result<()> {
         routes: if found.first().is_some_and(|found| found.route.is_some()) { &found } else { &[] },
     };
     output::report(args.format, &report, || {
-        let sheets = found.iter().flat_map(|found| [sheet(&report, found), reliability(&found.calibration)]);
+        let sheets = found.iter().flat_map(|found| {
+            // Of nothing there is no calibration.
+            let drawn = (found.labels > 0).then(|| reliability(&found.calibration));
+            std::iter::once(sheet(&report, found)).chain(drawn)
+        });
         render(&sheets.collect::<Vec<_>>(), args.format)
     })?;
     output::damage(&damaged)

@@ -104,6 +104,10 @@ fn read(args: &LabelArgs) -> anyhow::Result<Vec<Compared>> {
             (Some(a), Some(b)) => model == a || model == b,
             _ => true,
         };
+        let is_made_up = |model: &str| {
+            let mut of = line.outcomes.iter().filter(|(name, _)| **name == *model);
+            of.any(|(_, outcome)| outcome.as_ref().is_some_and(|outcome| outcome.simulated))
+        };
         let mut answers: Vec<(String, String)> = all.filter(|(model, _)| wanted(model)).collect();
         if answers.len() > 2 {
             many.get_or_insert_with(|| answers.iter().map(|(model, _)| model.clone()).collect());
@@ -113,8 +117,9 @@ fn read(args: &LabelArgs) -> anyhow::Result<Vec<Compared>> {
         }
         match <[(String, String); 2]>::try_from(answers) {
             Ok(answers) => {
+                let is_simulated = answers.iter().any(|(model, _)| is_made_up(model));
                 let prompt = line.prompt.map(std::borrow::Cow::into_owned).unwrap_or_default();
-                pairs.push(Compared { id, prompt, answers });
+                pairs.push(Compared { id, prompt, answers, is_simulated });
             }
             Err(_) => without += 1,
         }
@@ -147,7 +152,7 @@ fn judged(path: &Path, source: &str) -> anyhow::Result<BTreeSet<String>> {
     while let Some(block) = known.next_block() {
         let _ = block.with_context(named)?.for_each_new(known.known(), |_, entry| {
             if let Ok(Entry::Label(late)) = entry
-                && late.label.source == source
+                && late.label.source.strip_suffix(" (simulated)").unwrap_or(&late.label.source) == source
             {
                 done.insert(late.id.into_owned());
             }

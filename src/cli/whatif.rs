@@ -306,12 +306,13 @@ pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
     report.on_fail = wanted.zip(checked).map(|(on_fail, found)| on_fail.told(found.read));
     report.classifier = judged.map(|found| SecondReport::new(&found, second)).transpose()?;
     if let Some((log, limits)) = log.zip(limits) {
-        report.budgets = Some(budgets::tried(&log, (grounds, &after), &limits)?);
+        report.budgets = Some(budgets::tried(&log, (grounds, &after), &limits, trial.rated())?);
     }
     match args.input.format {
         Format::Json => output::text(&to_json(&report)?)?,
         Format::Csv => {
             let mut all = vec![flat(&report)];
+            all.extend(report.budgets.iter().map(|budgets| budgets.came_to(Format::Csv)));
             all.extend(report.budgets.iter().map(|budgets| budgets.sheet(Format::Csv)));
             all.extend(report.budgets.iter().filter_map(|budgets| budgets.told(Format::Csv)));
             output::text(&render(&all, Format::Csv))?;
@@ -323,7 +324,12 @@ pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
                     .budgets
                     .iter()
                     .flat_map(|budgets| {
-                        [Some(budgets.sheet(format)), Some(budgets.turned(format)), budgets.told(format)]
+                        [
+                            Some(budgets.came_to(format)),
+                            Some(budgets.sheet(format)),
+                            Some(budgets.turned(format)),
+                            budgets.told(format),
+                        ]
                     })
                     .flatten(),
             );
@@ -390,11 +396,12 @@ fn flat(report: &WhatIfReport) -> Sheet {
 
 fn sheets(report: &WhatIfReport) -> Vec<Sheet> {
     let title = format!(
-        "{} · {}, {}{} · policy {} · prices {}",
+        "{} · {}, {}{}{} · policy {} · prices {}",
         report.log,
         counted(report.requests, "request"),
         counted(report.flipped_requests, "flip"),
         if report.in_order { " · in order, calls capped" } else { "" },
+        if report.budgets.is_some() { " · without limits, with them below" } else { "" },
         report.policy,
         report.prices
     );

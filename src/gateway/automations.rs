@@ -31,8 +31,10 @@ impl Gateway {
     /// Where it cannot be used; what is wrong in it, with its line.
     pub fn open_automations(&self, path: Option<PathBuf>) -> Result<(), String> {
         let source = AutomationsFile::new(path);
+        let spec = self.live.policy_spec().1;
         let rules = source.read()?;
-        *lock(&self.automations) = Automations::new(rules, &self.live.policy_spec().1);
+        rules.iter().try_for_each(|rule| rule.check(&spec))?;
+        *lock(&self.automations) = Automations::new(rules, &spec);
         *lock(&self.automations_source) = source;
         Ok(())
     }
@@ -43,7 +45,12 @@ impl Gateway {
         if !source.has_changed() {
             return None;
         }
-        let rules = match source.read() {
+        let spec = self.live.policy_spec().1;
+        let read = source.read().and_then(|rules| {
+            rules.iter().try_for_each(|rule| rule.check(&spec))?;
+            Ok(rules)
+        });
+        let rules = match read {
             Ok(rules) => rules,
             Err(error) => return Some(format!("automations: {error}; what was read before stays in force")),
         };
@@ -52,7 +59,7 @@ impl Gateway {
             self.take_out(&old.rule, "its rule was changed or is gone");
         }
         let count = rules.len() as u64;
-        *all = Automations::new(rules, &self.live.policy_spec().1);
+        *all = Automations::new(rules, &spec);
         Some(format!("automations: {} in force", counted(count, "rule")))
     }
 

@@ -14,7 +14,7 @@ pub enum LabelSource {
     Person,
     /// A model.
     Judge,
-    /// A model for want of whose key its verdict was made up.
+    /// A model for want of whose key its verdict was made up, or anybody, of an answer that was.
     Simulated,
     /// A check of the answer.
     Check,
@@ -27,14 +27,14 @@ impl LabelSource {
     pub const ALL: [Self; 7] =
         [Self::Told, Self::Feedback, Self::Person, Self::Judge, Self::Simulated, Self::Check, Self::Other];
 
-    /// Reads it off the words of a log, whose first says what it is: `feedback by ci`, `label by ann`, `judge gpt-5`, which may be
-    /// `(simulated)`.
+    /// Reads it off the words of a log, whose first says what it is: `feedback by ci`, `label by ann`, `judge gpt-5`; the
+    /// last two may be `(simulated)`.
     pub fn of(words: &str) -> Self {
         match words.split_whitespace().next() {
             None => Self::Told,
             Some("feedback") => Self::Feedback,
+            Some("judge" | "label") if words.trim_end().ends_with("(simulated)") => Self::Simulated,
             Some("label") => Self::Person,
-            Some("judge") if words.trim_end().ends_with("(simulated)") => Self::Simulated,
             Some("judge") => Self::Judge,
             Some("check") => Self::Check,
             Some(_) => Self::Other,
@@ -48,7 +48,7 @@ impl LabelSource {
             Self::Feedback => "feedback",
             Self::Person => "people",
             Self::Judge => "judge",
-            Self::Simulated => "simulated judge",
+            Self::Simulated => "simulated",
             Self::Check => "checks",
             Self::Other => "other",
         }

@@ -84,6 +84,8 @@ fn a_judge_counts_only_where_nobody_else_spoke_and_the_latest_word_of_each_count
         "somebody",
     ];
     assert_eq!(words.map(LabelSource::of), LabelSource::ALL);
+    // What people say of answers that were made up proves no more.
+    assert_eq!(LabelSource::of("label by ann (simulated)"), LabelSource::Simulated);
     // What was made up says nothing of a request that somebody real answered.
     let made_up = ModelLabel { source: LabelSource::Simulated, ..label(LARGE, Some(40)) };
     assert_eq!([made_up.about(false).quality, made_up.about(true).quality], [None, made_up.quality]);

@@ -285,10 +285,7 @@ impl Stream {
         let whole = Cursor::new(start).chain(raw);
         let (packed, reader): (_, Box<dyn Read + Send>) = if gzip {
             // Parts that were packed one by one and joined are read to the end.
-            (
-                Some("gzip"),
-                Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(1 << 17, whole))),
-            )
+            (Some("gzip"), Box::new(super::members::Members::new(BufReader::with_capacity(1 << 17, whole))))
         } else if zstd {
             (Some("zstd"), Box::new(zstd::stream::read::Decoder::new(whole)?))
         } else {

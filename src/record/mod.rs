@@ -24,6 +24,7 @@ mod known;
 mod labels;
 mod lines;
 mod mapped;
+mod members;
 mod native;
 mod outcomes;
 mod recognise;

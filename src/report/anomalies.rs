@@ -90,7 +90,7 @@ members! {
         pub worst: Figure = naming.figure(metric, &incident.worst),
         /// Requests in it.
         pub requests: u64 = incident.lead.during.sums.requests,
-        /// What was spent beyond the usual, in all traffic.
+        /// What was spent beyond the usual by what it is of: a model's own money where it is a model's incident.
         pub extra_usd: String = incident.extra.usd(),
         /// What explains it, the best explanation first.
         pub explained_by: Vec<CauseRow> = explained_by,
@@ -200,8 +200,9 @@ impl Naming<'_> {
 
     /// Says what can be done about an incident.
     fn what_to_do(&self, incident: &Incident, cause: Option<&CauseRow>) -> Vec<String> {
-        let clock = incident.start.clock();
-        let mut steps = vec![format!("look at it: pointsman {}, then t {clock}", self.log)];
+        let start = incident.start.rfc3339();
+        let start = start.get(..19).unwrap_or(&start);
+        let mut steps = vec![format!("look at it: pointsman {}, then t {start}Z", self.log)];
         let Some(cause) = cause else { return steps };
         let who = format!("{} {}", cause.by, cause.name);
         let step = match (incident.lead.metric, cause.by) {
@@ -318,8 +319,15 @@ impl AnomalyReport {
 
 impl IncidentRow {
     fn when(&self) -> String {
-        let end = self.end.as_deref().and_then(|end| end.get(11..16)).unwrap_or("(goes on)");
-        format!("{} to {end}", self.start.get(..16).unwrap_or(&self.start).replace('T', " "))
+        // Another day is told with its date.
+        let is_same_day = self.end.as_deref().and_then(|end| end.get(..10)) == self.start.get(..10);
+        let from = if is_same_day { 11 } else { 5 };
+        let end = self.end.as_deref().and_then(|end| end.get(from..16)).unwrap_or("(goes on)");
+        format!(
+            "{} to {}",
+            self.start.get(..16).unwrap_or(&self.start).replace('T', " "),
+            end.replace('T', " ")
+        )
     }
 
     fn what(changed: &ChangedRow) -> String {
@@ -392,3 +400,39 @@ impl IncidentRow {
 const LEARNT: i64 = 40;
 /// Other figures shown to people; programs get all.
 const SHOWN: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::Instant;
+
+    fn window(requests: u64) -> Window {
+        Window { sums: crate::anomaly::Tally { requests, ..Default::default() }, slots: 1 }
+    }
+
+    /// In a log of several days a time of day alone leads to another day.
+    #[test]
+    fn an_incident_is_told_with_its_day_where_to_look_and_until_when() {
+        let start = Instant::parse("2026-02-01T09:00:00Z").unwrap();
+        let lead =
+            Changed { scope: Scope::All, metric: Metric::Requests, before: window(1), during: window(9) };
+        let incident = |end: &str| Incident {
+            start,
+            peak: start,
+            end: Some(Instant::parse(end).unwrap()),
+            onset: Onset::Sudden,
+            lead,
+            worst: window(9),
+            extra: crate::units::Pico::ZERO,
+            causes: Vec::new(),
+            also: Vec::new(),
+        };
+        let names = Names::default();
+        let naming = Naming { names: &names, slot: Span::mins(1), slots: 9, log: "a.jsonl" };
+        let row = IncidentRow::new(&naming, &incident("2026-02-03T05:00:00Z"));
+        assert_eq!(row.when(), "2026-02-01 09:00 to 02-03 05:00");
+        assert_eq!(row.what_to_do, ["look at it: pointsman a.jsonl, then t 2026-02-01T09:00:00Z"]);
+        let row = IncidentRow::new(&naming, &incident("2026-02-01T10:30:00Z"));
+        assert_eq!(row.when(), "2026-02-01 09:00 to 10:30");
+    }
+}

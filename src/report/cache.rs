@@ -227,7 +227,7 @@ impl CacheReport {
         if let Some(row) = &self.switch {
             let drawn = if row.drawn_turns > 0 { ", drawn by lot (simulated)" } else { "" };
             let head = format!(
-                "sessions between their own model and {}: {} turns, {} of them easy{drawn}",
+                "sessions between their own model and {}: {} turns, {} of them easy{drawn}; what each way reads from caches is worked out, \"never\" too: a log may have read more",
                 row.to,
                 count(row.turns),
                 count(row.easy_turns)

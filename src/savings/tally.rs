@@ -87,6 +87,7 @@ pub struct Tally {
     shadow_calls: u64,
     judged: u64,
     second: (u64, CostSum),
+    beside: (u64, CostSum),
 }
 
 /// What was saved, and what that figure stands on.
@@ -112,7 +113,7 @@ pub struct Savings {
     pub interval: Option<Interval>,
     /// The models of the baseline, by route; one under no route where it is one for all.
     pub models: Vec<(RouteTag, ModelId)>,
-    /// Shadow calls that labels tell of.
+    /// Calls of shadow runs: those on the books, their judge's among them; else those that labels tell of.
     pub shadow_calls: u64,
     /// Calls that classified a request a second time.
     pub second_calls: u64,
@@ -137,6 +138,7 @@ impl Tally {
             shadow: CostSum::default(),
             shadow_calls: 0,
             second: (0, CostSum::default()),
+            beside: (0, CostSum::default()),
             judged: 0,
         }
     }
@@ -256,18 +258,15 @@ impl Tally {
             interval: (all.unspread == 0 && all.requests > 0)
                 .then(|| Interval::around(net, all.spread.half_width())),
             models,
-            shadow_calls: self.shadow_calls,
+            shadow_calls: if self.beside.0 > 0 { self.beside.0 } else { self.shadow_calls },
             second_calls: self.second.0,
         }
     }
 
     fn classifier(&self) -> Line {
-        let (calls, cost) = &self.second;
-        match calls {
-            0 => Line::Absent("built in, it makes no call"),
-            _ if cost.is_unknown() => Line::Unknown("the second stage's calls have no price"),
-            _ if cost.estimated == Pico::ZERO => Line::Known(cost.known),
-            _ => Line::Estimated(cost.total()),
+        match &self.second {
+            (0, _) => Line::Absent("built in, it makes no call"),
+            (_, cost) => booked(cost, "the second stage's calls have no price"),
         }
     }
 
@@ -275,6 +274,12 @@ impl Tally {
     pub fn classified_again(&mut self, calls: u64, cost: &CostSum) {
         self.second.0 += calls;
         self.second.1 += cost;
+    }
+
+    /// Takes what shadow runs cost, their judge's calls among them, where the log has those calls: labels are then not asked.
+    pub fn ran_beside(&mut self, calls: u64, cost: &CostSum) {
+        self.beside.0 += calls;
+        self.beside.1 += cost;
     }
 
     fn lines(&self, all: &Sums) -> Vec<(&'static str, Line)> {
@@ -285,7 +290,9 @@ impl Tally {
         } else {
             Line::Absent("nothing is cached here")
         };
-        let shadow = if self.shadow_calls == 0 {
+        let shadow = if self.beside.0 > 0 {
+            booked(&self.beside.1, "calls of shadow runs have no price")
+        } else if self.shadow_calls == 0 {
             Line::Absent("no label tells of any")
         } else if self.shadow.is_unknown() {
             Line::Unknown("models called have no price")
@@ -293,6 +300,7 @@ impl Tally {
             Line::Estimated(self.shadow.total())
         };
         let judge = match self.judged {
+            _ if self.beside.0 > 0 => Line::Absent("its calls are in the line shadow"),
             0 => Line::Absent("nothing was judged"),
             _ => Line::Unknown("labels do not tell its cost"),
         };
@@ -304,6 +312,15 @@ impl Tally {
             ("judge", judge),
             ("classifier", self.classifier()),
         ]
+    }
+}
+
+/// Says what calls on the books came to.
+fn booked(cost: &CostSum, why: &'static str) -> Line {
+    match cost {
+        _ if cost.is_unknown() => Line::Unknown(why),
+        _ if cost.estimated == Pico::ZERO => Line::Known(cost.known),
+        _ => Line::Estimated(cost.total()),
     }
 }
 

@@ -186,6 +186,33 @@ fn labels_tell_of_lengths_of_shadow_calls_and_of_judging() {
 }
 
 #[test]
+fn shadow_runs_on_the_books_are_taken_off_at_what_they_cost_and_not_guessed_from_labels() {
+    let bench = bench();
+    let label = ModelLabel {
+        model: STRONG,
+        quality: PerMille::new(900),
+        output: Some(50_000),
+        source: LabelSource::Judge,
+    };
+    let extra = Extra { labels: vec![label], ..Extra::default() };
+    let with = |booked: &[Cost]| {
+        let mut tally = Tally::new(Against::Model(STRONG));
+        bench.add(&mut tally, session(1, 0), Some(&extra), &[(CHEAP, Status::Ok, 1_000_000, 0, 100_000)]);
+        let mut sum = crate::pricing::CostSum::default();
+        booked.iter().for_each(|cost| sum.add(*cost));
+        tally.ran_beside(booked.len() as u64, &sum);
+        tally.end()
+    };
+    let found = with(&[Cost::Known(usd("12")), Cost::Known(usd("3"))]);
+    assert_eq!(line(&found, "shadow"), Line::Known(usd("15")), "the strong answer and its judge");
+    assert!(matches!(line(&found, "judge"), Line::Absent(_)), "{:?}", line(&found, "judge"));
+    assert_eq!(found.shadow_calls, 2);
+    assert_eq!(with(&[]).net - found.net, usd("3"), "what the judge cost is saved by nobody");
+    let found = with(&[Cost::Known(usd("12")), Cost::Unknown(crate::pricing::Unpriced::NoPrice)]);
+    assert!(matches!(line(&found, "shadow"), Line::Unknown(_)), "never zero");
+}
+
+#[test]
 fn the_most_expensive_rung_is_found_by_what_it_would_have_cost() {
     let bench = bench();
     let mut tally = Tally::new(Against::MostExpensive);

@@ -44,7 +44,7 @@ pub fn budgeted(
         let policy = log.policy_of(policies, index);
         let route = match_route(policy, &evidence.operation.signals());
         recorded(&evidence, policy, route, &outlook, &mut settled);
-        fold.count(index, &evidence, &policy.route(route).name, (&settled, &outlook));
+        fold.count(index, &evidence, policy, (&settled, &outlook));
         if index % 4096 == 0 && !tick(index) {
             return None;
         }

@@ -122,11 +122,11 @@ impl Fold {
         &mut self,
         index: usize,
         evidence: &Evidence<'_>,
-        route: &str,
+        policy: &Policy,
         outcome: (&Settled, &Outlook<'_>),
     ) {
         if let Some(spending) = &mut self.spending {
-            spending.count(index, evidence, route, outcome);
+            spending.count(index, evidence, policy, outcome);
         }
     }
 

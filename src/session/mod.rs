@@ -149,7 +149,7 @@ pub use study::{Beside, Found, Studies, Topic};
 pub use sureness::{Scored, scored};
 pub use switching::{switching, warm_sessions};
 pub use trial::Trial;
-pub use tried::{BudgetsTried, Switching, TriedAlert, TriedRow, TriedRun, TriedSide, Tries};
+pub use tried::{BudgetsTried, CameTo, Switching, TriedAlert, TriedRow, TriedRun, TriedSide, Tries};
 pub use trying::{try_beside, try_budgets};
 pub use view::View;
 pub use wanted::{Search, Wanted};

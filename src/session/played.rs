@@ -139,7 +139,7 @@ impl Played {
         let policy = log.policy_of(policies, index);
         let route = match_route(policy, &evidence.operation.signals());
         recorded(evidence, policy, route, &outlook, &mut self.settled);
-        self.spending.count(index, evidence, &policy.route(route).name, (&self.settled, &outlook));
+        self.spending.count(index, evidence, policy, (&self.settled, &outlook));
     }
 
     /// Goes to the state in which `head` operations have been counted; says whether that is another.

@@ -463,6 +463,38 @@ mod tests {
         }
     }
 
+    /// Who tries a limit would else be told that nobody would have been turned away.
+    #[test]
+    fn as_recorded_whoever_no_rung_has_room_for_counts_as_refused_and_not_as_moved() {
+        let arrivals: Vec<(i64, bool)> = (1..=9).map(|nth| (nth * 100, false)).collect();
+        let log = loaded(served_live(&[], &arrivals, Span(50_000)).1);
+        let of = |mode| {
+            let limit = Limit { over: OverLimit::Cheaper, mode, ..limit("all", None, 3, Span(0)) };
+            budgeted(&log, &log.spans(), &vec![limit].into(), Reading::Recorded, |_| true).unwrap()
+        };
+        let found = of(Mode::Hard);
+        assert_eq!((found.refused, found.moved, found.turned.len()), (6, 0, 6));
+        assert!(found.turned.iter().all(|one| one.refused));
+        // Nobody is refused for a soft one, and there is nowhere else to go.
+        let found = of(Mode::Soft);
+        assert_eq!((found.refused, found.moved), (0, 0));
+    }
+
+    /// Beside a limit that refuses most requests the cost would else stand as if it refused none.
+    #[test]
+    fn what_is_tried_of_limits_says_what_all_requests_come_to_under_them() {
+        let arrivals: Vec<(i64, bool)> = (1..=9).map(|nth| (nth * 100, false)).collect();
+        let log = loaded(served_live(&[], &arrivals, Span(50_000)).1);
+        let policy = log.spans()[0].policy.clone();
+        let limit = Limit { over: OverLimit::Refuse, ..limit("all", None, 3, Span(0)) };
+        let (none, tried) = (LimitHistory::default(), LimitHistory::from(vec![limit]));
+        let [applied, staged] =
+            crate::session::try_budgets(&log, (&policy, &policy), ([&none, &tried], None), || true).unwrap();
+        let [before, after] = crate::session::BudgetsTried::beside(&applied, &staged).came_to;
+        assert_eq!((before.requests, before.failed, after.requests, after.failed), (9, 0, 9, 6));
+        assert_eq!(before.cost.total().0, after.cost.total().0 * 3);
+    }
+
     #[test]
     fn whoever_waits_is_let_in_when_the_window_turns_and_refused_when_it_waited_too_long() {
         let arrivals: Vec<(i64, bool)> = (1..=9).map(|nth| (nth * 100, false)).collect();

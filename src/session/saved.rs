@@ -67,6 +67,8 @@ pub fn savings(log: &Log, reading: Reading, against: Against) -> (Savings, Optio
     );
     let (calls, cost) = log.shadowed.second_stage(Instant(i64::MIN), Instant(i64::MAX));
     tally.classified_again(calls, &cost);
+    let (calls, cost) = log.shadowed.shadow_runs(Instant(i64::MIN), Instant(i64::MAX));
+    tally.ran_beside(calls, &cost);
     let measured = (reading == Reading::Recorded && !arms.is_empty()).then(|| arms.end());
     (tally.end(), measured)
 }

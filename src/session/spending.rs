@@ -8,7 +8,7 @@ use crate::budget::{Budgets, Draws, Limit, LimitHistory, Member, Mode, Over, Ove
 use crate::engine::{most, of_any, short};
 use crate::outcome::{Attempt, Choice, Evidence, Observed, Outlook, Settled, on_model};
 use crate::pricing::Cost;
-use crate::routing::{AtMost, Circumstance, Policy, Short, match_route};
+use crate::routing::{AtMost, Circumstance, Policy, Short, decide, match_route};
 use crate::units::{Instant, ModelId, Names, Pico};
 
 /// The tokens of an answer where nobody limited it, as a gateway holds for it.
@@ -191,22 +191,31 @@ impl Spending {
         }
     }
 
-    /// Notes where there was no room for the calls that a request made.
+    /// Notes where there was no room for the calls that a request made, and what its route would have done about it: where no
+    /// rung has room it is refused, whatever the limit says of moving.
     fn observe(
         &mut self,
         index: usize,
         evidence: &Evidence<'_>,
-        route: &str,
+        policy: &Policy,
         circumstance: &Circumstance,
         (settled, outlook): (&Settled, &Outlook<'_>),
     ) {
         let Some(first) = settled.attempts.first().filter(|attempt| attempt.status.is_call()) else { return };
         let (model, at) = (first.model, evidence.operation.at);
+        let signals = evidence.operation.signals();
+        let route = &policy.route(match_route(policy, &signals)).name;
         let draws = self.draws(evidence, route, (model, outlook));
         let bound = bound(first.cost, model, evidence, circumstance, outlook);
-        if let Some(over) = self.budgets.turning_away(&draws, bound, at, None) {
-            let refused = matches!(short(&over), Short::Refuse | Short::Queue);
-            self.turn(index, at, &(model, over), refused);
+        let Some(over) = self.budgets.turning_away(&draws, bound, at, None) else { return };
+        if matches!(short(&over), Short::Refuse | Short::Queue) {
+            return self.turn(index, at, &(model, over), true);
+        }
+        let shortage = self.short(evidence, policy, circumstance, outlook, None);
+        let stood = Circumstance { over: shortage.short, ..circumstance.clone() };
+        let decision = decide(policy, &evidence.operation.signals_by(outlook.prices), &stood);
+        if decision.refused || !outlook.prices.same(decision.model, model) {
+            self.turn(index, at, &(model, over), decision.refused);
         }
     }
 
@@ -276,11 +285,12 @@ impl Spending {
         &mut self,
         index: usize,
         evidence: &Evidence<'_>,
-        route: &str,
+        policy: &Policy,
         (settled, outlook): (&Settled, &Outlook<'_>),
     ) {
         let circumstance = outlook.circumstances.get(evidence.operation.circumstance);
-        self.observe(index, evidence, route, circumstance, (settled, outlook));
+        self.observe(index, evidence, policy, circumstance, (settled, outlook));
+        let route = &policy.route(match_route(policy, &evidence.operation.signals())).name;
         self.book(evidence, route, circumstance, (settled, outlook));
     }
 

@@ -146,6 +146,8 @@ impl Study {
         let from = if topic.first <= log.history.start() { Instant(i64::MIN) } else { topic.from };
         let (calls, cost) = log.shadowed.second_stage(from, topic.to);
         tally.classified_again(calls, &cost);
+        let (calls, cost) = log.shadowed.shadow_runs(from, topic.to);
+        tally.ran_beside(calls, &cost);
         Self {
             log,
             policies: Arc::clone(&snapshot.policies),

@@ -8,6 +8,7 @@ use super::BudgetRow;
 use super::spending::Budgeted;
 use crate::alert::{Alert, Level, Rules};
 use crate::budget::{LimitHistory, Standing};
+use crate::outcome::Settled;
 use crate::pricing::CostSum;
 use crate::units::{Instant, Pico};
 
@@ -68,6 +69,8 @@ pub struct BudgetsTried {
     pub moved: (u64, u64),
     /// Requests that waited for room: in force, and tried.
     pub waited: (u64, u64),
+    /// What all requests come to: in force, and tried.
+    pub came_to: [CameTo; 2],
     /// The windows, in order of limits and of time.
     pub rows: Vec<TriedRow>,
     /// Alerts that would have fired: in force, and tried; none where no rules were given.
@@ -94,6 +97,27 @@ pub struct TriedRun {
     pub budgets: Budgeted,
     /// What would have been told; none where no rules were given.
     pub alerts: Option<Vec<Alert>>,
+    /// What all requests came to.
+    pub came_to: CameTo,
+}
+
+/// What all requests come to under limits, whoever was turned away or moved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CameTo {
+    /// Requests.
+    pub requests: u64,
+    /// What they cost.
+    pub cost: CostSum,
+    /// Those without an answer, the refused ones among them.
+    pub failed: u64,
+}
+
+impl CameTo {
+    pub(super) fn add(&mut self, settled: &Settled) {
+        self.requests += 1;
+        self.cost.add_operation(settled.costs());
+        self.failed += u64::from(!settled.status.is_ok());
+    }
 }
 
 impl BudgetsTried {
@@ -102,6 +126,7 @@ impl BudgetsTried {
         let alerts = applied.alerts.as_deref().zip(staged.alerts.as_deref());
         let told = alerts.map(|(applied, staged)| told(applied, staged)).unwrap_or_default();
         let alerts = alerts.map(|(applied, staged)| (applied.len(), staged.len()));
+        let came_to = [applied.came_to, staged.came_to];
         let (applied, staged) = (&applied.budgets, &staged.budgets);
         let mut rows: Vec<TriedRow> = Vec::new();
         let side_of = |row: &mut TriedRow, is_staged: bool, side: TriedSide| {
@@ -133,7 +158,7 @@ impl BudgetsTried {
         }
         let (refused, moved) = ((applied.refused, staged.refused), (applied.moved, staged.moved));
         let waited = (applied.waited, staged.waited);
-        Self { refused, moved, waited, rows, alerts, told }
+        Self { refused, moved, waited, came_to, rows, alerts, told }
     }
 
     /// Lists the windows that go another way on the other side: they run out, or at another moment, or turn others away.

@@ -16,7 +16,7 @@ use super::limited::{unknown, with_tried};
 use super::queueing::{Came, Script, in_turn};
 use super::snapshot::{Play, RerunState};
 use super::spending::{Before, Spending};
-use super::tried::{TriedRun, Tries};
+use super::tried::{CameTo, TriedRun, Tries};
 use super::{BudgetRow, BudgetsTried, LimitAim, Log, Player, PolicySpan, Reading, RerunJob, TriedLimit};
 use crate::alert::Rules;
 use crate::budget::{Limit, LimitHistory};
@@ -62,10 +62,11 @@ fn tried(
         watcher.carry(before);
     }
     let mut at = log.bounds().map_or(Instant(0), |(first, _)| first);
-    let (outlook, mut count) = (log.outlook(), 0_usize);
+    let (outlook, mut count, mut came_to) = (log.outlook(), 0_usize, CameTo::default());
     let goes_on = in_turn(log, &mut fold, Script::new(policies, end), |came| {
         let Came { evidence, policy, circumstance, settled, .. } = came;
         at = evidence.operation.at;
+        came_to.add(settled);
         if let Some(watcher) = &mut watcher {
             let route = &policy.route(match_route(policy, &evidence.operation.signals())).name;
             watcher.pass(at);
@@ -81,7 +82,7 @@ fn tried(
         watcher.finish();
         up_to(&watcher.take_changes(), Instant(i64::MAX))
     });
-    Some(TriedRun { budgets: fold.end(at)?, alerts })
+    Some(TriedRun { budgets: fold.end(at)?, alerts, came_to })
 }
 
 /// Runs a log twice: under the policies that were in force with some limits, and with what is staged changed in each with others.

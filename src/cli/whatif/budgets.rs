@@ -9,6 +9,7 @@ use std::path::Path;
 use anyhow::bail;
 use serde::Serialize;
 
+use super::rates::{per_month, percent};
 use crate::budget::{Dimension, Limit, LimitHistory, Period};
 use crate::cli::alert_rules;
 use crate::cli::brought::brought_limits;
@@ -17,8 +18,8 @@ use crate::config::{budgets, named_text};
 use crate::record::BudgetFiles;
 use crate::report::{Format, Sheet, count};
 use crate::routing::Policy;
-use crate::session::{BudgetsTried, Log, TriedAlert, TriedRow, TriedRun, TriedSide, try_budgets};
-use crate::units::{Instant, Pico, members};
+use crate::session::{BudgetsTried, CameTo, Log, TriedAlert, TriedRow, TriedRun, TriedSide, try_budgets};
+use crate::units::{Instant, Pico, Span, members};
 
 /// Requests turned away or moved that a table lists; JSON has as many as were kept.
 const LISTED: usize = 20;
@@ -151,11 +152,26 @@ members! {
 }
 
 members! {
+    #[derive(Debug, Serialize)]
+    struct CameToReport;
+    fn new(side: CameTo, span: Option<Span>) {
+        let total = Some(side.cost.total()).filter(|_| !side.cost.is_unknown());
+    }
+    requests: u64 = side.requests,
+    cost_usd: Option<String> = side.cost.usd(),
+    cost_unknown_requests: u64 = side.cost.unknown,
+    cost_per_month_usd: Option<String> =
+        total.and_then(|total| per_month(total, span)).map(|amount| amount.usd_rounded(2).replace(',', "")),
+    failed_requests: u64 = side.failed,
+}
+
+members! {
     /// What budgets come to on both sides.
     #[derive(Debug, Serialize)]
     pub(super) struct BudgetsReport;
-    fn new(log: &Log, limits: &Limits, applied: TriedRun, staged: TriedRun) {
+    fn new((log, span): (&Log, Option<Span>), limits: &Limits, applied: TriedRun, staged: TriedRun) {
         let both = BudgetsTried::beside(&applied, &staged);
+        let [in_force, tried] = both.came_to.map(|side| CameToReport::new(side, span));
         let alert = |one: &TriedAlert| {
             let [applied, staged] = one.fired.map(|at| at.map(Instant::rfc3339));
             AlertReport { alert: one.name.clone(), level: one.level.name(), applied, staged }
@@ -179,6 +195,9 @@ members! {
     /// Those that would have waited for room.
     applied_waited_requests: u64 = both.waited.0,
     staged_waited_requests: u64 = both.waited.1,
+    /// What all requests come to under the limits: in force, and tried.
+    applied: CameToReport = in_force,
+    staged: CameToReport = tried,
     windows: Vec<WindowReport> = both.rows.iter().map(WindowReport::new).collect(),
     turned: Vec<Turned> = turned.collect(),
     applied_alerts: usize = both.alerts.map_or(0, |(applied, _)| applied),
@@ -200,6 +219,7 @@ pub(super) fn tried(
     log: &Log,
     policies: (&Policy, &Policy),
     limits: &Limits,
+    span: Option<Span>,
 ) -> anyhow::Result<BudgetsReport> {
     let rules = alert_rules::rules()?;
     let [applied, staged] = output::long("budgets", (log.len() as u64).div_ceil(4096) * 2, |step| {
@@ -209,7 +229,7 @@ pub(super) fn tried(
             step(steps)
         })
     })?;
-    Ok(BudgetsReport::new(log, limits, applied, staged))
+    Ok(BudgetsReport::new((log, span), limits, applied, staged))
 }
 
 impl BudgetsReport {
@@ -229,6 +249,30 @@ impl BudgetsReport {
             ],
         );
         (!self.alerts.is_empty()).then_some(sheet)
+    }
+
+    /// Makes the table of what all requests come to under the limits.
+    pub(super) fn came_to(&self, format: Format) -> Sheet {
+        let exact = format == Format::Csv;
+        let title = if exact { "" } else { "All requests under the budgets, decided in order" };
+        let mut sheet = Sheet::new(title, &["", ">applied", ">staged", ">change"]);
+        let money = |usd: &Option<String>| match usd {
+            Some(usd) if exact => usd.clone(),
+            Some(usd) => output::money(usd),
+            None if exact => String::new(),
+            None => "unknown".to_owned(),
+        };
+        let amount = |side: &CameToReport| side.cost_usd.as_deref().and_then(|usd| Pico::from_usd(usd).ok());
+        let change = amount(&self.applied).zip(amount(&self.staged)).and_then(|(a, b)| percent(a, b));
+        let change = change.map_or_else(String::new, |percent| format!("{percent} %"));
+        let mut row = |name: &str, of: &dyn Fn(&CameToReport) -> String, change: String| {
+            sheet.push(vec![name.into(), of(&self.applied), of(&self.staged), change]);
+        };
+        row("cost", &|side| money(&side.cost_usd), change);
+        row("per month at this rate", &|side| money(&side.cost_per_month_usd), String::new());
+        let number = |number: u64| if exact { number.to_string() } else { count(number) };
+        row("without an answer", &|side| number(side.failed_requests), String::new());
+        sheet
     }
 
     /// Makes the table of windows.

@@ -158,5 +158,5 @@ fn people_are_told_from_machines_by_who_judged() {
     let persons = LabelSource::ALL.map(LabelSource::is_person);
     assert_eq!(persons, [false, true, true, false, false, false, false]);
     let words = LabelSource::ALL.map(LabelSource::name);
-    assert_eq!(words, ["log", "feedback", "people", "judge", "simulated judge", "checks", "other"]);
+    assert_eq!(words, ["log", "feedback", "people", "judge", "simulated", "checks", "other"]);
 }

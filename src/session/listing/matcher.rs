@@ -293,12 +293,24 @@ impl Ready {
             Self::Word(word) => word.models.has(settled.model.index()),
             Self::Status(statuses) => statuses.contains(&settled.status),
             Self::Model(ids) => ids.has(settled.model.index()),
-            Self::Figure(figure, how) => how.holds(figure_of(*figure, settled)),
+            Self::Figure(figure, how) => {
+                how.holds(figure_of(*figure, settled)) || passes_already(*figure, *how, settled)
+            }
             Self::Escalated => settled.escalated,
             Self::Estimated => is_estimated(settled),
             _ => false,
         }
     }
+}
+
+/// Says whether what is known of a figure passes a bound already, whatever the rest is: a prompt alone may be longer than asked.
+fn passes_already(figure: Figure, how: Compare, settled: &Settled) -> bool {
+    let is_lower_bound = matches!(how, Compare::More(_) | Compare::AtLeast(_));
+    let (Figure::Tokens, true, Some(last)) = (figure, is_lower_bound, settled.attempts.last()) else {
+        return false;
+    };
+    let known = last.usage.prompt().unwrap_or(0).saturating_add(last.usage.output.or_zero());
+    how.holds(Some(i128::from(known)))
 }
 
 /// Says whether anything about an outcome is an estimate.
@@ -316,5 +328,35 @@ pub fn figure_of(figure: Figure, settled: &Settled) -> Option<i128> {
             Some(i128::from(usage.prompt()? + usage.output.get()?))
         }
         Figure::Confidence => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::{Attempt, Spread};
+    use crate::pricing::Usage;
+    use crate::routing::Check;
+    use crate::units::{Count, Millis, ModelId, Pico};
+
+    /// A request that broke off would else be missing from the long ones, however long its prompt was.
+    #[test]
+    fn a_prompt_alone_may_be_longer_than_asked_for() {
+        let mut settled = Settled::default();
+        settled.attempts.push(Attempt {
+            model: ModelId(0),
+            usage: Usage { output: Count::UNKNOWN, ..Usage::plain(12_000, 1).unwrap() },
+            cost: Cost::Known(Pico::ZERO),
+            latency: Millis::UNKNOWN,
+            waited: 0,
+            status: Status::Ok,
+            check: Check::default(),
+            observed: true,
+            spread: Spread::NONE,
+        });
+        let is = |how| Ready::Figure(Figure::Tokens, how).of_outcome(&settled);
+        assert!(is(Compare::More(10_000)) && is(Compare::AtLeast(12_000)));
+        assert!(!is(Compare::More(12_000)) && !is(Compare::Less(20_000)) && !is(Compare::Equal(12_000)));
+        assert!(is(Compare::Unknown));
     }
 }

@@ -88,7 +88,7 @@ const COLUMNS: [Column<'static>; 8] = [
     Column::left("model", Width::Fill(14), 0),
     Column::right("labels", 6, 0),
     Column::right("quality", 7, 0),
-    Column::left("95 %", Width::Fixed(12), 1),
+    Column::left("95 %", Width::Fixed(13), 1),
     Column::left("judged by", Width::Fill(14), 3),
     Column::left("certificate", Width::Fill(15), 2),
 ];

@@ -11,7 +11,7 @@ use crate::console::screen::Scene;
 use crate::console::screens::figures;
 use crate::console::theme::Role;
 use crate::console::widgets::bars;
-use crate::console::{format, paint};
+use crate::console::{format, paint, text};
 
 /// Columns of the figures left and right of a bar.
 const SAID: u16 = 6;
@@ -86,6 +86,13 @@ pub(super) fn draw(scene: Scene<'_>, row: &Row<'_>, area: Rect, buf: &mut Buffer
     };
     let diagram = &quality.diagram;
     let (head, below) = paint::split_top(inner, 1);
+    let worth = super::worth(scene.snapshot).filter(|_| below.height >= 6);
+    let rows = worth.as_ref().map_or(0, |words| text::wrap(words, usize::from(below.width).max(8)).count());
+    let rows = u16::try_from(rows).unwrap_or(0).min(below.height / 3);
+    let (below, told) = paint::split_top(below, below.height - rows);
+    if let Some(words) = worth {
+        look.wrapped(buf, told, &words, Role::Muted);
+    }
     let (body, foot) = paint::split_top(below, below.height.saturating_sub(2));
     // A calm ground for whiskers and marks, which are what is read.
     let style = look.style(Role::SliderTrack);

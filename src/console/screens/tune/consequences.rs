@@ -8,7 +8,8 @@ use ratatui::style::Style;
 
 use super::explored;
 use crate::alert::Level;
-use crate::console::format::{self, Short, short};
+use crate::calibration::wilson;
+use crate::console::format::{self, Short, UNKNOWN, short};
 use crate::console::paint::{self, Look};
 use crate::console::screen::Scene;
 use crate::console::screens::figures::{self, Good, verdict};
@@ -110,15 +111,29 @@ fn quality_text(value: i64) -> Short {
     short!("{}.{:03}", value / 1000, value % 1000)
 }
 
-/// Half the width of a 95% interval of quality, in thousandths as it is; none of what nobody judged.
-fn half_width(forecast: &Forecast) -> u64 {
-    forecast.quality_error().map_or(0, |error| error / 1000)
+/// The 95% interval of quality, as the screen Quality has it (Wilson's): it never leaves 0 to 1. None where nobody judged.
+fn quality_interval(forecast: &Forecast) -> Option<(f64, f64)> {
+    (forecast.labelled > 0).then(|| wilson(forecast.quality as f64 / 1000.0, forecast.labelled))
 }
 
-/// Writes [`half_width`] behind its sign.
-fn quality_error(forecast: &Forecast, look: Look<'_>) -> Short {
-    let half = half_width(forecast);
-    short!("{}{}.{:03}", look.glyphs.plus_minus(), half / 1000, half % 1000)
+/// How far a mean may be off to the side to which its interval is wider, in thousandths.
+fn quality_off(forecast: &Forecast) -> f64 {
+    let mean = forecast.quality as f64 / 1000.0 / forecast.labelled.max(1) as f64;
+    quality_interval(forecast).map_or(0.0, |(low, high)| (high - mean).max(mean - low) * 1000.0)
+}
+
+/// Writes an interval so that it fits the narrowest column: `.76-.94`; rounded outwards where it has two digits.
+fn interval_text(interval: Option<(f64, f64)>, figure: u16) -> Short {
+    let Some((low, high)) = interval else { return key(UNKNOWN) };
+    let (scale, digits) = if figure > 9 { (1000.0, 3) } else { (100.0, 2) };
+    let side = |value: f64| {
+        if value >= scale { short!("1.{:0digits$}", 0) } else { short!(".{value:0digits$.0}") }
+    };
+    let (low, high) = match digits {
+        2 => ((low * scale).floor(), (high * scale).ceil()),
+        _ => ((low * scale).round(), (high * scale).round()),
+    };
+    short!("{}-{}", side(low), side(high))
 }
 
 fn latency_line(name: &str, applied: &Forecast, tried: &Forecast, per_mille: u64) -> Line {
@@ -132,35 +147,32 @@ fn latency_line(name: &str, applied: &Forecast, tried: &Forecast, per_mille: u64
     Line::new(key(name), [figures::latency(a), figures::latency(b), change], Role::Estimated)
 }
 
-/// What labels say of the answers, where there are any.
-fn quality_line(applied: &Forecast, tried: &Forecast, figure: u16, look: Look<'_>) -> Line {
+/// What labels say of the answers, where there are any, and between what that lies: at every size.
+fn quality_lines(applied: &Forecast, tried: &Forecast, figure: u16, look: Look<'_>) -> Vec<Line> {
     if applied.labelled.max(tried.labelled) == 0 {
         let none = key(if figure > 9 { "no labels" } else { "unknown" });
         let line = Line::new(key("quality"), [none, none, Short::new()], Role::Muted);
-        return line.styled(look.style(Role::Unknown));
+        return vec![line.styled(look.style(Role::Unknown))];
     }
     let least = applied.labelled.min(tried.labelled);
-    let name = short!("quality ({} labels)", format::count(least));
+    let s = if least == 1 { "" } else { "s" };
+    let name = short!("quality ({} label{s})", format::count(least));
     let (a, b) = (quality(applied), quality(tried));
-    let with_error = |value: Option<i64>, forecast: &Forecast| {
-        let text = format::or_unknown(value, quality_text);
-        let error = quality_error(forecast, look);
-        // Whole or not at all, with a column between it and what stands before.
-        let fits = text.chars().count() + error.chars().count() + 1 < usize::from(figure);
-        if value.is_some() && fits { short!("{text} {error}") } else { text }
-    };
     let both = a.zip(b);
     let change = both.filter(|(a, b)| a != b).map_or_else(Short::new, |(a, b)| {
         let sign = if b < a { '-' } else { '+' };
         short!("{sign}{}", quality_text((b - a).abs()))
     });
     let role = both.map_or(Role::Muted, |(a, b)| verdict(a, b, Good::More));
-    let cells = [with_error(a, applied), with_error(b, tried), change];
-    let mut line = Line::new(name, cells, role);
-    if both.is_some_and(|(a, b)| a != b && a.abs_diff(b) <= half_width(applied).max(half_width(tried))) {
+    let cells = [a, b].map(|value| format::or_unknown(value, quality_text));
+    let mut line = Line::new(name, [cells[0], cells[1], change], role);
+    let off = quality_off(applied).max(quality_off(tried));
+    if both.is_some_and(|(a, b)| a != b && a.abs_diff(b) as f64 <= off) {
         line.within_error();
     }
-    line
+    let between = [applied, tried].map(|side| interval_text(quality_interval(side), figure));
+    let between = Line::new(key("  95 %"), [between[0], between[1], Short::new()], Role::Muted);
+    vec![line, between.styled(look.style(Role::Muted))]
 }
 
 /// Says whether the chosen threshold is certified, before and after; none where no answer was judged.
@@ -254,7 +266,7 @@ fn lines(scene: Scene<'_>, id: RouteId, figure: u16) -> Vec<Line> {
         let line = Line::new(name, [now, placed(of_moved), change], Role::Muted);
         lines.push(line.styled(figures::series(scene.look, rung.model)));
     }
-    lines.push(quality_line(applied, tried, figure, scene.look));
+    lines.extend(quality_lines(applied, tried, figure, scene.look));
     // What is certified is so by the confidences in force.
     lines.extend(certificate_line(scene, id).filter(|_| snapshot.second.is_none()));
     for (name, cells, role, within) in explored::lines(one, scene.look) {
@@ -316,6 +328,19 @@ fn budget_lines(snapshot: &Snapshot) -> Vec<Line> {
         return lines;
     };
     let (refused, moved) = (budgets.refused, budgets.moved);
+    let [then, now] = &budgets.came_to;
+    if !budgets.rows.is_empty() {
+        // The lines above know of no limit.
+        let role = if is_known(&then.cost) && is_known(&now.cost) {
+            verdict(then.cost.total().0, now.cost.total().0, Good::Less)
+        } else {
+            Role::Estimated
+        };
+        let cells = [then, now].map(|side| figures::cost(&side.cost).0);
+        let change = format::percent_change(then.cost.total().0, now.cost.total().0);
+        let cells = [cells[0], cells[1], change];
+        lines.push(Line::new(key("$ all, under budgets"), cells, role).yielding(1));
+    }
     // Where a limit is tried, this is the question asked.
     let yields = if snapshot.limits.is_empty() { 4 } else { 1 };
     if !budgets.rows.is_empty() {
@@ -347,6 +372,11 @@ fn budget_lines(snapshot: &Snapshot) -> Vec<Line> {
         lines.push(Line::new(name, [applied, staged, Short::new()], role).yielding(5 + nth));
     }
     lines
+}
+
+/// Says whether a sum has only what the log told.
+fn is_known(cost: &CostSum) -> bool {
+    cost.estimated == Pico::ZERO && cost.unknown == 0
 }
 
 /// Says which limit is tried, beside its amount in force.
@@ -524,6 +554,26 @@ mod tests {
         assert_eq!(line(None), ("month +?".into(), "–".into(), String::new(), false));
         let (name, applied, _, within) = line(Some(Span::days(30)));
         assert_eq!((name.as_str(), applied.as_str(), within), ("month +?", "$1.00", true));
+    }
+
+    /// "1.000 ±0.980" of one label would be a quality of nearly two, and no interval at all is none at 80 columns.
+    #[test]
+    fn quality_stands_between_nothing_and_one_at_every_width() {
+        let judged = |labelled, quality| Forecast { labelled, quality, ..Forecast::default() };
+        let written = |forecast: &Forecast, width| {
+            let (figure, _) = columns(width, true);
+            let text = interval_text(quality_interval(forecast), figure).to_string();
+            assert!(text.len() < usize::from(figure), "{width}: {text}");
+            text
+        };
+        assert_eq!(written(&judged(1, 1000), 60), ".207-1.000");
+        assert_eq!(written(&judged(1, 1000), 40), ".20-1.00");
+        assert_eq!(written(&judged(100, 90_000), 90), ".826-.945");
+        assert_eq!(written(&judged(100, 90_000), 40), ".82-.95");
+        assert_eq!(written(&judged(1, 0), 40), ".00-.80");
+        assert_eq!(written(&judged(0, 0), 40), UNKNOWN);
+        let off = quality_off(&judged(1, 1000));
+        assert!((793.0..794.0).contains(&off), "{off}");
     }
 
     #[test]

@@ -148,15 +148,24 @@ fn draw_changes(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
         look.text(buf, paint::nth_row(inside, 0), "no change yet; Enter applies what is staged", Role::Muted);
         return;
     }
-    for (row, change) in (0..inside.height).zip(snapshot.changes.iter().rev()) {
-        let at = paint::nth_row(inside, row);
-        let (version, rest) = paint::split_left(at, 4);
-        let (time, what) = paint::split_left(rest, 9);
-        look.text(buf, version, &format!("v{}", change.version), Role::Applied);
-        look.text(buf, time, &change.at.clock(), Role::Muted);
+    let mut below = inside;
+    for change in snapshot.changes.iter().rev() {
+        if below.height == 0 {
+            break;
+        }
         let who = if change.who.is_empty() { String::new() } else { format!("{}: ", change.who) };
         let words = format!("{who}{}", change.what);
-        look.text(buf, what, &text::clean(&words), Role::Text);
+        let words = text::clean(&words);
+        // The reason stands at the end, so a change takes as many rows as it needs.
+        let wide = usize::from(below.width.saturating_sub(13)).max(8);
+        let rows = u16::try_from(text::wrap(&words, wide).count()).unwrap_or(1).max(1);
+        let (at, rest) = paint::split_top(below, rows);
+        let (version, at) = paint::split_left(at, 4);
+        let (time, what) = paint::split_left(at, 9);
+        look.text(buf, version, &format!("v{}", change.version), Role::Applied);
+        look.text(buf, time, &change.at.clock(), Role::Muted);
+        look.wrapped(buf, what, &words, Role::Text);
+        below = rest;
     }
 }
 
