@@ -335,7 +335,9 @@ mod tests {
 
     fn spent(requests: u64, micros: i128) -> Tally {
         let mut tally = Tally { requests, calls: requests, ..Tally::default() };
-        (0..requests).for_each(|_| tally.spend(Pico(micros * 1_000_000), true));
+        for _ in 0..requests {
+            tally.spend(Pico(micros * 1_000_000), true);
+        }
         tally
     }
 

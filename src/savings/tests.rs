@@ -199,7 +199,9 @@ fn shadow_runs_on_the_books_are_taken_off_at_what_they_cost_and_not_guessed_from
         let mut tally = Tally::new(Against::Model(STRONG));
         bench.add(&mut tally, session(1, 0), Some(&extra), &[(CHEAP, Status::Ok, 1_000_000, 0, 100_000)]);
         let mut sum = crate::pricing::CostSum::default();
-        booked.iter().for_each(|cost| sum.add(*cost));
+        for cost in booked {
+            sum.add(*cost);
+        }
         tally.ran_beside(booked.len() as u64, &sum);
         tally.end()
     };
