@@ -12,9 +12,8 @@ use crate::units::PerMille;
 const BINS: u64 = 10;
 /// Confidences that a reading takes at least.
 const FEWEST: u64 = 500;
-/// A shift smaller than this is none, however sure: of the population stability index, and of Kolmogorov and Smirnov's D.
+/// A shift smaller than this is none, however sure.
 const LEAST: f64 = 0.05;
-const LEAST_APART: f64 = 0.1;
 
 /// How confidences were spread over a stretch that nothing was wrong with.
 #[derive(Clone, Debug, PartialEq)]
@@ -141,8 +140,7 @@ impl Drift {
         let spread = 1.0 / now + 1.0 / then;
         let critical = reference.critical * spread;
         let ks_critical = (-(reference.alpha / 2.0).ln() / 2.0 * spread).sqrt();
-        let is_beyond = psi > critical.max(LEAST) || ks > ks_critical.max(LEAST_APART);
-        let has_drifted = n >= FEWEST && is_beyond;
+        let has_drifted = n >= FEWEST && psi > critical.max(LEAST);
         DriftReading { n, psi, critical, ks: if n == 0 { 0.0 } else { ks }, ks_critical, has_drifted }
     }
 }

@@ -186,15 +186,6 @@ fn drift_is_seen_by_the_chi_square_rule() {
     let found = drift.read();
     assert!(near(found.psi, 0.170_491_082_620_313_3) && near(found.ks, 0.19), "{found:?}");
     assert!(found.has_drifted && found.n == 1000, "a thousand are looked at, however many came");
-    // One tenth and a little more of all moved up, evenly over all tenths: no tenth has many more, and D tells.
-    let counts = [78, 78, 78, 78, 78, 122, 122, 122, 122, 122];
-    for (bin, count) in (0u16..).zip(counts) {
-        for at in 0..count {
-            drift.observe(per_mille(bin * 100 + at * 100 / count));
-        }
-    }
-    let found = drift.read();
-    assert!(found.psi < 0.05 && found.ks > found.ks_critical.max(0.1) && found.has_drifted, "{found:?}");
     let mut short = Drift::new(reference, 1000);
     (0..499).for_each(|_| short.observe(PerMille::ZERO));
     assert!(!short.read().has_drifted, "fewer than 500 say nothing");
@@ -265,15 +256,18 @@ fn what_a_certificate_proved_is_not_unsaid_while_it_stands() {
     }
     let lost = Label { confidence: per_mille(900), cheap: PerMille::ZERO, strong: PerMille::ONE };
     let mut passed = false;
-    for nth in 1..100 {
-        watch.judge(Instant::from_secs(second + nth), &lost);
-        now.observe(per_mille(900), true);
+    let kept = Label { confidence: per_mille(900), cheap: PerMille::ONE, strong: PerMille::ONE };
+    // One in sixty is lost: less than what is promised, and too much to prove that anew.
+    for nth in 1..3000 {
+        let is_lost = nth % 60 == 0;
+        watch.judge(Instant::from_secs(second + nth), if is_lost { &lost } else { &kept });
+        now.observe(per_mille(900), is_lost);
         let standing = watch.standing();
         let Some(given) = standing.given else { break };
         passed |= now.bound(given.threshold) > 0.02;
         assert!(standing.bound <= 0.02 && standing.p_value <= 0.05, "{standing:?}");
         assert!(watch.lost(given.threshold).1 <= 0.02);
-        assert!(standing.losses > 0);
+        assert!(standing.losses > 0 || nth < 60);
     }
     assert!(passed, "evidence of the moment alone would say more");
 }

@@ -318,7 +318,8 @@ impl Tally {
 /// Says what calls on the books came to.
 fn booked(cost: &CostSum, why: &'static str) -> Line {
     match cost {
-        _ if cost.is_unknown() => Line::Unknown(why),
+        // Where one call has no price, the sum of the others is no answer.
+        _ if cost.unknown > 0 => Line::Unknown(why),
         _ if cost.estimated == Pico::ZERO => Line::Known(cost.known),
         _ => Line::Estimated(cost.total()),
     }

@@ -98,7 +98,7 @@ fn where_both_answers_are_known_the_spread_is_what_one_leaves_open_of_the_other(
     let strangers = wrote(400, |small| small * 7_919 % 120);
     assert!(strangers > alone * 11 / 10, "what has nothing to do with it leaves more: {strangers}");
     let few = wrote(10, |small| 2 * small);
-    assert!((alone * 9 / 10..=alone * 11 / 10).contains(&few), "a handful tells little: {few}");
+    assert!((alone * 8 / 10..=alone * 12 / 10).contains(&few), "a handful tells little: {few}");
 }
 
 #[test]

@@ -15,21 +15,19 @@
 mod answers;
 mod proof;
 mod reliability;
-
-use std::sync::LazyLock;
+mod worth;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use self::answers::{Row, is_unjudged, rows};
-use crate::classifier::Classifier;
 use crate::console::action::Action;
+use crate::console::paint;
 use crate::console::screen::{Ask, Asks, FiguresOf, Pointer, Scene, Screen, ScreenId, View};
 use crate::console::screens::figures;
 use crate::console::theme::Role;
 use crate::console::widgets::panel::Panel;
 use crate::console::widgets::table::TableState;
-use crate::console::{paint, text};
 use crate::routing::RouteId;
 use crate::session::{Command, Snapshot};
 
@@ -64,32 +62,6 @@ fn places(view: View, rows: usize, area: Rect) -> [Rect; 4] {
 }
 
 /// Says how labels come, where there are none.
-/// The hashes of the weights whose worth elsewhere CLASSIFIER.md tells; read once.
-static BUILTIN: LazyLock<u64> = LazyLock::new(|| Classifier::builtin().hash());
-static PUBLIC: LazyLock<u64> = LazyLock::new(|| Classifier::shipped("public").map_or(0, |one| one.hash()));
-
-/// Says what the classifier's confidences are worth beside the length of the prompt alone; nothing where nobody has measured it.
-pub(super) fn worth(snapshot: &Snapshot) -> Option<String> {
-    let classifier = snapshot.log.judge.as_ref()?;
-    let Some(about) = classifier.about() else {
-        let is_own = classifier.name() == "builtin" && classifier.hash() == *BUILTIN;
-        return is_own.then(|| {
-            "weights set by hand: on public sets no better than prompt length (CLASSIFIER.md)".to_owned()
-        });
-    };
-    let (apgr, length) = (about.apgr?, about.length_only?);
-    let name = text::clean(classifier.name());
-    let beside = format!("gap recovered .{:03}, by prompt length alone .{length:03}", apgr[0]);
-    // The lower end of its interval has to lie above.
-    let verdict = if apgr[1] > length { "on questions like those learned from" } else { "no better" };
-    let elsewhere = if classifier.name() == "public" && classifier.hash() == *PUBLIC {
-        "; on other kinds no better than length (CLASSIFIER.md)"
-    } else {
-        ""
-    };
-    Some(format!("weights {name}: {beside}, {verdict}{elsewhere}"))
-}
-
 fn draw_none(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
     let inner = figures::frame(scene, 0, "Quality", "no labels yet", area, buf);
     let inner = paint::margin(inner);
@@ -114,7 +86,7 @@ fn draw_none(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
     for (words, role) in lines {
         below = figures::say(scene, words, role, below, buf);
     }
-    if let Some(words) = worth(scene.snapshot) {
+    if let Some(words) = worth::of(scene.snapshot) {
         figures::say(scene, &words, Role::Muted, below, buf);
     }
 }

@@ -6,6 +6,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::answers::{Row, share};
+use super::worth;
 use crate::calibration::{Bin, Diagram};
 use crate::console::screen::Scene;
 use crate::console::screens::figures;
@@ -86,7 +87,7 @@ pub(super) fn draw(scene: Scene<'_>, row: &Row<'_>, area: Rect, buf: &mut Buffer
     };
     let diagram = &quality.diagram;
     let (head, below) = paint::split_top(inner, 1);
-    let worth = super::worth(scene.snapshot).filter(|_| below.height >= 6);
+    let worth = worth::of(scene.snapshot).filter(|_| below.height >= 6);
     let rows = worth.as_ref().map_or(0, |words| text::wrap(words, usize::from(below.width).max(8)).count());
     let rows = u16::try_from(rows).unwrap_or(0).min(below.height / 3);
     let (below, told) = paint::split_top(below, below.height - rows);
