@@ -112,7 +112,7 @@ fn days_and_months_are_not_told_of_logs_without_times() {
         "{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion\",\"model\":\"gpt-4.1\",\"choices\":[],\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":1}}\n",
     );
     let replayed = json(&sandbox.good("replay bare.jsonl --format json"));
-    assert_eq!(replayed["timing"], "placed", "{replayed}");
+    assert_eq!(replayed["timing"]["kind"], "placed", "{replayed}");
     assert!(sandbox.refused("forecast bare.jsonl").contains("nothing can be foretold"));
     for args in ["runaways bare.jsonl", "alerts replay bare.jsonl"] {
         let run = sandbox.run(args);
