@@ -75,8 +75,11 @@ pub(super) fn files(logs: &[PathBuf]) -> Vec<(PathBuf, bool)> {
     all
 }
 
+/// Files, each with whether it lies in a folder that was named.
+pub(super) type Listed = Vec<(PathBuf, bool)>;
+
 /// Lists the same as they are named, apart from sessions of Codex, without a look into any.
-pub(super) fn listed(logs: &[PathBuf]) -> (Vec<(PathBuf, bool)>, Vec<(PathBuf, bool)>) {
+pub(super) fn listed(logs: &[PathBuf]) -> (Listed, Listed) {
     let (mut all, mut rollouts) = (Vec::new(), Vec::new());
     for path in logs {
         let found = if path.is_dir() { within(path) } else { Vec::new() };

@@ -188,14 +188,12 @@ impl Tail {
             if stamp.length == 0 || !(is_quiet || has_line(&file.path)) {
                 return;
             }
-            match Growing::open(&one(&file.path, true), &self.read) {
-                Ok(growing) => file.growing = growing,
+            let Ok(growing) = Growing::open(&one(&file.path, true), &self.read) else {
                 // No log, or none yet.
-                Err(_) => {
-                    file.stamp = stamp;
-                    return;
-                }
-            }
+                file.stamp = stamp;
+                return;
+            };
+            file.growing = growing;
         }
         if file.growing.is_none() {
             self.whole(file, stamp, is_quiet, new);
@@ -269,7 +267,9 @@ impl Tail {
         self.known.turn_to(&mut file.session);
         let skipped = Some(&mut self.skipped);
         let mut reading = Reading { known: &mut self.known, told: file.told, before: file.before, skipped };
-        blocks.iter().for_each(|block| reading.block(block, new));
+        for block in blocks {
+            reading.block(block, new);
+        }
         file.told = reading.told;
         self.known.turn_to(&mut file.session);
     }

@@ -98,16 +98,15 @@ pub(super) fn run(args: &Asked<'_>, name: &str) -> anyhow::Result<()> {
     let tried = world.branches.iter().cloned().chain(beside).map(|branch| app::with_policy(branch, name));
     let tried = tried.collect::<anyhow::Result<_>>()?;
     // Budgets of a world stand in the place of all others.
-    let limits = match world.limits {
-        Some(_) => LimitHistory::default(),
-        None => {
-            let found = brought::of_log(args.budgets, (args.logs.is_empty(), &log.budgets))?;
-            let (limits, named) = found.unwrap_or_default();
-            if args.budgets.is_none() && !args.logs.is_empty() && Path::new(&named).is_absolute() {
-                output::say(&format!("every branch runs under the limits of {named}, the first one, too"));
-            }
-            limits
+    let limits = if world.limits.is_some() {
+        LimitHistory::default()
+    } else {
+        let found = brought::of_log(args.budgets, (args.logs.is_empty(), &log.budgets))?;
+        let (limits, named) = found.unwrap_or_default();
+        if args.budgets.is_none() && !args.logs.is_empty() && Path::new(&named).is_absolute() {
+            output::say(&format!("every branch runs under the limits of {named}, the first one, too"));
         }
+        limits
     };
     let plan = Arc::new(BranchPlan { file: name.to_owned(), world, tried });
     let spans = log.spans();

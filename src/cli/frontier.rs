@@ -102,7 +102,9 @@ pub fn run(args: &FrontierArgs) -> anyhow::Result<()> {
         anyhow::bail!("no request of the log came to route {}", route.name)
     }
     let mut pinned = Forecast::default();
-    rows.iter().for_each(|row| pinned.merge(&row.pinned));
+    for row in &rows {
+        pinned.merge(&row.pinned);
+    }
     let applied = route.ladder[rung].threshold.get();
     let report = FrontierReport {
         schema: "pointsman.frontier/1",

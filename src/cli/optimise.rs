@@ -313,7 +313,9 @@ fn look_at(args: &OptimiseArgs, set: &[String]) -> Option<String> {
         words.extend(value.into_iter().flat_map(|value| [name.to_owned(), value]));
     };
     let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
-    set.iter().for_each(|one| flag("--set", Some(one.clone())));
+    for one in set {
+        flag("--set", Some(one.clone()));
+    }
     flag("--policy", path(&engine.serving.policy));
     flag("--prices", Some(engine.serving.prices.clone()).filter(|prices| prices != "list"));
     flag("--classifier", path(&engine.serving.classifier));
