@@ -559,7 +559,7 @@ mod tests {
     /// "1.000 ±0.980" of one label would be a quality of nearly two, and no interval at all is none at 80 columns.
     #[test]
     fn quality_stands_between_nothing_and_one_at_every_width() {
-        let judged = |labelled, quality| Forecast { labelled, quality, ..Forecast::default() };
+        let judged = |labelled, quality| Forecast { quality, labelled, ..Forecast::default() };
         let written = |forecast: &Forecast, width| {
             let (figure, _) = columns(width, true);
             let text = interval_text(quality_interval(forecast), figure).to_string();
