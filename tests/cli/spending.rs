@@ -269,7 +269,7 @@ fn a_bill_stands_beside_the_log_by_day_and_model() {
     snapshot("reconcile_table", &sandbox.good("reconcile small.jsonl --bill costs.json"));
     // A shadow run is in no figure of users, and on the bill all the same.
     let beside = r#"{"id":"sh1","at":"2026-05-23T13:00:09Z","asked":"gpt-4.1","key":"(shadow)","model":"gpt-4.1","provider":"openai","in":500,"out":0,"charged":"0.001"}"#;
-    sandbox.write("beside.jsonl", &format!("{beside}\n"));
+    sandbox.write("beside.jsonl", format!("{beside}\n"));
     let args = "reconcile small.jsonl beside.jsonl --bill costs.json --within 0.0001 --format json";
     let report = json(&sandbox.good(args));
     assert_eq!(report["rows"][0]["state"], "matched", "{report}");

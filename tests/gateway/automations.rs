@@ -143,8 +143,11 @@ fn over_a_log_proposals_are_told_with_their_moment_and_what_no_log_tells_is_said
     fs::write(sandbox.path().join("past.jsonl"), (0..1200).map(line).collect::<String>()).unwrap();
     let rules = "[automation.failing]\nwhen = { errors = \"gpt-4.1-nano\", above = 200, until = 50 }\nroute = \"everything\"\nto = \"large\"\n\
                  share = 900\nstep = 300\ndwell = \"1m\"\nact = true\n\
-                 [automation.spare]\nwhen = { headroom = \"openai\", below = 100, until = 200 }\nroute = \"everything\"\nto = \"large\"\nshare = 10\n";
+                 [automation.spare]\nwhen = { headroom = \"openai\", below = 100, until = 200 }\nroute = \"other\"\nto = \"large\"\nshare = 10\n";
     fs::write(sandbox.path().join("rules.toml"), rules).unwrap();
+    let other = "[[route]]\nname = \"other\"\nmatch.task = [\"agent\"]\nladder = [\n  { rung = \"small\", model = \"gpt-4.1-nano\", threshold = 0 },\n\
+                 { rung = \"large\", model = \"gpt-4.1\" },\n]\n\n[[route]]";
+    fs::write(sandbox.path().join("config/policy.toml"), POLICY.replacen("[[route]]", other, 1)).unwrap();
     let found = sandbox.must(&["automations", "past.jsonl", "--rules", "rules.toml", "--format", "json"]);
     let found: Value = serde_json::from_str(&found).unwrap();
     let shares: Vec<u64> =

@@ -154,7 +154,7 @@ fn turns(messages: &Value) -> Value {
     converse(&json!({"max_tokens": 9, "messages": messages}))
 }
 
-/// Each of these is a ValidationException, whatever model is asked.
+/// Each of these is a `ValidationException`, whatever model is asked.
 #[test]
 fn converse_is_sent_what_it_takes() {
     let call =
