@@ -15,7 +15,7 @@ use crate::units::{Instant, When, members};
 /// Compares confidences with how they were.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  pointsman drift gateway.jsonl\n  pointsman drift gateway.jsonl --reference 2026-05-01..2026-05-08 --format json\n\n`drifted` is said where the population stability index is above both .05 and what chance reaches once in 1,000 (chi-square, divided among all rungs), or Kolmogorov and Smirnov's D above both .1 and what chance reaches as seldom, on 500 confidences or more on either side. The calibration error needs labels of both answers; it is told less what chance adds to it."
+    after_help = "Examples:\n  pointsman drift gateway.jsonl\n  pointsman drift gateway.jsonl --reference 2026-05-01..2026-05-08 --format json\n\nThe population stability index says `drifted` above both .05 and what chance reaches once in 1,000 (chi-square, divided among all rungs), on 500 confidences or more on either side. Kolmogorov and Smirnov's D stands beside what chance reaches as seldom. The calibration error needs labels of both answers; it is told less what chance adds to it."
 )]
 pub struct DriftArgs {
     /// How it was, two moments or days; the first half of the requests where absent. What came after it is compared.
