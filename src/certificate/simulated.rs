@@ -252,7 +252,7 @@ fn what_confidences_hold_is_seldom_called_less_for_nothing_and_soon_where_it_is(
                 alarms += u64::from(kept.is_broken());
                 let soon = (0..LABELS).position(|at| {
                     let confidence = arriving(order, &mut draws, first + before + LABELS + at);
-                    let is_lost = lost(&mut draws, confidence) || draws.chance() < 0.4;
+                    let is_lost = lost(&mut draws, confidence) || draws.chance() < 0.7;
                     kept.observe(confidence, is_lost);
                     kept.is_broken()
                 });
