@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Drift, Kept, Label, Loss, Losses, Promise, Reference, Scope, Spread, Steps, Terms, Turn, Watch, Withdrawn,
-    certify,
+    Drift, Kept, Label, Loss, Losses, Promise, Reference, Scope, Spread, Steps, Terms, Turn, Watch,
+    Withdrawn, certify,
 };
 use crate::calibration::special::binomial_at_most;
 use crate::units::{Instant, PerMille};
@@ -299,7 +299,10 @@ fn a_certificate_is_seldom_withdrawn_for_nothing() {
             }
         }
         let of = |why| withdrawn[Withdrawn::ALL.iter().position(|one| *one == why).unwrap()];
-        eprintln!("order {order}: given in {given}, withdrawn {withdrawn:?} of {WORLDS} ({:?})", Withdrawn::ALL);
+        eprintln!(
+            "order {order}: given in {given}, withdrawn {withdrawn:?} of {WORLDS} ({:?})",
+            Withdrawn::ALL
+        );
         assert_eq!(given, WORLDS);
         assert!(of(Withdrawn::Calibration) <= 1 && of(Withdrawn::Alarm) <= 5, "order {order}: {withdrawn:?}");
         // Where they come in batches of hundreds the index takes them for another traffic; D does not.
