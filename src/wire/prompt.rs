@@ -20,6 +20,7 @@ use super::json::{Value, put, written};
 use super::known::{Change, place};
 use super::logprobs::TOP;
 use super::reply::Call;
+use super::tools::sent_name;
 use super::{Accent, Dialect};
 
 pub(super) use super::reader::{Reader, pieces as read_pieces};
@@ -98,6 +99,16 @@ pub(super) struct Text<'a> {
 pub(super) struct Turn<'a> {
     pub(super) is_user: bool,
     pub(super) parts: Vec<Piece<'a>>,
+}
+
+impl Turn<'_> {
+    /// Says whether it says anything, as somebody sees it.
+    pub(super) fn says(&self, is_said: impl Fn(&str) -> bool) -> bool {
+        self.parts.iter().any(|part| match part {
+            Piece::Text(text) | Piece::System(text) => is_said(&text.text),
+            _ => true,
+        })
+    }
 }
 
 /// A piece of a turn.
@@ -479,6 +490,27 @@ impl<'a> Prompt<'a> {
                 }
             }
         }
+    }
+
+    /// Names tools so that every provider takes their names.
+    pub(super) fn settle_names(&mut self) {
+        let settle = |name: &mut Cow<'_, str>| {
+            let sent = sent_name(None, name);
+            if sent != *name {
+                *name = Cow::Owned(sent);
+            }
+        };
+        self.tools.iter_mut().for_each(|tool| settle(&mut tool.name));
+        if let Some(ToolChoice::Named(name)) = &mut self.choice {
+            settle(name);
+        }
+        for part in self.turns.iter_mut().flat_map(|turn| &mut turn.parts) {
+            if let Piece::Call { call, .. } = part {
+                settle(&mut call.name);
+            }
+        }
+        // What was read of calls so far has their names as they were.
+        self.called = RefCell::default();
     }
 
     /// Returns the name of the tool that was called under an id, the latest first.

@@ -263,6 +263,13 @@ impl Reader<'_> {
             Some(ToolChoice::Auto | ToolChoice::None) if prompt.tools.is_empty() => prompt.choice = None,
             _ => {}
         }
+        prompt.settle_names();
+        // OpenAI takes a turn that says nothing.
+        match self.to {
+            Dialect::AnthropicMessages => prompt.turns.retain(|turn| turn.says(|text| !text.trim().is_empty())),
+            Dialect::Gemini => prompt.turns.retain(|turn| turn.says(|text| !text.is_empty())),
+            _ => {}
+        }
         // What tools gave back stands first in a turn: whoever asked for it takes no word before it.
         let is_result = |part: &Piece<'_>| matches!(part, Piece::Result(_));
         for turn in prompt.turns.iter_mut().filter(|turn| turn.is_user) {

@@ -169,14 +169,16 @@ impl Core {
         (!prices.same(model, called)).then(|| (name(model), name(prices.identity(model))))
     }
 
-    /// Has a call that ends booked on the accounts of the model billed, where that is another than was called.
+    /// Has a call that ends booked on the accounts of the model billed, where that is another than was called; one that was made
+    /// up beside real ones is nobody's.
     pub(super) fn pay_as_billed(&mut self, ticket: &Ticket, call: &Called, book: &PriceBook) {
+        if call.simulated && !self.made_up.is_trial {
+            self.decider.was_free(ticket.seq);
+            return;
+        }
         let Some(billed) = call.billed.as_deref().filter(|_| !self.decider.budgets().is_empty()) else {
             return;
         };
-        if call.simulated && !self.made_up.is_trial {
-            return;
-        }
         let billed = self.model(billed, book);
         let prices = Arc::clone(self.decider.prices());
         let Ticket { operation, said, needs, policy, decision, .. } = ticket;

@@ -330,12 +330,16 @@ const READ: [&str; 4] = ["name", "description", "parameters", "parametersJsonSch
 
 fn thinking(value: Value<'_>, prompt: &mut Prompt<'_>) {
     const MEMBER: &str = "generationConfig.thinkingConfig";
-    // A budget of -1 leaves it to the model.
-    if let Some(budget) = member(value, "thinkingBudget").and_then(Value::number) {
+    prompt.wants_thoughts = member(value, "includeThoughts").and_then(Value::flag) == Some(true);
+    let budget = member(value, "thinkingBudget");
+    if let Some(budget) = budget.and_then(Value::number) {
         prompt.set_budget(MEMBER, budget);
     }
     if let Some(level) = text_of(value, "thinkingLevel") {
         prompt.set_effort(MEMBER, Some(&level.to_ascii_lowercase()));
     }
-    prompt.wants_thoughts = member(value, "includeThoughts").and_then(Value::flag) == Some(true);
+    // A budget of -1 leaves it to the model, and so does who asks for the thoughts alone.
+    if prompt.effort.is_none() && (budget.is_some() || prompt.wants_thoughts) {
+        prompt.set_effort(MEMBER, Some("medium"));
+    }
 }
