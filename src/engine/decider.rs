@@ -334,10 +334,14 @@ impl Decider {
         let billed = open.billed.take().filter(|_| attempt.status.is_call());
         match (open.hold.take(), billed) {
             (hold, Some((draws, most))) => {
+                let mut held = Pico::ZERO;
                 if let Some(hold) = hold {
+                    held = hold.amount();
                     self.budgets.release(hold);
                 }
-                let hold = self.budgets.take(&draws, most, open.operation.at);
+                // What goes beyond what was held is seen to do so; where nobody knows it, it is the most.
+                let amount = if attempt.cost.amount().is_some() { held } else { most };
+                let hold = self.budgets.take(&draws, amount, open.operation.at);
                 self.budgets.settle(hold, attempt.cost);
             }
             (Some(hold), None) if attempt.status.is_call() => self.budgets.settle(hold, attempt.cost),

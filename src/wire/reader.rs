@@ -280,6 +280,10 @@ impl Reader<'_> {
         if self.to == Dialect::Gemini {
             prompt.answer_in_order();
         }
+        // Nobody but OpenAI and Mistral lets the assistant begin.
+        if self.to != Dialect::OpenAiChat && prompt.turns.first().is_some_and(|turn| !turn.is_user) {
+            prompt.turns.insert(0, Turn { is_user: true, parts: vec![Piece::text("...", None)] });
+        }
         let stops = prompt.stop.len();
         if self.to == Dialect::AnthropicMessages {
             prompt.stop.retain(|stop| !stop.trim().is_empty());

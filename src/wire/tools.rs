@@ -184,7 +184,7 @@ fn offered<'a>(
 }
 
 /// Says whether a shell runs at the provider's.
-fn is_hosted(tool: Value<'_>) -> bool {
+pub(super) fn is_hosted(tool: Value<'_>) -> bool {
     tool.get("environment").and_then(|place| place.text_of("type")).is_some_and(|kind| kind != "local")
 }
 
@@ -230,9 +230,9 @@ pub(super) fn own_name(dialect: Dialect, root: Value<'_>, sent: &str) -> Option<
         }
         Dialect::AnthropicMessages => root.list("tools").for_each(|tool| look(tool.text_of("name"))),
         Dialect::Gemini => {
-            let tools = member(root, "tools").into_iter().flat_map(Value::items);
+            let tools = member(root, "tools").into_iter().flat_map(Value::each);
             let functions = tools.filter_map(|tool| member(tool, "functionDeclarations"));
-            functions.flat_map(Value::items).for_each(|function| look(text_of(function, "name")));
+            functions.flat_map(Value::each).for_each(|function| look(text_of(function, "name")));
         }
         Dialect::OpenAiResponses => {
             let brought = root.list("input").filter(|item| brings_tools(*item));

@@ -120,6 +120,11 @@ fn user(a: &mut Array<'_>, turn: &Turn<'_>, reader: Reader<'_>) -> Result<()> {
             part => said.push(part),
         }
     }
+    // Mistral takes no word of the user's right after what tools gave back.
+    let is_after = matches!(turn.parts.first(), Some(Piece::Result(_))) && !said.is_empty();
+    if is_after && reader.sending.accent == Accent::Mistral {
+        a.object(|o| put!(o, "role": "assistant", "content": "..."));
+    }
     said_by_user(a, &said, reader)
 }
 

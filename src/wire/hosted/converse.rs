@@ -148,6 +148,10 @@ impl Put for Stops<'_> {
 /// Writes the conversation. Turns of one side that follow each other are one: Anthropic joins them, Converse refuses them.
 fn messages(a: &mut Array<'_>, root: Value<'_>) -> Result<()> {
     let all: Vec<Value<'_>> = root.list("messages").collect();
+    // The user has the first word.
+    if all.first().is_some_and(|first| role(first) == "assistant") {
+        a.object(|o| put!(o, "role": "user", "content": [|a| a.object(|o| put!(o, "text": "..."))]));
+    }
     let mut at = 0;
     for turns in all.chunk_by(|one, other| role(one) == role(other)) {
         a.object(|o| {
