@@ -173,8 +173,20 @@ impl Decider {
         let turn = arrival.prompt.map(|prompt| Box::new(self.turn(*prompt, &mut operation, &decision)));
         let told = (arrival.circumstance.needs.window, arrival.key);
         let billed = None;
-        let open =
-            Open { operation, decision, policy, rung, settled, claims, hold, billed, is_free: false, whose, turn, told };
+        let open = Open {
+            operation,
+            decision,
+            policy,
+            rung,
+            settled,
+            claims,
+            hold,
+            billed,
+            is_free: false,
+            whose,
+            turn,
+            told,
+        };
         self.open.insert(arrival.key, open);
         Some(Course::Call { rung, model, why: None })
     }

@@ -115,6 +115,8 @@ impl Turn<'_> {
 #[derive(Debug)]
 pub(super) enum Piece<'a> {
     Text(Text<'a>),
+    /// What the model thought, where it wants that back; stands in a turn of the assistant's.
+    Thought(Cow<'a, str>),
     /// What the system says in the middle of the conversation; stands in a turn of the user's.
     System(Text<'a>),
     Image {
@@ -211,6 +213,21 @@ pub(super) enum Format<'a> {
         schema: Value<'a>,
         strict: Option<bool>,
     },
+}
+
+impl Format<'_> {
+    /// Returns the words that ask for that form, for a model that has no mode for it.
+    pub(super) fn instruction(&self) -> Option<Cow<'static, str>> {
+        const ALONE: &str = "and nothing else: no words around it and no code fence.";
+        match self {
+            Self::Json => Some(format!("Answer with one JSON object {ALONE}").into()),
+            Self::Schema { schema, .. } => {
+                let schema = schema.raw();
+                Some(format!("Answer with JSON that fits this JSON schema, {ALONE}\n{schema}").into())
+            }
+            Self::Text => None,
+        }
+    }
 }
 
 impl<'a> Piece<'a> {

@@ -88,6 +88,8 @@ pub(super) fn pieces<'a>(
 
 /// So many stop sequences OpenAI takes.
 const STOPS: usize = 4;
+/// So many Google takes.
+const GEMINI_STOPS: usize = 5;
 
 impl Reader<'_> {
     /// Refuses a field that the target has no counterpart for.
@@ -158,6 +160,13 @@ impl Reader<'_> {
             Some(Fate::Refused) => self.refuse(format!("{place}.type ({kind})")),
             _ => Ok(false),
         }
+    }
+
+    /// Says whether the target wants back what it thought.
+    pub(super) fn wants_thoughts(self) -> bool {
+        self.to == Dialect::OpenAiChat
+            && self.sending.accent == Accent::OpenAi
+            && self.sending.known.wants_thoughts
     }
 
     /// Refuses bytes that the target does not take in this form.
@@ -266,7 +275,9 @@ impl Reader<'_> {
         prompt.settle_names();
         // OpenAI takes a turn that says nothing.
         match self.to {
-            Dialect::AnthropicMessages => prompt.turns.retain(|turn| turn.says(|text| !text.trim().is_empty())),
+            Dialect::AnthropicMessages => {
+                prompt.turns.retain(|turn| turn.says(|text| !text.trim().is_empty()))
+            }
             Dialect::Gemini => prompt.turns.retain(|turn| turn.says(|text| !text.is_empty())),
             _ => {}
         }
@@ -291,13 +302,14 @@ impl Reader<'_> {
         if prompt.stop.len() < stops {
             self.leave_out(&format!("{} (blank)", place(self.from, "stop")));
         }
-        // OpenAI takes no more.
-        if self.to == Dialect::OpenAiChat
-            && self.sending.accent == Accent::OpenAi
-            && prompt.stop.len() > STOPS
-        {
-            prompt.stop.truncate(STOPS);
-            self.leave_out(&format!("{} (more than {STOPS})", place(self.from, "stop")));
+        let most = match self.to {
+            Dialect::OpenAiChat if self.sending.accent == Accent::OpenAi => STOPS,
+            Dialect::Gemini => GEMINI_STOPS,
+            _ => usize::MAX,
+        };
+        if prompt.stop.len() > most {
+            prompt.stop.truncate(most);
+            self.leave_out(&format!("{} (more than {most})", place(self.from, "stop")));
         }
         match prompt.turns.last() {
             Some(turn) if !turn.is_user && matches!(turn.parts.last(), Some(Piece::Call { .. })) => {

@@ -125,9 +125,9 @@ impl<'a> Reading<'_, 'a> {
 
     fn piece(&mut self, part: Value<'a>, place: &str) -> Result<Option<Piece<'a>>> {
         let reader = self.reader;
-        // What the model thought is its own; another model is not told.
+        // What the model thought is its own; another model is not told, and it itself where it wants that.
         if member(part, "thought").and_then(Value::flag) == Some(true) {
-            return Ok(None);
+            return Ok(text_of(part, "text").filter(|_| reader.wants_thoughts()).map(Piece::Thought));
         }
         for (key, value) in part.members().filter(|(_, value)| !value.is_null()) {
             let key = camel(&key);

@@ -92,15 +92,8 @@ fn system(a: &mut Array<'_>, piece: &Piece<'_>) {
 
 /// Returns the words that ask for JSON, where the model has no mode for it.
 fn instruction(format: &Format<'_>, model: &str) -> Option<Cow<'static, str>> {
-    const ALONE: &str = "and nothing else: no words around it and no code fence.";
-    match format {
-        Format::Json => Some(format!("Answer with one JSON object {ALONE}").into()),
-        Format::Schema { schema, .. } if !is_mode(*schema, model) => {
-            let schema = schema.raw();
-            Some(format!("Answer with JSON that fits this JSON schema, {ALONE}\n{schema}").into())
-        }
-        Format::Schema { .. } | Format::Text => None,
-    }
+    let has_mode = matches!(format, Format::Schema { schema, .. } if is_mode(*schema, model));
+    format.instruction().filter(|_| !has_mode)
 }
 
 /// Says whether a model holds its answer to a schema.
@@ -123,6 +116,7 @@ fn text(a: &mut Array<'_>, said: &Text<'_>) {
 
 fn block(a: &mut Array<'_>, piece: &Piece<'_>, reader: Reader<'_>) -> Result<()> {
     match piece {
+        Piece::Thought(_) => {}
         Piece::Text(said) | Piece::System(said) if !is_said(said) => {}
         Piece::Text(said) => text(a, said),
         Piece::System(said) => text(a, &Text { text: reminder(&said.text).into(), cache: said.cache }),
