@@ -226,6 +226,12 @@ impl Budgets {
         self.limits.iter().filter(|slot| slot.in_force).map(|slot| &slot.limit)
     }
 
+    /// Says whether any of the limits that a call draws on is hard and in force.
+    pub fn any_hard(&self, draws: &Draws) -> bool {
+        let of = |(limit, _): &(u16, Member)| self.limits.get(usize::from(*limit));
+        draws.iter().filter_map(of).any(|slot| slot.in_force && slot.limit.mode == Mode::Hard)
+    }
+
     /// Finds the accounts that a call draws on.
     pub fn draws(&mut self, payer: &Payer<'_>) -> Draws {
         let mut draws = Draws::new();

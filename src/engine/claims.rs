@@ -68,7 +68,9 @@ impl Claims {
                 continue;
             }
             let at_most = as_given(needs.at_most, gives(policy, route, prices, model));
-            let at_most = if pinned.is_some() { at_most } else { as_written(at_most, route, model) };
+            // Where the client leaves the length open, a rung's own limit is the most.
+            let is_open = needs.output == 0;
+            let at_most = if pinned.is_some() { at_most } else { as_written(at_most, is_open, route, model) };
             let context = context(policy, Some(route), prices, model);
             let (amount, is_unpriced) = held(prices, model, operation.at, at_most, context);
             let wish = (amount, is_unpriced);
@@ -99,6 +101,11 @@ impl Claims {
         })?;
         let ladder = &policy.route(decision.route).ladder;
         self.over(ladder.get(usize::from(rung)).filter(|_| rung != NO_RUNG).map_or(asked, |rung| rung.model))
+    }
+
+    /// Says whether any hard limit is about the request, so that there has to be a most that its calls can cost.
+    pub fn are_hard(&self, budgets: &Budgets) -> bool {
+        self.0.iter().any(|claim| budgets.any_hard(&claim.draws))
     }
 
     /// Returns what is to be held for a call to a model.
@@ -159,10 +166,12 @@ pub fn held(
 }
 
 /// Bounds a call by what the rungs of its model write into requests: how long an answer may be, and in which service tier it is made.
-fn as_written(at_most: AtMost, route: &Route, model: ModelId) -> AtMost {
+fn as_written(at_most: AtMost, is_open: bool, route: &Route, model: ModelId) -> AtMost {
     let mut all = None;
     for rung in route.ladder.iter().filter(|rung| rung.model == model) {
-        let output = as_given(at_most, rung.with.max_output).output;
+        let longest = AtMost { output: u32::MAX, ..at_most };
+        let bounded = if is_open && rung.with.max_output.is_some() { longest } else { at_most };
+        let output = as_given(bounded, rung.with.max_output).output;
         let any_tier = rung.with.service_tier.as_deref().map_or(at_most.any_tier, may_cost_more);
         let so_far: AtMost = all.unwrap_or(AtMost { output, any_tier, ..at_most });
         let (output, any_tier) = (so_far.output.max(output), so_far.any_tier || any_tier);

@@ -195,7 +195,11 @@ impl Run {
         if judge::reads(&question) > read {
             return Err(format!("what {judge} would read is longer than what was set aside for it"));
         }
-        let came = aside::call(&self.gateway, asked(&question, judge, "judgement", VERDICT_TOKENS)).await;
+        let judging = Asked {
+            with: judge::briefly(judge, VERDICT_TOKENS),
+            ..asked(&question, judge, "judgement", VERDICT_TOKENS)
+        };
+        let came = aside::call(&self.gateway, judging).await;
         charge(1, came.cost);
         self.keep((model, &text), cheap).await;
         let grades = judge::grades(&came.text.map_err(|why| format!("{judge}: {why}"))?);

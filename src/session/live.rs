@@ -461,7 +461,9 @@ impl Core {
             let beyond = gives.filter(|gives| asked >= *gives);
             let cap = cap.map(|cap| gives.map_or(cap, |gives| cap.min(gives))).or(beyond);
             let logprobs = checks.as_ref().is_some_and(|checks| checks.wants_logprobs());
-            Parameters { max_output: cap.into_iter().chain(with.max_output).min(), logprobs, ..with.clone() }
+            // A rung's own limit is the most where the client leaves the length open.
+            let most = with.max_output.map(|most| beyond.map_or(most, |gives| most.min(gives)));
+            Parameters { max_output: most.or(cap), logprobs, ..with.clone() }
         };
         let at = usize::from(rung);
         if let Some(step) = route.ladder.get(at).filter(|_| rung != NO_RUNG) {

@@ -128,6 +128,7 @@ impl Live {
     ) -> Placed {
         let Asking { operation, needs, claims, over, drawn } = asking;
         let (at_most, output) = (needs.at_most, needs.output);
+        let cap = arriving.wants.cap.filter(|_| claims.are_hard(core.decider.budgets()));
         core.last_at = operation.at;
         let seq = core.next_seq;
         core.next_seq += 1;
@@ -200,7 +201,7 @@ impl Live {
             .chain(learnt);
         let down = down.chain(words_of(&verdict, arriving.call)).collect();
         let send = match &refused {
-            None => Ok(core.send(&policy, &decision, decision.rung, (arriving.wants.cap, output))),
+            None => Ok(core.send(&policy, &decision, decision.rung, (cap, output))),
             Some(_) => Err(()),
         };
         let barred = barred(&policy, &decision, &core.names);
@@ -260,7 +261,7 @@ impl Live {
                     require,
                 },
                 needs,
-                cap: wants.cap,
+                cap,
                 down,
                 more_down: false,
                 is_trial,

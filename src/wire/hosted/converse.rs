@@ -23,13 +23,13 @@ pub(super) fn request(
     let is_claude = model.contains("claude") || model.contains("anthropic");
     // Nova caches what is said, not tools; others refuse any mark.
     let is_marked = is_claude || model.contains("nova");
-    try_body(root.raw().len() + 256, |o| members(o, root, (is_claude, is_marked), betas, left_out))
+    try_body(root.raw().len() + 256, |o| members(o, root, (model, is_claude, is_marked), betas, left_out))
 }
 
 fn members(
     o: &mut Object<'_>,
     root: Value<'_>,
-    (is_claude, is_marked): (bool, bool),
+    (model, is_claude, is_marked): (&str, bool, bool),
     betas: &[Cow<'_, str>],
     left_out: &mut Vec<String>,
 ) -> Result<()> {
@@ -53,6 +53,11 @@ fn members(
     if is_midway || (!is_none && tools().next().is_some()) {
         if is_none {
             left_out.push("tool_choice".to_owned());
+        }
+        // Some families can be told to call as they see fit alone.
+        let is_forced = !is_marked && kind.as_deref().is_some_and(|kind| matches!(kind, "any" | "tool"));
+        if is_forced && ["llama", "deepseek", "cohere"].iter().any(|family| model.contains(family)) {
+            return Err(untranslatable("tool_choice"));
         }
         o.object("toolConfig", |o| {
             o.array("tools", |a| {

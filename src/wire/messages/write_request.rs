@@ -19,7 +19,8 @@ use crate::wire::prompt::{
 /// Writes a request.
 pub(in crate::wire) fn write(prompt: &Prompt<'_>, reader: Reader<'_>) -> Result<Vec<u8>> {
     let Reader { model, sending, .. } = reader;
-    let most = sending.limit(prompt.max_output.or(Some(sending.default_max_output))).unwrap_or(1).max(1);
+    let limit = sending.limit(prompt.max_output);
+    let most = limit.unwrap_or(sending.default_max_output).max(1);
     try_body(1024, |o| {
         put!(o, "model": model, "max_tokens": most);
         let asked = instruction(&prompt.format, model).map(|text| Text { text, cache: None });
