@@ -151,6 +151,9 @@ impl Tally {
         policy: &Policy,
         outlook: &Outlook<'_>,
     ) {
+        if evidence.is_nobodys_money(settled) {
+            return;
+        }
         self.requests += 1;
         self.spend.add_operation(settled.costs());
         self.judge(evidence, settled, outlook.prices);
