@@ -40,7 +40,12 @@ pub struct Hold {
     parts: SmallVec<[(u16, Member, Instant); 4]>,
 }
 
-impl Hold {}
+impl Hold {
+    /// Returns how much it is.
+    pub fn amount(&self) -> Pico {
+        self.amount
+    }
+}
 
 /// A limit that has no room for a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -209,6 +214,11 @@ impl Budgets {
     /// Says whether any limit is in force.
     pub fn is_empty(&self) -> bool {
         !self.limits.iter().any(|slot| slot.in_force)
+    }
+
+    /// Says whether what calls cost is counted: also for limits that were in force once, and may be again.
+    pub fn counts(&self) -> bool {
+        !self.limits.is_empty()
     }
 
     /// Lists the limits in force.

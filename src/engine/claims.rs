@@ -43,7 +43,7 @@ impl Claims {
         (payer, names): (&Payer<'_>, &Names),
         (turn, is_free): (Option<u64>, &dyn Fn(ModelId) -> bool),
     ) -> Self {
-        if budgets.is_empty() {
+        if !budgets.counts() {
             return Self::default();
         }
         let signals = operation.signals();
@@ -67,11 +67,10 @@ impl Claims {
             if draws.is_empty() {
                 continue;
             }
-            let at_most = within_context(needs.at_most, policy, route, prices, model);
+            let at_most = needs.at_most;
             let at_most = if pinned.is_some() { at_most } else { as_written(at_most, route, model) };
-            let known = most(prices, model, operation.at, at_most);
-            let amount = known.unwrap_or_else(|| of_any(prices, operation.at, at_most));
-            let is_unpriced = known.is_none();
+            let context = context(policy, Some(route), prices, model);
+            let (amount, is_unpriced) = held(prices, model, operation.at, at_most, context);
             let wish = (amount, is_unpriced);
             let over = budgets.turning_away(&draws, wish, operation.at, turn).map(Box::new);
             claims.0.push(Claim { model, amount, draws, is_unpriced, over });
@@ -121,21 +120,27 @@ impl Claims {
 /// The longest prompt that a model takes of which nobody says how long it may be.
 const LARGEST: u32 = 1 << 20;
 
-/// Bounds a prompt of which nobody here knows how long it is by what policy, or else the price book, says that the model takes.
-fn within_context(
-    at_most: AtMost,
-    policy: &Policy,
-    route: &Route,
+/// Returns how long a prompt a model takes at most, as policy says, or else the price book; none where neither does.
+pub fn context(policy: &Policy, route: Option<&Route>, prices: &PriceTable, model: ModelId) -> Option<u32> {
+    let rung = route.and_then(|route| route.ladder.iter().find(|rung| rung.model == model));
+    let facts = rung.map_or_else(|| policy.facts(prices.identity(model)), |rung| rung.facts);
+    facts.context.or_else(|| prices.longest(model))
+}
+
+/// Returns what is held for a call to a model that takes a prompt of so many tokens at most, where that is known: the most that it
+/// can cost, and where it has no price, the most that one to any model can. Says which it was.
+pub fn held(
     prices: &PriceTable,
     model: ModelId,
-) -> AtMost {
-    if !at_most.is_elsewhere {
-        return at_most;
+    at: Instant,
+    mut at_most: AtMost,
+    context: Option<u32>,
+) -> (Pico, bool) {
+    if at_most.is_elsewhere {
+        at_most.prompt = at_most.prompt.max(context.unwrap_or(LARGEST));
     }
-    let rung = route.ladder.iter().find(|rung| rung.model == model).map(|rung| rung.facts);
-    let facts = rung.unwrap_or_else(|| policy.facts(prices.identity(model)));
-    let longest = facts.context.or_else(|| prices.longest(model)).unwrap_or(LARGEST);
-    AtMost { prompt: at_most.prompt.max(longest), ..at_most }
+    let known = most(prices, model, at, at_most);
+    known.map_or_else(|| (of_any(prices, at, at_most), true), |amount| (amount, false))
 }
 
 /// Bounds a call by what the rungs of its model write into requests: how long an answer may be, and in which service tier it is made.

@@ -99,7 +99,8 @@ pub(super) async fn attempt(
     let mut permit = match permitted(operation, dispatch, &target, tokens, audience).await {
         Ok(permit) => permit,
         Err(None) => {
-            let error = ApiError::new(ErrorKind::Timeout, "the client went away");
+            let gone = || ApiError::new(ErrorKind::Timeout, "the client went away");
+            let error = operation.halted().unwrap_or_else(gone);
             let mut left = refused(operation, dispatch, &provider, error);
             left.called.status = Status::Cancelled;
             return left;
@@ -157,7 +158,7 @@ pub(super) async fn attempt(
     };
     let attempt = Attempt { dispatch, target: &target, dialect, started };
     let reply = match sent {
-        None => return client_gone(operation, &attempt, permit, None),
+        None => return client_gone(operation, &attempt, permit, (None, None, 0)),
         Some(Err(limit)) => {
             let error = pace::too_slow(limit, dispatch, &operation.placed.route);
             return failed(operation, &attempt, permit, Status::Timeout, error, None);
@@ -190,7 +191,7 @@ pub(super) async fn attempt(
         watched(operation, dispatch, audience, whole).await
     };
     let bytes = match whole {
-        None => return client_gone(operation, &attempt, permit, None),
+        None => return client_gone(operation, &attempt, permit, (None, None, 0)),
         Some(Err(part)) => {
             let told = wire::used_in_part(dialect, &part.came);
             // Vectors are no tokens.
@@ -296,7 +297,7 @@ pub(super) async fn attempt(
 const TRYING: Duration = Duration::from_millis(250);
 
 /// Asks for permission. Where nobody else can be asked, it is waited for as long as the provider's settings say; nothing comes
-/// of it where the client left meanwhile.
+/// of it where the client left meanwhile, or was stopped.
 async fn permitted(
     operation: &Operation,
     dispatch: &Dispatch,
@@ -318,6 +319,10 @@ async fn permitted(
         }
         let waiting = std::pin::pin!(tokio::time::sleep(wait));
         watched(operation, dispatch, audience, waiting).await.ok_or(None)?;
+        // Who was stopped meanwhile waits for nothing any more.
+        if operation.halted().is_some() {
+            return Err(None);
+        }
     }
 }
 

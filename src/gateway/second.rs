@@ -45,6 +45,10 @@ pub(super) async fn ask(gateway: &Arc<Gateway>, arriving: &mut Arriving<'_>) {
     let Some(near) = gateway.live.near(arriving, |route| routes.get(route).map(|one| one.band)) else {
         return;
     };
+    // Of what is refused in any case nobody is told.
+    if gateway.live.would_send(arriving).is_empty() {
+        return;
+    }
     match asked(gateway, &near, arriving).await {
         Ok(confidence) => (arriving.confidence, arriving.before) = (Some(confidence), Some(near.confidence)),
         Err(why) => {

@@ -14,6 +14,7 @@ pub(super) fn known(parameters: &Parameters, model: &str) -> Known {
     Known {
         rules: parameters.rules.iter().filter(holds).map(|rule| Arc::new(compiled(rule))).collect(),
         takes_system: fits(&parameters.takes_system),
+        wants_thoughts: fits(&parameters.wants_thoughts),
     }
 }
 

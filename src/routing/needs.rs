@@ -45,6 +45,32 @@ pub struct AtMost {
     pub predicted: u32,
 }
 
+/// How a log writes, among what could not be called, the most tokens that a call can be billed for whose cost may stay unknown:
+/// `most:4096+1024`, with `+context` where part of its prompt lies elsewhere and `+tier` where a dearer tier was asked for.
+const MOST: &str = "most:";
+
+impl AtMost {
+    /// Returns what a log writes of it.
+    pub fn word(&self) -> String {
+        let context = if self.is_elsewhere { "+context" } else { "" };
+        let tier = if self.any_tier { "+tier" } else { "" };
+        format!("{MOST}{}+{}{context}{tier}", self.prompt, self.output)
+    }
+
+    /// Reads what a log writes.
+    pub fn parse(word: &str) -> Option<Self> {
+        let mut parts = word.strip_prefix(MOST)?.split('+');
+        let mut tokens = || parts.next()?.parse().ok();
+        let (prompt, output) = (tokens()?, tokens()?);
+        let mut at_most = Self { prompt, output, ..Self::default() };
+        for part in parts {
+            at_most.is_elsewhere |= part == "context";
+            at_most.any_tier |= part == "tier";
+        }
+        Some(at_most)
+    }
+}
+
 /// Rounds a size up to the grid of [`on_grid`].
 pub fn up_to_grid(tokens: u64) -> u32 {
     let down = u64::from(on_grid(tokens));

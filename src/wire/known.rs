@@ -15,6 +15,8 @@ pub struct Known {
     pub rules: Vec<Arc<Rule>>,
     /// Whether it takes messages of role `system` in the middle of a conversation.
     pub takes_system: bool,
+    /// Whether it wants back what it thought before it called a tool.
+    pub wants_thoughts: bool,
 }
 
 /// Members that a model refuses.
@@ -83,7 +85,7 @@ pub(super) struct Change<'k> {
 
 impl Known {
     /// Nothing.
-    pub const NOTHING: Self = Self { rules: Vec::new(), takes_system: false };
+    pub const NOTHING: Self = Self { rules: Vec::new(), takes_system: false, wants_thoughts: false };
 
     /// Says whether it refuses to go on with what the assistant is said to have begun.
     pub(super) fn refuses_prefill(&self, to: Dialect) -> bool {

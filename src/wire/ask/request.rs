@@ -14,7 +14,7 @@ use crate::wire::gemini::read_schema::Schemas;
 use crate::wire::json::Value;
 use crate::wire::sending::Accent;
 use crate::wire::table;
-use crate::wire::tools::ToolKinds;
+use crate::wire::tools::{self, ToolKinds};
 
 /// A client's request.
 #[derive(Clone)]
@@ -237,6 +237,11 @@ impl Ask {
         } else {
             ToolKinds::default()
         }
+    }
+
+    /// Returns the client's own name for a function that was sent by another.
+    pub(in crate::wire) fn own_name(&self, sent: &str) -> Option<String> {
+        tools::own_name(self.dialect, self.root(), sent)
     }
 
     /// Returns the whole body as a value.

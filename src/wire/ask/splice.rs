@@ -75,7 +75,7 @@ pub(super) fn splice(ask: &Ask, reader: Reader<'_>) -> Bytes {
     if scan.has_system_turns {
         system::settle(&mut edits, reader);
     }
-    let sent = returned::without_thoughts(to, edits.done());
+    let sent = returned::without_thoughts(edits.done(), reader);
     if to == Dialect::AnthropicMessages && scan.ends_with_assistant {
         return prefill::settle(sent, reader);
     }
