@@ -178,6 +178,7 @@ pub(super) fn arriving<'a>(ask: &'a Ask, tags: &Tags, caller: &Caller) -> Arrivi
             turn: Some(found.earlier_user_turns),
             tools: Some(found.tools),
             history: Some(u32::try_from(found.earlier_bytes / 4).unwrap_or(u32::MAX)),
+            after: found.later_bytes.div_ceil(4),
             task: if embeds { Some(TaskClass::Embedding) } else { tags.task },
             tags: classifier::Tags::of(&tags.task_words, &tags.project),
         },

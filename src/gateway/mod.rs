@@ -93,7 +93,7 @@ use crate::providers::Providers;
 use crate::record;
 use crate::routing::{Policy, PolicyError, PolicySpec};
 use crate::session::{Applied, Automations, Deed, Live, Rollouts, Uncounted};
-use crate::units::{Instant, Names, hex};
+use crate::units::{Instant, Names, PerMille, hex};
 use crate::wire::PrefixKey;
 
 /// The header in which a gateway says, at /healthz, that it is one of this program's, and of which version.
@@ -163,6 +163,8 @@ pub struct Gateway {
     in_flight: AtomicUsize,
     draining: AtomicBool,
     served: remembered::Remembered<remembered::Judged>,
+    /// What a second stage said of turns; nothing where it said nothing clear.
+    seconded: remembered::Remembered<Option<PerMille>>,
     stored: remembered::Remembered<crate::ledger::Kept>,
     /// Until when models cannot be called, as was said last.
     down: Mutex<FxHashMap<Arc<str>, std::time::Instant>>,
@@ -262,6 +264,7 @@ impl Gateway {
             in_flight: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
             served: remembered::Remembered::default(),
+            seconded: remembered::Remembered::default(),
             stored: remembered::Remembered::default(),
             down: Mutex::default(),
             turned_away: turned_away::Counts::default(),
