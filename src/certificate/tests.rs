@@ -268,8 +268,8 @@ fn confidences_that_hold_less_than_before_are_evidence_and_those_that_hold_more_
     };
     assert_eq!(tried(as_before), None, "as often as before");
     assert_eq!(tried(|_| false), None, "nothing lost any more");
-    let worse = tried(|confidence| confidence % 2 == 0).expect("half of all, however sure");
-    assert!(worse < 400, "{worse}");
+    let worse = tried(|_| true).expect("all of them, however sure");
+    assert!(worse < 300, "{worse}");
     let few = Losses::default();
     assert_eq!(Kept::new(&few), None);
 }

@@ -67,6 +67,7 @@ pub(super) async fn open(
         (arriving.beginnings, arriving.tie) = (beginnings(&hashes.prefix), tie(&ask));
         arriving.blocked = gateway.providers.blocked_accounts(Moment::now()).into();
     }
+    go_on(gateway, &ask, &mut arriving);
     if !gateway.settings.second.is_empty() {
         // In a box of its own: few wait, and all would carry it about.
         Box::pin(second::ask(gateway, &mut arriving)).await;
@@ -76,6 +77,9 @@ pub(super) async fn open(
     let placed = gateway.take_in(arriving, at).await?;
     if !placed.trips.is_empty() {
         gateway.record_trips(&placed.trips, placed.send.as_ref().err().and_then(|why| why.stop.as_deref()));
+    }
+    if ask.dialect() == Dialect::OpenAiResponses {
+        gateway.judged.note(&id, (placed.class, placed.confidence));
     }
     let needs = placed.ticket.needs();
     let call_began = placed.at;
@@ -156,6 +160,19 @@ pub(super) async fn open(
         is_settled: false,
         _place: place,
     })
+}
+
+/// Where what tools returned comes alone, behind an answer that a provider keeps, the ask is not there to be read: it is what it was
+/// taken for when it came.
+fn go_on(gateway: &Gateway, ask: &Ask, arriving: &mut Arriving<'_>) {
+    if !arriving.prompt.trim().is_empty() {
+        return;
+    }
+    let Some((_, Some(earlier))) = ask.leans_on() else { return };
+    if let Some((class, confidence)) = gateway.judged.find(&earlier) {
+        arriving.measures.task = arriving.measures.task.or(Some(class));
+        arriving.confidence = arriving.confidence.or(confidence);
+    }
 }
 
 /// Says what the engine hears of a request.

@@ -85,6 +85,7 @@ use rustc_hash::FxHashMap;
 
 use self::billed::BillBeside;
 use crate::access::Access;
+use crate::classifier::TaskClass;
 use crate::config::gateway::GatewaySettings;
 use crate::ledger::{Audit, Entry, Label, Ledger, LedgerError, LedgerFile, Note, PolicyVersion, Signal};
 use crate::notify::Notifier;
@@ -166,6 +167,8 @@ pub struct Gateway {
     /// What a second stage said of turns; nothing where it said nothing clear.
     seconded: remembered::Remembered<Option<PerMille>>,
     stored: remembered::Remembered<crate::ledger::Kept>,
+    /// What was made of an ask for responses, by the id of its operation and by that of its answer.
+    judged: remembered::Remembered<(TaskClass, Option<PerMille>)>,
     /// Until when models cannot be called, as was said last.
     down: Mutex<FxHashMap<Arc<str>, std::time::Instant>>,
     turned_away: turned_away::Counts,
@@ -266,6 +269,7 @@ impl Gateway {
             served: remembered::Remembered::default(),
             seconded: remembered::Remembered::default(),
             stored: remembered::Remembered::default(),
+            judged: remembered::Remembered::default(),
             down: Mutex::default(),
             turned_away: turned_away::Counts::default(),
             budget,

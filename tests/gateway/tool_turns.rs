@@ -147,3 +147,29 @@ fn a_second_stage_is_asked_once_in_a_loop_of_tools() {
     let _ = chat("auto", false).send(front.address());
     assert_eq!(count(&front), DIALECTS.len() + 2);
 }
+
+/// An agent that leaves the conversation with the provider hands in results alone: there is no ask in what it sends.
+#[test]
+fn results_behind_a_kept_answer_are_decided_as_the_ask_was() {
+    let upstream = Upstream::start();
+    let mut setup = Setup { policy: POLICY.to_owned(), ..Setup::of(&upstream.url()) };
+    setup.providers =
+        setup.providers.replace("name = \"up-chat\"\n", "name = \"up-chat\"\nresponses = true\n");
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
+    for ask in
+        ["Translate 'cat' to French.", "Prove that the square root of two is irrational, step by step."]
+    {
+        let first = Ask::post("/v1/responses", &json!({"model": "auto", "input": ask})).send(front.address());
+        let mut id = first.json()["id"].as_str().unwrap().to_owned();
+        for _ in 0..3 {
+            let output = json!([{"type": "function_call_output", "call_id": "call_1", "output": "ok"}]);
+            let body = json!({"model": "auto", "previous_response_id": id, "input": output});
+            let next = Ask::post("/v1/responses", &body).send(front.address());
+            assert_eq!(reason(&next), reason(&first), "{ask}");
+            id = next.json()["id"].as_str().unwrap().to_owned();
+        }
+    }
+    upstream.wait_idle();
+    nothing_held(&front);
+}
