@@ -23,6 +23,10 @@ pub struct Parameters {
     pub takes_system: Vec<String>,
     /// Those that want their thoughts back, as patterns.
     pub wants_thoughts: Vec<String>,
+    /// Those whose servers know chat in its older form alone, as patterns.
+    pub older_chat: Vec<String>,
+    /// Those that OpenAI serves in Responses alone, as patterns.
+    pub responses_alone: Vec<String>,
 }
 
 /// A rule of the file.
@@ -109,6 +113,8 @@ struct File {
     trust: Vec<String>,
     takes_system: Option<Habit>,
     wants_thoughts: Option<Habit>,
+    older_chat: Option<Habit>,
+    responses_alone: Option<Habit>,
     #[serde(default)]
     rule: Vec<RuleSpec>,
 }
@@ -136,8 +142,9 @@ pub fn load(user_dir: Option<&Path>) -> Result<Parameters, ParametersError> {
 pub fn builtin() -> Result<Parameters, FileError> {
     let file = read("built-in parameters.toml", BUILTIN)?;
     let models = |habit: Option<Habit>| habit.map(|habit| habit.models).unwrap_or_default();
-    let [takes_system, wants_thoughts] = [file.takes_system, file.wants_thoughts].map(models);
-    Ok(Parameters { rules: file.rule, takes_system, wants_thoughts })
+    let [takes_system, wants_thoughts, older_chat, responses_alone] =
+        [file.takes_system, file.wants_thoughts, file.older_chat, file.responses_alone].map(models);
+    Ok(Parameters { rules: file.rule, takes_system, wants_thoughts, older_chat, responses_alone })
 }
 
 /// Reads a user's file over the program's own.
@@ -148,9 +155,12 @@ pub fn parse(origin: &str, text: &str) -> Result<Parameters, FileError> {
         rule.except.extend(user.trust.iter().cloned());
     }
     all.rules.extend(user.rule);
-    for (habit, models) in
-        [(user.takes_system, &mut all.takes_system), (user.wants_thoughts, &mut all.wants_thoughts)]
-    {
+    for (habit, models) in [
+        (user.takes_system, &mut all.takes_system),
+        (user.wants_thoughts, &mut all.wants_thoughts),
+        (user.older_chat, &mut all.older_chat),
+        (user.responses_alone, &mut all.responses_alone),
+    ] {
         if let Some(habit) = habit {
             *models = habit.models;
         }
@@ -177,7 +187,12 @@ fn read(origin: &str, text: &str) -> Result<File, FileError> {
             return Err(fail(line_of(nth), what));
         }
     }
-    let habits = [("takes-system", &file.takes_system), ("wants-thoughts", &file.wants_thoughts)];
+    let habits = [
+        ("takes-system", &file.takes_system),
+        ("wants-thoughts", &file.wants_thoughts),
+        ("older-chat", &file.older_chat),
+        ("responses-alone", &file.responses_alone),
+    ];
     let habits = || habits.into_iter().filter_map(|(name, habit)| Some((name, habit.as_ref()?)));
     let dates = file.checked.iter().chain(habits().map(|(_, habit)| &habit.since));
     if let Some(date) = dates.into_iter().find(|date| !is_date(date)) {

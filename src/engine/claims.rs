@@ -67,7 +67,7 @@ impl Claims {
             if draws.is_empty() {
                 continue;
             }
-            let at_most = needs.at_most;
+            let at_most = as_given(needs.at_most, gives(policy, route, prices, model));
             let at_most = if pinned.is_some() { at_most } else { as_written(at_most, route, model) };
             let context = context(policy, Some(route), prices, model);
             let (amount, is_unpriced) = held(prices, model, operation.at, at_most, context);
@@ -127,6 +127,21 @@ pub fn context(policy: &Policy, route: Option<&Route>, prices: &PriceTable, mode
     facts.context.or_else(|| prices.longest(model))
 }
 
+/// Returns how many tokens a model writes at most, as policy says, or else the price book; none where neither does.
+fn gives(policy: &Policy, route: &Route, prices: &PriceTable, model: ModelId) -> Option<u32> {
+    let rung = route.ladder.iter().find(|rung| rung.model == model).map(|rung| rung.facts);
+    let facts = rung.unwrap_or_else(|| policy.facts(prices.identity(model)));
+    facts.max_output.or_else(|| prices.most_output(model))
+}
+
+/// Bounds an answer by how long each of those that were asked for may be.
+fn as_given(at_most: AtMost, each: Option<u32>) -> AtMost {
+    let most = each.map_or(u32::MAX, |each| {
+        each.saturating_mul(at_most.choices.max(1)).saturating_add(at_most.predicted)
+    });
+    AtMost { output: at_most.output.min(most), ..at_most }
+}
+
 /// Returns what is held for a call to a model that takes a prompt of so many tokens at most, where that is known: the most that it
 /// can cost, and where it has no price, the most that one to any model can. Says which it was.
 pub fn held(
@@ -147,11 +162,7 @@ pub fn held(
 fn as_written(at_most: AtMost, route: &Route, model: ModelId) -> AtMost {
     let mut all = None;
     for rung in route.ladder.iter().filter(|rung| rung.model == model) {
-        let most = rung
-            .with
-            .max_output
-            .map(|most| most.saturating_mul(at_most.choices.max(1)).saturating_add(at_most.predicted));
-        let output = most.map_or(at_most.output, |most| at_most.output.min(most));
+        let output = as_given(at_most, rung.with.max_output).output;
         let any_tier = rung.with.service_tier.as_deref().map_or(at_most.any_tier, may_cost_more);
         let so_far: AtMost = all.unwrap_or(AtMost { output, any_tier, ..at_most });
         let (output, any_tier) = (so_far.output.max(output), so_far.any_tier || any_tier);

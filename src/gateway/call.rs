@@ -58,7 +58,12 @@ pub(super) async fn attempt(
         return refused(operation, dispatch, &provider, ApiError::new(ErrorKind::Overloaded, message));
     }
     let Some(dialect) = target.dialect_for(operation.ask.dialect()) else {
-        let message = format!("{provider} cannot take requests in the form of {}", operation.ask.dialect());
+        let form = operation.ask.dialect();
+        let message = if target.known().responses_alone {
+            format!("{} is served by {provider} in Responses alone: ask for it there", dispatch.model)
+        } else {
+            format!("{provider} cannot take requests in the form of {form}")
+        };
         return refused(operation, dispatch, &provider, ApiError::new(ErrorKind::InvalidRequest, message));
     };
     if operation.placed.ticket.is_reserved()
@@ -378,6 +383,10 @@ async fn declined(
         }
         status if matches!(status, 401..=403) || is_account(&error) => {
             error = provider_fault(format!("{provider} refused the gateway's own key: {}", error.message));
+            // Another account may serve, this request too.
+            if target.has_others() {
+                permit.distrust(Moment::now());
+            }
             (Status::Failed, Some(false))
         }
         404 | 410 => {

@@ -72,6 +72,11 @@ impl Watch {
         Some(Self { gateway: Arc::clone(gateway), kept, lasts, operation, seen: Vec::new() })
     }
 
+    /// Notes that something else by its id is kept there, too, and whose it is.
+    pub(super) fn owns(&self, id: &str) {
+        note(&self.gateway, id, self.kept.clone(), self.lasts);
+    }
+
     /// Looks at a piece of the answer; says whether to go on.
     pub(super) fn look(&mut self, piece: &[u8]) -> bool {
         let room = SEARCHED.saturating_sub(self.seen.len());

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt::Write as _;
 use std::hash::Hasher as _;
 use std::rc::Rc;
@@ -505,6 +505,43 @@ impl<'a> Prompt<'a> {
                     let next = order.len();
                     order.entry(call.id.to_string()).or_insert(next);
                 }
+            }
+        }
+    }
+
+    /// Tells calls of one id apart, as servers make them that count anew in each answer: what tools gave back belongs to the
+    /// nearest call before it.
+    pub(super) fn settle_ids(&mut self) {
+        let mut used: HashSet<String> = HashSet::new();
+        let mut open: HashMap<String, (VecDeque<String>, bool)> = HashMap::new();
+        for part in self.turns.iter_mut().flat_map(|turn| &mut turn.parts) {
+            match part {
+                Piece::Call { call, .. } => {
+                    let id = call.id.to_string();
+                    let mut own = id.clone();
+                    let mut nth = 1;
+                    while !used.insert(own.clone()) {
+                        nth += 1;
+                        own = format!("{id}_{nth}");
+                    }
+                    let (waiting, is_answered) = open.entry(id).or_default();
+                    if std::mem::take(is_answered) {
+                        waiting.clear();
+                    }
+                    waiting.push_back(own.clone());
+                    if own != call.id {
+                        call.id = Cow::Owned(own);
+                    }
+                }
+                Piece::Result(result) => {
+                    let Some((waiting, is_answered)) = open.get_mut(&*result.call) else { continue };
+                    *is_answered = true;
+                    let own = if waiting.len() > 1 { waiting.pop_front() } else { waiting.front().cloned() };
+                    if let Some(own) = own.filter(|own| **own != *result.call) {
+                        result.call = Cow::Owned(own);
+                    }
+                }
+                _ => {}
             }
         }
     }

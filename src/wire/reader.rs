@@ -272,6 +272,7 @@ impl Reader<'_> {
             Some(ToolChoice::Auto | ToolChoice::None) if prompt.tools.is_empty() => prompt.choice = None,
             _ => {}
         }
+        prompt.settle_ids();
         prompt.settle_names();
         // OpenAI takes a turn that says nothing.
         match self.to {

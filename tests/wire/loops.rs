@@ -42,17 +42,24 @@ fn a_tool_is_called_by_a_name_that_is_taken_and_the_client_hears_its_own() {
             _ => &got["tools"][0]["name"],
         };
         let name = name.as_str().unwrap().to_owned();
-        assert!(name.len() <= 64 && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c)), "{name}");
+        assert!(
+            name.len() <= 64 && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c)),
+            "{name}"
+        );
         assert_eq!(got.to_string().matches(own).count(), 0, "choice, calls and results go by it, too: {got}");
         let call = match to {
-            OpenAiChat => json!({"id": "c", "object": "chat.completion", "model": "m", "choices": [{"index": 0,
+            OpenAiChat => {
+                json!({"id": "c", "object": "chat.completion", "model": "m", "choices": [{"index": 0,
                 "finish_reason": "tool_calls", "message": {"role": "assistant", "content": null, "tool_calls": [
-                {"id": "c1", "type": "function", "function": {"name": name, "arguments": "{}"}}]}}]}),
+                {"id": "c1", "type": "function", "function": {"name": name, "arguments": "{}"}}]}}]})
+            }
             Gemini => json!({"candidates": [{"index": 0, "finishReason": "STOP",
                 "content": {"role": "model", "parts": [{"functionCall": {"name": name, "args": {}}}]}}]}),
-            _ => json!({"id": "m1", "type": "message", "role": "assistant", "model": "m", "stop_reason": "tool_use",
+            _ => {
+                json!({"id": "m1", "type": "message", "role": "assistant", "model": "m", "stop_reason": "tool_use",
                 "content": [{"type": "tool_use", "id": "t2", "name": name, "input": {}}],
-                "usage": {"input_tokens": 1, "output_tokens": 1}}),
+                "usage": {"input_tokens": 1, "output_tokens": 1}})
+            }
         };
         let (answer, _) = answered(&asked, to, &call);
         assert!(answer.to_string().contains(&format!("\"{own}\"")), "{answer}");
@@ -62,7 +69,8 @@ fn a_tool_is_called_by_a_name_that_is_taken_and_the_client_hears_its_own() {
     let streamed = ask(AnthropicMessages, &streamed);
     let (got, _) = written(&streamed, OpenAiChat, "m", &Sending::default());
     let name = got["tools"][0]["function"]["name"].as_str().unwrap();
-    let call = json!({"index": 0, "id": "c1", "type": "function", "function": {"name": name, "arguments": "{}"}});
+    let call =
+        json!({"index": 0, "id": "c1", "type": "function", "function": {"name": name, "arguments": "{}"}});
     let stream = super::wholeness::chunks(&[
         json!({"index": 0, "delta": {"tool_calls": [call]}, "finish_reason": null}),
         json!({"index": 0, "delta": {}, "finish_reason": "tool_calls"}),
@@ -80,7 +88,8 @@ fn json_that_comes_after_calls_is_not_missed_whole_or_streamed() {
             &json!({"model": "m", "stream": stream, "messages": [{"role": "user", "content": "x"}],
                 "response_format": {"type": "json_object"}, "tools": [{"type": "function", "function": {"name": "f"}}]}),
         );
-        let call = json!({"index": 0, "id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}});
+        let call =
+            json!({"index": 0, "id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}});
         let check = if stream {
             let stream = super::wholeness::chunks(&[
                 json!({"index": 0, "delta": {"content": "Let me look."}, "finish_reason": null}),
@@ -91,7 +100,12 @@ fn json_that_comes_after_calls_is_not_missed_whole_or_streamed() {
         } else {
             let message = json!({"role": "assistant", "content": "Let me look.", "tool_calls": [call]});
             let choice = json!({"index": 0, "finish_reason": "tool_calls", "message": message});
-            answered(&asked, OpenAiChat, &json!({"id": "c", "object": "chat.completion", "model": "m", "choices": [choice]})).1
+            answered(
+                &asked,
+                OpenAiChat,
+                &json!({"id": "c", "object": "chat.completion", "model": "m", "choices": [choice]}),
+            )
+            .1
         };
         assert_eq!(check, Check::Passed, "streamed: {stream}");
     }
@@ -117,7 +131,10 @@ fn a_conversation_of_blanks_is_refused_by_its_name_where_nobody_would_answer_it(
     let empty = json!({"model": "m", "messages": [{"role": "user", "content": ""}]});
     assert!(refused(OpenAiChat, &empty, Gemini).contains("is empty"));
     let before = json!({"model": "m", "messages": [{"role": "user", "content": "x"}, {"role": "user", "content": ""}]});
-    assert_eq!(sent(OpenAiChat, &before, AnthropicMessages, "claude-opus-4-6")["messages"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        sent(OpenAiChat, &before, AnthropicMessages, "claude-opus-4-6")["messages"].as_array().unwrap().len(),
+        1
+    );
 }
 
 /// One reader takes the first, another the last: what is held would be for another request than what is billed.
@@ -157,7 +174,8 @@ fn what_lies_with_the_provider_is_seen_in_every_form_that_it_takes() {
         assert_eq!(measures.is_elsewhere, is_elsewhere, "{item}");
     }
     for (kind, is_elsewhere) in [("container_auto", true), ("local", false)] {
-        let body = json!({"model": "m", "input": "x", "tools": [{"type": "shell", "environment": {"type": kind}}]});
+        let body =
+            json!({"model": "m", "input": "x", "tools": [{"type": "shell", "environment": {"type": kind}}]});
         assert_eq!(ask(OpenAiResponses, &body).measures().is_elsewhere, is_elsewhere, "{kind}");
     }
     let said = json!({"model": "m", "messages": [{"role": "assistant", "audio": {"id": "audio_1"}}, {"role": "user", "content": "x"}]});
@@ -165,7 +183,11 @@ fn what_lies_with_the_provider_is_seen_in_every_form_that_it_takes() {
     let file = json!({"fileData": {"fileUri": "https://x/files/1", "mimeType": "application/pdf"}});
     let body = json!({"contents": {"parts": file}});
     assert!(gemini(&body).measures().is_elsewhere, "Google takes one in the place of a list");
-    assert!(gemini(&json!({"contents": {"parts": {"text": "x"}}, "tools": {"urlContext": {}}})).measures().is_elsewhere);
+    assert!(
+        gemini(&json!({"contents": {"parts": {"text": "x"}}, "tools": {"urlContext": {}}}))
+            .measures()
+            .is_elsewhere
+    );
 }
 
 #[test]
@@ -185,16 +207,21 @@ fn googles_lists_of_one_are_read_as_google_reads_them() {
 fn schemas_that_anthropic_cannot_hold_to_are_asked_for_in_words() {
     let to = |schema: &Value| {
         let format = json!({"type": "json_schema", "json_schema": {"name": "n", "schema": schema}});
-        let body = json!({"model": "m", "messages": [{"role": "user", "content": "x"}], "response_format": format});
+        let body =
+            json!({"model": "m", "messages": [{"role": "user", "content": "x"}], "response_format": format});
         sent(OpenAiChat, &body, AnthropicMessages, "claude-opus-4-6")
     };
     let object = |properties: Value| json!({"type": "object", "properties": properties});
-    let node = object(json!({"v": {"type": "string"}, "next": {"anyOf": [{"$ref": "#/$defs/N"}, {"type": "null"}]}}));
+    let node = object(
+        json!({"v": {"type": "string"}, "next": {"anyOf": [{"$ref": "#/$defs/N"}, {"type": "null"}]}}),
+    );
     for schema in [
         json!({"$ref": "#/$defs/N", "$defs": {"N": node}}),
         object(json!({"m": {"type": "object", "additionalProperties": {"type": "integer"}}})),
         object(json!({"m": {"type": "object"}})),
-        object(json!({"m": {"type": "object", "properties": {"a": {}}, "patternProperties": {"^x": {"type": "string"}}}})),
+        object(
+            json!({"m": {"type": "object", "properties": {"a": {}}, "patternProperties": {"^x": {"type": "string"}}}}),
+        ),
         object(json!({"e": {"enum": [{"x": 1}, null]}})),
         object(json!({"r": {"$ref": "https://elsewhere/schema"}})),
     ] {
@@ -202,14 +229,22 @@ fn schemas_that_anthropic_cannot_hold_to_are_asked_for_in_words() {
         assert!(got.get("output_config").is_none(), "{schema}: {got}");
         assert!(got["system"].to_string().contains("fits this JSON schema"), "{got}");
     }
-    let held = to(&json!({"type": "object", "properties": {"a": {"oneOf": [{"$ref": "#/$defs/A"}, {"type": "null"}]},
-        "b": {"not": {"type": "null"}, "type": "string"}}, "$defs": {"A": object(json!({"c": {"const": "a"}}))}}));
+    let held = to(
+        &json!({"type": "object", "properties": {"a": {"oneOf": [{"$ref": "#/$defs/A"}, {"type": "null"}]},
+        "b": {"not": {"type": "null"}, "type": "string"}}, "$defs": {"A": object(json!({"c": {"const": "a"}}))}}),
+    );
     let schema = &held["output_config"]["format"]["schema"];
     assert_eq!(schema["properties"]["a"]["anyOf"][0]["$ref"], "#/$defs/A", "{held}");
-    assert!(schema["properties"]["a"].get("oneOf").is_none() && schema["properties"]["b"].get("not").is_none());
-    let many: serde_json::Map<String, Value> =
-        (0..5000).map(|n| (format!("D{n}"), object(json!({"d": {"$ref": format!("#/$defs/D{}", n + 1)}})))).collect();
-    assert!(to(&json!({"$ref": "#/$defs/D0", "$defs": many})).get("output_config").is_none(), "no chain is too long to be read");
+    assert!(
+        schema["properties"]["a"].get("oneOf").is_none() && schema["properties"]["b"].get("not").is_none()
+    );
+    let many: serde_json::Map<String, Value> = (0..5000)
+        .map(|n| (format!("D{n}"), object(json!({"d": {"$ref": format!("#/$defs/D{}", n + 1)}}))))
+        .collect();
+    assert!(
+        to(&json!({"$ref": "#/$defs/D0", "$defs": many})).get("output_config").is_none(),
+        "no chain is too long to be read"
+    );
 }
 
 /// 400 "Unexpected role 'user' after role 'tool'": every second turn of Claude Code on a model of Mistral's.
@@ -235,7 +270,10 @@ fn nobody_speaks_right_after_a_tool_to_mistral() {
 #[test]
 fn the_user_has_the_first_word_where_the_assistant_may_not() {
     let call = json!({"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}});
-    for first in [json!({"role": "assistant", "content": "Hello!"}), json!({"role": "assistant", "tool_calls": [call]})] {
+    for first in [
+        json!({"role": "assistant", "content": "Hello!"}),
+        json!({"role": "assistant", "tool_calls": [call]}),
+    ] {
         let then = if first.get("content").is_some() {
             json!({"role": "user", "content": "x"})
         } else {
@@ -260,7 +298,10 @@ fn thoughts_go_back_to_the_models_that_want_them_and_to_no_other() {
             {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]}}]});
     let known = Known { wants_thoughts: true, ..Known::NOTHING };
     let wanting = Sending { known: &known, ..Sending::default() };
-    let asked = ask(AnthropicMessages, &json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}]}));
+    let asked = ask(
+        AnthropicMessages,
+        &json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}]}),
+    );
     let (told, _) = answered(&asked, OpenAiChat, &thought);
     let result = json!({"type": "tool_result", "tool_use_id": "c1", "content": "y"});
     let messages = json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "x"},
@@ -270,7 +311,9 @@ fn thoughts_go_back_to_the_models_that_want_them_and_to_no_other() {
     let mut input = vec![json!({"role": "user", "content": "x"})];
     input.extend(told["output"].as_array().unwrap().iter().cloned());
     input.push(json!({"type": "function_call_output", "call_id": "c1", "output": "y"}));
-    for (from, body) in [(AnthropicMessages, messages.clone()), (OpenAiResponses, json!({"model": "m", "input": input}))] {
+    for (from, body) in
+        [(AnthropicMessages, messages.clone()), (OpenAiResponses, json!({"model": "m", "input": input}))]
+    {
         let (got, left_out) = written(&ask(from, &body), OpenAiChat, "kimi-k2-thinking", &wanting);
         assert_eq!(got["messages"][1]["reasoning_content"], "let me see", "{got}");
         assert!(left_out.is_empty(), "{left_out:?}");
@@ -304,7 +347,9 @@ fn marks_for_caches_reach_the_models_of_converse_that_take_them() {
     let body = json!({"max_tokens": 9, "tools": [{"name": "f", "input_schema": {"type": "object"}, "cache_control": mark}],
         "system": [{"type": "text", "text": "s", "cache_control": mark}],
         "messages": [{"role": "user", "content": [{"type": "text", "text": "x", "cache_control": mark}]}]});
-    for (model, points) in [("eu.anthropic.claude-sonnet-4-5", 3), ("eu.amazon.nova-pro-v1:0", 2), ("meta.llama3-70b", 0)] {
+    for (model, points) in
+        [("eu.anthropic.claude-sonnet-4-5", 3), ("eu.amazon.nova-pro-v1:0", 2), ("meta.llama3-70b", 0)]
+    {
         let got = framed(Form::Converse, Bytes::from(body.to_string()), model, &[]).unwrap().0;
         let got: Value = serde_json::from_slice(&got).unwrap();
         assert_eq!(got.to_string().matches("cachePoint").count(), points, "{model}: {got}");
@@ -326,7 +371,82 @@ fn what_the_system_says_between_a_call_and_its_result_waits_for_the_result() {
 fn gemini_gets_no_more_stop_sequences_than_it_takes() {
     let body = json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}],
         "stop_sequences": ["a", "b", "c", "d", "e", "f"]});
-    let (got, left_out) = written(&ask(AnthropicMessages, &body), Gemini, "gemini-2.5-flash", &Sending::default());
+    let (got, left_out) =
+        written(&ask(AnthropicMessages, &body), Gemini, "gemini-2.5-flash", &Sending::default());
     assert_eq!(got["generationConfig"]["stopSequences"].as_array().unwrap().len(), 5);
     assert_eq!(left_out, ["stop_sequences (more than 5)"]);
+}
+
+/// SGLang, Kimi and llama.cpp count calls anew in each answer: results would go to the wrong function, or be refused.
+#[test]
+fn results_belong_to_the_nearest_call_of_their_id() {
+    let call = |name: &str| {
+        json!({"role": "assistant", "content": null, "tool_calls": [
+        {"id": "call_0", "type": "function", "function": {"name": name, "arguments": "{}"}}]})
+    };
+    let result = |text: &str| json!({"role": "tool", "tool_call_id": "call_0", "content": text});
+    let body = json!({"model": "m", "messages": [{"role": "user", "content": "x"}, call("weather"), result("-5"),
+        call("send_mail"), result("sent")]});
+    let gemini = sent(OpenAiChat, &body, Gemini, "gemini-2.5-flash");
+    for (at, name, said) in [(2, "weather", "-5"), (4, "send_mail", "sent")] {
+        let response = &gemini["contents"][at]["parts"][0]["functionResponse"];
+        assert_eq!(
+            (&response["name"], &response["response"]["output"]),
+            (&json!(name), &json!(said)),
+            "{gemini}"
+        );
+    }
+    let claude = sent(OpenAiChat, &body, AnthropicMessages, "claude-opus-4-6");
+    let id = |at: usize, member: &str| claude["messages"][at]["content"][0][member].clone();
+    assert_ne!(id(1, "id"), id(3, "id"), "ids have to be unique: {claude}");
+    assert_eq!((id(1, "id"), id(3, "id")), (id(2, "tool_use_id"), id(4, "tool_use_id")), "{claude}");
+}
+
+/// Servers of Qwen, Llama and others answer 400 to each of these, and `DeepSeek` writes on over a limit under the newer name.
+#[test]
+fn chat_in_its_older_form_is_what_servers_of_other_makers_get() {
+    let known = Known { older_chat: true, ..Known::NOTHING };
+    let older = Sending { known: &known, ..Sending::default() };
+    let call = json!({"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}});
+    let body = json!({"model": "m", "max_completion_tokens": 9, "messages": [
+        {"role": "system", "content": "a"}, {"role": "developer", "content": [{"type": "text", "text": "b"}]},
+        {"role": "user", "content": "x"},
+        {"role": "assistant", "content": null, "reasoning_content": "hm", "tool_calls": [call]},
+        {"role": "system", "content": "c"}, {"role": "tool", "tool_call_id": "c1", "content": "y"}]});
+    let (got, left_out) = written(&ask(OpenAiChat, &body), OpenAiChat, "m", &older);
+    let said: Vec<(&str, &Value)> = got["messages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (one["role"].as_str().unwrap(), &one["content"]))
+        .collect();
+    let reminder = json!("<system-reminder>\nc\n</system-reminder>");
+    assert_eq!(
+        said,
+        [
+            ("system", &json!("a\n\nb")),
+            ("user", &json!("x")),
+            ("assistant", &Value::Null),
+            ("tool", &json!("y")),
+            ("user", &reminder)
+        ]
+    );
+    assert_eq!((&got["max_tokens"], got.get("max_completion_tokens")), (&json!(9), None));
+    assert!(got["messages"][2].get("reasoning_content").is_none());
+    assert_eq!(left_out, ["messages.reasoning_content"]);
+    let wanting = Known { wants_thoughts: true, ..known };
+    let (got, _) =
+        written(&ask(OpenAiChat, &body), OpenAiChat, "m", &Sending { known: &wanting, ..Sending::default() });
+    assert_eq!(got["messages"][2]["reasoning_content"], "hm");
+    let messages = json!({"model": "m", "max_tokens": 9, "system": "s", "messages": [{"role": "user", "content": "x"},
+        {"role": "assistant", "content": "y"}, {"role": "system", "content": "c"}, {"role": "user", "content": "z"}]});
+    let (got, _) = written(&ask(AnthropicMessages, &messages), OpenAiChat, "m", &older);
+    let systems = got["messages"].as_array().unwrap().iter().filter(|one| one["role"] == "system").count();
+    assert_eq!(systems, 1, "{got}");
+    let plain = json!({"model": "m", "messages": [{"role": "system", "content": "a"}, {"role": "user", "content": "x"}]});
+    assert_eq!(
+        written(&ask(OpenAiChat, &plain), OpenAiChat, "m", &older).0,
+        plain,
+        "what is as it should be stays"
+    );
 }

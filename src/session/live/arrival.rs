@@ -127,7 +127,7 @@ impl Live {
         waited: Option<Span>,
     ) -> Placed {
         let Asking { operation, needs, claims, over, drawn } = asking;
-        let at_most = needs.at_most;
+        let (at_most, output) = (needs.at_most, needs.output);
         core.last_at = operation.at;
         let seq = core.next_seq;
         core.next_seq += 1;
@@ -200,7 +200,7 @@ impl Live {
             .chain(learnt);
         let down = down.chain(words_of(&verdict, arriving.call)).collect();
         let send = match &refused {
-            None => Ok(core.send(&policy, &decision, decision.rung, arriving.wants.cap)),
+            None => Ok(core.send(&policy, &decision, decision.rung, (arriving.wants.cap, output))),
             Some(_) => Err(()),
         };
         let barred = barred(&policy, &decision, &core.names);

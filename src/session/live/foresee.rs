@@ -85,7 +85,7 @@ impl Live {
             next = open.at_or_after(rung + 1);
             u8::try_from(rung).ok()
         })
-        .map(|rung| core.send(&ticket.policy, &ticket.decision, rung, ticket.cap))
+        .map(|rung| core.send(&ticket.policy, &ticket.decision, rung, ticket.limits()))
         .collect()
     }
 
@@ -97,7 +97,7 @@ impl Live {
         match decision.rung {
             _ if decision.refused => "".into(),
             NO_RUNG => Arc::clone(&arriving.asked),
-            rung => core.send(&policy, &decision, rung, None).model,
+            rung => core.send(&policy, &decision, rung, (None, 0)).model,
         }
     }
 

@@ -131,7 +131,7 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
                     let kind = kind_of(tool, key)?;
                     scan.measures.tools = scan.measures.tools.saturating_add(1);
                     scan.has_other_tools |= kind.as_deref().is_some_and(|kind| kind != "function");
-                    scan.measures.is_elsewhere |= kind.is_some_and(|kind| is_hosted(&kind, tool));
+                    scan.measures.is_elsewhere |= is_run_elsewhere(tool, key)?;
                 }
             }
             "max_tokens" | "max_completion_tokens" | "max_output_tokens" => {
@@ -294,7 +294,12 @@ impl<'b> Prompt<'b> {
             let before = self.turns;
             let [role, content, output, kind] = turn.pick(["role", "content", "output", "type"]);
             let (role, kind) = (role.and_then(Value::text), kind.and_then(Value::text));
-            self.brings_tools |= matches!(kind.as_deref(), Some("tool_search_output" | "additional_tools"));
+            if tools::brings_tools(turn) {
+                self.brings_tools = true;
+                for tool in turn.list("tools") {
+                    scan.measures.is_elsewhere |= is_run_elsewhere(tool, "input.tools")?;
+                }
+            }
             scan.measures.is_elsewhere |= match dialect {
                 Dialect::OpenAiResponses => is_kept_item(turn, kind.as_deref()),
                 // What a model said aloud, by its id.
@@ -387,9 +392,23 @@ fn kind_of<'a>(tool: Value<'a>, field: &str) -> Result<Option<Cow<'a, str>>> {
     }
 }
 
+/// Says whether the provider runs a tool, or one of those within it.
+fn is_run_elsewhere(tool: Value<'_>, field: &str) -> Result<bool> {
+    Ok(match kind_of(tool, field)?.as_deref() {
+        Some("namespace") => {
+            let mut any = false;
+            for inner in tool.list("tools") {
+                any |= is_run_elsewhere(inner, field)?;
+            }
+            any
+        }
+        kind => kind.is_some_and(|kind| is_hosted(kind, tool)),
+    })
+}
+
 /// Says whether the provider runs a tool, so that what it finds is part of the prompt.
 fn is_hosted(kind: &str, tool: Value<'_>) -> bool {
-    const CLIENTS: [&str; 11] = [
+    const CLIENTS: [&str; 14] = [
         "function",
         "custom",
         "local_shell",
@@ -401,6 +420,10 @@ fn is_hosted(kind: &str, tool: Value<'_>) -> bool {
         "memory",
         "computer",
         "computer_use_preview",
+        // What it finds are tools of the request.
+        "tool_search",
+        "tool_search_tool_regex",
+        "tool_search_tool_bm25",
     ];
     // Anthropic's carry a date: `bash_20250124`.
     let dated = kind.rsplit_once('_').filter(|(_, date)| date.bytes().all(|byte| byte.is_ascii_digit()));

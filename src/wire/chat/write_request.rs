@@ -6,13 +6,13 @@ use sha2::{Digest as _, Sha256};
 
 use super::mistral::short_id;
 use crate::units::hex;
-use crate::wire::Accent;
 use crate::wire::effort::{openai_word, thinks_before_answering};
 use crate::wire::error::Result;
 use crate::wire::json::{Array, Object, Raw, put, try_body};
 use crate::wire::prompt::{
     Data, Format, Piece, Prompt, Reader, ToolChoice, ToolResult, Turn, reminder, safe_id,
 };
+use crate::wire::{Accent, calls};
 
 /// Writes a request.
 pub(in crate::wire) fn write(prompt: &Prompt<'_>, reader: Reader<'_>) -> Result<Vec<u8>> {
@@ -112,7 +112,9 @@ fn user(a: &mut Array<'_>, turn: &Turn<'_>, reader: Reader<'_>) -> Result<()> {
     for part in &turn.parts {
         match part {
             Piece::Result(result) => tool_result(a, result, reader, &mut said),
-            Piece::System(text) if reader.sending.accent == Accent::OpenAi => {
+            Piece::System(text)
+                if reader.sending.accent == Accent::OpenAi && !reader.sending.known.older_chat =>
+            {
                 said_by_user(a, &said, reader)?;
                 said.clear();
                 a.object(|o| put!(o, "role": "system", "content": &text.text));
@@ -159,6 +161,8 @@ fn tool_result<'p, 'a>(
 /// Returns an id of a call that the provider takes.
 fn call_id<'a>(id: &'a str, reader: Reader<'_>) -> Cow<'a, str> {
     match reader.sending.accent {
+        // OpenAI takes no longer ones.
+        Accent::OpenAi if id.len() > 40 => Cow::Owned(calls::call_id(&Sha256::digest(id.as_bytes()))),
         Accent::OpenAi => safe_id(id),
         Accent::Mistral => short_id(id),
     }
