@@ -67,6 +67,7 @@ pub(super) async fn open(
         (arriving.beginnings, arriving.tie) = (beginnings(&hashes.prefix), tie(&ask));
         arriving.blocked = gateway.providers.blocked_accounts(Moment::now()).into();
     }
+    go_on(gateway, &ask, &mut arriving);
     if !gateway.settings.second.is_empty() {
         // In a box of its own: few wait, and all would carry it about.
         Box::pin(second::ask(gateway, &mut arriving)).await;
@@ -76,6 +77,9 @@ pub(super) async fn open(
     let placed = gateway.take_in(arriving, at).await?;
     if !placed.trips.is_empty() {
         gateway.record_trips(&placed.trips, placed.send.as_ref().err().and_then(|why| why.stop.as_deref()));
+    }
+    if ask.dialect() == Dialect::OpenAiResponses {
+        gateway.judged.note(&id, (placed.class, placed.confidence));
     }
     let needs = placed.ticket.needs();
     let call_began = placed.at;
@@ -158,6 +162,19 @@ pub(super) async fn open(
     })
 }
 
+/// Where what tools returned comes alone, behind an answer that a provider keeps, the ask is not there to be read: it is what it was
+/// taken for when it came.
+fn go_on(gateway: &Gateway, ask: &Ask, arriving: &mut Arriving<'_>) {
+    if !arriving.prompt.trim().is_empty() {
+        return;
+    }
+    let Some((_, Some(earlier))) = ask.leans_on() else { return };
+    if let Some((class, confidence)) = gateway.judged.find(&earlier) {
+        arriving.measures.task = arriving.measures.task.or(Some(class));
+        arriving.confidence = arriving.confidence.or(confidence);
+    }
+}
+
 /// Says what the engine hears of a request.
 pub(super) fn arriving<'a>(ask: &'a Ask, tags: &Tags, caller: &Caller) -> Arriving<'a> {
     let found = ask.measures();
@@ -178,6 +195,7 @@ pub(super) fn arriving<'a>(ask: &'a Ask, tags: &Tags, caller: &Caller) -> Arrivi
             turn: Some(found.earlier_user_turns),
             tools: Some(found.tools),
             history: Some(u32::try_from(found.earlier_bytes / 4).unwrap_or(u32::MAX)),
+            after: found.later_bytes.div_ceil(4),
             task: if embeds { Some(TaskClass::Embedding) } else { tags.task },
             tags: classifier::Tags::of(&tags.task_words, &tags.project),
         },

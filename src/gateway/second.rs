@@ -4,9 +4,11 @@
 //! the call has its own account whatever becomes of it; what it said stands in the request's line as its confidence, so that a
 //! replay asks nobody.
 
+use std::hash::{BuildHasher as _, BuildHasherDefault};
 use std::sync::Arc;
 
 use futures::FutureExt;
+use rustc_hash::FxHasher;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::oneshot;
@@ -50,12 +52,33 @@ pub(super) async fn ask(gateway: &Arc<Gateway>, arriving: &mut Arriving<'_>) {
     if gateway.live.would_send(arriving).is_empty() {
         return;
     }
-    match asked(gateway, &near, arriving).await {
-        Ok(confidence) => (arriving.confidence, arriving.before) = (Some(confidence), Some(near.confidence)),
-        Err(why) => {
-            tracing::debug!(operation = &*arriving.id, route = &*near.route, "no second stage: {why}");
-        }
+    // A turn that hands in what tools returned goes on with what was asked before, and so does what was said of that.
+    let turn = turn_of(arriving, &near);
+    let before = if arriving.measures.after > 0 { gateway.seconded.find(&turn) } else { None };
+    let said = match before {
+        Some(said) => said,
+        None => match asked(gateway, &near, arriving).await {
+            Ok(confidence) => Some(confidence),
+            Err(why) => {
+                tracing::debug!(operation = &*arriving.id, route = &*near.route, "no second stage: {why}");
+                None
+            }
+        },
+    };
+    if let Some(confidence) = said {
+        (arriving.confidence, arriving.before) = (Some(confidence), Some(near.confidence));
     }
+    gateway.seconded.note(&turn, said);
+}
+
+/// Names what was asked: whose it is, in which session and turn, near which threshold.
+fn turn_of(arriving: &Arriving<'_>, near: &Near) -> Arc<str> {
+    let Arriving { wants, session, user, prompt, measures, .. } = arriving;
+    let whose = (&wants.key, session, user, measures.turn, measures.history);
+    let hash = |seed: u64| {
+        BuildHasherDefault::<FxHasher>::default().hash_one((seed, whose, &**prompt, near.threshold))
+    };
+    format!("{:016x}{:016x}", hash(1), hash(2)).into()
 }
 
 async fn asked(

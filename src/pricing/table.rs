@@ -96,11 +96,13 @@ impl PriceTable {
     }
 
     /// Returns the ordinary rates of a model at a moment.
+    #[inline]
     pub fn rates(&self, model: ModelId, at: Instant) -> Option<&Rates> {
         self.row(model, at).map(|row| &row.standard)
     }
 
     /// Returns the prices of a model at a moment, those of every service tier and meter, by the hour where that matters.
+    #[inline]
     pub fn row(&self, model: ModelId, at: Instant) -> Option<&PriceRow> {
         self.dated(model, at).map(|row| row.in_force(at))
     }

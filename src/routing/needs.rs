@@ -3,6 +3,8 @@
 //! Invariants: sizes stand on a grid, so that the circumstances of a million requests are a few hundred different ones;
 //! the grid rounds down, so that it bars nothing that fits. Circumstances are kept with the request, not looked up later.
 
+use std::hash::{Hash, Hasher};
+
 use rustc_hash::FxHashMap;
 
 use super::{Capabilities, Drawn, Labels};
@@ -133,7 +135,7 @@ pub const STOPPED: &str = "stopped:";
 pub const RUNAWAY: &str = "runaway:";
 
 /// How things stood when a request arrived, as far as guards look at it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Circumstance {
     /// What the request asks for.
     pub needs: Needs,
@@ -155,6 +157,21 @@ pub struct Circumstance {
     pub standing: Standing,
     /// What verdicts said of its route's rungs, as far as that learns.
     pub advice: Advice,
+}
+
+/// What most of them differ in goes into the hash; it is taken of every request that a log tells.
+impl Hash for Circumstance {
+    fn hash<H: Hasher>(&self, hash: &mut H) {
+        let Needs { window, output, at_most, .. } = self.needs;
+        hash.write_u64(u64::from(window) << 32 | u64::from(output));
+        hash.write_u64(u64::from(at_most.prompt) << 32 | u64::from(at_most.output));
+        (self.needs.capabilities, self.tags).hash(hash);
+        self.down.iter().chain(&self.full).for_each(|model| model.hash(hash));
+        self.over.iter().for_each(|short| short.hash(hash));
+        if self.standing != Standing::NONE || self.advice != Advice::None {
+            (&self.standing, &self.advice).hash(hash);
+        }
+    }
 }
 
 impl Circumstance {
@@ -188,6 +205,9 @@ impl Circumstance {
     /// Takes models that could not be called, in any order.
     #[must_use]
     pub fn with_down(mut self, mut down: Vec<ModelId>, known_as: impl Fn(ModelId) -> ModelId) -> Self {
+        if down.is_empty() {
+            return self;
+        }
         down.sort_unstable();
         down.dedup();
         self.down_as = down.iter().map(|&model| known_as(model)).collect();

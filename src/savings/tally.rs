@@ -151,6 +151,9 @@ impl Tally {
         policy: &Policy,
         outlook: &Outlook<'_>,
     ) {
+        if evidence.is_nobodys_money(settled) {
+            return;
+        }
         self.requests += 1;
         // What was made up in a provider's place is nobody's money, and was not saved either.
         let is_paid = |call: &&Attempt| !evidence.stands_in(call.model);

@@ -537,6 +537,7 @@ fn measures(record: &Record<'_>, operation: &Operation) -> Measures {
         turn: record.turn,
         tools: record.tools,
         history: record.history,
+        after: 0,
         task: record.task,
         tags: Tags::of(record.task.map_or("", TaskClass::name), &record.project),
     }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::measures::AskMeasures;
-use super::scan::{Member, Scan, once, plain};
+use super::scan::{Member, Scan, is_reminder, once, plain};
 use super::weigh;
 use crate::wire::error::Result;
 use crate::wire::gemini::names::{camel, member, text_of};
@@ -83,6 +83,7 @@ fn contents(value: Value<'_>, body: &[u8], scan: &mut Scan) -> Result<u64> {
     }
     let mut bytes = 0;
     let mut user_turns = 0u32;
+    let mut asked = None;
     for (at, turn) in value.each().enumerate() {
         if !turn.is_object() {
             return Err(WireError::invalid(format!("contents[{at}]"), "has to be an object"));
@@ -111,8 +112,10 @@ fn contents(value: Value<'_>, body: &[u8], scan: &mut Scan) -> Result<u64> {
             user_turns = user_turns.saturating_add(1);
             scan.ask = Some(parts.span_in(body));
             scan.measures.earlier_bytes = before;
+            asked = Some(bytes);
         }
     }
+    scan.measures.later_bytes = asked.map_or(0, |asked: u64| bytes.saturating_sub(asked));
     scan.measures.earlier_user_turns = user_turns.saturating_sub(1);
     Ok(bytes)
 }
@@ -145,8 +148,10 @@ fn count((key, value): (std::borrow::Cow<'_, str>, Value<'_>)) -> usize {
     }
 }
 
+/// Says whether a user's turn holds text of its own, not results of tools and reminders alone.
 fn has_text(parts: Value<'_>) -> bool {
-    parts.each().any(|part| part.get("text").is_some_and(Value::is_text))
+    let is_own = |part: Value<'_>| part.get("text").is_some_and(Value::is_text) && !is_reminder(part);
+    parts.each().any(is_own)
 }
 
 fn settings(config: Value<'_>, body: &[u8], scan: &mut Scan) -> Result<()> {

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::Range;
 
+use memchr::memmem;
+
 use super::measures::AskMeasures;
 use super::weigh;
 use crate::wire::error::Result;
@@ -256,6 +258,8 @@ struct Prompt<'b> {
     is_there: bool,
     bytes: u64,
     turns: u64,
+    /// The turns up to what the user asked last.
+    asked: Option<u64>,
     user_turns: u32,
     brings_tools: bool,
     /// Whether results followed the calls of a response that came last.
@@ -265,7 +269,8 @@ struct Prompt<'b> {
 impl<'b> Prompt<'b> {
     fn new(dialect: Dialect, body: &'b [u8]) -> Self {
         let (is_there, brings_tools, is_answered) = (false, false, false);
-        Self { dialect, body, is_there, bytes: 0, turns: 0, user_turns: 0, brings_tools, is_answered }
+        let (bytes, turns, asked, user_turns) = (0, 0, None, 0);
+        Self { dialect, body, is_there, bytes, turns, asked, user_turns, brings_tools, is_answered }
     }
 
     /// Takes the whole input as what the user asks.
@@ -319,6 +324,7 @@ impl<'b> Prompt<'b> {
                 self.user_turns += 1;
                 scan.ask = Some(content.span_in(body));
                 scan.measures.earlier_bytes = before;
+                self.asked = Some(self.turns);
             }
         }
         Ok(())
@@ -370,6 +376,7 @@ impl<'b> Prompt<'b> {
         let measures = &mut scan.measures;
         measures.estimated_prompt_tokens = (self.bytes + self.turns).div_ceil(4);
         measures.earlier_user_turns = self.user_turns.saturating_sub(1);
+        measures.later_bytes = self.asked.map_or(0, |asked| self.turns.saturating_sub(asked));
         // What the conversation itself brings nobody counts.
         measures.tools = measures.tools.max(u32::from(self.brings_tools));
     }
@@ -440,13 +447,20 @@ fn is_kept_item(item: Value<'_>, kind: Option<&str>) -> bool {
 
 /// Says whether the content of a user's message holds text of its own, not results of tools and reminders alone.
 fn has_text(content: Value<'_>) -> bool {
-    let is_own = |part: Value<'_>| part.is_text() || (is_text_part(part) && !is_reminder(part));
-    content.is_text() || content.items().any(is_own)
+    let is_own = |part: Value<'_>| (part.is_text() || is_text_part(part)) && !is_reminder(part);
+    if content.is_text() { !is_reminder(content) } else { content.items().any(is_own) }
 }
 
-/// Says whether a text part is what a coding agent adds to results of tools.
-fn is_reminder(part: Value<'_>) -> bool {
-    part.text_of("text").is_some_and(|text| {
+/// Says whether a text, or a part of text, is what a coding agent adds to results of tools.
+pub(super) fn is_reminder(part: Value<'_>) -> bool {
+    const ENDS: &[u8] = b"system-reminder";
+    let text = if part.is_text() { Some(part) } else { part.get("text").filter(|text| text.is_text()) };
+    // Most texts are none, and long; little of those is read.
+    let is_like = |text: &Value<'_>| {
+        let raw = text.raw().as_bytes();
+        memmem::find(raw.get(raw.len().saturating_sub(128)..).unwrap_or(raw), ENDS).is_some()
+    };
+    text.filter(is_like).and_then(Value::text).is_some_and(|text| {
         let text = text.trim();
         text.starts_with("<system-reminder>") && text.ends_with("</system-reminder>")
     })
