@@ -5,7 +5,10 @@
 
 use std::borrow::Cow;
 
+use sha2::{Digest as _, Sha256};
+
 use super::schema;
+use crate::units::hex;
 use crate::wire::effort::{
     Claude, Effort, LEAST_BUDGET, claude, claude_keeps_thoughts, claude_lacks_schemas, claude_word,
 };
@@ -35,7 +38,7 @@ pub(in crate::wire) fn write(prompt: &Prompt<'_>, reader: Reader<'_>) -> Result<
             put!(o, "stop_sequences": [for stop in &prompt.stop => stop]);
         }
         if let Some(user) = &prompt.user {
-            put!(o, "metadata": { "user_id": user });
+            put!(o, "metadata": { "user_id": opaque(user) });
         }
         for (key, value) in &prompt.passed {
             // Anthropic's range ends at 1, which is also what holds where nothing is said.
@@ -48,6 +51,17 @@ pub(in crate::wire) fn write(prompt: &Prompt<'_>, reader: Reader<'_>) -> Result<
         put!(o, "stream"?: prompt.stream.then_some(true));
         Ok(())
     })
+}
+
+/// Returns the name of an end user as Anthropic takes it, which wants no addresses and no numbers of telephones: what is no
+/// opaque word goes as its digest.
+fn opaque(user: &str) -> Cow<'_, str> {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    let is_number = user.chars().all(|c| c.is_ascii_digit() || c == '-');
+    if user.len() <= 256 && !is_number && user.chars().all(is_word) {
+        return Cow::Borrowed(user);
+    }
+    Cow::Owned(hex(&Sha256::digest(user.as_bytes())))
 }
 
 fn messages(a: &mut Array<'_>, prompt: &Prompt<'_>, reader: Reader<'_>) -> Result<()> {
