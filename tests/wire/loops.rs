@@ -456,7 +456,8 @@ fn chat_in_its_older_form_is_what_servers_of_other_makers_get() {
 fn anthropic_is_not_told_who_a_user_is() {
     for (user, is_kept) in [("u-1", true), ("me@corp.example", false), ("0170-1234567", false)] {
         let body = json!({"model": "m", "user": user, "messages": [{"role": "user", "content": "x"}]});
-        let got = sent(OpenAiChat, &body, AnthropicMessages, "claude-opus-4-6")["metadata"]["user_id"].clone();
+        let got =
+            sent(OpenAiChat, &body, AnthropicMessages, "claude-opus-4-6")["metadata"]["user_id"].clone();
         let told = got.as_str().unwrap();
         assert_eq!(told == user, is_kept, "{told}");
         assert!(is_kept || (told.len() == 64 && told.bytes().all(|byte| byte.is_ascii_hexdigit())), "{told}");

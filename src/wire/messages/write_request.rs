@@ -167,14 +167,25 @@ fn tool_result(a: &mut Array<'_>, result: &ToolResult<'_>, reader: Reader<'_>) -
     })
 }
 
+/// Returns the type of a picture by its first bytes, as base64 has them.
+fn picture(bytes: &str) -> Option<&'static str> {
+    const SIGNATURES: [(&str, &str); 4] = [
+        ("iVBORw0KGgo", "image/png"),
+        ("/9j/", "image/jpeg"),
+        ("R0lGOD", "image/gif"),
+        ("UklGR", "image/webp"),
+    ];
+    SIGNATURES.iter().find(|(begin, _)| bytes.starts_with(begin)).map(|(_, kind)| *kind)
+}
+
 fn source(o: &mut Object<'_>, data: &Data<'_>) {
     match data {
         Data::Url(url) => put!(o, "type": "url", "url": url),
         Data::Base64 { kind, bytes } => {
-            // It knows each by one name.
+            // It knows each by one name, and looks at the bytes.
             let kind = kind.to_ascii_lowercase();
             let kind = if kind == "image/jpg" { "image/jpeg" } else { &*kind };
-            put!(o, "type": "base64", "media_type": kind, "data": bytes);
+            put!(o, "type": "base64", "media_type": picture(bytes).unwrap_or(kind), "data": bytes);
         }
     }
 }
