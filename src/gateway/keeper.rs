@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 
-use super::headers::MODEL;
+use super::headers::{MODEL, OPERATION};
 use super::operation::Operation;
 use super::{Gateway, now};
 use crate::ledger::{Entry, Kept};
@@ -48,6 +48,8 @@ pub(super) struct Watch {
     kept: Kept,
     /// Whether it is worth being known after a restart.
     lasts: bool,
+    /// The operation whose answer it is.
+    operation: Arc<str>,
     seen: Vec<u8>,
 }
 
@@ -66,7 +68,13 @@ impl Watch {
         let provider = keeps.then(|| Arc::clone(target.provider()));
         let lasts = provider.is_some() && is_stored;
         let kept = unnamed(provider, &model, team, key);
-        Some(Self { gateway: Arc::clone(gateway), kept, lasts, seen: Vec::new() })
+        let operation = answer.get(OPERATION).and_then(|id| id.to_str().ok()).unwrap_or_default().into();
+        Some(Self { gateway: Arc::clone(gateway), kept, lasts, operation, seen: Vec::new() })
+    }
+
+    /// Notes that something else by its id is kept there, too, and whose it is.
+    pub(super) fn owns(&self, id: &str) {
+        note(&self.gateway, id, self.kept.clone(), self.lasts);
     }
 
     /// Looks at a piece of the answer; says whether to go on.
@@ -75,6 +83,9 @@ impl Watch {
         self.seen.extend_from_slice(piece.get(..room).unwrap_or(piece));
         if let Some(id) = id_in(&self.seen) {
             note(&self.gateway, id, self.kept.clone(), self.lasts);
+            if let Some(judged) = self.gateway.judged.find(&self.operation) {
+                self.gateway.judged.note(&id.into(), judged);
+            }
             return false;
         }
         self.seen.len() < SEARCHED

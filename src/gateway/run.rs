@@ -102,10 +102,10 @@ impl Operation {
             self.left_out.clear();
             (self.tier, self.place) = (None, None);
             // What was asked for is read to its end, but nothing further is bought for a client that is gone.
-            let mut attempted = if self.n > 0 && audience.is_gone() {
-                self.left_before(&dispatch)
-            } else {
-                call::attempt(&mut self, &dispatch, &mut audience).await
+            let nobody = (self.n > 0).then(|| self.no_more(&audience)).flatten();
+            let mut attempted = match nobody {
+                Some(why) => self.left_before(&dispatch, why),
+                None => call::attempt(&mut self, &dispatch, &mut audience).await,
             };
             self.simulated |= attempted.called.simulated;
             let is_made = self.calls > calls && attempted.called.status.is_call();
@@ -220,12 +220,22 @@ impl Operation {
         self.gateway.ledger.wake();
     }
 
-    /// Ends an attempt before it is made, as nobody is there any more.
-    fn left_before(&mut self, dispatch: &Dispatch) -> Attempted {
+    /// Says why nothing further is sent for a request, if so: nobody is there any more, or who sent it was stopped meanwhile.
+    fn no_more(&self, audience: &Audience) -> Option<ApiError> {
+        let gone = || ApiError::new(ErrorKind::Timeout, "the client went away");
+        self.halted().or_else(|| audience.is_gone().then(gone))
+    }
+
+    /// Tells that who sent the request is stopped, if so.
+    pub(super) fn halted(&self) -> Option<ApiError> {
+        self.gateway.live.stop_of(&self.placed.ticket.whose()).map(|stop| halted(&stop, &stop.words()))
+    }
+
+    /// Ends an attempt before it is made.
+    fn left_before(&mut self, dispatch: &Dispatch, error: ApiError) -> Attempted {
         let provider = self.gateway.providers.target(&dispatch.model);
         let provider = provider.map_or_else(|| Arc::from(""), |target| Arc::clone(target.provider()));
         self.record_start(dispatch, &provider);
-        let error = ApiError::new(ErrorKind::Timeout, "the client went away");
         let mut attempted = not_made(dispatch, &provider, error);
         attempted.called.status = Status::Cancelled;
         attempted

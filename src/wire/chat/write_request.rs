@@ -6,13 +6,13 @@ use sha2::{Digest as _, Sha256};
 
 use super::mistral::short_id;
 use crate::units::hex;
-use crate::wire::Accent;
 use crate::wire::effort::{openai_word, thinks_before_answering};
 use crate::wire::error::Result;
 use crate::wire::json::{Array, Object, Raw, put, try_body};
 use crate::wire::prompt::{
     Data, Format, Piece, Prompt, Reader, ToolChoice, ToolResult, Turn, reminder, safe_id,
 };
+use crate::wire::{Accent, calls};
 
 /// Writes a request.
 pub(in crate::wire) fn write(prompt: &Prompt<'_>, reader: Reader<'_>) -> Result<Vec<u8>> {
@@ -112,13 +112,20 @@ fn user(a: &mut Array<'_>, turn: &Turn<'_>, reader: Reader<'_>) -> Result<()> {
     for part in &turn.parts {
         match part {
             Piece::Result(result) => tool_result(a, result, reader, &mut said),
-            Piece::System(text) if reader.sending.accent == Accent::OpenAi => {
+            Piece::System(text)
+                if reader.sending.accent == Accent::OpenAi && !reader.sending.known.older_chat =>
+            {
                 said_by_user(a, &said, reader)?;
                 said.clear();
                 a.object(|o| put!(o, "role": "system", "content": &text.text));
             }
             part => said.push(part),
         }
+    }
+    // Mistral takes no word of the user's right after what tools gave back.
+    let is_after = matches!(turn.parts.first(), Some(Piece::Result(_))) && !said.is_empty();
+    if is_after && reader.sending.accent == Accent::Mistral {
+        a.object(|o| put!(o, "role": "assistant", "content": "..."));
     }
     said_by_user(a, &said, reader)
 }
@@ -154,6 +161,8 @@ fn tool_result<'p, 'a>(
 /// Returns an id of a call that the provider takes.
 fn call_id<'a>(id: &'a str, reader: Reader<'_>) -> Cow<'a, str> {
     match reader.sending.accent {
+        // OpenAI takes no longer ones.
+        Accent::OpenAi if id.len() > 40 => Cow::Owned(calls::call_id(&Sha256::digest(id.as_bytes()))),
         Accent::OpenAi => safe_id(id),
         Accent::Mistral => short_id(id),
     }
@@ -182,7 +191,9 @@ fn part(a: &mut Array<'_>, piece: &Piece<'_>, reader: Reader<'_>) -> Result<()> 
             put!(o, "type": "document_url", "document_url": data.url(), "document_name"?: name.as_deref());
         }),
         Piece::File { .. } => return reader.refuse("a document by its address"),
-        Piece::Call { .. } | Piece::Result(_) => return reader.refuse("a call of a tool in a user's turn"),
+        Piece::Call { .. } | Piece::Result(_) | Piece::Thought(_) => {
+            return reader.refuse("a call of a tool in a user's turn");
+        }
     }
     Ok(())
 }
@@ -197,11 +208,12 @@ pub(in crate::wire) fn audio_format(kind: &str) -> Option<&'static str> {
 }
 
 fn assistant(a: &mut Array<'_>, turn: &Turn<'_>, is_last: bool, reader: Reader<'_>) -> Result<()> {
-    let mut text = String::new();
+    let (mut text, mut thought) = (String::new(), String::new());
     let mut calls = Vec::new();
     for part in &turn.parts {
         match part {
             Piece::Text(said) => text.push_str(&said.text),
+            Piece::Thought(told) => thought.push_str(told),
             Piece::Call { call, .. } => calls.push(call),
             _ => return reader.refuse("a picture or document in a turn of the assistant"),
         }
@@ -210,6 +222,8 @@ fn assistant(a: &mut Array<'_>, turn: &Turn<'_>, is_last: bool, reader: Reader<'
         let text = Some(&text).filter(|text| !text.is_empty() || calls.is_empty());
         let prefix = (is_last && reader.sending.accent == Accent::Mistral).then_some(true);
         put!(o, "role": "assistant", "content": text, "prefix"?: prefix);
+        let is_told = !thought.is_empty() || !calls.is_empty();
+        put!(o, "reasoning_content"?: Some(&thought).filter(|_| is_told && reader.wants_thoughts()));
         if !calls.is_empty() {
             put!(o, "tool_calls": [for call in &calls => {
                 "id": call_id(&call.id, reader), "type": "function",

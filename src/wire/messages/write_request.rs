@@ -19,7 +19,8 @@ use crate::wire::prompt::{
 /// Writes a request.
 pub(in crate::wire) fn write(prompt: &Prompt<'_>, reader: Reader<'_>) -> Result<Vec<u8>> {
     let Reader { model, sending, .. } = reader;
-    let most = sending.limit(prompt.max_output.or(Some(sending.default_max_output))).unwrap_or(1).max(1);
+    let limit = sending.limit(prompt.max_output);
+    let most = limit.unwrap_or(sending.default_max_output).max(1);
     try_body(1024, |o| {
         put!(o, "model": model, "max_tokens": most);
         let asked = instruction(&prompt.format, model).map(|text| Text { text, cache: None });
@@ -92,15 +93,13 @@ fn system(a: &mut Array<'_>, piece: &Piece<'_>) {
 
 /// Returns the words that ask for JSON, where the model has no mode for it.
 fn instruction(format: &Format<'_>, model: &str) -> Option<Cow<'static, str>> {
-    const ALONE: &str = "and nothing else: no words around it and no code fence.";
-    match format {
-        Format::Json => Some(format!("Answer with one JSON object {ALONE}").into()),
-        Format::Schema { schema, .. } if claude_lacks_schemas(model) => {
-            let schema = schema.raw();
-            Some(format!("Answer with JSON that fits this JSON schema, {ALONE}\n{schema}").into())
-        }
-        Format::Schema { .. } | Format::Text => None,
-    }
+    let has_mode = matches!(format, Format::Schema { schema, .. } if is_mode(*schema, model));
+    format.instruction().filter(|_| !has_mode)
+}
+
+/// Says whether a model holds its answer to a schema.
+fn is_mode(schema: Value<'_>, model: &str) -> bool {
+    !claude_lacks_schemas(model) && schema::is_held(schema)
 }
 
 /// Says whether a text says anything; Anthropic refuses blocks that do not.
@@ -118,6 +117,7 @@ fn text(a: &mut Array<'_>, said: &Text<'_>) {
 
 fn block(a: &mut Array<'_>, piece: &Piece<'_>, reader: Reader<'_>) -> Result<()> {
     match piece {
+        Piece::Thought(_) => {}
         Piece::Text(said) | Piece::System(said) if !is_said(said) => {}
         Piece::Text(said) => text(a, said),
         Piece::System(said) => text(a, &Text { text: reminder(&said.text).into(), cache: said.cache }),
@@ -180,11 +180,11 @@ fn tools(o: &mut Object<'_>, prompt: &Prompt<'_>, reader: Reader<'_>) {
     if prompt.tools.is_empty() {
         return;
     }
-    let lacks_strict = claude_lacks_schemas(reader.model);
-    if lacks_strict && prompt.tools.iter().any(|tool| tool.strict == Some(true)) {
+    let is_strict =
+        |tool: &Tool<'_>| tool.strict == Some(true) && is_mode(Value::of(&tool.schema()), reader.model);
+    if prompt.tools.iter().any(|tool| tool.strict == Some(true) && !is_strict(tool)) {
         reader.leave_out("tools.strict");
     }
-    let is_strict = |tool: &Tool<'_>| tool.strict == Some(true) && !lacks_strict;
     put!(o, "tools": [for tool in &prompt.tools => {
         "name": &tool.name, "description"?: &tool.description,
         "input_schema": Raw(&input_schema(tool, is_strict(tool), reader)),
@@ -229,7 +229,7 @@ fn thinking_and_format(o: &mut Object<'_>, prompt: &Prompt<'_>, most: u64, reade
         _ => {}
     }
     let schema = match &prompt.format {
-        Format::Schema { schema, .. } if !claude_lacks_schemas(model) => Some(*schema),
+        Format::Schema { schema, .. } if is_mode(*schema, model) => Some(*schema),
         Format::Schema { .. } | Format::Text | Format::Json => None,
     };
     if word.is_none() && schema.is_none() {
