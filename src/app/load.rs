@@ -350,7 +350,9 @@ pub(super) fn nothing_in(
     }
     let hint = match found.skipped.first.first() {
         _ if is_windowed => Stretch::EMPTY.to_owned(),
-        Some(first) if read.mapping.is_some() => format!("line {}: {}", first.line, first.reason),
+        Some(first) if read.mapping.is_some() || read.format.is_some() => {
+            format!("line {}: {}", first.line, first.reason)
+        }
         Some(first) => {
             format!("line {}: {}; name the format with --input-format", first.line, first.reason)
         }

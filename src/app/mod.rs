@@ -34,6 +34,7 @@ mod spend;
 mod tail;
 mod told;
 mod trace;
+mod unbound;
 
 pub use branches::{against, branch_report, read_world, with_policy};
 pub use cached::{CacheOptions, Cached, cached};
@@ -62,5 +63,6 @@ pub use remote::RUNAWAYS;
 pub use requests::write_requests;
 pub use serve::{Ended, ServeOptions, Serving, fingerprint, read_settings, serve};
 pub use spend::{Spent, spent};
+pub use unbound::unbound_in;
 
 pub use trace::{VARIABLE as LOG_VARIABLE, start as start_trace_log};

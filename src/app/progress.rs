@@ -91,7 +91,7 @@ impl Progress {
     pub fn step(&mut self, done: u64, total: u64) {
         if self.bar.length() != Some(total) {
             self.bar.set_length(total);
-            self.bar.set_style(style("{msg} [{bar:24}] {percent:>3} %  {per_sec}  {eta} left"));
+            self.bar.set_style(style("{msg} [{bar:24}] {percent:>3} %  {eta} left"));
         }
         self.bar.set_position(done);
         if self.is_due() {

@@ -16,8 +16,10 @@ use tokio::task::JoinHandle;
 use super::alerting;
 use super::load::classifier;
 use super::scheduled::Schedule;
+use super::unbound::unbound;
 use super::{Internal, Setup, logs};
 use crate::access::{self, Access};
+use crate::budget::Limit;
 use crate::config::gateway::{self as settings, GatewaySettings, WhenFailing};
 use crate::config::providers::ProvidersSpec;
 use crate::config::{self, parameters, policy, providers};
@@ -207,7 +209,12 @@ pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
     let live = Arc::new(live.trying(tried.map(Arc::new)));
     live.know_caches(ingest.cache_rules().as_ref().clone());
     know_made_up(&live, &providers);
-    let limits = spending(&live, options, &ledger_options.path)?;
+    let limits = spending(&live, options, &ledger_options.path, |limits| {
+        let routes: Vec<&str> = policy.routes.iter().map(|route| &*route.name).collect();
+        let of_policy = |name: &str| ingest.names.models().iter().any(|known| **known == *name);
+        let has_model = |name: &str| book.find(name).is_some() || of_policy(name);
+        remarks.extend(unbound(limits, &routes, has_model, "neither policy nor price book"));
+    })?;
     if !options.no_ledger {
         restore_stops(&live, &ledger_options.path, gateway_settings.ledger.when_failing, &mut remarks)?;
     }
@@ -279,11 +286,17 @@ pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
 }
 
 /// Brings the budgets of a file into force, and books what the ledger says was spent of them.
-fn spending(live: &Live, options: &ServeOptions, ledger: &Path) -> anyhow::Result<Limits> {
+fn spending(
+    live: &Live,
+    options: &ServeOptions,
+    ledger: &Path,
+    look: impl FnOnce(&[Limit]),
+) -> anyhow::Result<Limits> {
     let usual = config::user_dir().map(|dir| dir.join(config::budgets::FILE));
     let path = options.budgets.clone().or(usual);
     let is_named = options.budgets.is_some();
     let (limits, in_force, rules) = Limits::open(path, is_named)?;
+    look(&in_force);
     live.limit(in_force);
     live.watch(rules);
     if !options.no_ledger {

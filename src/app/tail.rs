@@ -62,8 +62,8 @@ struct Followed {
     head: Vec<u8>,
     session: OpenSession,
     told: Told,
-    /// What was told of it before it was written anew.
-    before: Told,
+    /// What was told of it before it was read anew from its start; none the first time.
+    before: Option<Told>,
     /// When it was read whole last, and how long that took.
     whole: Option<(Watch, Duration)>,
     /// Kept open, so that what is written into it after it was moved away is not lost.
@@ -127,7 +127,7 @@ impl Tail {
         self.leave(&there, &mut new);
         self.take_pipe(&mut new);
         if self.known.waits() {
-            Reading { known: &mut self.known, told: Told::default(), before: Told::default(), skipped: None }
+            Reading { known: &mut self.known, told: Told::default(), before: None, skipped: None }
                 .block(&Block::waited(), &mut new);
         }
         new
@@ -141,7 +141,7 @@ impl Tail {
         if let Some(other) = predecessor
             && head(path, other.head.len() as u64) == other.head
         {
-            file.before = other.told;
+            file.before = Some(other.told);
         }
         file
     }
@@ -180,7 +180,7 @@ impl Tail {
                 self.news.push(format!("{} was cut short; what it held before stays", file.path.display()));
             }
             let is_same = !file.head.is_empty() && head(&file.path, file.head.len() as u64) == file.head;
-            file.before = if is_same { file.told } else { Told::default() };
+            file.before = is_same.then_some(file.told);
             (file.told, file.growing, file.session) = (Told::default(), None, OpenSession::default());
         }
         if file.growing.is_none() && file.whole.is_none() {
@@ -245,7 +245,7 @@ impl Tail {
             return;
         }
         if file.whole.is_some() {
-            file.before = file.told;
+            file.before = Some(file.told);
         }
         file.told = Told::default();
         if let Ok(mut source) = record::open(&one(&file.path, true), &self.read) {
@@ -296,13 +296,14 @@ impl Tail {
 struct Reading<'t> {
     known: &'t mut Known,
     told: Told,
-    before: Told,
+    before: Option<Told>,
     skipped: Option<&'t mut Skipped>,
 }
 
 impl Reading<'_> {
     fn block(&mut self, block: &Block, new: &mut Vec<New>) {
         let Self { known, told, before, skipped } = self;
+        let (is_again, before) = (before.is_some(), before.unwrap_or_default());
         let (names, file) = (block.format().names_calls(), Arc::from(block.file()));
         let _ = block.for_each_new(known, |_, entry| {
             match entry {
@@ -316,7 +317,7 @@ impl Reading<'_> {
                     }
                 }
                 // What a file that is written anew tells again is no news.
-                Err(skip) if skip.kind == SkipKind::Repeated && before.entries + before.skips > 0 => {}
+                Err(skip) if skip.kind == SkipKind::Repeated && is_again => {}
                 Err(skip) => {
                     told.skips += 1;
                     if told.skips > before.skips
@@ -499,6 +500,26 @@ mod tests {
         std::fs::rename(at("new"), at("c.jsonl")).unwrap();
         assert_eq!(tail.look(SOON).len(), 2);
         assert_eq!(tail.skipped.count, 1, "a bad line is told once");
+    }
+
+    #[test]
+    fn a_packed_log_that_grows_tells_nothing_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |to: u32| {
+            let packed = zstd::encode_all(named(0, to).as_bytes(), 1).unwrap();
+            std::fs::write(folder.path().join("p.jsonl.zst"), packed).unwrap();
+        };
+        let mut tail = tail_of(folder.path());
+        write(2);
+        assert_eq!(tail.look(SOON).len(), 2);
+        write(30);
+        // It rests after each reading, by how long that took.
+        let more = (0..20).map(|_| {
+            std::thread::sleep(Duration::from_millis(5));
+            tail.look(SOON).len()
+        });
+        assert_eq!(more.sum::<usize>(), 28);
+        assert_eq!(tail.skipped, Skipped::default(), "what is read again was not told twice by the log");
     }
 
     #[test]

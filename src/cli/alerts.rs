@@ -11,7 +11,7 @@ use super::alert_rules::Which;
 use super::args::{EngineArgs, GatewayAt, names};
 use super::{brought, console, output};
 use crate::alert::Alert;
-use crate::app::{ALERTS, order_at, read_at};
+use crate::app::{ALERTS, order_at, read_at, unbound_in};
 use crate::report::{Column, Format, Sheet, render, to_json};
 use crate::session::{alerts as alerts_of, would_trip};
 use crate::units::{Instant, counted, marked_lines, members};
@@ -166,17 +166,15 @@ fn over_logs(replay: &Replay) -> anyhow::Result<()> {
     log.untimed().into_iter().for_each(output::remark);
     let limits = brought::of_log(replay.budgets.as_deref(), (replay.logs.is_empty(), &log.budgets))?;
     let limits = limits.map(|(limits, _)| limits).unwrap_or_default();
+    unbound_in(&log, limits.all()).iter().for_each(|words| output::remark(words));
     let found = would_trip(&log, &super::runaways::rules(replay.budgets.as_ref())?);
     log.mark_runaways(&found);
     let requests = log.len() as u64;
     let found =
         output::long("alerts", requests, |step| alerts_of(&log, rules, &limits, |done| step(done as u64)))?;
-    let (named, simulated) = if replay.logs.is_empty() {
-        output::unread_input("the bundled sample, all of it simulated");
-        (vec![crate::sample::NAME.to_owned()], " · SIMULATED")
-    } else {
-        (names(&replay.logs), "")
-    };
+    let named =
+        if replay.logs.is_empty() { vec![crate::sample::NAME.to_owned()] } else { names(&replay.logs) };
+    let simulated = if log.simulated > 0 { " · SIMULATED" } else { "" };
     let title = format!("{} · {}{simulated}", named.join(", "), counted(requests, "request"));
     // Rows for programs have no heading.
     let title = if replay.format == Format::Csv { String::new() } else { title };

@@ -118,6 +118,7 @@ fn of_logs(args: &AnomaliesArgs, logs: Vec<(PathBuf, Input)>) -> anyhow::Result<
     let setup = args.engine.start()?;
     let log = load_log(&whole, &paths, setup, &args.engine.read(), None)?;
     log.untimed().into_iter().for_each(output::remark);
+    output::simulated(log.simulated as u64);
     let knobs = Knobs {
         false_alarms: args.false_alarms,
         least_usd: args.least_usd,

@@ -77,7 +77,9 @@ impl EngineArgs {
     /// # Errors
     /// Where a log, policy, prices or classifier cannot be used.
     pub fn load(&self, logs: &[PathBuf]) -> anyhow::Result<Log> {
-        load_log(&input(logs), logs, self.start()?, &self.read(), None)
+        let log = load_log(&input(logs), logs, self.start()?, &self.read(), None)?;
+        output::simulated(log.simulated as u64);
+        Ok(log)
     }
 
     /// Reads what a run rests on, and says on stderr what may not be meant.
@@ -158,7 +160,9 @@ impl LogArgs {
     /// Where the log, policy, prices or classifier cannot be used.
     pub fn trial(&self) -> anyhow::Result<Trial> {
         let logs = [self.log.clone()];
-        load_trial(&input(&logs), &logs, self.engine.start()?, &self.engine.read())
+        let trial = load_trial(&input(&logs), &logs, self.engine.start()?, &self.engine.read())?;
+        output::simulated(trial.simulated);
+        Ok(trial)
     }
 }
 

@@ -10,7 +10,7 @@ use clap::ValueEnum;
 
 use super::args::EngineArgs;
 use super::{brought, console, output};
-use crate::app::{self, Cancel, Progress};
+use crate::app::{self, Cancel, Progress, unbound_in};
 use crate::budget::LimitHistory;
 use crate::report::Format;
 use crate::sample;
@@ -86,6 +86,7 @@ pub(super) fn head(text: &str, (start, end): (Instant, Instant)) -> anyhow::Resu
 pub(super) fn run(args: &Asked<'_>, name: &str) -> anyhow::Result<()> {
     let world = app::read_world(name)?;
     let log = console::open(args.logs, args.engine)?;
+    output::simulated(log.simulated as u64);
     let bounds = log.bounds().unwrap_or_default();
     let start = match args.at {
         None => bounds.0,
@@ -103,6 +104,7 @@ pub(super) fn run(args: &Asked<'_>, name: &str) -> anyhow::Result<()> {
     } else {
         let found = brought::of_log(args.budgets, (args.logs.is_empty(), &log.budgets))?;
         let (limits, named) = found.unwrap_or_default();
+        unbound_in(&log, limits.all()).iter().for_each(|words| output::remark(words));
         if args.budgets.is_none() && !args.logs.is_empty() && Path::new(&named).is_absolute() {
             output::say(&format!("every branch runs under the limits of {named}, the first one, too"));
         }

@@ -12,7 +12,7 @@ use toml_edit::{DocumentMut, InlineTable, Item, Table, Value};
 use super::args::{EngineArgs, gateway_at, or_dash};
 use super::brought::{NONE_YET, of_log};
 use super::output;
-use crate::app::{BUDGETS, rows_at};
+use crate::app::{BUDGETS, rows_at, unbound_in};
 use crate::budget::{Limit, LimitHistory, Standing, StandingRow};
 use crate::config::{self, budgets};
 use crate::report::{Format, Sheet, render, to_json};
@@ -174,10 +174,12 @@ impl Which {
 impl Which {
     /// Returns the limits for a log: those of a file that is named, else its own.
     fn limits_of(&self, log: &Log) -> anyhow::Result<LimitHistory> {
-        match of_log(self.budgets.as_deref(), (false, &log.budgets))? {
-            Some((limits, _)) => Ok(limits),
-            None => Ok(self.limits()?.into()),
-        }
+        let limits = match of_log(self.budgets.as_deref(), (false, &log.budgets))? {
+            Some((limits, _)) => limits,
+            None => self.limits()?.into(),
+        };
+        unbound_in(log, limits.all()).iter().for_each(|words| output::remark(words));
+        Ok(limits)
     }
 }
 
@@ -481,8 +483,13 @@ fn edit(file: &mut DocumentMut, set: &Set) -> anyhow::Result<()> {
         }
         budget.insert("tag", Item::Value(Value::InlineTable(tags)));
     }
+    let mut said = Vec::new();
     for limit in &set.limit {
         let (window, amount) = amount(limit)?;
+        if said.contains(&window) {
+            bail!("--limit {limit}: there is another amount for {window}; say one");
+        }
+        said.push(window);
         put(budget.entry("limit").or_insert_with(empty), window, amount)?;
     }
     for special in &set.special {

@@ -203,7 +203,6 @@ fn report(args: &ConsoleArgs) -> anyhow::Result<()> {
     let setup = args.engine.start()?;
     let options = StreamOptions::from(args.read_as);
     let (source, shown) = if args.logs.is_empty() {
-        output::unread_input("the bundled sample, all of it simulated");
         (Input::bytes(sample::NAME, sample::BUNDLED), vec![sample::NAME.to_owned()])
     } else {
         (input(&args.logs), names(&args.logs))

@@ -30,6 +30,7 @@ pub mod mine;
 pub mod onboard;
 pub mod optimise;
 pub mod output;
+mod piped;
 pub mod policy;
 mod portable;
 pub mod prices;
@@ -211,7 +212,7 @@ pub fn main() -> ExitCode {
     {
         return report(&mistyped);
     }
-    let cli = match Cli::try_parse_from(words) {
+    let cli = match piped::parse(&words) {
         Ok(cli) => cli,
         Err(error) => {
             let code = if error.use_stderr() { 2 } else { 0 };

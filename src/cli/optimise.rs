@@ -54,7 +54,7 @@ members! {
     struct Side;
     fn new(
         (cost, cost_error): (&CostSum, Pico),
-        (sum, error): (i128, Option<i128>),
+        (sum, between): (i128, Option<(f64, f64)>),
         requests: u64,
         span: Option<Span>,
     ) {}
@@ -65,8 +65,9 @@ members! {
     cost_per_month_usd: Option<String> = per_month(cost.total(), span),
     /// Per request, what nobody judged filled in.
     quality: String = share(sum, requests),
-    /// Half the width of a 95% interval of it, at its widest; `null` where it does not rest on labels.
-    quality_error: Option<String> = error.map(|error| share(error, requests)),
+    /// Its 95% interval; `null` where it does not rest on labels.
+    quality_low: Option<String> = between.map(|(low, _)| format!("{low:.6}")),
+    quality_high: Option<String> = between.map(|(_, high)| format!("{high:.6}")),
 }
 
 members! {
@@ -79,7 +80,7 @@ members! {
     cost_error_usd: String = plan.change_error().usd(),
     /// Whether that error is as large as the change.
     cost_within_error: bool = plan.is_cost_within_error(),
-    /// The same of quality, whose error is the wider one of both sides; `null` where it is not known.
+    /// The same of quality: whether either side may be off so far towards the other; `null` where it is not known.
     quality_within_error: Option<bool> = plan.is_quality_within_error(),
 }
 
@@ -102,8 +103,8 @@ members! {
     fn new(trial: &Trial, planned: &PlannedRoute, proved: &Proved<'_>, flips: &[u64]) {
         let (route, span) = (trial.now.route(planned.route), trial.rated());
         let requests = planned.applied.requests;
-        let errors = planned.quality_error();
-        let side = |forecast: &Forecast, quality: (i128, Option<i128>)| {
+        let between = planned.quality_between();
+        let side = |forecast: &Forecast, quality: (i128, Option<(f64, f64)>)| {
             Side::new((&forecast.cost, forecast.cost_error()), quality, requests, span)
         };
         let rungs = route.ladder.iter().zip(&planned.thresholds).enumerate();
@@ -128,8 +129,8 @@ members! {
     labelled_requests: u64 = planned.planned.labelled,
     /// Of the labels alone, as `whatif` has it.
     labelled_quality: Option<String> = quality(planned.planned.quality, planned.planned.labelled),
-    applied: Side = side(&planned.applied, (planned.quality.0, errors.0)),
-    planned: Side = side(&planned.planned, (planned.quality.1, errors.1)),
+    applied: Side = side(&planned.applied, (planned.quality.0, between[0])),
+    planned: Side = side(&planned.planned, (planned.quality.1, between[1])),
     /// Within how many milliseconds 95 of 100 requests are over, as far as latencies are known.
     applied_p95_ms: Option<u64> = planned.p95_ms.0,
     planned_p95_ms: Option<u64> = planned.p95_ms.1,
@@ -161,8 +162,8 @@ members! {
         let set: Vec<String> = set.collect();
         let is_quality = matches!(aim, Aim::Quality(_) | Aim::Least);
         let (before, after) = (plan.cost_before.total(), plan.cost_after.total());
-        let (costs_off, qualities_off) = (plan.cost_error(), plan.quality_error());
-        let side = |cost: (&CostSum, Pico), quality: (i128, Option<i128>)| {
+        let (costs_off, between) = (plan.cost_error(), plan.quality_between());
+        let side = |cost: (&CostSum, Pico), quality: (i128, Option<(f64, f64)>)| {
             Side::new(cost, quality, plan.requests, span)
         };
     }
@@ -198,8 +199,8 @@ members! {
     flipped_requests: u64 = routes.iter().map(|route| route.flipped_requests).sum(),
     epsilon: f64 = args.promise.epsilon,
     delta: f64 = args.promise.delta,
-    applied: Side = side((&plan.cost_before, costs_off.0), (plan.quality.0, qualities_off.0)),
-    planned: Side = side((&plan.cost_after, costs_off.1), (plan.quality.1, qualities_off.1)),
+    applied: Side = side((&plan.cost_before, costs_off.0), (plan.quality.0, between[0])),
+    planned: Side = side((&plan.cost_after, costs_off.1), (plan.quality.1, between[1])),
     change: ChangeReport = ChangeReport::new(plan),
     change_percent: Option<String> = rates::percent(before, after).filter(|_| before.0 > 0),
     /// Where a time was wanted: the routes of whose requests nobody knows how long they took, so that nothing is kept there.
@@ -388,8 +389,9 @@ fn sheets(report: &Report) -> Vec<Sheet> {
     };
     let note = note + within(report.change.quality_within_error == Some(true));
     let good = |side: &Side| {
-        let error = side.quality_error.as_ref().map(|error| format!(" ±{}", short(error)));
-        short(&side.quality) + &error.unwrap_or_default()
+        let between = side.quality_low.as_ref().zip(side.quality_high.as_ref());
+        let between = between.map(|(low, high)| format!(" ({}-{})", short(low), short(high)));
+        short(&side.quality) + &between.unwrap_or_default()
     };
     all.push(vec!["quality".into(), good(applied), good(planned), note]);
     all.push(vec![

@@ -11,7 +11,7 @@ use crate::app::{Cancel, Progress};
 use crate::console::format;
 use crate::report::{Format, to_json};
 use crate::session::LoadError;
-use crate::units::{Pico, marked_lines};
+use crate::units::{Pico, counted, marked_lines};
 
 /// Prints a report: as JSON, or as what is written of it.
 ///
@@ -74,24 +74,6 @@ pub fn may_write(to: &Path, logs: &[PathBuf], replace: bool) -> anyhow::Result<(
     Ok(())
 }
 
-/// Says so where no log is named but one comes in through a pipe or from a file: what is shown then is something else.
-pub fn unread_input(shown: &str) {
-    if has_input() {
-        remark(&format!("standard input is not read, this is {shown}; `-` names standard input"));
-    }
-}
-
-#[cfg(unix)]
-fn has_input() -> bool {
-    use std::os::unix::fs::FileTypeExt as _;
-    Path::new("/dev/stdin").metadata().is_ok_and(|meta| meta.is_file() || meta.file_type().is_fifo())
-}
-
-#[cfg(not(unix))]
-fn has_input() -> bool {
-    false
-}
-
 /// Writes text to stdout.
 ///
 /// # Errors
@@ -107,6 +89,14 @@ pub fn text(text: &str) -> anyhow::Result<()> {
 /// Says something on stderr that a person should know and that stops nothing.
 pub fn remark(text: &str) {
     say(&format!("warning: {}", crate::access::redact(text)));
+}
+
+/// Says so where requests of a log have simulated answers: nothing else in what follows may tell them from others.
+pub fn simulated(requests: u64) {
+    if requests > 0 {
+        let of = counted(requests, "request");
+        remark(&format!("the answers of {of} are SIMULATED: nobody bills them"));
+    }
 }
 
 /// Writes lines to stderr for a person.

@@ -181,7 +181,6 @@ pub(super) fn or_own_ledger(logs: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
             own.display()
         );
     }
-    output::unread_input(&format!("your own ledger ({})", own.display()));
     Ok(vec![own])
 }
 

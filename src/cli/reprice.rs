@@ -14,7 +14,7 @@ use crate::units::{Instant, Pico, When, members};
 /// Prices a log at another book or at the prices of a date, beside what was charged; the two are never mixed.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  pointsman reprice may.jsonl --prices negotiated.toml\n  pointsman reprice may.jsonl --at 2026-06-01 --format json\n\nAs charged is what the log tells; where it tells nothing, the price list of the moment at which each request arrived. --at takes the prices in force at one moment for every call: those of --prices, or without it those of the list and of the log's own changes."
+    after_help = "Examples:\n  pointsman reprice may.jsonl --prices negotiated.toml\n  pointsman reprice may.jsonl --at 2026-06-01 --format json\n\nAs charged is what the log tells; where it tells nothing, the price list of the moment at which each request arrived. Without --prices that is the list as it is, without changes that the log brings. --at takes the prices in force at one moment for every call: those of --prices, or without it those of the list and of the log's own changes."
 )]
 pub struct RepriceArgs {
     /// Take the prices in force at this moment, whenever a request arrived.
@@ -65,22 +65,19 @@ struct Report {
 /// Runs the subcommand.
 ///
 /// # Errors
-/// Where a log or a price book cannot be used, or there is nothing to reprice by.
+/// Where a log or a price book cannot be used.
 pub fn run(args: &RepriceArgs) -> anyhow::Result<()> {
-    let is_other = args.input.engine.serving.prices != "list";
-    anyhow::ensure!(
-        is_other || args.at.is_some(),
-        "nothing to price it by: name a book with --prices, or a moment whose prices count with --at"
-    );
     // What was charged rests on the list, whatever is tried beside it.
     let mut base = EngineArgs { reprice: false, ..args.input.engine.clone() };
     "list".clone_into(&mut base.serving.prices);
     let log = base.load(&args.input.logs)?;
-    let (table, book) = if is_other {
-        let book = prices::layered(&args.input.engine.serving.prices, config::user_dir().as_deref())?;
-        (PriceTable::new(&book, &log.names), format!("{} {}", book.name, book.dated))
-    } else {
+    let named = &args.input.engine.serving.prices;
+    let (table, book) = if args.at.is_some() && named == "list" {
+        // The log's own prices, as they were at that moment.
         ((*log.prices).clone(), log.book.clone())
+    } else {
+        let book = prices::layered(named, config::user_dir().as_deref())?;
+        (PriceTable::new(&book, &log.names), format!("{} {}", book.name, book.dated))
     };
     let at = args.at.map(|at| at.near_start(log.bounds().unwrap_or_default().0));
     let found = reprice(&log, &table, at);

@@ -75,6 +75,12 @@ pub fn run(args: &RequestsArgs) -> anyhow::Result<()> {
     if let Some(wrong) = traffic::filter(&table).wrong.first() {
         anyhow::bail!("--filter {}: {wrong}", args.filter);
     }
+    if traffic::filter(&table).asks_flips() {
+        anyhow::bail!(
+            "--filter {}: nothing is staged here, so nothing flips\nhint: `pointsman whatif LOG --set ROUTE.RUNG=PERMILLE` says how many would",
+            args.filter
+        );
+    }
     // The console's own order begins with the newest; a list in a file reads from the first.
     traffic::set_order(
         &mut table,

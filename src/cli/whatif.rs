@@ -22,13 +22,14 @@ use self::set::assignment;
 pub(super) use self::set::staged;
 use super::args::{LogArgs, input};
 use super::output;
-use crate::app::{load_log, policies_text};
+use crate::app::{load_log, policies_text, unbound_in};
 use crate::console::format;
 use crate::record::{self, BudgetFiles, Timing};
 use crate::report::{Format, Latency, Sheet, count, error_text, quality, render, to_json};
 use crate::routing::{Mode, Policy, Route, Rung};
 use crate::session::{
-    RouteConsequences, Trial, carried, change_error, is_within_error, rechecked, reclassified,
+    RouteConsequences, Trial, carried, change_error, is_within_error, quality_between, rechecked,
+    reclassified,
 };
 use crate::telemetry::Forecast;
 use crate::units::{Names, PerMille, Pico, Span, counted, members};
@@ -84,10 +85,9 @@ members! {
     escalation_break_even: Option<String> = forecast.cascade.break_even().map(in_percent),
     errors: u64 = forecast.errors,
     quality: Option<String> = quality(forecast.quality, forecast.labelled),
-    /// Half the width of a 95% interval of it, at its widest.
-    quality_error: Option<String> = forecast
-        .quality_error()
-        .map(|error| format!("{}.{:03}", error / 1_000_000, error / 1000 % 1000)),
+    /// Its 95% interval.
+    quality_low: Option<String> = quality_between(forecast).map(|(low, _)| format!("{low:.3}")),
+    quality_high: Option<String> = quality_between(forecast).map(|(_, high)| format!("{high:.3}")),
     labelled_requests: u64 = forecast.labelled,
     latency_ms: Option<Latency> = forecast.latency.percentiles().map(Latency::from),
     split: Vec<Share> = split,
@@ -275,6 +275,9 @@ pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
         let logs = [args.input.log.clone()];
         let setup = args.input.engine.start()?.beside(second)?;
         let log = load_log(&input(&logs), &logs, setup, &args.input.engine.read(), None)?;
+        output::simulated(log.simulated as u64);
+        let tried = limits.iter().flat_map(|limits| limits.all());
+        unbound_in(&log, tried).iter().for_each(|words| output::remark(words));
         let log = Arc::new(log);
         let trial = Trial::loaded(&log);
         (Some(log), trial)
@@ -363,7 +366,8 @@ fn flat(report: &WhatIfReport) -> Sheet {
         row("escalation_break_even", &|side| side.escalation_break_even.clone().unwrap_or_default());
         row("failed_requests", &|side| side.errors.to_string());
         row("quality", &|side| side.quality.clone().unwrap_or_default());
-        row("quality_error", &|side| side.quality_error.clone().unwrap_or_default());
+        row("quality_low", &|side| side.quality_low.clone().unwrap_or_default());
+        row("quality_high", &|side| side.quality_high.clone().unwrap_or_default());
         row("labelled_requests", &|side| side.labelled_requests.to_string());
         row("latency_p95_ms", &|side| {
             side.latency_ms.as_ref().map(|l| l.p95.to_string()).unwrap_or_default()
@@ -539,10 +543,12 @@ fn compare(sheet: &mut Sheet, timing: &str, (applied, staged): (&Side, &Side), i
         String::new(),
     ]);
     let quality = |side: &Side| {
-        let told = side.quality.as_ref().zip(side.quality_error.as_ref());
+        let told = side.quality.as_ref().zip(side.quality_low.as_ref()).zip(side.quality_high.as_ref());
         told.map_or_else(
             || "no labels".into(),
-            |(quality, error)| format!("{quality} ±{error} ({} labels)", count(side.labelled_requests)),
+            |((quality, low), high)| {
+                format!("{quality} ({low}-{high}, {})", counted(side.labelled_requests, "label"))
+            },
         )
     };
     sheet.push(vec!["quality".into(), quality(applied), quality(staged), String::new()]);

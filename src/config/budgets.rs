@@ -12,6 +12,7 @@ use super::reading::Reading;
 use super::runaways::RuleKeys;
 use super::steer::{self, SteerKeys};
 use crate::budget::{Anchor, Dimension, Limit, Mode, OverLimit, Period, Scope, Unpriced, Zone};
+use crate::classifier::TaskClass;
 use crate::runaway::{Rule, built_in};
 use crate::units::{Instant, Pico, Span, choice, from_toml, is_tag_name};
 
@@ -48,7 +49,7 @@ struct Budget {
     #[serde(default)]
     model: Vec<String>,
     #[serde(default)]
-    task: Vec<String>,
+    task: Vec<Spanned<String>>,
     #[serde(default)]
     tag: BTreeMap<Spanned<String>, Vec<String>>,
     each: Option<Spanned<String>>,
@@ -86,7 +87,16 @@ impl Reading<'_> {
     }
 
     fn amounts(&self, limit: &BTreeMap<Spanned<String>, Spanned<toml::Value>>) -> Result<Amounts, FileError> {
-        limit.iter().map(|(word, amount)| Ok((self.period(word)?, self.amount(amount)?))).collect()
+        let mut amounts = Amounts::new();
+        for (word, amount) in limit {
+            let period = self.period(word)?;
+            if amounts.iter().any(|(known, _)| *known == period) {
+                let what = format!("`{}` is as long as another window here; say it once", word.get_ref());
+                return Err(self.wrong(word, what));
+            }
+            amounts.push((period, self.amount(amount)?));
+        }
+        Ok(amounts)
     }
 
     fn wait(&self, told: Option<&Spanned<String>>) -> Result<Span, FileError> {
@@ -123,6 +133,12 @@ impl Reading<'_> {
     }
 
     fn scope(&self, budget: &Budget) -> Result<Scope, FileError> {
+        let known: Vec<&str> = TaskClass::ALL.iter().map(|class| class.name()).collect();
+        if let Some(task) = budget.task.iter().find(|task| !known.contains(&task.get_ref().as_str())) {
+            let hint = choice(task.get_ref(), &known);
+            return Err(self.wrong(task, format!("`{}` is no task; {hint}", task.get_ref())));
+        }
+        let tasks: Vec<String> = budget.task.iter().map(|task| task.get_ref().clone()).collect();
         let lists = [
             (Dimension::Team, &budget.team),
             (Dimension::Project, &budget.project),
@@ -131,7 +147,7 @@ impl Reading<'_> {
             (Dimension::Session, &budget.session),
             (Dimension::Route, &budget.route),
             (Dimension::Model, &budget.model),
-            (Dimension::Task, &budget.task),
+            (Dimension::Task, &tasks),
         ];
         if let Some((name, _)) = budget.tag.iter().find(|(name, _)| !is_tag_name(name.get_ref())) {
             let what = "is no name of a tag: without `=`, comma and blank";

@@ -14,6 +14,9 @@ macro_rules! contexts {
         }
 
         impl Context {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
             /// Returns the name that help and messages use.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$name => $word,)* }

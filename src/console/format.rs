@@ -133,10 +133,15 @@ pub fn per_mille(value: PerMille) -> Short {
 
 /// Writes a share as percent: `64.9 %`; [`UNKNOWN`] where there is nothing to take a share of.
 pub fn percent(part: u64, whole: u64) -> Short {
+    percent_of(part.into(), whole.into())
+}
+
+/// The same of amounts, however large.
+pub fn percent_of(part: u128, whole: u128) -> Short {
     if whole == 0 {
         return short!("{UNKNOWN}");
     }
-    let tenths = divide(u128::from(part) * 1000, u128::from(whole));
+    let tenths = divide(part.saturating_mul(1000), whole);
     // What is not nothing is not shown as nothing, and what is not all not as all.
     match (tenths, part) {
         (0, 1..) => short!("<0.1 %"),
@@ -271,6 +276,7 @@ mod tests {
         assert_eq!(percent(1, 100_000).as_str(), "<0.1 %");
         assert_eq!(percent(99_999, 100_000).as_str(), ">99.9 %");
         assert_eq!(percent(0, 0).as_str(), UNKNOWN);
+        assert_eq!(percent_of(24 * 10u128.pow(23), 12 * 10u128.pow(18)).as_str(), "20000000.0 %");
         assert_eq!(percent_change(842, 731).as_str(), "-13.2 %");
         assert_eq!(percent_change(-100, -50).as_str(), "-50.0 %");
         assert_eq!(points_change((649, 1000), (713, 1000)).as_str(), "+6.4 pt");

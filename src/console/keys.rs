@@ -148,19 +148,15 @@ impl Keymap {
 
     /// Says where a key of the user's own takes the place of another action, or has its place taken.
     pub fn shadows(&self, remaps: &[Remap]) -> Vec<String> {
-        const SCREENS: [Context; 6] = [
-            Context::Overview,
-            Context::Tune,
-            Context::Traffic,
-            Context::Models,
-            Context::Spend,
-            Context::Detail,
-        ];
+        // All that have keys of their own above the player's.
+        let is_screen = |context: &Context| context.layers(true).len() > 2;
+        let screens: Vec<Context> = Context::ALL.iter().copied().filter(is_screen).collect();
         let table = Self::default();
         let mut told: Vec<(String, String, Vec<&str>)> = Vec::new();
         for remap in remaps {
             let Some(action) = Action::by_id(&remap.action) else { continue };
-            for (chord, screen) in self.keys(action).iter().flat_map(|&key| SCREENS.map(|on| (key, on))) {
+            let places = |&key: &Chord| screens.iter().map(move |&on| (key, on)).collect::<Vec<_>>();
+            for (chord, screen) in self.keys(action).iter().flat_map(places) {
                 let all: Vec<Action> =
                     screen.layers(true).iter().filter_map(|&context| self.bound(context, chord)).collect();
                 let Some((&wins, hidden)) = all.split_first() else { continue };
@@ -179,8 +175,10 @@ impl Keymap {
                 }
             }
         }
+        let all = screens.len();
         let say = |(words, place, screens): (String, String, Vec<&str>)| {
-            format!("{words} {} ({place})", screens.join(", "))
+            let on = if screens.len() == all { "any screen".to_owned() } else { screens.join(", ") };
+            format!("{words} {on} ({place})")
         };
         told.into_iter().map(say).collect()
     }
@@ -336,6 +334,10 @@ mod tests {
         let hidden = shadows("[app]\nquit = \"u\"\n");
         assert_eq!(hidden.len(), 1, "{hidden:?}");
         assert!(hidden[0].contains("and not app.quit on tune ("), "{hidden:?}");
+        assert_eq!(
+            shadows("[rollout]\nhold = \"q\"\n"),
+            ["`q` does rollout.hold and not app.quit on rollout (keys.toml:2)"]
+        );
         assert_eq!(shadows(&default_file()), Vec::<String>::new());
     }
 

@@ -57,6 +57,11 @@ impl Evidence<'_> {
         !word.is_empty() && self.attempts().enumerate().any(is_one)
     }
 
+    /// Says whether one of the calls of a request was made up in the place of a provider beside real ones.
+    pub fn is_nobodys_money(&self, settled: &super::Settled) -> bool {
+        self.operation.simulated && settled.attempts.iter().any(|call| self.stands_in(call.model))
+    }
+
     /// Says whether a call was made up, by its place.
     pub fn is_made_up(&self, call: usize) -> bool {
         let word = self.simulation();

@@ -47,7 +47,7 @@ impl Spread {
     }
 
     /// Returns the root of the sum of squares of half widths that have nothing to do with each other.
-    pub fn together(widths: impl IntoIterator<Item = Pico>) -> Pico {
+    fn together(widths: impl IntoIterator<Item = Pico>) -> Pico {
         let squared = widths.into_iter().map(|width| width.0.saturating_pow(2)).fold(0, i128::saturating_add);
         Pico(i128::try_from(squared.unsigned_abs().isqrt()).unwrap_or(i128::MAX))
     }
@@ -56,5 +56,14 @@ impl Spread {
     /// the other.
     pub fn apart(sides: [Self; 2]) -> Pico {
         Self::together(sides.map(Self::half_width))
+    }
+
+    /// The same of several such differences together: a model's habit is one over all of them.
+    pub fn apart_all(differences: impl IntoIterator<Item = [Self; 2]>) -> Pico {
+        let mut sums = [Self::NONE; 2];
+        for sides in differences {
+            sums.iter_mut().zip(sides).for_each(|(sum, side)| sum.add(side));
+        }
+        Self::apart(sums)
     }
 }

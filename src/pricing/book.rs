@@ -107,11 +107,14 @@ impl Tier {
         price: impl Fn(&'static str) -> Result<Option<PicoPerMillion>, E>,
         missing: impl Fn(&'static str) -> E,
     ) -> Result<Self, E> {
+        let input = price("input")?.ok_or_else(|| missing("input"))?;
+        // Catalogues write 0 where a write costs nothing besides: it is billed as input, and no prompt is free for being cold.
+        let write = |told: Option<PicoPerMillion>| told.filter(|write| write.0 != 0 || input.0 == 0);
         Ok(Self {
-            input: price("input")?.ok_or_else(|| missing("input"))?,
+            input,
             cache_read: price("cache_read")?,
-            write_5m: price("write_5m")?,
-            write_1h: price("write_1h")?,
+            write_5m: write(price("write_5m")?),
+            write_1h: write(price("write_1h")?),
             output: price("output")?.ok_or_else(|| missing("output"))?,
             reasoning: price("reasoning")?,
             audio_input: price("audio_input")?,
@@ -466,6 +469,24 @@ mod tests {
         ] {
             assert!(book.find(name).is_none(), "{name}");
         }
+    }
+
+    /// A session on DeepSeek would else grow cheaper with every prompt that its cache has lost.
+    #[test]
+    fn a_write_that_costs_nothing_besides_is_billed_as_input() {
+        let build = |prices: [(&str, i64); 4]| {
+            let price = |name: &str| {
+                let found = prices.iter().find(|(known, _)| *known == name);
+                Ok::<_, String>(found.map(|(_, price)| PicoPerMillion(*price)))
+            };
+            Tier::build(price, str::to_owned).unwrap()
+        };
+        let tier = build([("input", 5), ("output", 9), ("write_5m", 0), ("write_1h", 0)]);
+        assert!(!tier.prices_writes(), "{tier:?}");
+        let told = build([("input", 5), ("output", 9), ("write_5m", 6), ("write_1h", 10)]);
+        assert_eq!((told.write_5m, told.write_1h), (Some(PicoPerMillion(6)), Some(PicoPerMillion(10))));
+        let free = build([("input", 0), ("output", 0), ("write_5m", 0), ("write_1h", 0)]);
+        assert!(free.prices_writes(), "all of a model at home is free");
     }
 
     #[test]

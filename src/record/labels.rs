@@ -150,7 +150,9 @@ fn per_mille(key: &str, value: &Value) -> Result<Option<PerMille>, String> {
     if value.is_null() {
         return Ok(None);
     }
-    let whole = value.as_u64().and_then(|value| u16::try_from(value).ok()).and_then(PerMille::new);
+    // A table in which some are missing is written with points: 1000.0.
+    let text = value.to_string();
+    let whole = text.strip_suffix(".0").unwrap_or(&text).parse().ok().and_then(PerMille::new);
     whole.map(Some).ok_or_else(|| {
         let found = if value.is_string() { "a text" } else { "this" };
         let mut text = value.to_string();

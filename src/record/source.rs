@@ -132,9 +132,9 @@ impl Source {
         &mut self.known
     }
 
-    /// Says whether it is read by a mapping.
-    pub fn is_mapped(&self) -> bool {
-        self.options.mapping.is_some()
+    /// Says whether it was said how it is to be read: as which format, or by which mapping.
+    pub fn is_told_how(&self) -> bool {
+        self.options.mapping.is_some() || self.options.format.is_some()
     }
 
     /// Reads to the end, calling `f` for every entry and every skip until it breaks off.

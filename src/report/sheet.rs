@@ -99,6 +99,9 @@ pub fn render(sheets: &[Sheet], format: Format) -> String {
     out
 }
 
+/// The longest cell, in columns, that others are aligned with.
+const LONGEST: usize = 80;
+
 /// Writes the columns of a sheet aligned: its heads, where there are any, then its rows.
 pub fn aligned(sheet: &Sheet) -> Vec<String> {
     let heads = sheet.heads.iter().map(|text| head(text).0.to_owned()).collect();
@@ -108,7 +111,8 @@ pub fn aligned(sheet: &Sheet) -> Vec<String> {
     let mut widths = vec![0; sheet.heads.len()];
     for line in &lines {
         for (width, cell) in widths.iter_mut().zip(line) {
-            *width = (*width).max(cell.width());
+            // One long name moves its own row's figures alone, not those of all rows out of sight.
+            *width = (*width).max(Some(cell.width()).filter(|own| *own <= LONGEST).unwrap_or(0));
         }
     }
     let aligned = |cells: &Vec<String>| {
@@ -195,6 +199,16 @@ mod tests {
             assert!(line.trim_start_matches('"').starts_with('\''), "{line:?}");
         }
         assert_eq!(plain, ["\u{fffd}=1", "-12.5", "+3", "-1e-7", "a=b", "'-", "\"x;y\""]);
+    }
+
+    #[test]
+    fn a_name_of_any_length_leaves_the_figures_of_other_rows_where_they_are() {
+        let mut sheet = Sheet::new("", &["team", ">cost"]);
+        for name in ["ads", &"x".repeat(300)] {
+            sheet.push(vec![name.to_owned(), "$1".to_owned()]);
+        }
+        let lines = aligned(&sheet);
+        assert_eq!((lines[1].as_str(), lines[2].len()), ("ads     $1", 308));
     }
 
     #[test]

@@ -138,7 +138,7 @@ fn summary(report: &ReplayReport) -> Sheet {
         line(
             "simulated",
             count(report.simulated_requests),
-            "synthetic, for a demonstration; the log says so".into(),
+            "made up, which nobody bills; the log says so".into(),
         );
     }
     let mut notes = Vec::new();

@@ -70,9 +70,9 @@ impl Player {
 fn words(plan: &Plan, aim: Aim, target: Target) -> String {
     let quality = plan.quality.1 / i128::from(plan.requests.max(1));
     let per_mille = |millionths: i128| format!("{}.{:03}", millionths / GOOD, millionths % GOOD / 1000);
-    let quality_error = plan.quality_error().1.map(|error| error / i128::from(plan.requests.max(1)));
-    let quality =
-        per_mille(quality) + &quality_error.map_or_else(String::new, |e| format!(" ±{}", per_mille(e)));
+    let between = plan.quality_between()[1];
+    let quality = per_mille(quality)
+        + &between.map_or_else(String::new, |(low, high)| format!(" ({low:.3}-{high:.3})"));
     let within = |is_within: bool| if is_within { " within error" } else { "" };
     let cost_error = match plan.cost_error().1 {
         Pico::ZERO => String::new(),

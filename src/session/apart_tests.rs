@@ -177,8 +177,9 @@ fn what_the_best_thresholds_cost_and_are_worth_lies_within_its_error() {
         let truth = cost(threshold) - cost(500);
         changes += u64::from((change.0 - truth).abs() <= plan.change_error().0);
         let good: u64 = all.iter().map(|one| one.good[one.served(threshold)] * 1000).sum();
-        let off = (plan.quality.1 - i128::from(good)).abs();
-        qualities += u64::from(off <= plan.quality_error().1.unwrap());
+        let (low, high) = plan.quality_between()[1].unwrap();
+        let truth = good as f64 / 1e6 / all.len() as f64;
+        qualities += u64::from((low..=high).contains(&truth));
     }
     println!("of {DRAWS}: cost {costs}, its change {changes}, quality {qualities}");
     for within in [costs, changes, qualities] {

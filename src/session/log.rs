@@ -349,7 +349,7 @@ impl Log {
                 },
                 |first| {
                     let (line, reason) = (first.line, &first.reason);
-                    let format = if source.is_mapped() { "" } else { " (name the format with --input-format)" };
+                    let format = if source.is_told_how() { "" } else { " (name the format with --input-format)" };
                     format!("line {line}: {reason}{format}")
                 },
             );

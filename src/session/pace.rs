@@ -2,8 +2,8 @@
 
 use super::{Log, Reading, settle_one};
 use crate::forecast::Hours;
-use crate::outcome::Settled;
-use crate::pricing::CostSum;
+use crate::outcome::{Evidence, Settled};
+use crate::pricing::{Cost, CostSum};
 use crate::units::{Instant, Pico, Span};
 
 const HOUR: Span = Span::hours(1);
@@ -40,11 +40,11 @@ pub fn pace(log: &Log, reading: Reading, since: impl FnOnce(Instant) -> Instant)
         let at = evidence.operation.at;
         settle_one(&evidence, reading, log.policy_at(index), &log.outlook(), &mut settled);
         if at >= since {
-            spent.add_operation(settled.costs());
+            spent.add_operation(billed(&evidence, &settled));
         }
         let place = usize::try_from(hour_of(at) - from).ok();
         if let Some(hour) = place.and_then(|place| hours.get_mut(place)) {
-            *hour += settled.costs().filter_map(crate::pricing::Cost::amount).sum();
+            *hour += billed(&evidence, &settled).filter_map(Cost::amount).sum();
         }
     }
     let to_midnight = usize::try_from((24 - from.rem_euclid(24)) % 24).unwrap_or(0);
@@ -52,6 +52,11 @@ pub fn pace(log: &Log, reading: Reading, since: impl FnOnce(Instant) -> Instant)
         hours.drain(..to_midnight);
     }
     Pace { hours: Hours::new(hours), at: last, hour_ends: Instant((now + 1) * HOUR.0), spent }
+}
+
+/// Returns what a request's calls cost that somebody bills: simulated answers are nobody's money, here as in budgets.
+fn billed<'a>(evidence: &'a Evidence<'_>, settled: &'a Settled) -> impl Iterator<Item = Cost> + 'a {
+    settled.attempts.iter().filter(|call| !evidence.stands_in(call.model)).map(|call| call.cost)
 }
 
 /// Finds the request with which so much was spent from a moment on; `None` where the log does not come to it.
@@ -63,7 +68,7 @@ pub fn spent_at(log: &Log, reading: Reading, since: Instant, limit: Pico) -> Opt
             return None;
         }
         settle_one(&evidence, reading, log.policy_at(index), &log.outlook(), &mut settled);
-        spent += settled.costs().filter_map(crate::pricing::Cost::amount).sum();
+        spent += billed(&evidence, &settled).filter_map(Cost::amount).sum();
         (spent >= limit).then_some(evidence.operation.at)
     })
 }

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use super::frontiers::{Frontiers, Setting, same_names};
+use crate::calibration::wilson;
 use crate::outcome::Spread;
 use crate::pricing::CostSum;
 use crate::routing::{Mode, Policy, Route, RouteId, Thresholds};
@@ -60,15 +61,39 @@ pub struct PlannedRoute {
 }
 
 impl PlannedRoute {
-    /// Returns half the width of a 95% interval of its quality before and after, summed over its requests as that is; none where
-    /// it does not rest on labels.
-    pub fn quality_error(&self) -> (Option<i128>, Option<i128>) {
-        let of = |forecast: &Forecast| {
-            let error = forecast.quality_error().filter(|_| self.basis == Basis::Labels)?;
-            Some(i128::from(error) * i128::from(self.applied.requests))
+    /// Returns its quality before and after, each with its 95% interval; none where it does not rest on labels.
+    fn judged(&self) -> [Option<Judged>; 2] {
+        let of = |sum: i128, labels: u64| {
+            let mean = sum as f64 / GOOD as f64 / self.applied.requests.max(1) as f64;
+            let (low, high) = wilson(mean * labels as f64, labels);
+            (self.basis == Basis::Labels && labels > 0).then_some(Judged { mean, low, high })
         };
-        (of(&self.applied), of(&self.planned))
+        [of(self.quality.0, self.applied.labelled), of(self.quality.1, self.planned.labelled)]
     }
+
+    /// Returns the 95% interval of its quality before and after (Wilson's); none where it does not rest on labels.
+    pub fn quality_between(&self) -> [Option<(f64, f64)>; 2] {
+        self.judged().map(|side| side.map(Judged::between))
+    }
+}
+
+/// A mean quality and its 95% interval.
+#[derive(Clone, Copy, Debug)]
+struct Judged {
+    mean: f64,
+    low: f64,
+    high: f64,
+}
+
+impl Judged {
+    fn between(self) -> (f64, f64) {
+        (self.low, self.high)
+    }
+}
+
+/// Returns the 95% interval of what labels say of quality (Wilson's): it never leaves 0 to 1. None where nobody judged.
+pub fn quality_between(forecast: &Forecast) -> Option<(f64, f64)> {
+    (forecast.labelled > 0).then(|| wilson(forecast.quality as f64 / 1000.0, forecast.labelled))
 }
 
 /// The best thresholds.
@@ -78,6 +103,8 @@ pub struct Plan {
     pub routes: Vec<PlannedRoute>,
     /// What is not moved: requests of routes of earlier policies, of routes that observe, and those whose clients named the model.
     pub fixed: CostSum,
+    /// How far off that may be.
+    pub fixed_spread: Spread,
     /// Cost before, all in.
     pub cost_before: CostSum,
     /// Cost after.
@@ -102,14 +129,16 @@ impl Plan {
     /// Returns half the width of a 95% interval of the cost before and after.
     pub fn cost_error(&self) -> (Pico, Pico) {
         let of = |forecast: fn(&PlannedRoute) -> &Forecast| {
-            Spread::together(self.routes.iter().map(|route| forecast(route).cost_error()))
+            let mut all = self.fixed_spread;
+            self.routes.iter().for_each(|route| all.add(forecast(route).spread));
+            all.half_width()
         };
         (of(|route| &route.applied), of(|route| &route.planned))
     }
 
     /// Returns half the width of a 95% interval of the change of cost: what is the same before and after adds nothing.
     pub fn change_error(&self) -> Pico {
-        Spread::together(self.routes.iter().map(|route| Spread::apart(route.moved)))
+        Spread::apart_all(self.routes.iter().map(|route| route.moved))
     }
 
     /// Says whether the change of cost is no more than its error.
@@ -118,21 +147,36 @@ impl Plan {
         change != Pico::ZERO && change.0.abs() <= self.change_error().0
     }
 
-    /// Returns half the width of a 95% interval of quality before and after, summed over requests as that is; none where that of
-    /// a route does not rest on labels.
-    pub fn quality_error(&self) -> (Option<i128>, Option<i128>) {
-        let both: Vec<_> = self.routes.iter().map(PlannedRoute::quality_error).collect();
-        let all = |widths: Option<Vec<Pico>>| widths.map(|widths| Spread::together(widths).0);
-        let before = both.iter().map(|(before, _)| before.map(Pico)).collect();
-        let after = both.iter().map(|(_, after)| after.map(Pico)).collect();
-        (all(before), all(after))
+    /// Returns the quality before and after, each with its 95% interval; none where that of a route does not rest on labels. Of
+    /// routes that have nothing to do with each other what each may be off to one side adds up in squares, so that no bound
+    /// leaves 0 to 1.
+    fn judged(&self) -> [Option<Judged>; 2] {
+        [0, 1].map(|side| {
+            let mut all = Judged { mean: 0.0, low: 0.0, high: 0.0 };
+            for route in &self.routes {
+                let own = route.judged()[side]?;
+                let weight = route.applied.requests as f64 / self.requests.max(1) as f64;
+                all.mean += weight * own.mean;
+                all.low += (weight * (own.mean - own.low)).powi(2);
+                all.high += (weight * (own.high - own.mean)).powi(2);
+            }
+            let (below, above) = (all.low.sqrt(), all.high.sqrt());
+            Some(Judged { low: (all.mean - below).max(0.0), high: (all.mean + above).min(1.0), ..all })
+        })
     }
 
-    /// Says whether quality changes by no more than the wider of its errors; none where they are not known.
+    /// Returns the 95% interval of quality before and after; none where that of a route does not rest on labels.
+    pub fn quality_between(&self) -> [Option<(f64, f64)>; 2] {
+        self.judged().map(|side| side.map(Judged::between))
+    }
+
+    /// Says whether quality changes by no more than either side may be off towards the other; none where that is not known.
     pub fn is_quality_within_error(&self) -> Option<bool> {
-        let (before, after) = self.quality_error();
-        let change = (self.quality.1 - self.quality.0).abs();
-        Some(change != 0 && change <= before?.max(after?))
+        let [before, after] = self.judged();
+        let (before, after) = (before?, after?);
+        let [lower, upper] = if before.mean <= after.mean { [before, after] } else { [after, before] };
+        let off = (upper.mean - upper.low).max(lower.high - lower.mean);
+        Some(self.quality.0 != self.quality.1 && upper.mean - lower.mean <= off)
     }
 
     /// Returns the policy with the thresholds of the plan.
@@ -154,7 +198,7 @@ impl Frontiers {
         let Keeping { floor, within_ms } = *keeping;
         let mut menus: Vec<Menu> = Vec::new();
         let mut routes: Vec<PlannedRoute> = Vec::new();
-        let mut fixed = *self.kept();
+        let (mut fixed, mut fixed_spread) = (*self.kept(), Spread::NONE);
         let mut is_moved = vec![false; self.settings().len()];
         for (at, route) in now.routes.iter().enumerate() {
             let Ok(id) = u8::try_from(at).map(RouteId) else { continue };
@@ -204,7 +248,9 @@ impl Frontiers {
         }
         for at in (0..is_moved.len()).filter(|&at| !is_moved.get(at).copied().unwrap_or(false)) {
             if let Some(setting) = self.setting(at) {
-                fixed += &setting.in_force().cost;
+                let in_force = setting.in_force();
+                fixed += &in_force.cost;
+                fixed_spread.add(in_force.spread);
             }
         }
         let mut cost_before = fixed;
@@ -255,6 +301,7 @@ impl Frontiers {
         Some(Plan {
             routes,
             fixed,
+            fixed_spread,
             cost_before,
             cost_after,
             quality,

@@ -146,7 +146,7 @@ pub fn is_within_error<'a>(routes: impl Iterator<Item = &'a RouteConsequences> +
 
 /// Returns half the width of a 95% interval of the change of cost of routes together.
 pub fn change_error<'a>(routes: impl Iterator<Item = &'a RouteConsequences>) -> Pico {
-    Spread::together(routes.map(RouteConsequences::change_error))
+    Spread::apart_all(routes.map(|route| route.moved))
 }
 
 /// What the staged policy would have meant.

@@ -34,6 +34,8 @@ pub struct Trial {
     pub now: Arc<Policy>,
     /// Files that broke off.
     pub damaged: Vec<String>,
+    /// Requests whose answers were simulated.
+    pub simulated: u64,
     frontiers: Frontiers,
     /// The log itself, where it is held in memory.
     player: Option<Box<Player>>,
@@ -43,7 +45,8 @@ impl Trial {
     /// Makes one of a log that was streamed for its frontiers; `None` where it has to be held in memory: it is empty, calls
     /// are capped, or its policies are too many to keep apart.
     pub fn streamed(title: String, book: String, found: StreamResult) -> Option<Self> {
-        let StreamResult { names, timing, skipped, first_at, last_at, spans, frontiers, .. } = found;
+        let StreamResult { names, timing, skipped, first_at, last_at, spans, frontiers, simulated, .. } =
+            found;
         let (mut frontiers, span) = (frontiers?, last_at? - first_at?);
         if spans.iter().any(|policy| policy.remembers()) || !frontiers.by_time() {
             return None;
@@ -53,7 +56,19 @@ impl Trial {
         };
         let now = spans.iter().skip(1).fold(Arc::clone(spans.first()?), newer);
         let (policies, damaged) = (spans, skipped.damaged);
-        Some(Self { title, book, names, timing, span, policies, now, damaged, frontiers, player: None })
+        Some(Self {
+            title,
+            book,
+            names,
+            timing,
+            span,
+            policies,
+            now,
+            damaged,
+            simulated,
+            frontiers,
+            player: None,
+        })
     }
 
     /// Makes one of a log in memory.
@@ -69,6 +84,7 @@ impl Trial {
             policies: player.policies.iter().map(|span| Arc::clone(&span.policy)).collect(),
             now: Arc::clone(player.policy()),
             damaged: log.skipped.damaged.clone(),
+            simulated: log.simulated as u64,
             frontiers: player.view.frontiers().clone(),
             player: Some(player),
         }

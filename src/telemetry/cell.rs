@@ -133,16 +133,17 @@ impl Cell {
         sign.count(&mut self.requests, u64::from(last));
         sign.count(&mut self.answered, u64::from(last && attempt.status.is_ok()));
         sign.count(&mut self.escalated, u64::from(last && escalated));
+        // What was not made costs nothing, unless the log says that it was charged.
+        match sign {
+            Sign::Plus => self.cost.add(attempt.cost),
+            Sign::Minus => self.cost.remove(attempt.cost),
+        }
         if !attempt.status.is_call() {
             return self.usage(attempt, sign);
         }
         sign.count(&mut self.errors, u64::from(!attempt.status.is_ok()));
         sign.count(&mut self.estimated, u64::from(attempt.is_estimate()));
         self.usage(attempt, sign);
-        match sign {
-            Sign::Plus => self.cost.add(attempt.cost),
-            Sign::Minus => self.cost.remove(attempt.cost),
-        }
         self.latency.apply(attempt.latency, sign);
     }
 

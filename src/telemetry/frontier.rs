@@ -533,13 +533,6 @@ impl Forecast {
     pub fn cost_error(&self) -> Pico {
         self.spread.half_width()
     }
-
-    /// Returns the half-width of a 95% interval of the mean quality in millionths, at its widest (deviation .5): a bound, not a fit.
-    /// None where nobody judged.
-    pub fn quality_error(&self) -> Option<u64> {
-        let root = self.labelled.saturating_mul(1_000_000).isqrt();
-        (root > 0).then(|| 980_000_000 / root)
-    }
 }
 
 impl Frontier {

@@ -52,6 +52,20 @@ fn operation() -> Operation {
     Operation { team: TEAM, class: TaskClass::Code, ..Operation::default() }
 }
 
+/// A total would else be more than the models that it is made of.
+#[test]
+fn what_was_charged_without_a_call_stands_at_its_model_too() {
+    let (operation, mut settled) = (operation(), settled());
+    settled.attempts[0].cost = Cost::Known(Pico(9));
+    let evidence = Evidence { operation: &operation, extra: None };
+    let mut totals = Totals::default();
+    totals.apply(&evidence, &settled, Sign::Plus);
+    let by_model: Pico = totals.models.iter().map(|cell| cell.cost.total()).sum();
+    assert_eq!((totals.all.cost.total(), by_model), (Pico(84), Pico(84)));
+    totals.apply(&evidence, &settled, Sign::Minus);
+    assert!(totals.models.iter().all(|cell| *cell == Cell::default()));
+}
+
 #[test]
 fn every_count_of_a_request_stands_where_a_screen_looks_for_it() {
     let (operation, settled) = (operation(), settled());

@@ -212,15 +212,20 @@ fn the_best_thresholds_keep_a_cost_or_a_quality_and_what_if_agrees() {
     let of = |side: &Value, key: &str| {
         side[key].as_str().and_then(|text| text.parse::<f64>().ok()).expect("a number")
     };
+    let lies_within = |side: &Value, off: f64| {
+        let (low, high) = (of(side, "quality_low"), of(side, "quality_high"));
+        let quality = of(side, "quality");
+        0.0 <= low && low < quality && quality < high && high <= 1.0 && high - low < 2.0 * off
+    };
     for route in found["routes"].as_array().expect("routes") {
-        assert!((of(&route["planned"], "quality_error") - 0.98 / 1000_f64.sqrt()).abs() < 1e-4, "{route:#}");
+        assert!(lies_within(&route["planned"], 0.98 / 1000_f64.sqrt()), "{route:#}");
     }
-    assert!((of(&found["planned"], "quality_error") - 0.98 / 2000_f64.sqrt()).abs() < 1e-4, "{found:#}");
+    assert!(lies_within(&found["planned"], 0.98 / 2000_f64.sqrt()), "{found:#}");
     // What started on GPT-4.1 in the log is an estimate on the cheaper model, but for the answer that labels measured.
     assert!(of(&found["planned"], "cost_error_usd") > 0.0 && of(&found["change"], "cost_error_usd") > 0.0);
     assert_eq!(found["change"]["cost_within_error"], false, "{found:#}");
     let table = sandbox.good("optimise log.jsonl --quality .99");
-    assert!(table.contains(" ±$") && table.contains(" ±0.021"), "{table}");
+    assert!(table.contains(" ±$") && table.contains("quality") && !table.contains("±0.0"), "{table}");
 
     // For that cost there is no better quality.
     let budget = format!(

@@ -44,10 +44,8 @@ fn a_clock_that_is_wrong_holds_nothing_up() {
     let at = |id: &str, at: &str| {
         format!("{{\"id\":\"{id}\",\"at\":\"{at}\",\"model\":\"gpt-4.1\",\"in\":1000,\"out\":10}}\n")
     };
-    let log = at("a", "1970-01-01T00:00:00Z")
-        + &at("b", "2026-05-23T10:00:00Z")
-        + &at("c", "2036-05-23T10:00:00Z")
-        + &at("d", "9999-12-31T00:00:00Z");
+    let log =
+        at("a", "1970-01-01T00:00:00Z") + &at("b", "2026-05-23T10:00:00Z") + &at("c", "9999-12-31T00:00:00Z");
     sandbox.write("far.jsonl", log);
     sandbox.write("b.toml", "[[budget]]\nname = \"day\"\nlimit = { day = 0.001 }\n");
     let told = json(&sandbox.good("alerts replay far.jsonl --format json"));
@@ -120,16 +118,134 @@ fn days_and_months_are_not_told_of_logs_without_times() {
     }
 }
 
+/// Figures of the sample, or of a ledger, would else pass for those of the log that was piped in.
 #[test]
-fn a_log_that_is_piped_in_and_not_read_is_told_of() {
+fn a_log_that_is_piped_in_is_read_though_nobody_names_it() {
     let sandbox = sandbox();
-    for args in ["", "alerts replay"] {
+    let total = |out: &str| json(out)["cost_usd"].clone();
+    let named = total(&sandbox.good("replay small.jsonl --format json"));
+    assert_eq!(total(&sandbox.run_with("replay --format json", super::LOG.as_bytes()).out), named);
+    for args in ["", "report", "alerts replay", "budgets list --budgets b.toml", "forecast"] {
+        sandbox.write("b.toml", "[budget.all]\nlimit = { day = 9 }\n");
         let run = sandbox.run_with(args, super::LOG.as_bytes());
-        assert!(run.err.contains("standard input is not read"), "{args}: {}", run.err);
+        assert_eq!(run.code, Some(0), "{args}: {}", run.err);
+        assert!(!run.out.contains("sample") && !run.err.contains("sample"), "{args}: {}{}", run.out, run.err);
     }
-    let run = sandbox.run("alerts replay");
-    assert!(!run.err.contains("standard input"), "{}", run.err);
+    // Where nothing comes a command shows what it shows without a log; a log that is named is the log.
+    let run = sandbox.run_with("alerts replay", b"");
     assert!(run.out.contains("SIMULATED"), "{}", run.out);
+    assert_eq!(total(&sandbox.run_with("replay small.jsonl --format json", b"nonsense").out), named);
+    assert!(sandbox.run("replay").err.contains("<LOG>"), "nothing is piped in");
+}
+
+/// Whoever sets a limit on a route with a slip of the pen would else find out by the bill.
+#[test]
+fn a_limit_on_what_nobody_has_is_told_of() {
+    let sandbox = sandbox();
+    let budget =
+        |scope: &str| sandbox.write("b.toml", format!("[budget.b]\nlimit = {{ day = 1 }}\n{scope}\n"));
+    budget("route = [\"genral\"]");
+    for args in [
+        "budgets list small.jsonl",
+        "budgets show small.jsonl",
+        "alerts replay small.jsonl",
+        "whatif small.jsonl",
+    ] {
+        let run = sandbox.run(&format!("{args} --budgets b.toml"));
+        assert!(
+            run.err.contains("route `genral`") && run.err.contains("did you mean `general`?"),
+            "{args}: {}",
+            run.err
+        );
+    }
+    budget("model = [\"gtp-4.1\", \"gpt-4.1\"]");
+    let said = sandbox.run("budgets list small.jsonl --budgets b.toml").err;
+    assert!(said.contains("model `gtp-4.1`") && !said.contains("model `gpt-4.1`"), "{said}");
+    budget("task = [\"qestion\"]");
+    assert!(
+        sandbox.refused("budgets list small.jsonl --budgets b.toml").contains("did you mean `question`?")
+    );
+    sandbox.write("b.toml", "[budget.b]\nlimit = { \"6h\" = 3, \"360m\" = 1 }\n");
+    assert!(
+        sandbox.refused("budgets list small.jsonl --budgets b.toml").contains("as long as another window")
+    );
+    assert!(sandbox.refused("budgets set r --limit day=3 --limit day=4").contains("another amount for day"));
+}
+
+/// A month foretold by money that nobody pays, or a saving of it, is none.
+#[test]
+fn what_is_simulated_is_told_of_and_is_nobodys_money() {
+    let sandbox = Sandbox::new();
+    let line = |n: u32, model: &str, more: &str| {
+        format!(
+            "{{\"id\":\"s{n}{model}\",\"at\":\"2026-05-{:02}T{:02}:00:00Z\",\"confidence\":500,\"model\":\"{model}\",\"in\":100000,\"out\":1000{more}}}\n",
+            1 + n / 12,
+            n * 2 % 24
+        )
+    };
+    let real: String = (0..96).map(|n| line(n, "gpt-4.1", "")).collect();
+    let made_up: String =
+        (0..96).map(|n| line(n, "claude-opus-4-6", ",\"simulated\":\"provider\"")).collect();
+    sandbox.write("mix.jsonl", real.clone() + &made_up);
+    sandbox.write("real.jsonl", real);
+    for (args, key) in [("forecast", "spent_usd"), ("forecast", "p50_usd"), ("savings", "net_usd")] {
+        let of = |log: &str| json(&sandbox.good(&format!("{args} {log} --format json")))[key].clone();
+        assert!(of("real.jsonl").is_string(), "{args} {key}");
+        assert_eq!(of("mix.jsonl"), of("real.jsonl"), "{args} {key}");
+    }
+    for args in [
+        "forecast",
+        "savings",
+        "unit",
+        "requests",
+        "anomalies",
+        "optimise --cost -5%",
+        "frontier",
+        "budgets list",
+    ] {
+        let (command, flags) = args.split_once(' ').unwrap_or((args, ""));
+        let args = if command == "budgets" {
+            "budgets list mix.jsonl --budgets b.toml".to_owned()
+        } else {
+            format!("{command} mix.jsonl {flags}")
+        };
+        sandbox.write("b.toml", "[budget.all]\nlimit = { day = 9 }\n");
+        let run = sandbox.run(&args);
+        assert!(run.err.contains("96 requests are SIMULATED"), "{args}: {}", run.err);
+    }
+}
+
+#[test]
+fn a_filter_under_which_nothing_can_be_listed_is_refused() {
+    let sandbox = sandbox();
+    assert!(sandbox.refused("requests small.jsonl --filter flips").contains("nothing flips"));
+    assert!(sandbox.refused("requests small.jsonl --filter team:\"ads").contains("the quote has no end"));
+}
+
+#[test]
+fn a_log_is_priced_by_the_list_where_that_is_asked_for() {
+    let sandbox = sandbox();
+    let repriced = json(&sandbox.good("reprice small.jsonl --prices list --format json"));
+    assert_eq!(repriced["repriced_usd"], repriced["charged_usd"], "{repriced}");
+}
+
+/// A model's habit of longer answers is one over all routes: it does not average out between them.
+#[test]
+fn a_sum_is_as_far_off_in_a_plan_as_in_the_replay() {
+    let sandbox = Sandbox::new();
+    assert_eq!(sandbox.run("sample -o sample.jsonl --requests 3000").code, Some(0));
+    let routed = json(&sandbox.good("replay sample.jsonl --as routed --format json"));
+    let plan = json(&sandbox.good("optimise sample.jsonl --cost -10% --format json"));
+    assert_eq!(plan["applied"]["cost_usd"], routed["cost_usd"]);
+    assert_eq!(plan["applied"]["cost_error_usd"], routed["cost_error_usd"]);
+    let set: Vec<String> = plan["set"]
+        .as_array()
+        .expect("moves")
+        .iter()
+        .map(|one| format!("--set {}", one.as_str().expect("a move")))
+        .collect();
+    let tried = json(&sandbox.good(&format!("whatif sample.jsonl {} --format json", set.join(" "))));
+    assert_eq!(tried["staged"]["cost_error_usd"], plan["planned"]["cost_error_usd"]);
 }
 
 #[test]
@@ -184,4 +300,67 @@ fn moments_are_read_as_databases_write_them() {
     sandbox.write("t.jsonl", (0..).zip(all).map(|(n, at)| line(n, at)).collect::<String>());
     let listed = sandbox.good("requests t.jsonl --format csv");
     assert_eq!(listed.matches("2026-05-23T10:00:00").count(), 4, "{listed}");
+}
+
+#[test]
+fn a_report_of_a_month_ends_with_its_last_day() {
+    let sandbox = Sandbox::new();
+    let line = |day: &str| {
+        format!(
+            "{{\"id\":\"{day}\",\"at\":\"{day}T12:00:00Z\",\"model\":\"gpt-4.1\",\"in\":1000,\"out\":10}}\n"
+        )
+    };
+    sandbox.write("year.jsonl", ["2026-10-31", "2026-11-01", "2026-11-30", "2026-12-01"].map(line).concat());
+    let days = sandbox.good("report year.jsonl --from 2026-11-01 --to 2026-11-30 --by day --format csv");
+    let days: Vec<&str> = days.lines().skip(1).filter_map(|line| line.split(',').next()).collect();
+    assert_eq!(days, ["2026-11-01", "2026-11-30"]);
+}
+
+#[test]
+fn limits_that_a_world_runs_under_are_named() {
+    let sandbox = sandbox();
+    sandbox.write("config/budgets.toml", "[budget.all]\nlimit = { day = 9 }\n");
+    let run = sandbox.run("replay small.jsonl --world price-cut");
+    assert_eq!(run.code, Some(0), "{}", run.err);
+    assert!(run.err.contains("under the limits of") && run.err.contains("budgets.toml"), "{}", run.err);
+}
+
+#[test]
+fn a_fall_that_rounds_to_nothing_is_no_rise() {
+    let sandbox = Sandbox::new();
+    let line = |id: &str, sure: u32, tokens: u32| {
+        format!(
+            "{{\"id\":\"{id}\",\"at\":\"2026-05-23T10:00:00Z\",\"confidence\":{sure},\"model\":\"gpt-4.1\",\"in\":{tokens},\"out\":10}}\n"
+        )
+    };
+    sandbox.write("log.jsonl", line("a", 100, 900_000) + &line("b", 519, 100));
+    let tried = json(&sandbox.good("whatif log.jsonl --set general.flash=519 --format json"));
+    let usd = |side: &str| {
+        tried[side]["cost_usd"].as_str().and_then(|usd| usd.parse::<f64>().ok()).expect("a cost")
+    };
+    assert!(usd("staged") < usd("applied"), "{tried:#}");
+    let told = tried["change"]["cost_percent"].as_str().expect("a change");
+    assert!(told.ends_with("0.0") && !told.starts_with('+'), "{told}");
+}
+
+#[test]
+fn a_prompt_of_no_tokens_stays_one_when_it_is_imported() {
+    let sandbox = Sandbox::new();
+    sandbox.write("azure.csv", "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03.9799600,0,10\n2023-11-16 18:17:04.9799600,5,10\n");
+    assert_eq!(sandbox.run("import azure.csv -o own.jsonl").code, Some(0));
+    let cost = |log: &str| {
+        json(&sandbox.good(&format!("replay {log} --as routed --format json")))["cost_usd"].clone()
+    };
+    assert_eq!(cost("own.jsonl"), cost("azure.csv"));
+    assert!(cost("own.jsonl").is_string());
+}
+
+#[test]
+fn figures_say_by_which_prices_and_without_what_they_are() {
+    let sandbox = sandbox();
+    assert!(sandbox.run("advise small.jsonl").out.contains("at the latest prices"));
+    let policy = sandbox.good("config --print policy") + "\n[model.\"gpt-4.1\"]\nmax_in_flight = 2\n";
+    sandbox.write("capped.toml", policy);
+    let run = sandbox.run("frontier small.jsonl --route extraction --policy capped.toml");
+    assert!(run.err.contains("without caps on calls"), "{}", run.err);
 }

@@ -113,6 +113,7 @@ fn a_replay_says_why_nothing_is_rolled_out_and_what_would_show_it() {
         for words in ["a replay rolls nothing out", "pointsman rollout LOG", "pointsman steer LOG"] {
             assert!(text.contains(words), "{size:?} {words}: {text}");
         }
+        assert!(!text.contains('`') && !text.contains("take back"), "no order that is refused: {text}");
         sandbox.keys("s");
         assert!(sandbox.text().contains("nothing is rolled out in a replay"), "{}", sandbox.text());
     }

@@ -60,6 +60,11 @@ impl Limits {
         Ok(Some(Self { applied, staged, is_brought, is_changed: !changes.is_empty() }))
     }
 
+    /// Lists all limits, those in force and those that are tried.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Limit> {
+        self.applied.all().chain(self.staged.all())
+    }
+
     /// Says whether any limit is tried.
     pub(super) fn is_changed(&self) -> bool {
         self.is_changed

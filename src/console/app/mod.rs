@@ -14,7 +14,7 @@ use std::time::Duration;
 use crossterm::event::{Event, KeyEvent, KeyEventKind};
 use ratatui::layout::Rect;
 
-use super::action::{Action, Context};
+use super::action::{ACTIONS, Action, Context, Spec};
 use super::ask::AskBox;
 use super::chord::Chord;
 use super::footer::{Hints, Messages, Weight};
@@ -310,8 +310,11 @@ impl App {
     fn gather_hints(&mut self) {
         let context = self.context();
         let hints = hints(&self.settings.keymap, context, self.settings.glyphs.is_ascii());
-        let sends = context != Context::Ask || self.latest.live.is_some();
-        self.hints = (context, if sends { hints } else { hints.without(Action::AskSend) });
+        // A log has nobody to send to, and no rollouts to give orders about.
+        let is_refused =
+            |spec: &&Spec| spec.action == Action::AskSend || matches!(spec.contexts, [Context::Rollout]);
+        let refused = ACTIONS.iter().filter(|spec| self.latest.live.is_none() && is_refused(spec));
+        self.hints = (context, refused.fold(hints, |hints, spec| hints.without(spec.action)));
     }
 
     /// Takes an event of the terminal.

@@ -268,12 +268,8 @@ pub(super) fn saved(cell: &Cell) -> (Role, bool) {
 
 /// Writes one amount's share of another.
 pub(super) fn money_share(part: Pico, whole: Pico) -> Short {
-    // A thousandth of a microdollar tells shares apart well enough and leaves room for billions.
-    let nano = |amount: Pico| u64::try_from((amount.0 / 1000).max(0)).unwrap_or(u64::MAX);
-    if whole.0 <= 0 {
-        return short!("{UNKNOWN}");
-    }
-    format::percent(nano(part), nano(whole))
+    let size = |amount: Pico| amount.0.max(0).unsigned_abs();
+    format::percent_of(size(part), size(whole))
 }
 
 /// Writes the share that a sum of costs has of a whole.

@@ -192,7 +192,7 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, measure: Measure, area: Rect,
     let write = if to - from > DAY { day_or_clock } else { clock };
     let marks: Vec<_> = events::all(snapshot)
         .into_iter()
-        .filter(|event| event.at >= snapshot.window.from && !matches!(event.what, What::Failed(_)))
+        .filter(|event| event.at >= snapshot.window.from && !matches!(event.what, What::Failed(..)))
         .collect();
     let rules: Vec<_> =
         marks.iter().map(|event| (seconds(event.at), look.style(event.show(scene).1))).collect();

@@ -179,6 +179,8 @@ struct Piece {
     not: bool,
     /// Whether it started with a quote, so that it is a plain word whatever it holds.
     quoted: bool,
+    /// Whether a quote in it has no end.
+    open: bool,
     text: String,
 }
 
@@ -201,13 +203,16 @@ fn pieces(text: &str) -> Vec<Piece> {
                 c => word.push(c),
             }
         }
-        all.push(Piece { not, quoted, text: word });
+        all.push(Piece { not, quoted, open: inside, text: word });
     }
 }
 
 /// Reads one piece; nothing for `window`, which is no test of a request.
 fn read(piece: &Piece) -> Result<Option<Test>, String> {
     let text = piece.text.as_str();
+    if piece.open {
+        return Err(format!("`{}`: the quote has no end", brief(text)));
+    }
     if piece.quoted {
         let word = text.to_lowercase();
         return if word.is_empty() {
@@ -457,6 +462,8 @@ mod tests {
             ("!", "right after"),
             ("-window", "cannot be negated"),
             ("\"\"", "empty"),
+            ("team:\"two words", "the quote has no end"),
+            ("\"two words", "the quote has no end"),
         ] {
             let filter = Filter::parse(text);
             assert!(filter.terms.is_empty(), "{text}: {:?}", filter.terms);

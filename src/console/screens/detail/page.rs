@@ -113,6 +113,7 @@ pub(in crate::console) fn wrapped(
         let (fits, _) = text::fit(rest, room);
         let mut end = if fits == 0 { rest.chars().next().map_or(rest.len(), char::len_utf8) } else { fits };
         if end < rest.len()
+            && !rest.get(end..).is_some_and(|after| after.starts_with(' '))
             && let Some(blank) = rest.get(..end).and_then(|part| part.rfind(' ')).filter(|&blank| blank > 0)
         {
             end = blank;
@@ -147,6 +148,18 @@ mod tests {
             let letters = |text: &str| text.chars().filter(|c| *c != ' ').collect::<String>();
             prop_assert_eq!(letters(&all), format!("label{}", letters(&words)));
         }
+    }
+
+    #[test]
+    fn a_line_that_just_fits_is_not_broken_before_its_last_word() {
+        let lines = wrapped("", "one two three", 0, 8, (Role::Muted, Role::Text));
+        let text = |line: &Line| line.spans.iter().map(|(words, _)| words.as_str()).collect::<String>();
+        assert_eq!(
+            lines.iter().map(|line| text(line).trim().to_owned()).collect::<Vec<_>>(),
+            ["one two", "three"]
+        );
+        let lines = wrapped("", "one four three", 0, 8, (Role::Muted, Role::Text));
+        assert_eq!(text(&lines[0]).trim(), "one four");
     }
 
     #[test]

@@ -20,8 +20,8 @@ pub(in crate::console::screens) enum What<'a> {
     Note(&'a LogNote),
     /// A change of policy: the version, who changed it where somebody else may have, and what.
     Policy(u32, &'a str, &'a str),
-    /// So many requests with a failed call since the event before.
-    Failed(usize),
+    /// So many requests with a failed call since the event before, and the first of them.
+    Failed(usize, Instant),
     /// An alert that fired.
     Alert(&'a Alert),
     /// One that was over.
@@ -79,7 +79,9 @@ pub(in crate::console::screens) fn all(snapshot: &Snapshot) -> Vec<Event<'_>> {
         let last = failed.checked_sub(1).and_then(|at| log.errors.get(at));
         if let Some(operation) = last.filter(|_| before < failed).and_then(|&at| log.history.get(at as usize))
         {
-            out.push(Event { at: operation.at, what: What::Failed(failed - before) });
+            let first = log.errors.get(before).and_then(|&at| log.history.get(at as usize));
+            let from = first.map_or(operation.at, |first| first.at);
+            out.push(Event { at: operation.at, what: What::Failed(failed - before, from) });
         }
         failed = before;
         let Some(next) = next else { break };
@@ -113,7 +115,7 @@ impl Event<'_> {
                 NoteKind::Note => (glyphs.mark, Role::Text),
             },
             What::Policy(..) => (glyphs.threshold.0, Role::Applied),
-            What::Failed(_) => (glyphs.state.0, Role::Error),
+            What::Failed(..) => (glyphs.state.0, Role::Error),
             What::Over(_) | What::Certificate(_, _, Turn::Given(_)) => (glyphs.state.2, Role::Ok),
             What::Certificate(..) => (glyphs.state.1, Role::Warn),
             What::Alert(alert) if alert.acked.is_some() || alert.silenced => (glyphs.state.1, Role::Muted),
@@ -135,7 +137,7 @@ impl Event<'_> {
                 NoteKind::Note => "note",
             },
             What::Policy(..) => "policy",
-            What::Failed(_) => "faults",
+            What::Failed(..) => "faults",
             What::Certificate(..) => "certificate",
             What::Alert(_) | What::Over(_) => "alert",
         }
@@ -161,10 +163,10 @@ impl Event<'_> {
             What::Certificate(route, rung, Turn::Withdrawn(why)) => {
                 format!("{route} · {rung}: certificate withdrawn, {}", why.reason())
             }
-            What::Failed(1) => "1 fault: a request with a failed call".to_owned(),
-            What::Failed(count) => {
+            What::Failed(1, _) => "1 fault: a request with a failed call".to_owned(),
+            What::Failed(count, from) => {
                 let count = format::count(count as u64);
-                format!("{count} faults up to here: requests with a failed call")
+                format!("{count} faults since {}: requests with a failed call", from.clock())
             }
         })
     }

@@ -191,9 +191,9 @@ pub(super) fn draw_none(scene: Scene<'_>, plans: &Plans, area: Rect, buf: &mut B
             "A log has the policies that rollouts brought, and each request's lot; the rollouts themselves were the gateway's.",
             "What they would have done over this log is simulated outside of the console:",
             "",
-            "- `pointsman rollout LOG --name NAME`: when each step would have come, both sides, what was missing",
-            "- `pointsman steer LOG --budgets budgets.toml`: what each window would have cost, how often thresholds move",
-            "- `pointsman automations LOG`: when each would have shifted what",
+            "- pointsman rollout LOG --name NAME: when each step would have come, both sides, what was missing",
+            "- pointsman steer LOG --budgets budgets.toml: what each window would have cost, how often thresholds move",
+            "- pointsman automations LOG: when each would have shifted what",
             "",
         ]
     } else {
@@ -201,7 +201,7 @@ pub(super) fn draw_none(scene: Scene<'_>, plans: &Plans, area: Rect, buf: &mut B
             "Nothing is rolled out, steered towards or automated here.",
             "",
             "- a rollout: a plan in rollouts.toml, which this screen then lists and S starts",
-            "- steering: `steer` in budgets.toml moves thresholds so that a limit lasts",
+            "- steering: steer in budgets.toml moves thresholds so that a limit lasts",
             "- an automation: automations.toml shifts a share of a route while a signal says so",
             "",
         ]

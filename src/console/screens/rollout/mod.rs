@@ -88,7 +88,7 @@ impl State {
         let refuse = |words: &str| vec![Ask::Refuse(words.to_owned())];
         let Some(live) = &snapshot.live else {
             return refuse(
-                "nothing is rolled out in a replay; `pointsman rollout LOG` says when steps would come",
+                "nothing is rolled out in a replay; pointsman rollout LOG says when steps would come",
             );
         };
         if let Some(why) = &live.read_only {

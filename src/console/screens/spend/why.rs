@@ -11,7 +11,7 @@ use crate::console::theme::Role;
 use crate::console::{paint, text};
 use crate::session::listing::quoted;
 use crate::session::{Beside, Found, Snapshot};
-use crate::units::{Instant, Names, Pico};
+use crate::units::{Instant, Names, Pico, counted};
 use crate::variance::{Course, Dimension};
 
 /// Names a part of the traffic.
@@ -145,7 +145,12 @@ pub(super) fn draw(
     let (at, rest) = paint::split_top(rest, u16::try_from(list.len().min(for_causes)).unwrap_or(0));
     rows(scene, &list, None, at, buf);
     let (at, rest) = paint::split_top(rest, heads);
-    scene.look.text(buf, at, "most of it by", Role::Column);
+    let used = scene.look.text(buf, at, "most of it by", Role::Column);
+    let left_out = list.len().saturating_sub(for_causes);
+    if left_out > 0 {
+        let more = format!("{} above", counted(left_out as u64, "more part"));
+        scene.look.text_right(buf, paint::split_left(at, used + 2).1, &more, Role::Muted);
+    }
     let (at, mut rest) = paint::split_top(rest, u16::try_from(of_slices).unwrap_or(0));
     rows(scene, &slices, (scene.view.focus == place).then_some(chosen), at, buf);
     for words in trouble.iter().take(of_trouble) {

@@ -8,7 +8,6 @@ use ratatui::style::Style;
 
 use super::explored;
 use crate::alert::Level;
-use crate::calibration::wilson;
 use crate::console::format::{self, Short, UNKNOWN, short};
 use crate::console::paint::{self, Look};
 use crate::console::screen::Scene;
@@ -18,7 +17,7 @@ use crate::console::theme::Role;
 use crate::console::widgets::panel::Panel;
 use crate::pricing::CostSum;
 use crate::routing::{Mode, RouteId};
-use crate::session::{RerunState, Snapshot, TriedLimit, TriedSide, is_within_error};
+use crate::session::{RerunState, Snapshot, TriedLimit, TriedSide, is_within_error, quality_between};
 use crate::telemetry::Forecast;
 use crate::units::{Instant, PerMille, Pico, Span, counted};
 
@@ -111,15 +110,10 @@ fn quality_text(value: i64) -> Short {
     short!("{}.{:03}", value / 1000, value % 1000)
 }
 
-/// The 95% interval of quality, as the screen Quality has it (Wilson's): it never leaves 0 to 1. None where nobody judged.
-fn quality_interval(forecast: &Forecast) -> Option<(f64, f64)> {
-    (forecast.labelled > 0).then(|| wilson(forecast.quality as f64 / 1000.0, forecast.labelled))
-}
-
 /// How far a mean may be off to the side to which its interval is wider, in thousandths.
 fn quality_off(forecast: &Forecast) -> f64 {
     let mean = forecast.quality as f64 / 1000.0 / forecast.labelled.max(1) as f64;
-    quality_interval(forecast).map_or(0.0, |(low, high)| (high - mean).max(mean - low) * 1000.0)
+    quality_between(forecast).map_or(0.0, |(low, high)| (high - mean).max(mean - low) * 1000.0)
 }
 
 /// Writes an interval so that it fits the narrowest column: `.76-.94`; rounded outwards where it has two digits.
@@ -170,7 +164,7 @@ fn quality_lines(applied: &Forecast, tried: &Forecast, figure: u16, look: Look<'
     if both.is_some_and(|(a, b)| a != b && a.abs_diff(b) as f64 <= off) {
         line.within_error();
     }
-    let between = [applied, tried].map(|side| interval_text(quality_interval(side), figure));
+    let between = [applied, tried].map(|side| interval_text(quality_between(side), figure));
     let between = Line::new(key("  95 %"), [between[0], between[1], Short::new()], Role::Muted);
     vec![line, between.styled(look.style(Role::Muted))]
 }
@@ -562,7 +556,7 @@ mod tests {
         let judged = |labelled, quality| Forecast { quality, labelled, ..Forecast::default() };
         let written = |forecast: &Forecast, width| {
             let (figure, _) = columns(width, true);
-            let text = interval_text(quality_interval(forecast), figure).to_string();
+            let text = interval_text(quality_between(forecast), figure).to_string();
             assert!(text.len() < usize::from(figure), "{width}: {text}");
             text
         };
