@@ -181,7 +181,9 @@ impl Operation {
                     if let Some(run) = run {
                         run.begin();
                     }
-                    unseen.iter().for_each(|(provider, body)| keeper::discard(&self, provider, body));
+                    for (provider, body) in &unseen {
+                        keeper::discard(&self, provider, body);
+                    }
                     // In its turn, after the response has been written.
                     tokio::spawn(FutureExt::boxed(async move { ledger.wake() }));
                     return;
