@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use http::HeaderMap;
+use http::{HeaderMap, Method};
 
 use super::headers::{MODEL, OPERATION};
 use super::operation::Operation;
@@ -97,6 +97,24 @@ pub(super) fn disown(operation: &Operation, id: &str, model: &Arc<str>) {
     if operation.ask.dialect() == Dialect::OpenAiResponses && !id.is_empty() {
         let kept = unnamed(None, model, &operation.team, &operation.key);
         note(&operation.gateway, id, kept, !operation.ask.keeps_nothing());
+    }
+}
+
+/// Has a provider forget an answer that no client gets: it was not fit, and another is asked.
+pub(super) fn discard(operation: &Operation, provider: &Arc<str>, body: &[u8]) {
+    let ask = &operation.ask;
+    let is_kept = ask.dialect() == Dialect::OpenAiResponses && !ask.keeps_nothing();
+    let Some(id) = id_in(body).filter(|_| is_kept).map(str::to_owned) else { return };
+    let (gateway, provider) = (Arc::clone(&operation.gateway), Arc::clone(provider));
+    if gateway.providers.keepers().contains(&provider) {
+        tokio::spawn(async move {
+            let mut held = gateway.budget.hold();
+            let hold = &mut |size| held.follow(size);
+            let told = gateway.providers.stored(&provider, &Method::DELETE, &id, "", None, hold).await;
+            if !told.is_ok_and(|told| told.status < 300) {
+                tracing::debug!(provider = &*provider, id, "an answer that nobody got may still be kept");
+            }
+        });
     }
 }
 

@@ -23,7 +23,7 @@ use super::pace::millis;
 use super::remembered::Judged;
 use super::respond::{json, refuse};
 use super::runaways::halted;
-use super::{Gateway, call, checked, headers, large, shadow};
+use super::{Gateway, call, checked, headers, keeper, large, shadow};
 use crate::access::Caller;
 use crate::budget::Over;
 use crate::checks::{Says, Verdict};
@@ -96,6 +96,7 @@ impl Operation {
             Err(why) => return self.refused(&why, audience),
         };
         let mut told = Told::default();
+        let mut unseen = Vec::new();
         loop {
             let (started, calls) = (Clock::now(), self.calls);
             audience.call_begins();
@@ -140,7 +141,7 @@ impl Operation {
             }
             let (ended, write_ttl) = (self.ended_entry(&attempted.called), attempted.called.write_ttl);
             let by = failed_by(&attempted.called);
-            let model = Arc::clone(&dispatch.model);
+            let (model, provider) = (Arc::clone(&dispatch.model), Arc::clone(&attempted.called.provider));
             let ended_live = self.gateway.live.ended(&mut self.placed.ticket, attempted.called, again);
             let (cost, follow) = ended_live.unwrap_or_else(unknown_operation);
             self.gateway.look_at(&model, status);
@@ -156,6 +157,9 @@ impl Operation {
                     Box::pin(watched(&self, &dispatch, &mut audience, wait)).await;
                 }
                 Follow::Escalate(next, why) => {
+                    if let Outcome::Answer(body) = attempted.outcome {
+                        unseen.push((provider, body));
+                    }
                     self.escalated = Some(by.map_or(why.into(), |by| format!("{why} ({by})").into()));
                     self.tries = 0;
                     dispatch = next;
@@ -177,6 +181,7 @@ impl Operation {
                     if let Some(run) = run {
                         run.begin();
                     }
+                    unseen.iter().for_each(|(provider, body)| keeper::discard(&self, provider, body));
                     // In its turn, after the response has been written.
                     tokio::spawn(FutureExt::boxed(async move { ledger.wake() }));
                     return;

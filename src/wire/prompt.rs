@@ -20,7 +20,6 @@ use super::json::{Value, put, written};
 use super::known::{Change, place};
 use super::logprobs::TOP;
 use super::reply::Call;
-use super::tools::sent_name;
 use super::{Accent, Dialect};
 
 pub(super) use super::reader::{Reader, pieces as read_pieces};
@@ -549,7 +548,7 @@ impl<'a> Prompt<'a> {
     /// Names tools so that every provider takes their names.
     pub(super) fn settle_names(&mut self) {
         let settle = |name: &mut Cow<'_, str>| {
-            let sent = sent_name(None, name);
+            let sent = super::tools::sent_name(None, name);
             if sent != *name {
                 *name = Cow::Owned(sent);
             }

@@ -333,6 +333,10 @@ fn a_conversation_that_the_provider_keeps_hears_each_question_once() {
     upstream.push(Reply::text("abc"));
     upstream.push(Reply::text("12"));
     assert_eq!(ask(json!({})).header("pointsman-model"), Some("gpt-4.1"));
+    // What nobody got is not kept either.
+    upstream.wait("it is deleted", |state| {
+        state.served.iter().any(|served| served.call.path.starts_with("/v1/responses/"))
+    });
     let rows = front.settle();
     assert!(rows[0].error.contains("did not pass its check"), "{rows:#?}");
 }

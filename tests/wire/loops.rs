@@ -450,3 +450,37 @@ fn chat_in_its_older_form_is_what_servers_of_other_makers_get() {
         "what is as it should be stays"
     );
 }
+
+/// Anthropic answers an address or a number with 400, and asks not to be told who somebody is.
+#[test]
+fn anthropic_is_not_told_who_a_user_is() {
+    for (user, is_kept) in [("u-1", true), ("me@corp.example", false), ("0170-1234567", false)] {
+        let body = json!({"model": "m", "user": user, "messages": [{"role": "user", "content": "x"}]});
+        let got =
+            sent(OpenAiChat, &body, AnthropicMessages, "claude-opus-4-6")["metadata"]["user_id"].clone();
+        let told = got.as_str().unwrap();
+        assert_eq!(told == user, is_kept, "{told}");
+        assert!(is_kept || (told.len() == 64 && told.bytes().all(|byte| byte.is_ascii_hexdigit())), "{told}");
+    }
+}
+
+/// Optional members are what pydantic and zod write: 400 where `strict` stands beside them.
+#[test]
+fn openai_is_held_to_schemas_that_it_takes_as_strict() {
+    let strict = json!({"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": false});
+    let optional = json!({"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "string"}}, "required": ["a"], "additionalProperties": false});
+    for (schema, is_strict) in [(strict, true), (optional, false)] {
+        let body = json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}],
+            "tools": [{"name": "f", "strict": true, "input_schema": schema}],
+            "output_config": {"format": {"type": "json_schema", "schema": schema}}});
+        let got = sent(AnthropicMessages, &body, OpenAiChat, "gpt-4.1");
+        let told = |value: &Value| value.get("strict") == Some(&json!(true));
+        assert_eq!(told(&got["tools"][0]["function"]), is_strict, "{got}");
+        assert_eq!(told(&got["response_format"]["json_schema"]), is_strict, "{got}");
+    }
+    let list = gemini(&json!({"contents": [{"parts": [{"text": "x"}]}], "generationConfig": {
+        "responseMimeType": "application/json", "responseSchema": {"type": "ARRAY", "items": {"type": "STRING"}}}}));
+    let (got, _) = written(&list, OpenAiChat, "gpt-4.1", &Sending::default());
+    assert!(got.get("response_format").is_none(), "{got}");
+    assert!(got["messages"][0]["content"].as_str().unwrap().contains("JSON schema"), "{got}");
+}

@@ -5,7 +5,10 @@
 
 use std::borrow::Cow;
 
+use sha2::{Digest as _, Sha256};
+
 use super::schema;
+use crate::units::hex;
 use crate::wire::effort::{
     Claude, Effort, LEAST_BUDGET, claude, claude_keeps_thoughts, claude_lacks_schemas, claude_word,
 };
@@ -35,7 +38,7 @@ pub(in crate::wire) fn write(prompt: &Prompt<'_>, reader: Reader<'_>) -> Result<
             put!(o, "stop_sequences": [for stop in &prompt.stop => stop]);
         }
         if let Some(user) = &prompt.user {
-            put!(o, "metadata": { "user_id": user });
+            put!(o, "metadata": { "user_id": opaque(user) });
         }
         for (key, value) in &prompt.passed {
             // Anthropic's range ends at 1, which is also what holds where nothing is said.
@@ -48,6 +51,17 @@ pub(in crate::wire) fn write(prompt: &Prompt<'_>, reader: Reader<'_>) -> Result<
         put!(o, "stream"?: prompt.stream.then_some(true));
         Ok(())
     })
+}
+
+/// Returns the name of an end user as Anthropic takes it, which wants no addresses and no numbers of telephones: what is no
+/// opaque word goes as its digest.
+fn opaque(user: &str) -> Cow<'_, str> {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    let is_number = user.chars().all(|c| c.is_ascii_digit() || c == '-');
+    if user.len() <= 256 && !is_number && user.chars().all(is_word) {
+        return Cow::Borrowed(user);
+    }
+    Cow::Owned(hex(&Sha256::digest(user.as_bytes())))
 }
 
 fn messages(a: &mut Array<'_>, prompt: &Prompt<'_>, reader: Reader<'_>) -> Result<()> {
@@ -153,14 +167,25 @@ fn tool_result(a: &mut Array<'_>, result: &ToolResult<'_>, reader: Reader<'_>) -
     })
 }
 
+/// Returns the type of a picture by its first bytes, as base64 has them.
+fn picture(bytes: &str) -> Option<&'static str> {
+    const SIGNATURES: [(&str, &str); 4] = [
+        ("iVBORw0KGgo", "image/png"),
+        ("/9j/", "image/jpeg"),
+        ("R0lGOD", "image/gif"),
+        ("UklGR", "image/webp"),
+    ];
+    SIGNATURES.iter().find(|(begin, _)| bytes.starts_with(begin)).map(|(_, kind)| *kind)
+}
+
 fn source(o: &mut Object<'_>, data: &Data<'_>) {
     match data {
         Data::Url(url) => put!(o, "type": "url", "url": url),
         Data::Base64 { kind, bytes } => {
-            // It knows each by one name.
+            // It knows each by one name, and looks at the bytes.
             let kind = kind.to_ascii_lowercase();
             let kind = if kind == "image/jpg" { "image/jpeg" } else { &*kind };
-            put!(o, "type": "base64", "media_type": kind, "data": bytes);
+            put!(o, "type": "base64", "media_type": picture(bytes).unwrap_or(kind), "data": bytes);
         }
     }
 }
