@@ -41,7 +41,7 @@ fn lines() -> &'static [String] {
     static LINES: OnceLock<Vec<String>> = OnceLock::new();
     LINES.get_or_init(|| {
         let bundled = Input::bytes(sample::NAME, sample::BUNDLED);
-        let source = record::open(&bundled, &ReadOptions::default()).unwrap();
+        let mut source = record::open(&bundled, &ReadOptions::default()).unwrap();
         let (mut found, mut seen) = (Vec::<(i64, String)>::new(), 0);
         let read = source.for_each(|_, _, entry| {
             if let Ok(Entry::Request(record)) = &entry {
