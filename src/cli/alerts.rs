@@ -166,7 +166,9 @@ fn over_logs(replay: &Replay) -> anyhow::Result<()> {
     log.untimed().into_iter().for_each(output::remark);
     let limits = brought::of_log(replay.budgets.as_deref(), (replay.logs.is_empty(), &log.budgets))?;
     let limits = limits.map(|(limits, _)| limits).unwrap_or_default();
-    unbound_in(&log, limits.all()).iter().for_each(|words| output::remark(words));
+    for words in &unbound_in(&log, limits.all()) {
+        output::remark(words);
+    }
     let found = would_trip(&log, &super::runaways::rules(replay.budgets.as_ref())?);
     log.mark_runaways(&found);
     let requests = log.len() as u64;

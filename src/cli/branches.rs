@@ -104,7 +104,9 @@ pub(super) fn run(args: &Asked<'_>, name: &str) -> anyhow::Result<()> {
     } else {
         let found = brought::of_log(args.budgets, (args.logs.is_empty(), &log.budgets))?;
         let (limits, named) = found.unwrap_or_default();
-        unbound_in(&log, limits.all()).iter().for_each(|words| output::remark(words));
+        for words in &unbound_in(&log, limits.all()) {
+            output::remark(words);
+        }
         if args.budgets.is_none() && !args.logs.is_empty() && Path::new(&named).is_absolute() {
             output::say(&format!("every branch runs under the limits of {named}, the first one, too"));
         }

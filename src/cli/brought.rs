@@ -26,7 +26,9 @@ pub(super) const NONE_YET: &str =
 pub(super) fn play(player: &mut Player, named: Option<&Path>, is_sample: bool) -> anyhow::Result<()> {
     let brought = player.log().budgets.clone();
     let (limits, name) = of_log(named, (is_sample, &brought))?.unwrap_or_default();
-    unbound_in(player.log(), limits.all()).iter().for_each(|words| output::remark(words));
+    for words in &unbound_in(player.log(), limits.all()) {
+        output::remark(words);
+    }
     player.set_alerts(super::alert_rules::rules()?, &limits, name);
     Ok(())
 }

@@ -178,7 +178,9 @@ impl Which {
             Some((limits, _)) => limits,
             None => self.limits()?.into(),
         };
-        unbound_in(log, limits.all()).iter().for_each(|words| output::remark(words));
+        for words in &unbound_in(log, limits.all()) {
+            output::remark(words);
+        }
         Ok(limits)
     }
 }

@@ -276,8 +276,10 @@ pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
         let setup = args.input.engine.start()?.beside(second)?;
         let log = load_log(&input(&logs), &logs, setup, &args.input.engine.read(), None)?;
         output::simulated(log.simulated as u64);
-        let tried = limits.iter().flat_map(|limits| limits.all());
-        unbound_in(&log, tried).iter().for_each(|words| output::remark(words));
+        let tried = limits.iter().flat_map(Limits::all);
+        for words in &unbound_in(&log, tried) {
+            output::remark(words);
+        }
         let log = Arc::new(log);
         let trial = Trial::loaded(&log);
         (Some(log), trial)
