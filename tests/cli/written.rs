@@ -202,7 +202,7 @@ fn what_is_simulated_is_told_of_and_is_nobodys_money() {
         "requests",
         "anomalies",
         "optimise --cost -5%",
-        "frontier",
+        "frontier --route general",
         "budgets list",
     ] {
         let (command, flags) = args.split_once(' ').unwrap_or((args, ""));
@@ -365,4 +365,30 @@ fn figures_say_by_which_prices_and_without_what_they_are() {
     sandbox.write("capped.toml", policy);
     let run = sandbox.run("frontier small.jsonl --route extraction --policy capped.toml");
     assert!(run.err.contains("without caps on calls"), "{}", run.err);
+}
+
+#[test]
+fn an_open_quote_in_a_table_is_one_bad_line_and_is_told() {
+    let sandbox = Sandbox::new();
+    let row = |n: u32, prompt: &str| format!("2026-05-23T10:{:02}:00Z,gpt-4.1,1000,10,{prompt}\n", n % 60);
+    let good: String = (0..50).map(|n| row(n, "\"two\nlines, \"\"so\"\"\"")).collect();
+    let plain: String = (0..50).map(|n| row(n, "plain")).collect();
+    sandbox.write("log.csv", format!("ts,model,in,out,prompt\n{good}{}{plain}", row(7, "\"open")));
+    let told = json(
+        &sandbox.good("replay log.csv --map at=ts,model=model,in=in,out=out,prompt=prompt --format json"),
+    );
+    assert_eq!((&told["requests"], &told["skipped_lines"]), (&100.into(), &1.into()), "{told:#}");
+}
+
+#[test]
+fn a_log_in_another_encoding_is_named_as_what_it_is() {
+    let sandbox = Sandbox::new();
+    let text: Vec<u8> = "ts,model\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    sandbox.write("excel.csv", [b"\xff\xfe".as_slice(), &text].concat());
+    for args in
+        ["replay excel.csv", "replay excel.csv --map at=ts,model=model", "import excel.csv -o x.jsonl"]
+    {
+        let said = sandbox.refused(args);
+        assert!(said.contains("UTF-16") && said.contains("iconv"), "{said}");
+    }
 }
