@@ -23,6 +23,13 @@ pub fn read_world(name: &str) -> anyhow::Result<World> {
     if let Some((_, text)) = world::BUILTIN.iter().find(|(known, _)| *known == name) {
         return Ok(world::parse(text, name)?);
     }
+    // One's own go by their names, as on the screen Worlds.
+    let own = || Some(config::user_dir()?.join(world::FOLDER).join(format!("{name}.toml")));
+    if let Some(own) = own().filter(|own| own.is_file()) {
+        let shown = own.display().to_string();
+        let text = std::fs::read_to_string(&own).with_context(|| format!("cannot read {shown}"))?;
+        return Ok(world::parse(&text, &shown)?);
+    }
     if !is_toml(Path::new(name)) {
         let known: Vec<&str> = world::BUILTIN.iter().map(|(name, _)| *name).collect();
         bail!("there is no world `{name}`\nhint: a file of your own ends in .toml; {}", choice(name, &known));
