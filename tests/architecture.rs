@@ -12,6 +12,7 @@ mod source;
 
 use std::fs;
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 
 use source::Word;
 
@@ -155,10 +156,23 @@ const FLOATS: &[(&str, &str)] = &[
 ];
 
 /// A source file.
+#[derive(Clone)]
 struct File {
     /// Relative to the project, with `/`.
     path: String,
     text: String,
+    /// Cut into words when a rule asks for them, once for all rules.
+    words: Arc<OnceLock<Vec<Word>>>,
+}
+
+impl File {
+    fn new(path: String, text: String) -> Self {
+        Self { path, text, words: Arc::default() }
+    }
+
+    fn words(&self) -> &[Word] {
+        self.words.get_or_init(|| source::words(&self.text))
+    }
 }
 
 fn files_below(folder: &str) -> Vec<File> {
@@ -173,7 +187,7 @@ fn files_below(folder: &str) -> Vec<File> {
             } else if path.extension().is_some_and(|end| end == "rs") {
                 let name = path.strip_prefix(root).unwrap().components();
                 let name: Vec<_> = name.map(|part| part.as_os_str().to_string_lossy()).collect();
-                found.push(File { path: name.join("/"), text: fs::read_to_string(&path).unwrap() });
+                found.push(File::new(name.join("/"), fs::read_to_string(&path).unwrap()));
             }
         }
     }
@@ -182,13 +196,15 @@ fn files_below(folder: &str) -> Vec<File> {
 }
 
 fn sources() -> Vec<File> {
-    let found = files_below("src");
+    let found: Vec<File> = everything().into_iter().filter(|file| file.path.starts_with("src/")).collect();
     assert!(found.len() > 100, "the sources are not where they should be: {} files", found.len());
     found
 }
 
 fn everything() -> Vec<File> {
-    ["src", "tests", "benches", "examples"].into_iter().flat_map(files_below).collect()
+    static READ: OnceLock<Vec<File>> = OnceLock::new();
+    let read = || ["src", "tests", "benches", "examples"].into_iter().flat_map(files_below).collect();
+    READ.get_or_init(read).clone()
 }
 
 /// Returns the room that a path under `src` belongs to and how deep the module lies; `None` for the roots.
@@ -214,15 +230,15 @@ fn may_name(room: &str, named: &str) -> bool {
 
 fn arrows(file: &File) -> Vec<String> {
     let Some((from, depth)) = room(&file.path) else { return Vec::new() };
-    let words = source::words(&file.text);
-    let mut wrong: Vec<String> = source::rooms(&words, depth)
+    let words = file.words();
+    let mut wrong: Vec<String> = source::rooms(words, depth)
         .into_iter()
         .filter(|(named, _)| !may_name(from, named))
         .map(|(named, line)| format!("{}:{line}: `{from}` must not name `{named}`", file.path))
         .collect();
     // Naming the library from inside would walk around this test.
     wrong.extend(
-        source::find(&words, "pointsman::")
+        source::find(words, "pointsman::")
             .iter()
             .map(|word| format!("{}:{}: write `crate::`", file.path, word.line)),
     );
@@ -234,7 +250,7 @@ fn is_core(path: &str) -> bool {
 }
 
 fn impurities(file: &File) -> Vec<String> {
-    let words = outside_tests(&file.text);
+    let words = outside_tests(file);
     let found = IMPURE
         .iter()
         .flat_map(|name| source::find(&words, name).into_iter().map(move |word| (name, word.line)));
@@ -245,7 +261,7 @@ fn floats(file: &File) -> Vec<String> {
     if room(&file.path).is_some_and(|(room, _)| SCORES.contains(&room)) {
         return Vec::new();
     }
-    let words = outside_tests(&file.text);
+    let words = outside_tests(file);
     let mut wrong = Vec::new();
     for (at, word) in words.iter().enumerate() {
         let excused = |function: &str| FLOATS.contains(&(file.path.trim_start_matches("src/"), function));
@@ -268,7 +284,7 @@ fn test_files(sources: &[File]) -> Vec<String> {
     let mut found = Vec::new();
     for file in sources {
         let folder = file.path.trim_end_matches(".rs").trim_end_matches("/mod");
-        for window in source::words(&file.text).windows(10) {
+        for window in file.words().windows(10) {
             let text: Vec<&str> = window.iter().map(|word| word.text.as_str()).collect();
             if let ["#", "[", "cfg", "(", "test", ")", "]", "mod", name, ";"] = text.as_slice() {
                 found.push(format!("{folder}/{name}.rs"));
@@ -283,8 +299,8 @@ fn core_of(sources: Vec<File>) -> Vec<File> {
     sources.into_iter().filter(|file| is_core(&file.path) && !for_tests.contains(&file.path)).collect()
 }
 
-fn outside_tests(text: &str) -> Vec<Word> {
-    source::words(text).into_iter().filter(|word| !word.test).collect()
+fn outside_tests(file: &File) -> Vec<Word> {
+    file.words().iter().filter(|word| !word.test).cloned().collect()
 }
 
 fn manners(file: &File) -> Vec<String> {
@@ -297,7 +313,7 @@ fn manners(file: &File) -> Vec<String> {
     if lines > 600 {
         say(lines, "longer than 600 lines: two concerns, two files");
     }
-    let words = source::words(&file.text);
+    let words = file.words();
     let modules = ["util", "utils", "helpers", "helper", "common", "misc", "manager"];
     let banned = (modules.into_iter().map(|name| (format!("mod {name}"), "name a module by what it holds")))
         .chain(["todo!", "unimplemented!", "dbg!"].map(|name| (name.to_owned(), "no finished work")))
@@ -305,7 +321,7 @@ fn manners(file: &File) -> Vec<String> {
             ["#[allow(", "#![allow("].map(|name| (name.to_owned(), "use `#[expect(.., reason = \"..\")]`")),
         );
     for (name, why) in banned {
-        for word in source::find(&words, &name) {
+        for word in source::find(words, &name) {
             say(word.line, &format!("`{name}`: {why}"));
         }
     }
@@ -322,7 +338,7 @@ fn idle(manifest: &str, sources: &[File]) -> Vec<String> {
     let names: Vec<&String> =
         tables.into_iter().flatten().filter_map(toml::Value::as_table).flat_map(toml::Table::keys).collect();
     assert!(!names.is_empty(), "the manifest lists no dependencies");
-    let code: Vec<Vec<Word>> = sources.iter().map(|file| source::words(&file.text)).collect();
+    let code: Vec<&[Word]> = sources.iter().map(File::words).collect();
     let used = |name: &str| {
         let name = name.replace('-', "_");
         code.iter().any(|words| !source::find(words, &format!("{name}::")).is_empty())
@@ -444,7 +460,7 @@ fn documents_lead_where_they_say() {
 // The rules above are worth only what these findings are worth: each is broken here on purpose.
 
 fn made_up(path: &str, text: &str) -> File {
-    File { path: path.to_owned(), text: text.to_owned() }
+    File::new(path.to_owned(), text.to_owned())
 }
 
 fn lines(wrong: &[String]) -> Vec<usize> {

@@ -19,22 +19,20 @@ mod warm;
 #[path = "console/worlds.rs"]
 mod worlds;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use pointsman::classifier::Classifier;
 use pointsman::config::{policy, prices, themes};
 use pointsman::console::app::{App, Do, Settings};
-use pointsman::console::frame;
 use pointsman::console::glyphs::{GlyphSet, Glyphs};
-use pointsman::console::goto;
 use pointsman::console::keys::Keymap;
 use pointsman::console::screen::ScreenId;
 use pointsman::console::screens::traffic;
-use pointsman::console::svg;
 use pointsman::console::theme::{Catalogue, Depth};
 use pointsman::console::ui::Ui;
+use pointsman::console::{frame, goto, svg};
 use pointsman::record::{self, Input, ReadOptions};
 use pointsman::sample;
 use pointsman::session::{Command, Ingest, IngestOptions, Log, Player, Reading, Snapshot, all_on};
@@ -42,9 +40,10 @@ use pointsman::units::{Instant, Names, PerMille, Span};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-/// The bundled sample; it is what a newcomer sees, and it is the same on every machine.
+/// The bundled sample; it is what a newcomer sees, and it is the same on every machine. It is read once for all tests.
 fn log() -> Arc<Log> {
-    log_of(sample::NAME, sample::BUNDLED)
+    static LOG: OnceLock<Arc<Log>> = OnceLock::new();
+    Arc::clone(LOG.get_or_init(|| log_of(sample::NAME, sample::BUNDLED)))
 }
 
 fn log_of(name: &str, bytes: &'static [u8]) -> Arc<Log> {

@@ -251,8 +251,9 @@ proptest! {
             for _ in 0..place {
                 walker.handle(Command::Step(1));
             }
-            prop_assert_eq!(look(&mut wanderer), look(&mut direct));
-            prop_assert_eq!(look(&mut walker), look(&mut direct));
+            let there = look(&mut direct);
+            prop_assert_eq!(&look(&mut wanderer), &there);
+            prop_assert_eq!(&look(&mut walker), &there);
         }
     }
 

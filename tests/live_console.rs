@@ -7,7 +7,7 @@ mod first_minute;
 
 use std::ops::ControlFlow;
 use std::sync::mpsc::{channel, sync_channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
@@ -17,10 +17,9 @@ use pointsman::console::app::{App, Do, Export, Settings};
 use pointsman::console::glyphs::{GlyphSet, Glyphs};
 use pointsman::console::keys::Keymap;
 use pointsman::console::screen::ScreenId;
-use pointsman::console::screens::traffic;
-use pointsman::console::svg;
 use pointsman::console::theme::{Catalogue, Depth};
 use pointsman::console::ui::Ui;
+use pointsman::console::{screens::traffic, svg};
 use pointsman::record::{self, Entry, Input, PolicyChange, ReadOptions};
 use pointsman::routing::{Policy, RouteId};
 use pointsman::sample;
@@ -37,29 +36,30 @@ use ratatui::layout::Rect;
 const FROM: usize = 10_000;
 const MANY: usize = 3000;
 
-/// Lines of the bundled sample as a gateway would write them, in order of finishing.
-fn lines() -> Vec<String> {
-    let source = record::open(&Input::bytes(sample::NAME, sample::BUNDLED), &ReadOptions::default());
-    let mut found: Vec<(i64, String)> = Vec::new();
-    let mut seen = 0;
-    source
-        .unwrap()
-        .for_each(|_, _, entry| {
+/// Lines of the bundled sample as a gateway would write them, in order of finishing. They are read once for all tests.
+fn lines() -> &'static [String] {
+    static LINES: OnceLock<Vec<String>> = OnceLock::new();
+    LINES.get_or_init(|| {
+        let bundled = Input::bytes(sample::NAME, sample::BUNDLED);
+        let source = record::open(&bundled, &ReadOptions::default()).unwrap();
+        let (mut found, mut seen) = (Vec::<(i64, String)>::new(), 0);
+        let read = source.for_each(|_, _, entry| {
             if let Ok(Entry::Request(record)) = &entry {
                 seen += 1;
                 if seen > FROM {
                     let took: u32 = record.attempts.iter().filter_map(|attempt| attempt.latency_ms).sum();
                     let mut out = Vec::new();
                     record::append_line(&mut out, entry.as_ref().unwrap());
-                    let text = String::from_utf8(out).unwrap();
-                    found.push((record.at.0 + i64::from(took) * 1000, text.trim_end().to_owned()));
+                    let text = String::from_utf8(out).unwrap().trim_end().to_owned();
+                    found.push((record.at.0 + i64::from(took) * 1000, text));
                 }
             }
             if seen >= FROM + MANY { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })
-        .unwrap();
-    found.sort();
-    found.into_iter().map(|(_, line)| line).collect()
+        });
+        read.unwrap();
+        found.sort();
+        found.into_iter().map(|(_, line)| line).collect()
+    })
 }
 
 fn status(now: Instant) -> LiveStatus {

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test's own scaffolding may fail the test")]
 
 use std::fmt::Write;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use pointsman::budget::LimitHistory;
 use pointsman::classifier::Classifier;
@@ -103,9 +103,10 @@ fn player(requests: u64, simulated: bool, reading: Reading, window: Option<Span>
 const BUDGETS: &str = "[budget.teams]\neach = \"team\"\nlimit = { \"3h\" = 2 }\nspecial = { search = { \"3h\" = 40 } }\nmode = \"soft\"\n\
     [budget.company]\nlimit = { day = 26 }\n[budget.nobody]\nuser = [\"anna\"]\nlimit = { lifetime = 5 }\nmode = \"observe\"\n";
 
-/// Routed, at 600 thousandths of the log, over the last quarter of an hour.
+/// Routed, at 600 thousandths of the log, over the last quarter of an hour. It is made once for all tests.
 fn snapshot() -> Snapshot {
-    at(player(7_200, false, Reading::Routed, Some(Span::mins(15))), 600)
+    static MADE: OnceLock<Snapshot> = OnceLock::new();
+    MADE.get_or_init(|| at(player(7_200, false, Reading::Routed, Some(Span::mins(15))), 600)).clone()
 }
 
 fn at(mut player: Player, share: u16) -> Snapshot {

@@ -4,6 +4,8 @@
 
 /// Bins; from 2⁻¹² on, four an octave.
 const BINS: usize = 128;
+/// Bins whose counts are also kept together, so that what is larger is added up in few steps.
+const BLOCK: usize = 16;
 /// The least value told apart, as the upper bits of its float.
 const LEAST: u64 = ((1023 - 12) << 2) as u64;
 /// What is larger than anything before is the more surprising the further beyond it lies: so much for each doubling.
@@ -17,13 +19,14 @@ const FEW: u32 = 10;
 #[derive(Clone, Debug)]
 pub(super) struct Habit {
     bins: [u32; BINS],
+    blocks: [u32; BINS / BLOCK],
     seen: u32,
     largest: f64,
 }
 
 impl Default for Habit {
     fn default() -> Self {
-        Self { bins: [0; BINS], seen: 0, largest: 0.0 }
+        Self { bins: [0; BINS], blocks: [0; BINS / BLOCK], seen: 0, largest: 0.0 }
     }
 }
 
@@ -37,7 +40,7 @@ impl Habit {
     /// Says how surprising a measure is: tenfold rarer is one more.
     pub(super) fn surprise(&self, measure: f64) -> f64 {
         let at = bin(measure);
-        let above: u32 = self.bins[at + 1..].iter().sum();
+        let above = self.above(at);
         let tail = f64::from(above) + 0.5 * f64::from(self.bins[at]);
         let rarity = ((f64::from(self.seen) + 2.0) / (tail + 1.0)).log10();
         if measure > self.largest && self.seen > FEW {
@@ -48,11 +51,20 @@ impl Habit {
         }
     }
 
+    /// Counts what lies in larger bins.
+    fn above(&self, at: usize) -> u32 {
+        let block = at / BLOCK;
+        let within: u32 = self.bins[at + 1..(block + 1) * BLOCK].iter().sum();
+        within + self.blocks[block + 1..].iter().sum::<u32>()
+    }
+
     /// Remembers a measure.
     pub(super) fn learn(&mut self, measure: f64) {
         // A series of four thousand million points has habits enough.
         if self.seen < u32::MAX {
-            self.bins[bin(measure)] += 1;
+            let at = bin(measure);
+            self.bins[at] += 1;
+            self.blocks[at / BLOCK] += 1;
             self.seen += 1;
         }
         self.largest = self.largest.max(measure);
@@ -72,6 +84,18 @@ mod tests {
         assert!(bins[5] < bins[6] && bins[6] < bins[7], "a quarter of an octave is told apart: {bins:?}");
         assert_eq!(bin(f64::NAN), 0);
         assert_eq!(bin(-1.0), 0);
+    }
+
+    #[test]
+    fn all_that_is_larger_is_counted_and_nothing_else() {
+        let mut habit = Habit::default();
+        for n in 0..BINS * 2 {
+            habit.learn(f64::from_bits((LEAST + (n as u64 * 37) % (BINS as u64)) << 50));
+        }
+        for at in 0..BINS {
+            assert_eq!(habit.above(at), habit.bins[at + 1..].iter().sum::<u32>(), "above {at}");
+        }
+        assert_eq!(habit.above(0) + habit.bins[0], habit.seen);
     }
 
     #[test]

@@ -195,9 +195,9 @@ impl Survey {
             for watch in &mut watched.watches {
                 fires |= watch.settle(told + many);
             }
-            let slot = std::mem::take(&mut watched.slot);
-            watched.past += &slot;
-            if slot != Tally::default() {
+            if watched.slot != Tally::default() {
+                let slot = std::mem::take(&mut watched.slot);
+                watched.past += &slot;
                 if watched.slots.len() >= KEPT {
                     watched.slots.pop_front();
                 }

@@ -5,10 +5,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::config::providers::ProvidersSpec;
+use crate::config::providers::{ProviderSpec, ProvidersSpec};
 use crate::config::{self, policy::Places, providers};
 use crate::pricing::PriceBook;
-use crate::providers::serving;
+use crate::providers::{region, serving};
 use crate::routing::{FactsSpec, Policy, REGION};
 use crate::units::{Names, nearest};
 
@@ -90,10 +90,14 @@ pub(super) fn with_regions(policy: Policy, path: Option<&Path>, names: &mut Name
     let region_of = |model: &str| {
         let of = |name: &str| spec.providers.iter().find(|provider| provider.name == name);
         let provider = of(serving(&spec.providers, model)?)?;
-        let region = provider.hosting.region.as_deref()?;
-        let elsewhere =
-            provider.fallback.as_deref().and_then(of).map(|other| other.hosting.region.as_deref());
-        elsewhere.is_none_or(|other| other == Some(region)).then(|| format!("{REGION}{region}"))
+        let region_at = |provider: &ProviderSpec| {
+            let renamed = provider.rename.iter().find(|(name, _)| name == model);
+            region(&provider.hosting, renamed.map_or(model, |(_, upstream)| upstream)).map(str::to_owned)
+        };
+        let region = region_at(provider)?;
+        let elsewhere = provider.fallback.as_deref().and_then(of).map(region_at);
+        let region = region.as_str();
+        elsewhere.is_none_or(|other| other.as_deref() == Some(region)).then(|| format!("{REGION}{region}"))
     };
     let mut written = policy.spec(names);
     let models: BTreeSet<String> =
@@ -139,17 +143,29 @@ mod tests {
                  models = [\"{models}\"]\n{more}"
             )
         };
+        let profile = |model: &str, upstream: &str| {
+            cloud(
+                &format!("of-{model}"),
+                model,
+                &format!("rename = {{ \"{model}\" = \"{upstream}.anthropic.claude\" }}\n"),
+            )
+        };
         let text = cloud("here", "claude-opus-4-6", "")
+            + &profile("c-global", "global")
+            + &profile("c-eu", "eu")
             + &cloud("both", "claude-sonnet-4-6", "fallback = \"else\"\n")
             + &cloud("else", "claude-else", "").replace("eu-central-1", "us-east-1");
         std::fs::write(&path, text).unwrap();
         let mut names = Names::default();
         let ladder = "[model.\"claude-else\"]\nregion = \"own\"\n[[route]]\nname = \"r\"\nladder = [\n\
-            { model = \"claude-else\", threshold = 900 },\n{ model = \"claude-sonnet-4-6\", threshold = 500 },\n{ model = \"claude-opus-4-6\" },\n]\n";
+            { model = \"claude-else\", threshold = 900 },\n{ model = \"claude-sonnet-4-6\", threshold = 500 },\n{ model = \"c-global\", threshold = 400 },\n\
+            { model = \"c-eu\", threshold = 300 },\n{ model = \"claude-opus-4-6\" },\n]\n";
         let policy = policy::parse(ladder, "p.toml", &mut names).unwrap();
         let policy = with_regions(policy, Some(&path), &mut names);
         let labels: Vec<Vec<String>> =
             policy.routes[0].ladder.iter().map(|rung| rung.facts.labels.names(&names)).collect();
-        assert_eq!(labels, [vec!["region=own".to_owned()], vec![], vec!["region=eu-central-1".to_owned()]]);
+        // A call of a profile may run wherever that is.
+        let want = [vec!["region=own"], vec![], vec![], vec!["region=eu"], vec!["region=eu-central-1"]];
+        assert_eq!(labels, want.map(|labels| labels.into_iter().map(str::to_owned).collect::<Vec<_>>()));
     }
 }

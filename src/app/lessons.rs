@@ -255,6 +255,7 @@ impl<'a> Lessons<'a> {
                     turn: record.turn,
                     tools: record.tools,
                     history: record.history,
+                    after: 0,
                     task: record.task,
                     tags: Tags::of(record.task.map_or("", TaskClass::name), &record.project),
                 },

@@ -111,6 +111,8 @@ pub struct Drawn<'a> {
     pub at_most: (u64, u64),
     /// The model billed, where it may be another than was called; empty where nobody says.
     pub billed: &'a str,
+    /// Whether part of its prompt lay elsewhere.
+    pub is_elsewhere: bool,
     /// Whether a service tier was asked for that has no price.
     pub any_tier: bool,
 }

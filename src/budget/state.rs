@@ -40,7 +40,12 @@ pub struct Hold {
     parts: SmallVec<[(u16, Member, Instant); 4]>,
 }
 
-impl Hold {}
+impl Hold {
+    /// Returns how much it is.
+    pub fn amount(&self) -> Pico {
+        self.amount
+    }
+}
 
 /// A limit that has no room for a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -211,9 +216,20 @@ impl Budgets {
         !self.limits.iter().any(|slot| slot.in_force)
     }
 
+    /// Says whether what calls cost is counted: also for limits that were in force once, and may be again.
+    pub fn counts(&self) -> bool {
+        !self.limits.is_empty()
+    }
+
     /// Lists the limits in force.
     pub fn limits(&self) -> impl Iterator<Item = &Arc<Limit>> {
         self.limits.iter().filter(|slot| slot.in_force).map(|slot| &slot.limit)
+    }
+
+    /// Says whether any of the limits that a call draws on is hard and in force.
+    pub fn any_hard(&self, draws: &Draws) -> bool {
+        let of = |(limit, _): &(u16, Member)| self.limits.get(usize::from(*limit));
+        draws.iter().filter_map(of).any(|slot| slot.in_force && slot.limit.mode == Mode::Hard)
     }
 
     /// Finds the accounts that a call draws on.

@@ -1,10 +1,12 @@
 //! Whether confidences are still spread as they were: population stability by the chi-square rule, Kolmogorov-Smirnov.
 //!
-//! Invariant: an observation costs the same whatever the window; what is read depends on the last `window` confidences alone.
+//! Invariant: an observation costs the same whatever the window; what is read depends on the last `window` confidences, and on how
+//! often it was looked at, alone.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::spread::{Order, Spread};
 use crate::calibration::special::chi_square_below;
 use crate::units::PerMille;
 
@@ -12,8 +14,9 @@ use crate::units::PerMille;
 const BINS: u64 = 10;
 /// Confidences that a reading takes at least.
 const FEWEST: u64 = 500;
-/// A shift smaller than this is none, however sure.
+/// A shift smaller than this is none, however sure: of the population stability index, and of Kolmogorov and Smirnov's D.
 const LEAST: f64 = 0.05;
+const LEAST_APART: f64 = 0.1;
 
 /// How confidences were spread over a stretch that nothing was wrong with.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,15 +28,18 @@ pub struct Reference {
     /// Of every confidence, how many lie at or below it.
     below: Vec<u64>,
     total: u64,
+    /// For how many of them one that came by itself speaks.
+    alike: f64,
     critical: f64,
     /// How seldom chance may reach what is critical.
     alpha: f64,
 }
 
 impl Reference {
-    /// Makes one of counts by confidence, for one of so many series that are watched at once; `None` where there is nothing to
+    /// Makes one of confidences as they came, for one of so many series that are watched at once; `None` where there is nothing to
     /// compare: fewer than 500 confidences, or all alike.
-    pub fn new(histogram: &[u32], series: u32) -> Option<Self> {
+    pub fn new(spread: &Spread, series: u32) -> Option<Self> {
+        let histogram = spread.counts();
         let total: u64 = histogram.iter().take(PerMille::VALUES).map(|&count| u64::from(count)).sum();
         if total < FEWEST {
             return None;
@@ -58,7 +64,8 @@ impl Reference {
         let degrees = u32::try_from(counts.len().checked_sub(1).filter(|free| *free > 0)?).ok()?;
         let alpha = 0.001 / f64::from(series.max(1));
         let critical = chi_square_below(1.0 - alpha, degrees);
-        Some(Self { bin_of, counts, below, total, critical, alpha })
+        let alike = spread.order().alike_at_most();
+        Some(Self { bin_of, counts, below, total, alike, critical, alpha })
     }
 }
 
@@ -70,6 +77,8 @@ pub struct Drift {
     recent: VecDeque<u16>,
     counts: Vec<u64>,
     histogram: Vec<u32>,
+    /// How often it was looked at.
+    looks: u64,
 }
 
 /// How far confidences are from how they were.
@@ -83,9 +92,10 @@ pub struct DriftReading {
     pub critical: f64,
     /// The largest difference between the two shares below a confidence.
     pub ks: f64,
-    /// What that stays below as often where nothing has changed: the asymptotic bound, on the safe side where confidences repeat.
-    pub ks_critical: f64,
-    /// Whether they have drifted: beyond that, by enough to matter, and on enough of them.
+    /// What that stays below where nothing has changed, over all looks together, 999 times in 1,000, divided among all series; none
+    /// where those that came together are so alike that no D would tell.
+    pub ks_critical: Option<f64>,
+    /// Whether they have drifted: either is beyond that, by enough to matter, and on enough of them.
     pub has_drifted: bool,
 }
 
@@ -94,7 +104,7 @@ impl Drift {
     pub fn new(reference: Arc<Reference>, window: usize) -> Self {
         let counts = vec![0; reference.counts.len()];
         let histogram = vec![0; PerMille::VALUES];
-        Self { reference, window: window.max(1), recent: VecDeque::new(), counts, histogram }
+        Self { reference, window: window.max(1), recent: VecDeque::new(), counts, histogram, looks: 0 }
     }
 
     /// Takes the confidence of one request.
@@ -117,7 +127,14 @@ impl Drift {
         }
     }
 
-    /// Reads it.
+    /// Looks whether they have drifted: every look is one more that chance might take in.
+    pub fn look(&mut self) -> DriftReading {
+        let found = self.read();
+        self.looks += 1;
+        found
+    }
+
+    /// Reads it as the next look would.
     pub fn read(&self) -> DriftReading {
         let (n, reference) = (self.recent.len() as u64, &*self.reference);
         let (now, then) = (n.max(1) as f64, reference.total as f64);
@@ -137,10 +154,25 @@ impl Drift {
             seen += u64::from(count);
             ks = ks.max((seen as f64 / now - below as f64 / then).abs());
         }
-        let spread = 1.0 / now + 1.0 / then;
-        let critical = reference.critical * spread;
-        let ks_critical = (-(reference.alpha / 2.0).ln() / 2.0 * spread).sqrt();
-        let has_drifted = n >= FEWEST && psi > critical.max(LEAST);
+        let critical = reference.critical * (1.0 / now + 1.0 / then);
+        let ks_critical = self.apart_by_chance();
+        let is_apart = ks_critical.is_some_and(|critical| ks > critical.max(LEAST_APART));
+        let has_drifted = n >= FEWEST && (psi > critical.max(LEAST) || is_apart);
         DriftReading { n, psi, critical, ks: if n == 0 { 0.0 } else { ks }, ks_critical, has_drifted }
+    }
+
+    /// Returns what D stays below: how far a sample lies from the truth at most (Massart 1990), once for the reference and, with less
+    /// at every look so that all of them add up to no more, for the window. As many count as speak for themselves.
+    fn apart_by_chance(&self) -> Option<f64> {
+        let reference = &*self.reference;
+        let mut order = Order::default();
+        self.recent.iter().for_each(|&confidence| order.note(confidence));
+        let looks = self.looks as f64;
+        let now = self.recent.len().max(1) as f64 / reference.alike.max(order.alike());
+        let then = reference.total as f64 / reference.alike;
+        let within = |alpha: f64, n: f64| (-(alpha / 4.0).ln() / (2.0 * n)).sqrt();
+        let apart =
+            within(reference.alpha, then) + within(reference.alpha / ((looks + 1.0) * (looks + 2.0)), now);
+        (apart < 1.0).then_some(apart)
     }
 }

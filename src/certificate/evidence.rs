@@ -8,15 +8,33 @@ use crate::units::PerMille;
 /// Shares of the largest stake that are bet at once on the loss being below epsilon.
 const FOR: [f64; 10] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99];
 /// Shares that are bet on its being above.
-const AGAINST: [f64; 6] = [0.02, 0.05, 0.1, 0.2, 0.4, 0.8];
+pub(super) const AGAINST: [f64; 6] = [0.02, 0.05, 0.1, 0.2, 0.4, 0.8];
 
-fn mean_of_exponents<const N: usize>(logs: &[f64; N]) -> f64 {
+pub(super) fn mean_of_exponents(logs: &[f64]) -> f64 {
     let top = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    top + (logs.iter().map(|log| (log - top).exp()).sum::<f64>() / N as f64).ln()
+    top + (logs.iter().map(|log| (log - top).exp()).sum::<f64>() / logs.len() as f64).ln()
 }
 
 fn share(loss: PerMille) -> f64 {
     f64::from(loss.get()) / 1000.0
+}
+
+/// The logarithm of the evidence, of so many labels with so many losses, that the mean loss is below epsilon.
+fn log_wealth(epsilon: f64, n: u64, losses: u64) -> f64 {
+    let logs = FOR.map(|stake| {
+        let bet = stake / (1.0 - epsilon);
+        n.saturating_sub(losses) as f64 * (bet * epsilon).ln_1p()
+            + losses as f64 * (bet * (epsilon - 1.0)).ln_1p()
+    });
+    mean_of_exponents(&logs)
+}
+
+/// Returns what the mean loss stays below, but for a chance of delta, whenever that is read.
+pub(super) fn stays_below(n: u64, losses: u64, delta: f64) -> f64 {
+    falling(0.5, |epsilon| {
+        let is_out = epsilon > 0.0 && epsilon < 1.0 && log_wealth(epsilon, n, losses) >= -delta.ln();
+        if is_out { 0.0 } else { 1.0 }
+    })
 }
 
 /// Evidence that the mean loss is above epsilon: from the start, and since whenever it may have changed.
@@ -82,16 +100,6 @@ impl Steps {
         Self { epsilon, delta, n: 0, lost: Vec::new(), allowed: None }
     }
 
-    /// The logarithm of the evidence of so many labels with so many losses.
-    fn log_wealth(epsilon: f64, n: u64, losses: u64) -> f64 {
-        let logs = FOR.map(|stake| {
-            let bet = stake / (1.0 - epsilon);
-            n.saturating_sub(losses) as f64 * (bet * epsilon).ln_1p()
-                + losses as f64 * (bet * (epsilon - 1.0)).ln_1p()
-        });
-        mean_of_exponents(&logs)
-    }
-
     /// Takes a label: the confidence of its request, and whether serving it cheaply loses it.
     pub fn observe(&mut self, confidence: PerMille, is_lost: bool) {
         self.n += 1;
@@ -101,7 +109,7 @@ impl Steps {
         }
         // More labels only ever allow more losses.
         let mut next = self.allowed.map_or(0, |allowed| allowed + 1);
-        while next <= self.n && Self::log_wealth(self.epsilon, self.n, next) >= -self.delta.ln() {
+        while next <= self.n && log_wealth(self.epsilon, self.n, next) >= -self.delta.ln() {
             self.allowed = Some(next);
             next += 1;
         }
@@ -129,24 +137,18 @@ impl Steps {
 
     /// Returns the chance of so few losses at a threshold by luck at any moment up to now, at most.
     pub fn p_value(&self, threshold: PerMille) -> f64 {
-        (-Self::log_wealth(self.epsilon, self.n, self.losses_from(threshold))).exp().min(1.0)
+        (-log_wealth(self.epsilon, self.n, self.losses_from(threshold))).exp().min(1.0)
     }
 
     /// Returns what the loss at a threshold stays below, but for a chance of delta, however often that is read.
     pub fn bound(&self, threshold: PerMille) -> f64 {
-        let losses = self.losses_from(threshold);
-        falling(0.5, |epsilon| {
-            let is_out = epsilon > 0.0
-                && epsilon < 1.0
-                && Self::log_wealth(epsilon, self.n, losses) >= -self.delta.ln();
-            if is_out { 0.0 } else { 1.0 }
-        })
+        stays_below(self.n, self.losses_from(threshold), self.delta)
     }
 
     /// Counts the labels that are missing until a threshold is certified, none of which may be lost.
     pub fn needed(&self, threshold: PerMille) -> u64 {
         let losses = self.losses_from(threshold);
-        let is_enough = |n: u64| Self::log_wealth(self.epsilon, n, losses) >= -self.delta.ln();
+        let is_enough = |n: u64| log_wealth(self.epsilon, n, losses) >= -self.delta.ln();
         let (mut low, mut high) = (self.n, self.n.max(64));
         if is_enough(low) {
             return 0;

@@ -8,7 +8,7 @@ use super::tails::{
     Judge, betting, betting_at_most, betting_bound, fewest_graded, needed, needed_at_rate, needed_graded,
 };
 use crate::calibration::special::{binomial_at_most, clopper_pearson};
-use crate::units::PerMille;
+use crate::units::{Draw, PerMille};
 
 /// Of which requests the loss is bounded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -93,7 +93,8 @@ impl Finding {
 
 /// Labels by confidence.
 struct Grid<'a> {
-    labels: &'a [Label],
+    /// In an order that is drawn: what bets go by must say nothing of losses, as that of a sorted file does.
+    labels: Vec<Label>,
     promise: &'a Promise,
     n: Vec<u64>,
     failures: Vec<u64>,
@@ -111,10 +112,14 @@ struct Above {
 }
 
 impl<'a> Grid<'a> {
-    fn new(labels: &'a [Label], promise: &'a Promise) -> Self {
+    fn new(labels: &[Label], promise: &'a Promise) -> Self {
         let (epsilon, delta) = promise.budget();
+        let mut drawn = labels.to_vec();
+        if promise.loss == Loss::Graded {
+            Draw::new(drawn.len() as u64).shuffle(&mut drawn);
+        }
         let mut grid = Self {
-            labels,
+            labels: drawn,
             promise,
             n: vec![0; PerMille::VALUES],
             failures: vec![0; PerMille::VALUES],
@@ -138,7 +143,7 @@ impl<'a> Grid<'a> {
         }
     }
 
-    /// The losses of a threshold in the order of the labels, which is no order of losses.
+    /// The losses of a threshold in the order that was drawn.
     fn losses(&self, threshold: PerMille) -> impl Iterator<Item = PerMille> + Clone {
         let is_all = self.promise.scope == Scope::All;
         let loss = self.promise.loss;
@@ -191,7 +196,7 @@ impl<'a> Grid<'a> {
                 if is_whole {
                     needed(failures, n, epsilon, delta)
                 } else {
-                    needed_graded(loss, n, epsilon, delta)
+                    needed_graded(&self.losses(threshold), loss, n, (epsilon, delta))
                 }
             }),
             needed_at_rate: missing(&|| is_whole.then(|| needed_at_rate(failures, n, epsilon, delta))?),

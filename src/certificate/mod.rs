@@ -5,18 +5,22 @@
 
 mod drift;
 mod evidence;
+mod kept;
 mod label;
 mod learn;
 mod off_policy;
+mod spread;
 mod standing;
 mod tails;
 mod watch;
 
 pub use drift::{Drift, DriftReading, Reference};
 pub use evidence::{Alarm, Steps};
+pub use kept::{Kept, Losses};
 pub use label::{Label, Loss};
 pub use learn::{Finding, Promise, Scope, Test, certify};
 pub use off_policy::{Estimate, Explored, LEAST, OffPolicy, off_policy};
+pub use spread::Spread;
 pub use standing::Withdrawn;
 pub use tails::{Judge, needed, needed_at_rate};
 pub use watch::{Given, Standing, Terms, Turn, Watch};

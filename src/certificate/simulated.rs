@@ -1,8 +1,13 @@
 //! What is promised, tried on a thousand drawn worlds whose true loss is known.
 
-use super::{Label, Loss, Promise, Scope, Steps, certify};
+use std::sync::Arc;
+
+use super::{
+    Drift, Kept, Label, Loss, Losses, Promise, Reference, Scope, Spread, Steps, Terms, Turn, Watch,
+    Withdrawn, certify,
+};
 use crate::calibration::special::binomial_at_most;
-use crate::units::PerMille;
+use crate::units::{Instant, PerMille};
 
 const DRAWS: u64 = 1000;
 
@@ -181,4 +186,126 @@ fn evidence_holds_however_often_it_is_looked_at() {
     );
     assert!(falsely <= AT_MOST, "{falsely}");
     assert!(peeking > 100, "what this guards against: {peeking}");
+}
+
+/// Traffic whose confidences are spread evenly, in the order that it comes in: by itself, in batches that are sorted, in bursts of
+/// the like.
+fn arriving(order: usize, draws: &mut Draws, at: u64) -> PerMille {
+    let confidence = match order {
+        0 => draws.next() % 1001,
+        1 => at * 4 % 1001,
+        2 => at * 1001 / 700 % 1001,
+        _ => ((at / 40).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20) % 950 + draws.next() % 51,
+    };
+    PerMille::clamped(i64::try_from(confidence).unwrap_or(0))
+}
+
+/// A rule for D that takes requests for independent withdrew certificates of sorted batches at once.
+#[test]
+fn confidences_that_are_spread_as_ever_seldom_drift_by_d_in_whatever_order_they_come() {
+    const WORLDS: u64 = 100;
+    for order in 0..4 {
+        let (mut alarms, mut naive) = (0, 0);
+        for world in 0..WORLDS {
+            let mut draws = Draws(1000 + world);
+            let first = draws.next() % 100_000;
+            let mut spread = Spread::default();
+            (0..1000).for_each(|at| spread.note(arriving(order, &mut draws, first + at)));
+            let mut drift = Drift::new(Arc::new(Reference::new(&spread, 8).unwrap()), 1000);
+            let (mut is_told, mut is_naive) = (false, false);
+            for at in 1..=5000 {
+                drift.observe(arriving(order, &mut draws, first + 1000 + at));
+                if at % 100 == 0 && at >= 500 {
+                    let found = drift.look();
+                    is_told |= found.ks_critical.is_some_and(|critical| found.ks > critical.max(0.1));
+                    is_naive |= found.ks > 0.1;
+                }
+            }
+            alarms += u64::from(is_told);
+            naive += u64::from(is_naive);
+        }
+        eprintln!("order {order}: D over its bound in {alarms}, over .1 in {naive} of {WORLDS} worlds");
+        // At most one world in 8,000 is what it says.
+        assert_eq!(alarms, 0, "order {order}");
+    }
+}
+
+#[test]
+fn what_confidences_hold_is_seldom_called_less_for_nothing_and_soon_where_it_is() {
+    const WORLDS: u64 = 150;
+    const LABELS: u64 = 1500;
+    for order in 0..4 {
+        for before in [212, 1000] {
+            let (mut alarms, mut late, mut found) = (0, 0, 0);
+            for world in 0..WORLDS {
+                let mut draws = Draws(2000 + world);
+                let first = draws.next() % 100_000;
+                let mut told = Losses::default();
+                let lost =
+                    |draws: &mut Draws, confidence: PerMille| draws.chance() < loss_at(confidence.bin());
+                for at in 0..before {
+                    let confidence = arriving(order, &mut draws, first + at);
+                    told.note(confidence, lost(&mut draws, confidence));
+                }
+                let mut kept = Kept::new(&told).unwrap();
+                for at in 0..LABELS {
+                    let confidence = arriving(order, &mut draws, first + before + at);
+                    kept.observe(confidence, lost(&mut draws, confidence));
+                }
+                alarms += u64::from(kept.is_broken());
+                let soon = (0..LABELS).position(|at| {
+                    let confidence = arriving(order, &mut draws, first + before + LABELS + at);
+                    let is_lost = lost(&mut draws, confidence) || draws.chance() < 0.7;
+                    kept.observe(confidence, is_lost);
+                    kept.is_broken()
+                });
+                late += soon.unwrap_or(0);
+                found += u64::from(soon.is_some());
+            }
+            let after = late / usize::try_from(found.max(1)).unwrap();
+            eprintln!(
+                "order {order}, {before} labels: less for nothing in {alarms}, in truth in {found} of {WORLDS}, after {after}"
+            );
+            // One in 10,000 labels, so no more than in 15 of 100 worlds; it is far less.
+            assert!(alarms <= WORLDS * 2 / 100, "order {order}: {alarms}");
+            assert!(found == WORLDS && after < 600, "order {order}: {found} after {after}");
+        }
+    }
+}
+
+/// A certificate is given in the moment in which evidence looks best, so what comes after looks worse: that alone takes none back.
+#[test]
+fn a_certificate_is_seldom_withdrawn_for_nothing() {
+    const WORLDS: u64 = 100;
+    for order in 0..4 {
+        let mut given = 0;
+        let mut withdrawn = [0; Withdrawn::ALL.len()];
+        for world in 0..WORLDS {
+            let mut draws = Draws(3000 + world);
+            let first = draws.next() % 100_000;
+            let mut watch = Watch::new(Terms::default());
+            for at in 0..3000 {
+                let confidence = arriving(order, &mut draws, first + at);
+                let moment = Instant::from_secs(i64::try_from(at).unwrap());
+                watch.arrive(moment, confidence);
+                let is_lost = draws.chance() < 0.1 * loss_at(confidence.bin());
+                let cheap = if is_lost { PerMille::ZERO } else { PerMille::ONE };
+                watch.judge(moment, &Label { confidence, cheap, strong: PerMille::ONE });
+            }
+            given += u64::from(watch.turns().iter().any(|(_, turn)| matches!(turn, Turn::Given(_))));
+            for (why, count) in Withdrawn::ALL.iter().zip(&mut withdrawn) {
+                let is_it = |(_, turn): &(Instant, Turn)| *turn == Turn::Withdrawn(*why);
+                *count += u64::from(watch.turns().iter().any(is_it));
+            }
+        }
+        let of = |why| withdrawn[Withdrawn::ALL.iter().position(|one| *one == why).unwrap()];
+        eprintln!(
+            "order {order}: given in {given}, withdrawn {withdrawn:?} of {WORLDS} ({:?})",
+            Withdrawn::ALL
+        );
+        assert_eq!(given, WORLDS);
+        assert!(of(Withdrawn::Calibration) <= 1 && of(Withdrawn::Alarm) <= 5, "order {order}: {withdrawn:?}");
+        // Where they come in batches of hundreds the index takes them for another traffic; D does not.
+        assert!(order > 1 || of(Withdrawn::Drift) <= 1, "order {order}: {withdrawn:?}");
+    }
 }

@@ -15,12 +15,14 @@ pub enum Withdrawn {
     Alarm,
     /// Confidences are no longer spread as they were.
     Drift,
+    /// More is lost than confidences say, and than was lost at them.
+    Calibration,
 }
 
 impl Withdrawn {
     /// All reasons.
-    pub const ALL: [Self; 6] =
-        [Self::Classifier, Self::Model, Self::Prices, Self::Age, Self::Alarm, Self::Drift];
+    pub const ALL: [Self; 7] =
+        [Self::Classifier, Self::Model, Self::Prices, Self::Age, Self::Alarm, Self::Drift, Self::Calibration];
 
     /// Says it in a word, as it is kept.
     pub const fn word(self) -> &'static str {
@@ -31,6 +33,7 @@ impl Withdrawn {
             Self::Age => "age",
             Self::Alarm => "alarm",
             Self::Drift => "drift",
+            Self::Calibration => "calibration",
         }
     }
 
@@ -43,6 +46,7 @@ impl Withdrawn {
             Self::Age => "it is too old",
             Self::Alarm => "losses rose above it",
             Self::Drift => "confidences drifted",
+            Self::Calibration => "confidences hold less",
         }
     }
 }

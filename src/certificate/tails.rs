@@ -81,9 +81,24 @@ pub fn needed_at_rate(failures: u64, n: u64, epsilon: f64, delta: f64) -> Option
     first(n, |all| binomial_at_most(expected(all), all, epsilon) <= delta).map(|all| all - n)
 }
 
-/// Counts the labels that are missing where losses are graded, by the bound that asks for more.
-pub(super) fn needed_graded(loss: f64, n: u64, epsilon: f64, delta: f64) -> Option<u64> {
-    first(n, |all| hoeffding_bentkus(loss, all, epsilon) <= delta).map(|all| all - n)
+/// Counts the labels that are missing where losses are graded: the fewest more, none of which may be lost, until bets on these win
+/// enough; of very many by the bound that can be told without betting.
+pub(super) fn needed_graded(
+    losses: &(impl Iterator<Item = PerMille> + Clone),
+    loss: f64,
+    n: u64,
+    (epsilon, delta): (f64, f64),
+) -> Option<u64> {
+    const FEW: u64 = 1_000_000;
+    let more = |all: u64| {
+        let none = usize::try_from(all - n).unwrap_or(0);
+        losses.clone().chain(std::iter::repeat_n(PerMille::ZERO, none))
+    };
+    let by_bets = |all: u64| all > FEW || betting_at_most(more(all), all, epsilon, delta) <= delta;
+    match first(n, by_bets) {
+        Some(all) if all <= FEW => Some(all - n),
+        _ => first(n, |all| hoeffding_bentkus(loss, all, epsilon) <= delta).map(|all| all - n),
+    }
 }
 
 /// Counts the labels without any loss that certify something, where losses are graded.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::tails::{betting, hoeffding_bentkus};
 use super::{
-    Alarm, Drift, Given, Judge, Label, Loss, Promise, Reference, Scope, Steps, Terms, Watch, Withdrawn,
-    certify, needed, needed_at_rate,
+    Alarm, Drift, Given, Judge, Kept, Label, Loss, Losses, Promise, Reference, Scope, Spread, Steps, Terms,
+    Watch, Withdrawn, certify, needed, needed_at_rate,
 };
 use crate::calibration::special::binomial_at_most;
 use crate::units::{Instant, PerMille, Span};
@@ -122,6 +122,23 @@ fn graded_losses_have_the_published_chances() {
     assert!(near(found, 3.648_107_654_158_939_7e-6), "{found}");
 }
 
+/// Bets are won or lost in an order, and a file that has its bad answers at the end was certified for what came before them.
+#[test]
+fn graded_promises_do_not_depend_on_how_a_file_is_sorted() {
+    let worse = Label { confidence: per_mille(700), cheap: per_mille(200), strong: PerMille::ONE };
+    let good = Label { confidence: per_mille(700), cheap: PerMille::ONE, strong: PerMille::ONE };
+    let graded = Promise { loss: Loss::Graded, ..promise(0.02) };
+    let good_first = [vec![good; 400], vec![worse; 100]].concat();
+    let good_last = [vec![worse; 100], vec![good; 400]].concat();
+    for labels in [good_first, good_last] {
+        let found = certify(&labels, &graded);
+        // Above all confidences nothing is served, and nothing lost.
+        assert_eq!(found.certified.map(|test| test.threshold.get()), Some(701), "{found:?}");
+        let failed = found.failed.unwrap();
+        assert!(failed.bound > 0.16 && failed.needed > Some(100), "{failed:?}");
+    }
+}
+
 #[test]
 fn served_requests_alone_can_be_promised() {
     let labels: Vec<Label> = [group(900, 100, 0), group(500, 900, 90)].into_iter().flatten().collect();
@@ -166,9 +183,24 @@ fn evidence_and_alarm_are_the_mixtures() {
     assert!(alarm.fires(0.05));
 }
 
+fn spread(confidences: impl IntoIterator<Item = u16>) -> Spread {
+    let mut spread = Spread::default();
+    confidences.into_iter().for_each(|confidence| spread.note(per_mille(confidence)));
+    spread
+}
+
+/// So many of each tenth, in no order that means anything.
+fn tenths(counts: [u16; 10]) -> Vec<u16> {
+    let in_order: Vec<u16> = (0u16..)
+        .zip(counts)
+        .flat_map(|(bin, count)| (0..count).map(move |at| bin * 100 + at * 100 / count))
+        .collect();
+    (0..in_order.len()).map(|at| in_order[at * 619 % in_order.len()]).collect()
+}
+
 #[test]
 fn drift_is_seen_by_the_chi_square_rule() {
-    let even: Vec<u32> = (0..1001).map(|at| if at < 1000 { 2 } else { 0 }).collect();
+    let even = spread((0..2000u32).map(|at| u16::try_from(at * 619 % 1000).unwrap()));
     let reference = Arc::new(Reference::new(&even, 1).unwrap_or_else(|| panic!("a reference")));
     let mut drift = Drift::new(Arc::clone(&reference), 1000);
     for round in 0..1000u16 {
@@ -189,9 +221,57 @@ fn drift_is_seen_by_the_chi_square_rule() {
     let mut short = Drift::new(reference, 1000);
     (0..499).for_each(|_| short.observe(PerMille::ZERO));
     assert!(!short.read().has_drifted, "fewer than 500 say nothing");
-    assert_eq!(Reference::new(&even[..10], 1), None);
-    let alike: Vec<u32> = (0..1001).map(|at| if at == 700 { 900 } else { 0 }).collect();
-    assert_eq!(Reference::new(&alike, 1), None, "what is all alike has no spread");
+    assert_eq!(Reference::new(&spread(0..10), 1), None);
+    assert_eq!(Reference::new(&spread([700; 900]), 1), None, "what is all alike has no spread");
+}
+
+/// What moves evenly over all tenths fills none of them much more, and D alone tells. Where confidences come in order, as a batch
+/// that is sorted, the same D is nothing that the traffic did not do before.
+#[test]
+fn drift_that_the_index_misses_is_seen_by_d_unless_confidences_come_in_order() {
+    let moved = tenths([78, 78, 78, 78, 78, 122, 122, 122, 122, 122]);
+    let many = |order: fn(u32) -> u32| spread((0..20_000).map(|at| u16::try_from(order(at)).unwrap()));
+    let looked = |spread: &Spread| {
+        let mut drift = Drift::new(Arc::new(Reference::new(spread, 8).unwrap()), 1000);
+        moved.iter().for_each(|confidence| drift.observe(per_mille(*confidence)));
+        drift.look()
+    };
+    let mixed = looked(&many(|at| at * 619 % 1000));
+    assert!(mixed.psi < 0.05 && mixed.ks > 0.1, "{mixed:?}");
+    let critical = mixed.ks_critical.unwrap();
+    // By hand: ln(4 / (.001/8)) and, at the first look, ln(4 / (.001/16)); twenty blocks of the window are alike as chance has it.
+    let by_chance = (32_000f64.ln() / 40_000.0).sqrt() + (64_000f64.ln() / 2000.0).sqrt();
+    assert!((by_chance..by_chance * 1.3).contains(&critical), "{critical} beside {by_chance}");
+    assert!(mixed.ks > critical.max(0.1) && mixed.has_drifted, "{mixed:?}");
+    let ordered = looked(&many(|at| at * 4 % 1000));
+    assert!((ordered.ks - mixed.ks).abs() < 0.01, "{ordered:?}");
+    assert!(ordered.ks_critical.is_none_or(|critical| critical > 0.4), "{ordered:?}");
+    // Between two looks it says what the next one goes by, which is less.
+    let mut again = Drift::new(Arc::new(Reference::new(&many(|at| at * 619 % 1000), 8).unwrap()), 1000);
+    moved.iter().for_each(|confidence| again.observe(per_mille(*confidence)));
+    let (first, second) = (again.look(), again.read());
+    assert!(second.ks_critical > first.ks_critical);
+}
+
+#[test]
+fn confidences_that_hold_less_than_before_are_evidence_and_those_that_hold_more_are_none() {
+    let mut before = Losses::default();
+    let as_before = |confidence: u32| confidence * 7 % 1000 > confidence;
+    (0..1000).for_each(|at| before.note(per_mille(u16::try_from(at).unwrap()), as_before(at)));
+    let tried = |is_lost: fn(u32) -> bool| {
+        let mut kept = Kept::new(&before).unwrap();
+        (0..600u32).position(|at| {
+            let confidence = at * 619 % 1000;
+            kept.observe(per_mille(u16::try_from(confidence).unwrap()), is_lost(confidence));
+            kept.is_broken()
+        })
+    };
+    assert_eq!(tried(as_before), None, "as often as before");
+    assert_eq!(tried(|_| false), None, "nothing lost any more");
+    let worse = tried(|_| true).expect("all of them, however sure");
+    assert!(worse < 300, "{worse}");
+    let few = Losses::default();
+    assert_eq!(Kept::new(&few), None);
 }
 
 #[test]

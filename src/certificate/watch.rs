@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use super::drift::{Drift, DriftReading, Reference};
 use super::evidence::{Alarm, Steps};
+use super::kept::{Kept, Losses};
 use super::label::{Label, Loss};
+use super::spread::Spread;
 use super::standing::Withdrawn;
 use crate::units::{Instant, PerMille, Span};
 
@@ -86,7 +88,9 @@ pub struct Watch {
     steps: Steps,
     given: Option<Given>,
     alarm: Alarm,
-    spread: Vec<u32>,
+    spread: Spread,
+    told: Losses,
+    kept: Option<Kept>,
     drift: Option<Drift>,
     seen: u64,
     withdrawn: Option<(Instant, Withdrawn)>,
@@ -101,7 +105,9 @@ impl Watch {
             steps: Steps::new(terms.epsilon, terms.delta),
             given: None,
             alarm: Alarm::new(terms.epsilon),
-            spread: vec![0; PerMille::VALUES],
+            spread: Spread::default(),
+            told: Losses::default(),
+            kept: None,
             drift: None,
             seen: 0,
             withdrawn: None,
@@ -116,10 +122,8 @@ impl Watch {
         }
         self.seen += 1;
         // What a certificate is watched against is the traffic up to it; without one the first stretch there is.
-        if (self.drift.is_none() || self.given.is_none())
-            && let Some(count) = self.spread.get_mut(confidence.bin())
-        {
-            *count = count.saturating_add(1);
+        if self.drift.is_none() || self.given.is_none() {
+            self.spread.note(confidence);
         }
         let is_look = self.seen.is_multiple_of(LOOK);
         match &mut self.drift {
@@ -127,8 +131,8 @@ impl Watch {
             None if is_look => self.remember(),
             None => {}
         }
-        let has_drifted = || self.drift.as_ref().is_some_and(|drift| drift.read().has_drifted);
-        if is_look && self.given.is_some() && has_drifted() {
+        let is_watched = is_look && self.given.is_some();
+        if is_watched && self.drift.as_mut().is_some_and(|drift| drift.look().has_drifted) {
             self.withdraw(at, Withdrawn::Drift);
         }
     }
@@ -136,6 +140,7 @@ impl Watch {
     /// Takes what became known of both answers to a request.
     pub fn judge(&mut self, at: Instant, label: &Label) {
         let loss = Loss::Acceptable(self.terms.acceptable).of(label);
+        let is_lost = loss > PerMille::ZERO;
         if let Some(given) = self.given {
             let is_served = label.confidence >= given.threshold;
             self.alarm.observe(if is_served { loss } else { PerMille::ZERO });
@@ -143,8 +148,17 @@ impl Watch {
                 self.withdraw(at, Withdrawn::Alarm);
                 return;
             }
+            if let Some(kept) = &mut self.kept {
+                kept.observe(label.confidence, is_lost);
+                if kept.is_broken() {
+                    self.withdraw(at, Withdrawn::Calibration);
+                    return;
+                }
+            }
+        } else {
+            self.told.note(label.confidence, is_lost);
         }
-        self.steps.observe(label.confidence, loss > PerMille::ZERO);
+        self.steps.observe(label.confidence, is_lost);
         let Some((threshold, _)) = self.steps.certified() else { return };
         if let Some(given) = &mut self.given {
             given.threshold = given.threshold.min(threshold);
@@ -153,6 +167,7 @@ impl Watch {
         self.given = Some(Given { at, threshold });
         self.turn(at, Turn::Given(threshold));
         self.alarm = Alarm::new(self.terms.epsilon);
+        self.kept = Kept::new(&self.told);
         self.remember();
     }
 

@@ -384,7 +384,7 @@ impl Tally {
 
 /// Turns the numbers beside a request into features.
 pub(super) fn measures(measures: &Measures, features: &mut Features) {
-    if let Some(tokens) = measures.prompt_tokens {
+    if let Some(tokens) = measures.prompt_tokens.map(|tokens| tokens.saturating_sub(measures.after)) {
         let log = log2_milli(tokens);
         features.set(FeatureId::BIG_PROMPT, log.saturating_sub(8000) / 8);
         features.set(FeatureId::SMALL_PROMPT, 9000u64.saturating_sub(log) / 3);

@@ -16,6 +16,8 @@ pub struct Measures {
     pub tools: Option<u32>,
     /// Tokens of earlier turns in the prompt.
     pub history: Option<u32>,
+    /// Tokens in the prompt of what came after the ask, calls of tools and what they returned: as they grow, the ask stays what it was.
+    pub after: u64,
     /// The kind of work, where the client or the log says; it goes before what the text looks like.
     pub task: Option<TaskClass>,
     /// What else client, key or log say that it belongs to.

@@ -5,8 +5,15 @@ use proptest::prelude::*;
 use super::{Basis, Classifier, FeatureId, Measures, Opinion, Tags, TaskClass};
 use crate::units::PerMille;
 
-const NOTHING: Measures =
-    Measures { prompt_tokens: None, turn: None, tools: None, history: None, task: None, tags: Tags([0; 2]) };
+const NOTHING: Measures = Measures {
+    prompt_tokens: None,
+    turn: None,
+    tools: None,
+    history: None,
+    after: 0,
+    task: None,
+    tags: Tags([0; 2]),
+};
 
 fn opinion(text: &str) -> Opinion {
     Classifier::builtin().classify(Some(text), &NOTHING)

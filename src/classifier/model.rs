@@ -1,5 +1,7 @@
 //! The classifier: features times weights, a logistic score, a calibrated confidence; or what training found instead.
 
+use std::sync::LazyLock;
+
 use super::about::About;
 use super::feature::Features;
 use super::logistic::sigmoid;
@@ -28,8 +30,10 @@ impl Classifier {
 
     /// Returns the weights that are set by hand; trained ones read requests through their lexicon.
     pub fn cold_start() -> Self {
-        // A test holds that the file is good; were it not, a classifier that never has a signal is the safe one.
-        Self::from_toml(BUILTIN).unwrap_or_else(|_| Self::silent())
+        // Read once. A test holds that the file is good; were it not, a classifier that never has a signal is the safe one.
+        static READ: LazyLock<Classifier> =
+            LazyLock::new(|| Classifier::from_toml(BUILTIN).unwrap_or_else(|_| Classifier::silent()));
+        READ.clone()
     }
 
     /// Returns what it says of itself, where it was trained.

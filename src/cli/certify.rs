@@ -52,10 +52,10 @@ pub struct CertifyArgs {
 #[derive(Args, Debug, Clone)]
 pub struct PromiseArgs {
     /// The most loss.
-    #[arg(long, value_name = "SHARE", default_value = "0.02", value_parser = share)]
+    #[arg(long, value_name = "SHARE", default_value = "0.02", value_parser = share, allow_negative_numbers = true)]
     pub epsilon: f64,
     /// The chance that the promise is wrong.
-    #[arg(long, value_name = "SHARE", default_value = "0.05", value_parser = share)]
+    #[arg(long, value_name = "SHARE", default_value = "0.05", value_parser = share, allow_negative_numbers = true)]
     pub delta: f64,
     /// Answers of this quality or better are acceptable.
     #[arg(long, value_name = "PERMILLE", default_value = "500", value_parser = per_mille)]

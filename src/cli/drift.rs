@@ -15,7 +15,7 @@ use crate::units::{Instant, When, members};
 /// Compares confidences with how they were.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  pointsman drift gateway.jsonl\n  pointsman drift gateway.jsonl --reference 2026-05-01..2026-05-08 --format json\n\nThe population stability index says `drifted` above both .05 and what chance reaches once in 1,000 (chi-square, divided among all rungs), on 500 confidences or more on either side. Kolmogorov and Smirnov's D stands beside what chance reaches as seldom. The calibration error needs labels of both answers; it is told less what chance adds to it."
+    after_help = "Examples:\n  pointsman drift gateway.jsonl\n  pointsman drift gateway.jsonl --reference 2026-05-01..2026-05-08 --format json\n\nThe population stability index says `drifted` above both .05 and what chance reaches once in 1,000 (chi-square, divided among all rungs), on 500 confidences or more on either side. So does Kolmogorov and Smirnov's D above both .1 and what chance reaches as seldom, the more the more alike confidences are that came together. The calibration error needs labels of both answers; it is told less what chance adds to it. `holds less` is said where more is lost than confidences say and than was lost before, by bets that win for nothing once in 10,000 labels."
 )]
 pub struct DriftArgs {
     /// How it was, two moments or days; the first half of the requests where absent. What came after it is compared.
@@ -52,13 +52,14 @@ members! {
     psi: Option<f64> = reading.map(|reading| reading.psi),
     psi_critical: Option<f64> = reading.map(|reading| reading.critical),
     ks: Option<f64> = reading.map(|reading| reading.ks),
-    ks_critical: Option<f64> = reading.map(|reading| reading.ks_critical),
+    ks_critical: Option<f64> = reading.and_then(|reading| reading.ks_critical),
     drifted: Option<bool> = reading.map(|reading| reading.has_drifted),
     reference_labels: u64 = then.map_or(0, Diagram::n),
     labels: u64 = now.map_or(0, Diagram::n),
     /// The calibration error less what chance adds to it; `null` without labels.
     reference_ece: Option<f64> = then.map(Diagram::ece_debiased),
     ece: Option<f64> = now.map(Diagram::ece_debiased),
+    holds_less: Option<bool> = found.holds_less,
 }
 
 #[derive(Debug, Serialize)]
@@ -108,10 +109,12 @@ fn sheet(report: &Report) -> Sheet {
         report.log, report.reference_to, report.reference_from
     );
     let figure = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"));
-    let word = |row: &Row| match row.drifted {
-        None => "too few",
-        Some(true) => "drifted",
-        Some(false) => "steady",
+    let word = |row: &Row| match (row.drifted, row.holds_less) {
+        (Some(true), Some(true)) => "drifted, holds less",
+        (_, Some(true)) => "holds less",
+        (Some(true), _) => "drifted",
+        (Some(false), _) => "steady",
+        (None, _) => "too few",
     };
     Sheet::of(
         title,

@@ -29,10 +29,10 @@ type Proved<'a> = dyn Fn(&Route, usize) -> Option<(Option<PerMille>, u64)> + 'a;
 )]
 pub struct OptimiseArgs {
     /// Most quality for at most this cost, in USD: per hour, day, week or month at the log's rate, or of the whole log.
-    #[arg(long, value_name = "USD[/PERIOD]", conflicts_with_all = ["quality", "cost"])]
+    #[arg(long, value_name = "USD[/PERIOD]", conflicts_with_all = ["quality", "cost"], allow_negative_numbers = true)]
     pub budget: Option<String>,
     /// The least cost at this quality on average.
-    #[arg(long, value_name = "SHARE", conflicts_with = "cost")]
+    #[arg(long, value_name = "SHARE", conflicts_with = "cost", allow_negative_numbers = true)]
     pub quality: Option<String>,
     /// Most quality for a cost changed by so much.
     #[arg(long, value_name = "PERCENT", allow_hyphen_values = true)]

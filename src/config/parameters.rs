@@ -21,6 +21,12 @@ pub struct Parameters {
     pub rules: Vec<RuleSpec>,
     /// Those that take messages of role `system` in the middle of a conversation, as patterns.
     pub takes_system: Vec<String>,
+    /// Those that want their thoughts back, as patterns.
+    pub wants_thoughts: Vec<String>,
+    /// Those whose servers know chat in its older form alone, as patterns.
+    pub older_chat: Vec<String>,
+    /// Those that OpenAI serves in Responses alone, as patterns.
+    pub responses_alone: Vec<String>,
 }
 
 /// A rule of the file.
@@ -105,14 +111,17 @@ struct File {
     checked: Option<String>,
     #[serde(default)]
     trust: Vec<String>,
-    takes_system: Option<TakesSystem>,
+    takes_system: Option<Habit>,
+    wants_thoughts: Option<Habit>,
+    older_chat: Option<Habit>,
+    responses_alone: Option<Habit>,
     #[serde(default)]
     rule: Vec<RuleSpec>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct TakesSystem {
+struct Habit {
     models: Vec<String>,
     source: String,
     since: String,
@@ -132,8 +141,10 @@ pub fn load(user_dir: Option<&Path>) -> Result<Parameters, ParametersError> {
 /// Reads the file that comes with the program.
 pub fn builtin() -> Result<Parameters, FileError> {
     let file = read("built-in parameters.toml", BUILTIN)?;
-    let takes_system = file.takes_system.map(|takes| takes.models).unwrap_or_default();
-    Ok(Parameters { rules: file.rule, takes_system })
+    let models = |habit: Option<Habit>| habit.map(|habit| habit.models).unwrap_or_default();
+    let [takes_system, wants_thoughts, older_chat, responses_alone] =
+        [file.takes_system, file.wants_thoughts, file.older_chat, file.responses_alone].map(models);
+    Ok(Parameters { rules: file.rule, takes_system, wants_thoughts, older_chat, responses_alone })
 }
 
 /// Reads a user's file over the program's own.
@@ -144,8 +155,15 @@ pub fn parse(origin: &str, text: &str) -> Result<Parameters, FileError> {
         rule.except.extend(user.trust.iter().cloned());
     }
     all.rules.extend(user.rule);
-    if let Some(takes) = user.takes_system {
-        all.takes_system = takes.models;
+    for (habit, models) in [
+        (user.takes_system, &mut all.takes_system),
+        (user.wants_thoughts, &mut all.wants_thoughts),
+        (user.older_chat, &mut all.older_chat),
+        (user.responses_alone, &mut all.responses_alone),
+    ] {
+        if let Some(habit) = habit {
+            *models = habit.models;
+        }
     }
     Ok(all)
 }
@@ -169,12 +187,19 @@ fn read(origin: &str, text: &str) -> Result<File, FileError> {
             return Err(fail(line_of(nth), what));
         }
     }
-    let dates = file.checked.iter().chain(file.takes_system.iter().map(|takes| &takes.since));
+    let habits = [
+        ("takes-system", &file.takes_system),
+        ("wants-thoughts", &file.wants_thoughts),
+        ("older-chat", &file.older_chat),
+        ("responses-alone", &file.responses_alone),
+    ];
+    let habits = || habits.into_iter().filter_map(|(name, habit)| Some((name, habit.as_ref()?)));
+    let dates = file.checked.iter().chain(habits().map(|(_, habit)| &habit.since));
     if let Some(date) = dates.into_iter().find(|date| !is_date(date)) {
         return Err(fail(1, format!("{date:?} is no date; write it as 2026-11-28")));
     }
-    if file.takes_system.as_ref().is_some_and(|takes| takes.source.trim().is_empty()) {
-        return Err(fail(1, "takes-system: source: say where it is written".to_owned()));
+    if let Some((name, _)) = habits().find(|(_, habit)| habit.source.trim().is_empty()) {
+        return Err(fail(1, format!("{name}: source: say where it is written")));
     }
     Ok(file)
 }

@@ -43,7 +43,7 @@ impl Claims {
         (payer, names): (&Payer<'_>, &Names),
         (turn, is_free): (Option<u64>, &dyn Fn(ModelId) -> bool),
     ) -> Self {
-        if budgets.is_empty() {
+        if !budgets.counts() {
             return Self::default();
         }
         let signals = operation.signals();
@@ -67,11 +67,12 @@ impl Claims {
             if draws.is_empty() {
                 continue;
             }
-            let at_most = within_context(needs.at_most, policy, route, prices, model);
-            let at_most = if pinned.is_some() { at_most } else { as_written(at_most, route, model) };
-            let known = most(prices, model, operation.at, at_most);
-            let amount = known.unwrap_or_else(|| of_any(prices, operation.at, at_most));
-            let is_unpriced = known.is_none();
+            let at_most = as_given(needs.at_most, gives(policy, route, prices, model));
+            // Where the client leaves the length open, a rung's own limit is the most.
+            let is_open = needs.output == 0;
+            let at_most = if pinned.is_some() { at_most } else { as_written(at_most, is_open, route, model) };
+            let context = context(policy, Some(route), prices, model);
+            let (amount, is_unpriced) = held(prices, model, operation.at, at_most, context);
             let wish = (amount, is_unpriced);
             let over = budgets.turning_away(&draws, wish, operation.at, turn).map(Box::new);
             claims.0.push(Claim { model, amount, draws, is_unpriced, over });
@@ -102,6 +103,11 @@ impl Claims {
         self.over(ladder.get(usize::from(rung)).filter(|_| rung != NO_RUNG).map_or(asked, |rung| rung.model))
     }
 
+    /// Says whether any hard limit is about the request, so that there has to be a most that its calls can cost.
+    pub fn are_hard(&self, budgets: &Budgets) -> bool {
+        self.0.iter().any(|claim| budgets.any_hard(&claim.draws))
+    }
+
     /// Returns what is to be held for a call to a model.
     pub(super) fn of(&self, model: ModelId) -> Option<Granted<'_>> {
         self.find(model).map(|claim| Granted { amount: claim.amount, draws: &claim.draws })
@@ -121,32 +127,51 @@ impl Claims {
 /// The longest prompt that a model takes of which nobody says how long it may be.
 const LARGEST: u32 = 1 << 20;
 
-/// Bounds a prompt of which nobody here knows how long it is by what policy, or else the price book, says that the model takes.
-fn within_context(
-    at_most: AtMost,
-    policy: &Policy,
-    route: &Route,
-    prices: &PriceTable,
-    model: ModelId,
-) -> AtMost {
-    if !at_most.is_elsewhere {
-        return at_most;
-    }
+/// Returns how long a prompt a model takes at most, as policy says, or else the price book; none where neither does.
+pub fn context(policy: &Policy, route: Option<&Route>, prices: &PriceTable, model: ModelId) -> Option<u32> {
+    let rung = route.and_then(|route| route.ladder.iter().find(|rung| rung.model == model));
+    let facts = rung.map_or_else(|| policy.facts(prices.identity(model)), |rung| rung.facts);
+    facts.context.or_else(|| prices.longest(model))
+}
+
+/// Returns how many tokens a model writes at most, as policy says, or else the price book; none where neither does.
+fn gives(policy: &Policy, route: &Route, prices: &PriceTable, model: ModelId) -> Option<u32> {
     let rung = route.ladder.iter().find(|rung| rung.model == model).map(|rung| rung.facts);
     let facts = rung.unwrap_or_else(|| policy.facts(prices.identity(model)));
-    let longest = facts.context.or_else(|| prices.longest(model)).unwrap_or(LARGEST);
-    AtMost { prompt: at_most.prompt.max(longest), ..at_most }
+    facts.max_output.or_else(|| prices.most_output(model))
+}
+
+/// Bounds an answer by how long each of those that were asked for may be.
+fn as_given(at_most: AtMost, each: Option<u32>) -> AtMost {
+    let most = each.map_or(u32::MAX, |each| {
+        each.saturating_mul(at_most.choices.max(1)).saturating_add(at_most.predicted)
+    });
+    AtMost { output: at_most.output.min(most), ..at_most }
+}
+
+/// Returns what is held for a call to a model that takes a prompt of so many tokens at most, where that is known: the most that it
+/// can cost, and where it has no price, the most that one to any model can. Says which it was.
+pub fn held(
+    prices: &PriceTable,
+    model: ModelId,
+    at: Instant,
+    mut at_most: AtMost,
+    context: Option<u32>,
+) -> (Pico, bool) {
+    if at_most.is_elsewhere {
+        at_most.prompt = at_most.prompt.max(context.unwrap_or(LARGEST));
+    }
+    let known = most(prices, model, at, at_most);
+    known.map_or_else(|| (of_any(prices, at, at_most), true), |amount| (amount, false))
 }
 
 /// Bounds a call by what the rungs of its model write into requests: how long an answer may be, and in which service tier it is made.
-fn as_written(at_most: AtMost, route: &Route, model: ModelId) -> AtMost {
+fn as_written(at_most: AtMost, is_open: bool, route: &Route, model: ModelId) -> AtMost {
     let mut all = None;
     for rung in route.ladder.iter().filter(|rung| rung.model == model) {
-        let most = rung
-            .with
-            .max_output
-            .map(|most| most.saturating_mul(at_most.choices.max(1)).saturating_add(at_most.predicted));
-        let output = most.map_or(at_most.output, |most| at_most.output.min(most));
+        let longest = AtMost { output: u32::MAX, ..at_most };
+        let bounded = if is_open && rung.with.max_output.is_some() { longest } else { at_most };
+        let output = as_given(bounded, rung.with.max_output).output;
         let any_tier = rung.with.service_tier.as_deref().map_or(at_most.any_tier, may_cost_more);
         let so_far: AtMost = all.unwrap_or(AtMost { output, any_tier, ..at_most });
         let (output, any_tier) = (so_far.output.max(output), so_far.any_tier || any_tier);

@@ -36,6 +36,8 @@ struct Open {
     hold: Option<Hold>,
     /// Whose accounts the call that ends next is booked on, and at most with how much, where another model was billed than was called.
     billed: Option<(Draws, Pico)>,
+    /// Whether the call that ends next is nobody's money.
+    is_free: bool,
     /// Whose it is, where anybody is watched.
     whose: Option<Box<Whose>>,
     /// Its prompt, where anybody minds caches.
@@ -171,8 +173,20 @@ impl Decider {
         let turn = arrival.prompt.map(|prompt| Box::new(self.turn(*prompt, &mut operation, &decision)));
         let told = (arrival.circumstance.needs.window, arrival.key);
         let billed = None;
-        let open =
-            Open { operation, decision, policy, rung, settled, claims, hold, billed, whose, turn, told };
+        let open = Open {
+            operation,
+            decision,
+            policy,
+            rung,
+            settled,
+            claims,
+            hold,
+            billed,
+            is_free: false,
+            whose,
+            turn,
+            told,
+        };
         self.open.insert(arrival.key, open);
         Some(Course::Call { rung, model, why: None })
     }
@@ -244,6 +258,13 @@ impl Decider {
     pub fn billed_to(&mut self, key: OperationKey, draws: Draws, most: Pico) {
         if let Some(open) = self.open.get_mut(&key) {
             open.billed = Some((draws, most));
+        }
+    }
+
+    /// Hears that a call of an operation that has ended cost nobody anything.
+    pub fn was_free(&mut self, key: OperationKey) {
+        if let Some(open) = self.open.get_mut(&key) {
+            open.is_free = true;
         }
     }
 
@@ -325,17 +346,22 @@ impl Decider {
         let billed = open.billed.take().filter(|_| attempt.status.is_call());
         match (open.hold.take(), billed) {
             (hold, Some((draws, most))) => {
+                let mut held = Pico::ZERO;
                 if let Some(hold) = hold {
+                    held = hold.amount();
                     self.budgets.release(hold);
                 }
-                let hold = self.budgets.take(&draws, most, open.operation.at);
+                // What goes beyond what was held is seen to do so; where nobody knows it, it is the most.
+                let amount = if attempt.cost.amount().is_some() { held } else { most };
+                let hold = self.budgets.take(&draws, amount, open.operation.at);
                 self.budgets.settle(hold, attempt.cost);
             }
             (Some(hold), None) if attempt.status.is_call() => self.budgets.settle(hold, attempt.cost),
             (Some(hold), None) => self.budgets.release(hold),
             (None, None) => {}
         }
-        if let Some(whose) = open.whose.as_deref().filter(|_| attempt.status.is_call()) {
+        let is_paid = !std::mem::take(&mut open.is_free) && attempt.status.is_call();
+        if let Some(whose) = open.whose.as_deref().filter(|_| is_paid) {
             self.runaways.spent(whose, attempt.cost);
         }
         if let Some(turn) = open.turn.as_deref().filter(|_| attempt.status.is_ok()) {

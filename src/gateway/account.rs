@@ -11,7 +11,7 @@ use super::estimate;
 use super::operation::{Attempted, Operation, Outcome};
 use super::unquoted::unquoted;
 use crate::config::providers::Speaks;
-use crate::pricing::Usage;
+use crate::pricing::{PriceBook, Usage};
 use crate::providers::{Failure, Outcome as Told, Permit, Target};
 use crate::record::WriteTtl;
 use crate::record::usage::Counted;
@@ -57,7 +57,7 @@ impl Attempt<'_> {
     ) -> Called {
         let (terms, is_assumed) = operation.terms(counted);
         let (usage, write_ttl, estimated) = took;
-        let billed = billed(operation, self.dispatch, model);
+        let billed = billed(&operation.gateway.live.book(), &self.dispatch.model, model);
         Called { billed, terms, ..self.took((usage, write_ttl, estimated || is_assumed)) }
     }
 
@@ -135,12 +135,11 @@ pub(super) fn unfit(error: &wire::WireError) -> Status {
     }
 }
 
-/// Returns the model to bill where the answer names one that the book prices under another name.
-fn billed(operation: &Operation, dispatch: &Dispatch, said: Option<&str>) -> Option<Arc<str>> {
-    let said = said.filter(|said| **said != *dispatch.model)?;
-    let book = operation.gateway.live.book();
+/// Returns the model to bill where the answer names one that the book prices under another name than the one asked.
+pub(super) fn billed(book: &PriceBook, asked: &str, said: Option<&str>) -> Option<Arc<str>> {
+    let said = said.filter(|said| *said != asked)?;
     let (name, _) = book.find_named(said)?;
-    let same = book.find_named(&dispatch.model).is_some_and(|(asked, _)| asked == name);
+    let same = book.find_named(asked).is_some_and(|(asked, _)| asked == name);
     (!same).then(|| said.into())
 }
 
@@ -156,23 +155,22 @@ pub(super) fn report(
     operation.gateway.providers.report(permit, &Told { status, tokens, error }, Moment::now());
 }
 
-/// Ends a call whose client left and which is not read to its end.
+/// Ends a call whose client left and which is not read to its end: what it told by then, and of which model, and how many
+/// tokens had come.
 pub(super) fn client_gone(
     operation: &Operation,
     attempt: &Attempt<'_>,
     permit: Permit,
-    told: Option<(Option<Counted>, u64)>,
+    (counted, model, delivered): (Option<Counted>, Option<&str>, u64),
 ) -> Attempted {
-    let (counted, delivered) = told.unwrap_or((None, 0));
     let prompt = operation.ask.measures().estimated_prompt_tokens;
     let (usage, write_ttl, _) = estimate::complete(counted, prompt, delivered);
     report(operation, permit, Status::Cancelled, Some(&usage), None);
     Attempted {
         called: Called {
-            terms: operation.terms(counted).0,
             status: Status::Cancelled,
             error: "the client went away".to_owned(),
-            ..attempt.took((usage, write_ttl, true))
+            ..attempt.billed(operation, (usage, write_ttl, true), counted, model)
         },
         outcome: Outcome::Failed(ApiError::new(ErrorKind::Timeout, "the client went away")),
         retry: None,

@@ -52,8 +52,9 @@ pub(super) async fn open(
         tags: gateway.tagged.read(&headers, caller, &ask),
         ..arriving(&ask, &tags, caller)
     };
-    if gateway.live.has_budgets() {
-        bound(&mut arriving.wants, &ask, gateway.settings.max_output_default);
+    arriving.wants.at_most = bound(&ask, gateway.settings.max_output_default);
+    if gateway.live.has_budgets() && arriving.wants.max_output.is_none() && !is_embedding(&ask) {
+        arriving.wants.cap = u32::try_from(gateway.settings.max_output_default).ok();
     }
     if gateway.live.compares_calls() {
         let hasher = gateway.calls.build_hasher();
@@ -66,6 +67,7 @@ pub(super) async fn open(
         (arriving.beginnings, arriving.tie) = (beginnings(&hashes.prefix), tie(&ask));
         arriving.blocked = gateway.providers.blocked_accounts(Moment::now()).into();
     }
+    go_on(gateway, &ask, &mut arriving);
     if !gateway.settings.second.is_empty() {
         // In a box of its own: few wait, and all would carry it about.
         Box::pin(second::ask(gateway, &mut arriving)).await;
@@ -75,6 +77,9 @@ pub(super) async fn open(
     let placed = gateway.take_in(arriving, at).await?;
     if !placed.trips.is_empty() {
         gateway.record_trips(&placed.trips, placed.send.as_ref().err().and_then(|why| why.stop.as_deref()));
+    }
+    if ask.dialect() == Dialect::OpenAiResponses {
+        gateway.judged.note(&id, (placed.class, placed.confidence));
     }
     let needs = placed.ticket.needs();
     let call_began = placed.at;
@@ -157,6 +162,19 @@ pub(super) async fn open(
     })
 }
 
+/// Where what tools returned comes alone, behind an answer that a provider keeps, the ask is not there to be read: it is what it was
+/// taken for when it came.
+fn go_on(gateway: &Gateway, ask: &Ask, arriving: &mut Arriving<'_>) {
+    if !arriving.prompt.trim().is_empty() {
+        return;
+    }
+    let Some((_, Some(earlier))) = ask.leans_on() else { return };
+    if let Some((class, confidence)) = gateway.judged.find(&earlier) {
+        arriving.measures.task = arriving.measures.task.or(Some(class));
+        arriving.confidence = arriving.confidence.or(confidence);
+    }
+}
+
 /// Says what the engine hears of a request.
 pub(super) fn arriving<'a>(ask: &'a Ask, tags: &Tags, caller: &Caller) -> Arriving<'a> {
     let found = ask.measures();
@@ -177,6 +195,7 @@ pub(super) fn arriving<'a>(ask: &'a Ask, tags: &Tags, caller: &Caller) -> Arrivi
             turn: Some(found.earlier_user_turns),
             tools: Some(found.tools),
             history: Some(u32::try_from(found.earlier_bytes / 4).unwrap_or(u32::MAX)),
+            after: found.later_bytes.div_ceil(4),
             task: if embeds { Some(TaskClass::Embedding) } else { tags.task },
             tags: classifier::Tags::of(&tags.task_words, &tags.project),
         },
@@ -240,12 +259,14 @@ pub(super) fn most_output(found: AskMeasures, most: u64) -> u64 {
     found.max_output.unwrap_or(most).saturating_mul(u64::from(found.choices.max(1)))
 }
 
-/// Says what the most is that a call can be billed for. An answer whose length the client leaves open is cut at `most`.
-fn bound(wants: &mut Wants, ask: &Ask, most: u64) {
+fn is_embedding(ask: &Ask) -> bool {
+    matches!(ask.dialect(), Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings)
+}
+
+/// Returns the most that a call can be billed for. An answer whose length the client leaves open is cut at `most`.
+fn bound(ask: &Ask, most: u64) -> AtMost {
     let found = ask.measures();
-    let embeds = matches!(ask.dialect(), Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings);
-    wants.cap = (found.max_output.is_none() && !embeds).then(|| u32::try_from(most).unwrap_or(u32::MAX));
-    let output = if embeds { 0 } else { most_output(found, most) };
+    let output = if is_embedding(ask) { 0 } else { most_output(found, most) };
     // No tokenizer makes more tokens of a text than it has bytes, and the estimate is a quarter of those.
     let prompt = found
         .estimated_prompt_tokens
@@ -254,12 +275,12 @@ fn bound(wants: &mut Wants, ask: &Ask, most: u64) {
         .saturating_add(estimate::TEMPLATE);
     // What is foretold wrongly is billed as what is written.
     let output = output.saturating_add(found.predicted);
-    wants.at_most = AtMost {
+    AtMost {
         prompt: up_to_grid(prompt),
         is_elsewhere: found.is_elsewhere,
         output: up_to_grid(output),
         any_tier: ask.tiers().any(|tier| may_cost_more(&tier)),
         choices: found.choices,
         predicted: up_to_grid(found.predicted),
-    };
+    }
 }

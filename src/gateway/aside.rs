@@ -69,7 +69,8 @@ pub(super) async fn call(gateway: &Arc<Gateway>, asked: Asked<'_>) -> Came {
         let _ = gateway.ledger.commit().await;
     }
     let mut held = gateway.budget.hold();
-    let made = ready.make(&gateway.providers, &gateway.settings, |size| held.follow(size));
+    let book = gateway.live.book();
+    let made = ready.make(whose, &book, |size| held.follow(size));
     let (called, text) = made.await;
     gateway.look_at(asked.model, called.status);
     let output = called.usage.output.get();

@@ -181,8 +181,8 @@ impl Bench {
             waited += 1;
         };
         let at = now();
-        let (called, text) = ready.make(&self.providers, &self.settings, |_| true).await;
-        let row = self.row(&asked.model).ok().map(|row| row.in_force(at));
+        let (called, text) = ready.make((&self.providers, &self.settings), &self.book, |_| true).await;
+        let row = self.row(called.billed.as_deref().unwrap_or(&asked.model)).ok().map(|row| row.in_force(at));
         let cost = bill(&called.usage, &called.terms, row);
         Came {
             text: text.map_err(|_| called.error.clone()),

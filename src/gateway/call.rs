@@ -58,7 +58,12 @@ pub(super) async fn attempt(
         return refused(operation, dispatch, &provider, ApiError::new(ErrorKind::Overloaded, message));
     }
     let Some(dialect) = target.dialect_for(operation.ask.dialect()) else {
-        let message = format!("{provider} cannot take requests in the form of {}", operation.ask.dialect());
+        let form = operation.ask.dialect();
+        let message = if target.known().responses_alone {
+            format!("{} is served by {provider} in Responses alone: ask for it there", dispatch.model)
+        } else {
+            format!("{provider} cannot take requests in the form of {form}")
+        };
         return refused(operation, dispatch, &provider, ApiError::new(ErrorKind::InvalidRequest, message));
     };
     if operation.placed.ticket.is_reserved()
@@ -99,7 +104,8 @@ pub(super) async fn attempt(
     let mut permit = match permitted(operation, dispatch, &target, tokens, audience).await {
         Ok(permit) => permit,
         Err(None) => {
-            let error = ApiError::new(ErrorKind::Timeout, "the client went away");
+            let gone = || ApiError::new(ErrorKind::Timeout, "the client went away");
+            let error = operation.halted().unwrap_or_else(gone);
             let mut left = refused(operation, dispatch, &provider, error);
             left.called.status = Status::Cancelled;
             return left;
@@ -157,7 +163,7 @@ pub(super) async fn attempt(
     };
     let attempt = Attempt { dispatch, target: &target, dialect, started };
     let reply = match sent {
-        None => return client_gone(operation, &attempt, permit, None),
+        None => return client_gone(operation, &attempt, permit, (None, None, 0)),
         Some(Err(limit)) => {
             let error = pace::too_slow(limit, dispatch, &operation.placed.route);
             return failed(operation, &attempt, permit, Status::Timeout, error, None);
@@ -190,7 +196,7 @@ pub(super) async fn attempt(
         watched(operation, dispatch, audience, whole).await
     };
     let bytes = match whole {
-        None => return client_gone(operation, &attempt, permit, None),
+        None => return client_gone(operation, &attempt, permit, (None, None, 0)),
         Some(Err(part)) => {
             let told = wire::used_in_part(dialect, &part.came);
             // Vectors are no tokens.
@@ -296,7 +302,7 @@ pub(super) async fn attempt(
 const TRYING: Duration = Duration::from_millis(250);
 
 /// Asks for permission. Where nobody else can be asked, it is waited for as long as the provider's settings say; nothing comes
-/// of it where the client left meanwhile.
+/// of it where the client left meanwhile, or was stopped.
 async fn permitted(
     operation: &Operation,
     dispatch: &Dispatch,
@@ -318,6 +324,10 @@ async fn permitted(
         }
         let waiting = std::pin::pin!(tokio::time::sleep(wait));
         watched(operation, dispatch, audience, waiting).await.ok_or(None)?;
+        // Who was stopped meanwhile waits for nothing any more.
+        if operation.halted().is_some() {
+            return Err(None);
+        }
     }
 }
 
@@ -373,6 +383,10 @@ async fn declined(
         }
         status if matches!(status, 401..=403) || is_account(&error) => {
             error = provider_fault(format!("{provider} refused the gateway's own key: {}", error.message));
+            // Another account may serve, this request too.
+            if target.has_others() {
+                permit.distrust(Moment::now());
+            }
             (Status::Failed, Some(false))
         }
         404 | 410 => {

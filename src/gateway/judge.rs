@@ -10,8 +10,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use crate::routing::{Effort, Parameters};
 use crate::units::PerMille;
-use crate::wire::{Ask, Dialect, WireError};
+use crate::wire::{Ask, Dialect, WireError, may_think};
 
 /// The longest request, and the longest answer, that a judge is shown, in bytes.
 pub(super) const LONGEST: usize = 32 * 1024;
@@ -65,6 +66,15 @@ pub(super) fn asked(
         "response_format": {"type": "json_schema", "json_schema": {"name": name, "strict": true, "schema": schema}}
     });
     Ask::read(Dialect::OpenAiChat, Bytes::from(body.to_string()))
+}
+
+/// Returns what is written into a question: at most so long an answer, and no more thinking than has to be.
+pub(super) fn briefly(model: &str, most: u32) -> Parameters {
+    Parameters {
+        max_output: Some(most),
+        effort: may_think(model).then_some(Effort::None),
+        ..Parameters::NONE
+    }
 }
 
 /// Reads the object in what a model said; none where there is no such.

@@ -4,9 +4,9 @@
 
 use std::sync::Arc;
 
-use http::HeaderMap;
+use http::{HeaderMap, Method};
 
-use super::headers::MODEL;
+use super::headers::{MODEL, OPERATION};
 use super::operation::Operation;
 use super::{Gateway, now};
 use crate::ledger::{Entry, Kept};
@@ -48,6 +48,8 @@ pub(super) struct Watch {
     kept: Kept,
     /// Whether it is worth being known after a restart.
     lasts: bool,
+    /// The operation whose answer it is.
+    operation: Arc<str>,
     seen: Vec<u8>,
 }
 
@@ -66,7 +68,13 @@ impl Watch {
         let provider = keeps.then(|| Arc::clone(target.provider()));
         let lasts = provider.is_some() && is_stored;
         let kept = unnamed(provider, &model, team, key);
-        Some(Self { gateway: Arc::clone(gateway), kept, lasts, seen: Vec::new() })
+        let operation = answer.get(OPERATION).and_then(|id| id.to_str().ok()).unwrap_or_default().into();
+        Some(Self { gateway: Arc::clone(gateway), kept, lasts, operation, seen: Vec::new() })
+    }
+
+    /// Notes that something else by its id is kept there, too, and whose it is.
+    pub(super) fn owns(&self, id: &str) {
+        note(&self.gateway, id, self.kept.clone(), self.lasts);
     }
 
     /// Looks at a piece of the answer; says whether to go on.
@@ -75,6 +83,9 @@ impl Watch {
         self.seen.extend_from_slice(piece.get(..room).unwrap_or(piece));
         if let Some(id) = id_in(&self.seen) {
             note(&self.gateway, id, self.kept.clone(), self.lasts);
+            if let Some(judged) = self.gateway.judged.find(&self.operation) {
+                self.gateway.judged.note(&id.into(), judged);
+            }
             return false;
         }
         self.seen.len() < SEARCHED
@@ -86,6 +97,24 @@ pub(super) fn disown(operation: &Operation, id: &str, model: &Arc<str>) {
     if operation.ask.dialect() == Dialect::OpenAiResponses && !id.is_empty() {
         let kept = unnamed(None, model, &operation.team, &operation.key);
         note(&operation.gateway, id, kept, !operation.ask.keeps_nothing());
+    }
+}
+
+/// Has a provider forget an answer that no client gets: it was not fit, and another is asked.
+pub(super) fn discard(operation: &Operation, provider: &Arc<str>, body: &[u8]) {
+    let ask = &operation.ask;
+    let is_kept = ask.dialect() == Dialect::OpenAiResponses && !ask.keeps_nothing();
+    let Some(id) = id_in(body).filter(|_| is_kept).map(str::to_owned) else { return };
+    let (gateway, provider) = (Arc::clone(&operation.gateway), Arc::clone(provider));
+    if gateway.providers.keepers().contains(&provider) {
+        tokio::spawn(async move {
+            let mut held = gateway.budget.hold();
+            let hold = &mut |size| held.follow(size);
+            let told = gateway.providers.stored(&provider, &Method::DELETE, &id, "", None, hold).await;
+            if !told.is_ok_and(|told| told.status < 300) {
+                tracing::debug!(provider = &*provider, id, "an answer that nobody got may still be kept");
+            }
+        });
     }
 }
 

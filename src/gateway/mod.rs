@@ -85,6 +85,7 @@ use rustc_hash::FxHashMap;
 
 use self::billed::BillBeside;
 use crate::access::Access;
+use crate::classifier::TaskClass;
 use crate::config::gateway::GatewaySettings;
 use crate::ledger::{Audit, Entry, Label, Ledger, LedgerError, LedgerFile, Note, PolicyVersion, Signal};
 use crate::notify::Notifier;
@@ -93,7 +94,7 @@ use crate::providers::Providers;
 use crate::record;
 use crate::routing::{Policy, PolicyError, PolicySpec};
 use crate::session::{Applied, Automations, Deed, Live, Rollouts, Uncounted};
-use crate::units::{Instant, Names, hex};
+use crate::units::{Instant, Names, PerMille, hex};
 use crate::wire::PrefixKey;
 
 /// The header in which a gateway says, at /healthz, that it is one of this program's, and of which version.
@@ -163,7 +164,11 @@ pub struct Gateway {
     in_flight: AtomicUsize,
     draining: AtomicBool,
     served: remembered::Remembered<remembered::Judged>,
+    /// What a second stage said of turns; nothing where it said nothing clear.
+    seconded: remembered::Remembered<Option<PerMille>>,
     stored: remembered::Remembered<crate::ledger::Kept>,
+    /// What was made of an ask for responses, by the id of its operation and by that of its answer.
+    judged: remembered::Remembered<(TaskClass, Option<PerMille>)>,
     /// Until when models cannot be called, as was said last.
     down: Mutex<FxHashMap<Arc<str>, std::time::Instant>>,
     turned_away: turned_away::Counts,
@@ -262,7 +267,9 @@ impl Gateway {
             in_flight: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
             served: remembered::Remembered::default(),
+            seconded: remembered::Remembered::default(),
             stored: remembered::Remembered::default(),
+            judged: remembered::Remembered::default(),
             down: Mutex::default(),
             turned_away: turned_away::Counts::default(),
             budget,

@@ -23,7 +23,7 @@ use super::pace::millis;
 use super::remembered::Judged;
 use super::respond::{json, refuse};
 use super::runaways::halted;
-use super::{Gateway, call, checked, headers, large, shadow};
+use super::{Gateway, call, checked, headers, keeper, large, shadow};
 use crate::access::Caller;
 use crate::budget::Over;
 use crate::checks::{Says, Verdict};
@@ -96,16 +96,17 @@ impl Operation {
             Err(why) => return self.refused(&why, audience),
         };
         let mut told = Told::default();
+        let mut unseen = Vec::new();
         loop {
             let (started, calls) = (Clock::now(), self.calls);
             audience.call_begins();
             self.left_out.clear();
             (self.tier, self.place) = (None, None);
             // What was asked for is read to its end, but nothing further is bought for a client that is gone.
-            let mut attempted = if self.n > 0 && audience.is_gone() {
-                self.left_before(&dispatch)
-            } else {
-                call::attempt(&mut self, &dispatch, &mut audience).await
+            let nobody = (self.n > 0).then(|| self.no_more(&audience)).flatten();
+            let mut attempted = match nobody {
+                Some(why) => self.left_before(&dispatch, why),
+                None => call::attempt(&mut self, &dispatch, &mut audience).await,
             };
             self.simulated |= attempted.called.simulated;
             let is_made = self.calls > calls && attempted.called.status.is_call();
@@ -140,7 +141,7 @@ impl Operation {
             }
             let (ended, write_ttl) = (self.ended_entry(&attempted.called), attempted.called.write_ttl);
             let by = failed_by(&attempted.called);
-            let model = Arc::clone(&dispatch.model);
+            let (model, provider) = (Arc::clone(&dispatch.model), Arc::clone(&attempted.called.provider));
             let ended_live = self.gateway.live.ended(&mut self.placed.ticket, attempted.called, again);
             let (cost, follow) = ended_live.unwrap_or_else(unknown_operation);
             self.gateway.look_at(&model, status);
@@ -156,6 +157,9 @@ impl Operation {
                     Box::pin(watched(&self, &dispatch, &mut audience, wait)).await;
                 }
                 Follow::Escalate(next, why) => {
+                    if let Outcome::Answer(body) = attempted.outcome {
+                        unseen.push((provider, body));
+                    }
                     self.escalated = Some(by.map_or(why.into(), |by| format!("{why} ({by})").into()));
                     self.tries = 0;
                     dispatch = next;
@@ -177,6 +181,7 @@ impl Operation {
                     if let Some(run) = run {
                         run.begin();
                     }
+                    unseen.iter().for_each(|(provider, body)| keeper::discard(&self, provider, body));
                     // In its turn, after the response has been written.
                     tokio::spawn(FutureExt::boxed(async move { ledger.wake() }));
                     return;
@@ -220,12 +225,22 @@ impl Operation {
         self.gateway.ledger.wake();
     }
 
-    /// Ends an attempt before it is made, as nobody is there any more.
-    fn left_before(&mut self, dispatch: &Dispatch) -> Attempted {
+    /// Says why nothing further is sent for a request, if so: nobody is there any more, or who sent it was stopped meanwhile.
+    fn no_more(&self, audience: &Audience) -> Option<ApiError> {
+        let gone = || ApiError::new(ErrorKind::Timeout, "the client went away");
+        self.halted().or_else(|| audience.is_gone().then(gone))
+    }
+
+    /// Tells that who sent the request is stopped, if so.
+    pub(super) fn halted(&self) -> Option<ApiError> {
+        self.gateway.live.stop_of(&self.placed.ticket.whose()).map(|stop| halted(&stop, &stop.words()))
+    }
+
+    /// Ends an attempt before it is made.
+    fn left_before(&mut self, dispatch: &Dispatch, error: ApiError) -> Attempted {
         let provider = self.gateway.providers.target(&dispatch.model);
         let provider = provider.map_or_else(|| Arc::from(""), |target| Arc::clone(target.provider()));
         self.record_start(dispatch, &provider);
-        let error = ApiError::new(ErrorKind::Timeout, "the client went away");
         let mut attempted = not_made(dispatch, &provider, error);
         attempted.called.status = Status::Cancelled;
         attempted

@@ -4,9 +4,11 @@
 //! the call has its own account whatever becomes of it; what it said stands in the request's line as its confidence, so that a
 //! replay asks nobody.
 
+use std::hash::{BuildHasher as _, BuildHasherDefault};
 use std::sync::Arc;
 
 use futures::FutureExt;
+use rustc_hash::FxHasher;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::oneshot;
@@ -17,13 +19,14 @@ use super::aside::{self, Asked};
 use super::gate::InFlight;
 use super::judge::{self, LONGEST};
 use crate::record::SECOND_STAGE;
-use crate::routing::Parameters;
 use crate::session::{Arriving, Near};
 use crate::units::{PerMille, Pico};
-use crate::wire::Ask;
+use crate::wire::{Ask, may_think};
 
-/// What it may write.
-const ANSWER_TOKENS: u32 = 64;
+/// Returns what it may write; one that thinks before it answers has room for that, too.
+fn answer_tokens(model: &str) -> u32 {
+    if may_think(model) { 1024 } else { 64 }
+}
 
 const QUESTION: &str = "You decide who answers a request to a language model: a small, cheap model or a large one. Say how \
     likely it is that the small model's answer is as acceptable as the large one's, from 0 (surely not) to 100 (surely). What the request says is \
@@ -45,12 +48,37 @@ pub(super) async fn ask(gateway: &Arc<Gateway>, arriving: &mut Arriving<'_>) {
     let Some(near) = gateway.live.near(arriving, |route| routes.get(route).map(|one| one.band)) else {
         return;
     };
-    match asked(gateway, &near, arriving).await {
-        Ok(confidence) => (arriving.confidence, arriving.before) = (Some(confidence), Some(near.confidence)),
-        Err(why) => {
-            tracing::debug!(operation = &*arriving.id, route = &*near.route, "no second stage: {why}");
-        }
+    // Of what is refused in any case nobody is told.
+    if gateway.live.would_send(arriving).is_empty() {
+        return;
     }
+    // A turn that hands in what tools returned goes on with what was asked before, and so does what was said of that.
+    let turn = turn_of(arriving, &near);
+    let before = if arriving.measures.after > 0 { gateway.seconded.find(&turn) } else { None };
+    let said = match before {
+        Some(said) => said,
+        None => match asked(gateway, &near, arriving).await {
+            Ok(confidence) => Some(confidence),
+            Err(why) => {
+                tracing::debug!(operation = &*arriving.id, route = &*near.route, "no second stage: {why}");
+                None
+            }
+        },
+    };
+    if let Some(confidence) = said {
+        (arriving.confidence, arriving.before) = (Some(confidence), Some(near.confidence));
+    }
+    gateway.seconded.note(&turn, said);
+}
+
+/// Names what was asked: whose it is, in which session and turn, near which threshold.
+fn turn_of(arriving: &Arriving<'_>, near: &Near) -> Arc<str> {
+    let Arriving { wants, session, user, prompt, measures, .. } = arriving;
+    let whose = (&wants.key, session, user, measures.turn, measures.history);
+    let hash = |seed: u64| {
+        BuildHasherDefault::<FxHasher>::default().hash_one((seed, whose, &**prompt, near.threshold))
+    };
+    format!("{:016x}{:016x}", hash(1), hash(2)).into()
 }
 
 async fn asked(
@@ -65,7 +93,7 @@ async fn asked(
         return Err("its model has no key, and what it said would be made up");
     }
     let question = question(&model, &arriving.prompt).ok_or("the question cannot be written")?;
-    let most = aside::most(gateway, &model, judge::reads(&question), ANSWER_TOKENS);
+    let most = aside::most(gateway, &model, judge::reads(&question), answer_tokens(&model));
     let most = most.ok_or("its model has no price")?;
     let place = Arc::clone(&gateway.shadows.seconds).try_acquire_owned().map_err(|_| "too many are asked")?;
     let counted = InFlight::take(gateway).ok_or("too much is under way")?;
@@ -83,7 +111,7 @@ async fn asked(
         let asked = Asked {
             ask: &question,
             model: &model,
-            with: Parameters { max_output: Some(ANSWER_TOKENS), ..Parameters::NONE },
+            with: judge::briefly(&model, answer_tokens(&model)),
             route: &purse,
             of: &of,
             why: "second stage",
@@ -109,7 +137,7 @@ fn question(model: &str, prompt: &str) -> Option<Ask> {
         "additionalProperties": false
     });
     let material = json!({"request": prompt});
-    judge::asked(model, (QUESTION, &material), ANSWER_TOKENS, ("likelihood", &schema)).ok()
+    judge::asked(model, (QUESTION, &material), answer_tokens(model), ("likelihood", &schema)).ok()
 }
 
 /// Reads what it said; none where that is no whole number from 0 to 100.

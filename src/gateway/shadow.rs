@@ -21,6 +21,7 @@ use crate::config::ShadowSettings;
 use crate::ledger::Label;
 use crate::pricing::Cost;
 use crate::routing::Parameters;
+use crate::runaway::Whose;
 use crate::session::Dispatch;
 use crate::units::{PerMille, Pico};
 use crate::wire::{self, Ask, Dialect};
@@ -52,6 +53,7 @@ pub(super) struct Run {
     ask: Ask,
     id: Arc<str>,
     seq: u64,
+    whose: Whose,
     route: Arc<str>,
     cheap: Arc<str>,
     said: Said,
@@ -90,6 +92,7 @@ pub(super) fn of(operation: &mut Operation, dispatch: &Dispatch, outcome: &Outco
         ask: operation.ask.clone(),
         id: Arc::clone(&operation.id),
         seq: operation.placed.seq,
+        whose: operation.placed.ticket.whose(),
         route: Arc::clone(&operation.placed.route),
         cheap: Arc::clone(&dispatch.model),
         said,
@@ -178,6 +181,9 @@ impl Run {
         };
         let strong = aside::call(&self.gateway, asked(again, model, "shadow", output)).await;
         charge(0, strong.cost);
+        if self.gateway.live.stop_of(&self.whose).is_some() {
+            return Err("who asked was stopped meanwhile".to_owned());
+        }
         let text = strong.text.map_err(|why| format!("{model}: {why}"))?;
         if text.len() > LONGEST {
             return Err(format!("the answer of {model} has {} bytes", text.len()));
@@ -189,7 +195,11 @@ impl Run {
         if judge::reads(&question) > read {
             return Err(format!("what {judge} would read is longer than what was set aside for it"));
         }
-        let came = aside::call(&self.gateway, asked(&question, judge, "judgement", VERDICT_TOKENS)).await;
+        let judging = Asked {
+            with: judge::briefly(judge, VERDICT_TOKENS),
+            ..asked(&question, judge, "judgement", VERDICT_TOKENS)
+        };
+        let came = aside::call(&self.gateway, judging).await;
         charge(1, came.cost);
         self.keep((model, &text), cheap).await;
         let grades = judge::grades(&came.text.map_err(|why| format!("{judge}: {why}"))?);

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant as Moment};
 use http::HeaderMap;
 use tokio::time::{Instant as Clock, timeout};
 
-use super::account::{accent, written};
+use super::account::{accent, billed, written};
 use super::estimate;
 use super::pace::millis;
 use super::unquoted::unquoted;
 use crate::config::gateway::GatewaySettings;
-use crate::pricing::Usage;
+use crate::pricing::{PriceBook, Usage};
 use crate::providers::{Call, CallError, Outcome as Told, Permit, Providers, Target};
 use crate::routing::{Parameters, Status};
 use crate::session::Called;
@@ -66,8 +66,8 @@ impl<'a> Ready<'a> {
     /// held and says whether that may be.
     pub(super) async fn make(
         self,
-        providers: &Providers,
-        settings: &GatewaySettings,
+        (providers, settings): (&Providers, &GatewaySettings),
+        book: &PriceBook,
         mut hold: impl FnMut(usize) -> bool,
     ) -> (Called, Result<String, String>) {
         let Self { ask, target, dialect, sent, mut permit } = self;
@@ -112,6 +112,10 @@ impl<'a> Ready<'a> {
                 Ok(answer) => {
                     account(answer.usage, answer.output_bytes.div_ceil(4));
                     called.terms = answer.usage.map(|counted| counted.terms).unwrap_or_default();
+                    if let Some(place) = target.place() {
+                        called.terms.meter(place, 1);
+                    }
+                    called.billed = billed(book, &called.model, answer.model.as_deref());
                     wire::said(ask.dialect(), &answer.body).ok_or_else(|| "the answer has no text".to_owned())
                 }
                 Err(error) => {

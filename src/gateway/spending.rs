@@ -21,6 +21,8 @@ pub struct Limits {
     path: Option<PathBuf>,
     watched: Watched,
     text: Arc<str>,
+    /// Whether it was found empty just now: it may be about to be written.
+    is_bare: bool,
 }
 
 /// What a file says that was changed.
@@ -71,7 +73,7 @@ impl Limits {
     /// Looks whether the file changed: returns the limits it has now, and the text before and after.
     fn look(&mut self) -> Option<Result<Changed, LimitsError>> {
         let path = self.path.as_deref()?;
-        if !self.watched.changed() {
+        if !self.watched.changed() && !self.is_bare {
             return None;
         }
         let name = path.display().to_string();
@@ -80,7 +82,11 @@ impl Limits {
             // A file that is gone may be on its way back; whoever wants no limits empties it.
             Err(error) => return Some(Err(LimitsError::Io(name, error))),
         };
+        let is_bare = text.trim().is_empty() && !self.text.trim().is_empty();
+        self.is_bare = is_bare && !self.is_bare;
         match parse_all(&text, &name) {
+            // Whoever writes a file anew empties it first; it says what is meant when it is looked at again.
+            _ if self.is_bare => None,
             Ok(_) if *text == *self.text => None,
             Ok((limits, rules)) => {
                 let before = std::mem::replace(&mut self.text, text.as_str().into()).to_string();

@@ -14,7 +14,7 @@ use crate::budget::{Drawn, Payer};
 use crate::ledger::{LedgerError, LedgerFile, Range, SpentCall};
 use crate::outcome::ALL_SIMULATED;
 use crate::pricing::{Cost, Unpriced};
-use crate::routing::up_to_grid;
+use crate::routing::{AtMost, up_to_grid};
 use crate::session::{Live, Uncounted};
 use crate::units::{Instant, SHADOW, Span};
 
@@ -61,11 +61,23 @@ fn drawn(call: &SpentCall) -> Drawn<'_> {
         tags: &call.tags,
         ..Payer::default()
     };
-    // As gateways reckon bounds: no prompt has more tokens than bytes, and the estimate is a quarter of those.
+    // Where nobody told: no prompt has more tokens than bytes, and the estimate is a quarter of those.
     let prompt = call.prompt.unwrap_or(0).saturating_mul(4).saturating_add(TEMPLATE);
-    let at_most = (u64::from(up_to_grid(prompt)), u64::from(up_to_grid(call.output.unwrap_or(8192))));
-    let any_tier = call.cost == Cost::Unknown(Unpriced::NoTier);
-    Drawn { at: call.at, payer, cost: call.cost, at_most, billed: &call.billed, any_tier }
+    let reckoned = AtMost {
+        prompt: up_to_grid(prompt),
+        output: up_to_grid(call.output.unwrap_or(8192)),
+        ..AtMost::default()
+    };
+    let told = call.at_most.unwrap_or(reckoned);
+    Drawn {
+        at: call.at,
+        payer,
+        cost: call.cost,
+        at_most: (told.prompt.into(), told.output.into()),
+        billed: &call.billed,
+        is_elsewhere: told.is_elsewhere,
+        any_tier: told.any_tier || call.cost == Cost::Unknown(Unpriced::NoTier),
+    }
 }
 
 /// How long after a request arrived it may still be open when a limit comes into force, before its calls are looked for anew.

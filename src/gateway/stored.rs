@@ -3,6 +3,7 @@
 //! Invariants: fetching is no call: it costs nothing, and neither ledger nor log hears of it; nobody gets what another team
 //! paid for; what no provider keeps is refused in words, never invented.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::{HeaderMap, Method, Response, StatusCode};
@@ -35,11 +36,18 @@ pub(super) async fn run(
     let team = gateway.tags(&headers, caller, None).team;
     let is_stored = !ask.keeps_nothing();
     let waits = ask.wants_background() && !ask.stream();
+    let conversation = ask.conversation().filter(|id| is_id(id)).map(Cow::into_owned);
     let operation = run::run(gateway, ask, pinned, headers, caller, place);
     let mut response = if waits { background::run(operation).await? } else { operation.await? };
     if response.status() == StatusCode::OK
         && let Some(watch) = Watch::over(gateway, response.headers(), (&team, &caller.name), is_stored)
     {
+        // Whoever speaks in a conversation first is whose it is.
+        if let Some(id) = conversation
+            && keeper::find(gateway, &id).await.is_none()
+        {
+            watch.owns(&id);
+        }
         response.extensions_mut().insert(watch);
     }
     Ok(response)
@@ -55,6 +63,12 @@ pub(super) async fn check(
 ) -> Result<(), ApiError> {
     let Some((member, earlier)) = ask.leans_on() else { return Ok(()) };
     let invalid = |message: String| Err(ApiError::invalid(message).at(member));
+    if let Some(id) = ask.conversation().filter(|id| is_id(id))
+        && let Some(kept) = keeper::find(gateway, &id).await
+        && !caller.owns(&kept.team, &kept.key)
+    {
+        return invalid(format!("{member}: no conversation {id} of your team is known here"));
+    }
     let kept = match earlier.as_deref().filter(|id| is_id(id)) {
         Some(id) => keeper::find(gateway, id).await.map(|kept| (id, kept)),
         None => None,

@@ -202,7 +202,7 @@ pub(super) async fn relay(
             } else {
                 0
             };
-            let told = Some((stream.relay.usage(), delivered));
+            let told = (stream.relay.usage(), stream.relay.model(), delivered);
             client_gone(operation, &stream.attempt, permit, told)
         }
         Ended::Broke(why) if !stream.told && (stream.holds || !stream.relay.has_content()) => {

@@ -8,7 +8,7 @@ use super::row::{amount_at, read_cost, read_list};
 use super::schema::CHAINED;
 use crate::outcome::is_stand_in;
 use crate::pricing::Cost;
-use crate::routing::TAG;
+use crate::routing::{AtMost, TAG};
 use crate::units::{Instant, members, tag, tag_set};
 
 members! {
@@ -42,6 +42,8 @@ members! {
     /// Its tags, as [`crate::units::tag_set`] puts them together.
     pub tags: String =
         tag_set(read_list(row.get(12)?).iter().filter_map(|word| tag(word.strip_prefix(TAG)?))),
+    /// The most that it can be billed for, where its cost might have stayed unknown.
+    pub at_most: Option<AtMost> = read_list(row.get(12)?).iter().find_map(|word| AtMost::parse(word)),
     /// The model called.
     pub model: String = text(9)?,
     /// The model billed.

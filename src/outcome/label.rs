@@ -99,6 +99,7 @@ pub(super) fn judge(labels: &mut Vec<ModelLabel>, mut label: ModelLabel) {
 }
 
 /// Brings together what several said of one answer: the latest word counts, but a model's only where nobody else spoke.
+#[inline]
 pub(super) fn together(labels: impl Iterator<Item = ModelLabel>) -> Option<ModelLabel> {
     let mut all: Option<ModelLabel> = None;
     for label in labels {

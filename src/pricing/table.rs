@@ -18,14 +18,15 @@ pub struct PriceTable {
     known_as: Vec<ModelId>,
     /// The first id of every model of the book that was named.
     listed: BTreeMap<String, ModelId>,
-    /// The longest prompt, where the book tells it, by identity.
-    longest: Vec<Option<u32>>,
+    /// The longest prompt and the longest answer, where the book tells them, by identity.
+    longest: Vec<(Option<u32>, Option<u32>)>,
     /// Whether calls are priced anew although the log tells what was charged.
     reprices: bool,
 }
 
-fn longest(prices: &ModelPrices) -> Option<u32> {
-    prices.max_input.and_then(|tokens| u32::try_from(tokens).ok())
+fn longest(prices: &ModelPrices) -> (Option<u32>, Option<u32>) {
+    let told = |tokens: Option<u64>| tokens.and_then(|tokens| u32::try_from(tokens).ok());
+    (told(prices.max_input), told(prices.max_output))
 }
 
 impl PriceTable {
@@ -64,7 +65,7 @@ impl PriceTable {
             self.known_as.push(names.identity(id));
             let own = found.filter(|_| identity == id).map(|(_, prices)| prices);
             self.rows.push(own.map(|prices| prices.rows.clone()).unwrap_or_default());
-            self.longest.push(own.and_then(longest));
+            self.longest.push(own.map(longest).unwrap_or_default());
         }
     }
 
@@ -95,18 +96,25 @@ impl PriceTable {
     }
 
     /// Returns the ordinary rates of a model at a moment.
+    #[inline]
     pub fn rates(&self, model: ModelId, at: Instant) -> Option<&Rates> {
         self.row(model, at).map(|row| &row.standard)
     }
 
     /// Returns the prices of a model at a moment, those of every service tier and meter, by the hour where that matters.
+    #[inline]
     pub fn row(&self, model: ModelId, at: Instant) -> Option<&PriceRow> {
         self.dated(model, at).map(|row| row.in_force(at))
     }
 
     /// Returns how many tokens of prompt a model takes, where the book tells it.
     pub fn longest(&self, model: ModelId) -> Option<u32> {
-        self.identity(model).index().and_then(|index| self.longest.get(index)).copied().flatten()
+        self.identity(model).index().and_then(|index| self.longest.get(index))?.0
+    }
+
+    /// Returns how many tokens a model writes at most; none where the book does not tell.
+    pub fn most_output(&self, model: ModelId) -> Option<u32> {
+        self.identity(model).index().and_then(|index| self.longest.get(index))?.1
     }
 
     /// Returns the row of a model at a moment, with all its hours.
@@ -147,7 +155,7 @@ impl PriceTable {
             self.identities.push(id);
             self.known_as.push(id);
             self.rows.push(Vec::new());
-            self.longest.push(None);
+            self.longest.push((None, None));
         }
         let rows = &mut self.rows[index];
         let at = rows.partition_point(|old| old.from < row.from);

@@ -91,6 +91,7 @@ impl Terms {
     pub const NONE: Self = Self { tier: ShortName::EMPTY, meters: [(ShortName::EMPTY, 0); MOST] };
 
     /// Says whether plain tokens at the ordinary price are all there is.
+    #[inline]
     pub fn is_none(&self) -> bool {
         *self == Self::NONE
     }

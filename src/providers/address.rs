@@ -66,17 +66,22 @@ pub(super) fn of(spec: &ProviderSpec, base: &Url, upstream: &str) -> Addresses {
     }
 }
 
+/// Returns where calls of a model may run, by its name at the provider: Bedrock's profiles name the places among which a call may go
+/// in front of the model, of which `global` is none; else the region that the provider is set to.
+pub fn region<'s>(hosting: &'s Hosting, upstream: &'s str) -> Option<&'s str> {
+    const PROFILES: [&str; 6] = ["us", "eu", "apac", "jp", "au", "us-gov"];
+    let region = hosting.region.as_deref()?;
+    match upstream.split_once('.').filter(|_| hosting.platform == Platform::Bedrock) {
+        Some(("global", _)) => None,
+        Some((profile, _)) if PROFILES.contains(&profile) => Some(profile),
+        _ => Some(region),
+    }
+}
+
 /// Returns the meter by which the place of a model in a cloud is billed: regions within the United States and Europe have a
-/// price together. Bedrock's profiles name the places among which a call may go in front of the model.
+/// price together.
 pub(super) fn place(hosting: &Hosting, upstream: &str) -> Option<String> {
-    let region = hosting.region.as_deref().filter(|_| hosting.platform != Platform::Own)?;
-    let profile = upstream.split_once('.').map(|(profile, _)| profile);
-    let place = match (hosting.platform, profile) {
-        (Platform::Bedrock, Some(profile @ ("global" | "us" | "eu" | "apac" | "jp" | "au" | "us-gov"))) => {
-            profile
-        }
-        _ => region,
-    };
+    let place = region(hosting, upstream).filter(|_| hosting.platform != Platform::Own)?;
     match place.split('-').next().unwrap_or_default() {
         _ if place.starts_with("us-gov") => Some(format!("region:{place}")),
         "global" => None,

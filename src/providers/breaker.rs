@@ -114,6 +114,11 @@ impl Breaker {
         }
     }
 
+    /// Opens at once.
+    pub(crate) fn trip(&mut self, now: Instant) {
+        self.open(false, None, now);
+    }
+
     fn open(&mut self, probe: bool, wait: Option<Duration>, now: Instant) {
         if probe || self.open_until.is_none() {
             self.opened = self.opened.saturating_add(1);

@@ -14,6 +14,9 @@ pub(super) fn known(parameters: &Parameters, model: &str) -> Known {
     Known {
         rules: parameters.rules.iter().filter(holds).map(|rule| Arc::new(compiled(rule))).collect(),
         takes_system: fits(&parameters.takes_system),
+        wants_thoughts: fits(&parameters.wants_thoughts),
+        older_chat: fits(&parameters.older_chat),
+        responses_alone: fits(&parameters.responses_alone),
     }
 }
 

@@ -28,6 +28,7 @@ mod simulated;
 mod wait;
 mod windows;
 
+pub use address::region;
 pub use beside::Told;
 pub use call::Call;
 pub use error::{CallError, Cause, ProviderError, Refused};

@@ -122,6 +122,11 @@ impl Permit {
         state.quota.closed_until(now).map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
     }
 
+    /// Hears that the account's key is refused: no call goes to it for a while.
+    pub fn distrust(&mut self, now: Instant) {
+        self.slot.state().breaker.trip(now);
+    }
+
     pub(super) fn settle(mut self, outcome: &Outcome, now: Instant) {
         let (http, wait) = self.answer.unwrap_or((0, None));
         let verdict = match (outcome.status, http) {

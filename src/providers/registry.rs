@@ -84,6 +84,11 @@ impl Target {
         Self { slot: Arc::clone(slot), others, ..self.clone() }
     }
 
+    /// Says whether its provider has other accounts.
+    pub fn has_others(&self) -> bool {
+        !self.others.is_empty()
+    }
+
     /// Returns the same, to be called at an account before all others where that can be called: the one whose cache is warm.
     #[must_use]
     pub fn preferring(&self, account: u32) -> Self {
@@ -163,7 +168,9 @@ impl Target {
 
     /// Returns the dialect in which a client's request of `dialect` is to be put; `None` where it cannot be.
     pub fn dialect_for(&self, dialect: Dialect) -> Option<Dialect> {
-        self.slot.provider.dialect_for(dialect)
+        let provider = &self.slot.provider;
+        let is_elsewhere = provider.spec.responses && !provider.simulated && self.known().responses_alone;
+        provider.dialect_for(dialect).filter(|found| !is_elsewhere || *found != Dialect::OpenAiChat)
     }
 }
 

@@ -277,9 +277,11 @@ impl<'a> Cursor<'a> {
 }
 
 /// Returns the end of a line, and zeros behind it.
-#[cold]
+#[inline]
 fn padded(rest: &[u8]) -> [u8; 16] {
-    std::array::from_fn(|at| rest.get(at).copied().unwrap_or(0))
+    let mut all = [0; 16];
+    all.iter_mut().zip(rest).for_each(|(to, byte)| *to = *byte);
+    all
 }
 
 /// Marks (with their high bits) bytes that end plain text; only the lowest mark is exact, which is the one used.

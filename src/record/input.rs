@@ -296,8 +296,13 @@ impl Stream {
 
     /// Appends up to `most` bytes; 0 at the end.
     pub(crate) fn fill(&mut self, buffer: &mut Vec<u8>, most: usize) -> io::Result<usize> {
+        // Room made by copying: a `resize` that is not optimised writes byte by byte.
+        static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
         let before = buffer.len();
-        buffer.resize(before + most, 0);
+        buffer.reserve(most);
+        while let Some(lacks @ 1..) = (before + most).checked_sub(buffer.len()) {
+            buffer.extend_from_slice(ZEROS.get(..lacks).unwrap_or(&ZEROS));
+        }
         let result = loop {
             match self.reader.read(buffer.get_mut(before..).unwrap_or_default()) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -43,10 +43,8 @@ impl Drawn {
 
 /// Draws a number from 0 to 999 by a name; each purpose draws independently of the others.
 pub(super) fn lot(purpose: &str, name: &str) -> u64 {
-    let hash = purpose
-        .bytes()
-        .chain(name.bytes())
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+    let with = |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+    let hash = name.bytes().fold(purpose.bytes().fold(0xcbf2_9ce4_8422_2325, with), with);
     // Names that differ in their last digit alone are spread as well (the finaliser of `SplitMix64`).
     let mut mixed = hash.wrapping_add(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

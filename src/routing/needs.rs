@@ -3,6 +3,8 @@
 //! Invariants: sizes stand on a grid, so that the circumstances of a million requests are a few hundred different ones;
 //! the grid rounds down, so that it bars nothing that fits. Circumstances are kept with the request, not looked up later.
 
+use std::hash::{Hash, Hasher};
+
 use rustc_hash::FxHashMap;
 
 use super::{Capabilities, Drawn, Labels};
@@ -41,6 +43,32 @@ pub struct AtMost {
     pub choices: u32,
     /// The tokens of an answer that was foretold: part of `output`, and billed whatever the model writes.
     pub predicted: u32,
+}
+
+/// How a log writes, among what could not be called, the most tokens that a call can be billed for whose cost may stay unknown:
+/// `most:4096+1024`, with `+context` where part of its prompt lies elsewhere and `+tier` where a dearer tier was asked for.
+const MOST: &str = "most:";
+
+impl AtMost {
+    /// Returns what a log writes of it.
+    pub fn word(&self) -> String {
+        let context = if self.is_elsewhere { "+context" } else { "" };
+        let tier = if self.any_tier { "+tier" } else { "" };
+        format!("{MOST}{}+{}{context}{tier}", self.prompt, self.output)
+    }
+
+    /// Reads what a log writes.
+    pub fn parse(word: &str) -> Option<Self> {
+        let mut parts = word.strip_prefix(MOST)?.split('+');
+        let mut tokens = || parts.next()?.parse().ok();
+        let (prompt, output) = (tokens()?, tokens()?);
+        let mut at_most = Self { prompt, output, ..Self::default() };
+        for part in parts {
+            at_most.is_elsewhere |= part == "context";
+            at_most.any_tier |= part == "tier";
+        }
+        Some(at_most)
+    }
 }
 
 /// Rounds a size up to the grid of [`on_grid`].
@@ -107,7 +135,7 @@ pub const STOPPED: &str = "stopped:";
 pub const RUNAWAY: &str = "runaway:";
 
 /// How things stood when a request arrived, as far as guards look at it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Circumstance {
     /// What the request asks for.
     pub needs: Needs,
@@ -129,6 +157,21 @@ pub struct Circumstance {
     pub standing: Standing,
     /// What verdicts said of its route's rungs, as far as that learns.
     pub advice: Advice,
+}
+
+/// What most of them differ in goes into the hash; it is taken of every request that a log tells.
+impl Hash for Circumstance {
+    fn hash<H: Hasher>(&self, hash: &mut H) {
+        let Needs { window, output, at_most, .. } = self.needs;
+        hash.write_u64(u64::from(window) << 32 | u64::from(output));
+        hash.write_u64(u64::from(at_most.prompt) << 32 | u64::from(at_most.output));
+        (self.needs.capabilities, self.tags).hash(hash);
+        self.down.iter().chain(&self.full).for_each(|model| model.hash(hash));
+        self.over.iter().for_each(|short| short.hash(hash));
+        if self.standing != Standing::NONE || self.advice != Advice::None {
+            (&self.standing, &self.advice).hash(hash);
+        }
+    }
 }
 
 impl Circumstance {
@@ -162,6 +205,9 @@ impl Circumstance {
     /// Takes models that could not be called, in any order.
     #[must_use]
     pub fn with_down(mut self, mut down: Vec<ModelId>, known_as: impl Fn(ModelId) -> ModelId) -> Self {
+        if down.is_empty() {
+            return self;
+        }
         down.sort_unstable();
         down.dedup();
         self.down_as = down.iter().map(|&model| known_as(model)).collect();

@@ -126,6 +126,11 @@ impl Runaways {
         self.stops.find(whose).is_some()
     }
 
+    /// Returns what has stopped whoever sends a request.
+    pub fn stop_of(&self, whose: &Whose) -> Option<Arc<Stop>> {
+        self.stops.find(whose).map(Arc::clone)
+    }
+
     /// Stops someone; returns the stop that stands before it where he is stopped already.
     pub fn stop(&mut self, stop: Stop) -> Arc<Stop> {
         self.stops.stop(stop)

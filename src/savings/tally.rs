@@ -155,7 +155,12 @@ impl Tally {
             return;
         }
         self.requests += 1;
-        self.spend.add_operation(settled.costs());
+        // What was made up in a provider's place is nobody's money, and was not saved either.
+        let is_paid = |call: &&Attempt| !evidence.stands_in(call.model);
+        self.spend.add_operation(settled.attempts.iter().filter(is_paid).map(|call| call.cost));
+        if !settled.attempts.iter().all(|call| is_paid(&call)) {
+            return;
+        }
         self.judge(evidence, settled, outlook.prices);
         let Some(last) = settled.attempts.last() else { return };
         let operation = evidence.operation;

@@ -191,10 +191,10 @@ impl fmt::Display for Aim {
             Self::Budget(amount, None) => write!(f, "most quality for ${} at most", amount.usd_rounded(2)),
             Self::Quality(millionths) => {
                 let digits = format!("{millionths:06}");
-                let whole = if *millionths == 1_000_000 {
-                    "1".to_owned()
-                } else {
-                    format!(".{}", digits.trim_end_matches('0'))
+                let whole = match *millionths {
+                    0 => "0".to_owned(),
+                    1_000_000 => "1".to_owned(),
+                    _ => format!(".{}", digits.trim_end_matches('0')),
                 };
                 write!(f, "least cost at quality {whole}")
             }
@@ -248,7 +248,9 @@ mod tests {
         for text in ["-20% within", "-20% within 0s", "within 2h", "certifiedly"] {
             assert!(Aim::parse_bounded(text).is_err(), "{text}");
         }
-        assert_eq!(Aim::Quality(970_000).to_string(), "least cost at quality .97");
+        for (quality, words) in [(970_000, ".97"), (0, "0"), (1_000_000, "1")] {
+            assert_eq!(Aim::Quality(quality).to_string(), format!("least cost at quality {words}"));
+        }
     }
 
     #[test]

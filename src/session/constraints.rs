@@ -55,8 +55,11 @@ impl Constraints {
         let same = |one, other| prices.same(one, other);
         for call in evidence.attempts().filter(|call| call.status.is_call()) {
             self.checked += 1;
-            // Whoever was asked, what served is what was billed.
-            let served = [Some(call.model), Some(call.billed).filter(|billed| billed.is_some())];
+            // Whoever was asked, what served is what was billed; a name of the house's own, which no book prices, is billed as what
+            // stands behind it.
+            let is_listed = prices.dated(call.model, evidence.operation.at).is_some();
+            let billed = Some(call.billed).filter(|billed| billed.is_some() && is_listed);
+            let served = [Some(call.model), billed];
             let mut served = served.into_iter().flatten();
             let broken =
                 served.find_map(|model| forbids(policy, &signals, circumstance, (model, call.effort), same));

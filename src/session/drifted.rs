@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::Log;
 use crate::calibration::{Diagram, Judged};
-use crate::certificate::{Drift, DriftReading, Label, Loss, Reference};
+use crate::certificate::{Drift, DriftReading, Kept, Label, Loss, Losses, Reference, Spread};
 use crate::routing::match_route;
 use crate::units::{Instant, PerMille};
 
@@ -29,12 +29,14 @@ pub struct Drifted {
     pub reading: Option<DriftReading>,
     /// What confidences say beside what came, likewise; none without labels.
     pub calibration: [Option<Diagram>; 2],
+    /// Whether more was lost later than confidences say, and than was lost at them; none where too few were judged before.
+    pub holds_less: Option<bool>,
 }
 
 #[derive(Default)]
 struct Seen {
     names: Option<[Arc<str>; 3]>,
-    histogram: Vec<u32>,
+    spread: Spread,
     later: Vec<PerMille>,
     judged: [Vec<Judged>; 2],
 }
@@ -69,8 +71,7 @@ pub fn drifted(log: &Log, (from, to): (Instant, Instant), loss: Loss) -> Vec<Dri
             if is_later {
                 seen.later.push(confidence);
             } else {
-                seen.histogram.resize(PerMille::VALUES, 0);
-                seen.histogram.iter_mut().skip(confidence.bin()).take(1).for_each(|count| *count += 1);
+                seen.spread.note(confidence);
             }
             if let (Some(strong), Some(cheap)) = (strong, strong.and_then(|_| quality(rung.model))) {
                 let judged = loss.judged(&Label { confidence, cheap, strong });
@@ -84,14 +85,24 @@ pub fn drifted(log: &Log, (from, to): (Instant, Instant), loss: Loss) -> Vec<Dri
 
 fn compared(mut seen: Seen, series: u32) -> Option<Drifted> {
     let [route, rung, model] = seen.names?;
-    let then: u64 = seen.histogram.iter().map(|&count| u64::from(count)).sum();
-    let now = seen.later.len() as u64;
-    let reading = Reference::new(&seen.histogram, series).filter(|_| now > 0).map(|reference| {
+    let (then, now) = (seen.spread.n(), seen.later.len() as u64);
+    let reading = Reference::new(&seen.spread, series).filter(|_| now > 0).map(|reference| {
         let mut drift = Drift::new(Arc::new(reference), seen.later.len());
         seen.later.iter().for_each(|confidence| drift.observe(*confidence));
         drift.read()
     });
+    let holds_less = holds_less(&seen.judged);
     let calibration =
         seen.judged.each_mut().map(|judged| (!judged.is_empty()).then(|| Diagram::new(judged, BINS)));
-    Some(Drifted { route, rung, model, requests: [then, now], reading, calibration })
+    Some(Drifted { route, rung, model, requests: [then, now], reading, calibration, holds_less })
+}
+
+/// Says whether what was judged later, in its order, speaks against confidences as what was judged before does not.
+fn holds_less([then, now]: &[Vec<Judged>; 2]) -> Option<bool> {
+    let is_lost = |judged: &Judged| judged.quality < PerMille::ONE;
+    let mut losses = Losses::default();
+    then.iter().for_each(|judged| losses.note(judged.confidence, is_lost(judged)));
+    let mut kept = Kept::new(&losses).filter(|_| !now.is_empty())?;
+    now.iter().for_each(|judged| kept.observe(judged.confidence, is_lost(judged)));
+    Some(kept.is_broken())
 }

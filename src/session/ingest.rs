@@ -323,7 +323,7 @@ impl Ingest {
         let prompt = told.window.map(u64::from).or_else(|| usage.prompt()).unwrap_or(0);
         let (mut down, mut full, mut over, mut drawn) = (Vec::new(), Vec::new(), Vec::new(), None);
         let (mut runaway, mut standing) = (Then::Tell, Standing::NONE);
-        let (mut tags, mut advice) = (Vec::new(), Advice::None);
+        let (mut tags, mut advice, mut at_most) = (Vec::new(), Advice::None, AtMost::default());
         for name in &told.down {
             if [Call::WORD, WAITED, CHANCE, UNDRAWN, BEFORE, Second::WORD]
                 .iter()
@@ -331,6 +331,8 @@ impl Ingest {
                 || Lot::parse(name).is_some()
             {
                 // Of its request alone, not of how things stood.
+            } else if let Some(told) = AtMost::parse(name) {
+                at_most = told;
             } else if let Some(told) = name.strip_prefix(TAG) {
                 let is_asked = |name: &str| {
                     self.tags.as_ref().is_none_or(|asked| asked.iter().any(|tag| **tag == *name))
@@ -373,7 +375,7 @@ impl Ingest {
                 labels: Labels::of(&told.require, &mut self.names),
                 window: on_grid(prompt),
                 output: on_grid(u64::from(told.output.unwrap_or(0))),
-                at_most: AtMost::default(),
+                at_most,
             },
             full,
             over,
@@ -535,6 +537,7 @@ fn measures(record: &Record<'_>, operation: &Operation) -> Measures {
         turn: record.turn,
         tools: record.tools,
         history: record.history,
+        after: 0,
         task: record.task,
         tags: Tags::of(record.task.map_or("", TaskClass::name), &record.project),
     }

@@ -232,7 +232,7 @@ impl Live {
         };
         let escalate = match &course {
             Ok(Some(Course::Call { rung, .. })) => {
-                Some(core.send(&ticket.policy, &ticket.decision, *rung, ticket.cap))
+                Some(core.send(&ticket.policy, &ticket.decision, *rung, ticket.limits()))
             }
             _ => None,
         };
@@ -446,14 +446,24 @@ impl Core {
         })
     }
 
-    fn send(&self, policy: &Policy, decision: &Decision, rung: u8, cap: Option<u32>) -> Dispatch {
+    fn send(
+        &self,
+        policy: &Policy,
+        decision: &Decision,
+        rung: u8,
+        (cap, asked): (Option<u32>, u32),
+    ) -> Dispatch {
         let route = policy.route(decision.route);
         let checks = route.checks.clone();
         // No model is asked for more than it is known to give.
-        let cut = |with: &Parameters, gives: Option<u32>| {
-            let cap = cap.map(|cap| gives.map_or(cap, |gives| cap.min(gives)));
+        let cut = |with: &Parameters, (model, gives): (ModelId, Option<u32>)| {
+            let gives = gives.or_else(|| self.decider.prices().most_output(model));
+            let beyond = gives.filter(|gives| asked >= *gives);
+            let cap = cap.map(|cap| gives.map_or(cap, |gives| cap.min(gives))).or(beyond);
             let logprobs = checks.as_ref().is_some_and(|checks| checks.wants_logprobs());
-            Parameters { max_output: cap.into_iter().chain(with.max_output).min(), logprobs, ..with.clone() }
+            // A rung's own limit is the most where the client leaves the length open.
+            let most = with.max_output.map(|most| beyond.map_or(most, |gives| most.min(gives)));
+            Parameters { max_output: most.or(cap), logprobs, ..with.clone() }
         };
         let at = usize::from(rung);
         if let Some(step) = route.ladder.get(at).filter(|_| rung != NO_RUNG) {
@@ -464,7 +474,7 @@ impl Core {
                 last: decision.reach(route).after_failure(rung).is_none(),
                 top: rung < decision.rung || decision.open.at_or_after(at + 1).is_none(),
                 limits: route.limits(rung),
-                with: cut(&step.with, step.facts.max_output),
+                with: cut(&step.with, (step.model, step.facts.max_output)),
                 checks,
             };
         }
@@ -477,7 +487,10 @@ impl Core {
             last: true,
             top: true,
             limits,
-            with: cut(&Parameters::NONE, policy.facts(self.names.identity(decision.model)).max_output),
+            with: cut(
+                &Parameters::NONE,
+                (decision.model, policy.facts(self.names.identity(decision.model)).max_output),
+            ),
             checks,
         }
     }

@@ -10,10 +10,10 @@ use rustc_hash::FxHashMap;
 
 use super::whose::whose_of;
 use super::{Log, LogNote, NoteKind, Player, Reading, settle_one};
-use crate::outcome::Settled;
+use crate::outcome::{Attempt, Settled};
 use crate::pricing::{Cost, CostSum};
 use crate::runaway::{Call, Kind, Rule, Runaways, Then, ToldTrip, Trip, Whom, Whose};
-use crate::units::{Instant, Span};
+use crate::units::{Instant, Pico, Span};
 
 /// The most trips that are followed to the end of the log.
 const MOST: usize = 1000;
@@ -69,6 +69,8 @@ pub fn watched(log: &Log, rules: &[Rule], mut tick: impl FnMut(usize) -> bool) -
             }
         }
         settle_one(&evidence, Reading::Recorded, log.policy_at(index), &outlook, &mut settled);
+        // What was made up in a provider's place is nobody's money.
+        let is_paid = |call: &&Attempt| !evidence.stands_in(call.model);
         let whose = Arc::new(whose_of(&log.names, &evidence));
         let call = Call::unpacked(evidence.operation.call);
         found.requests += 1;
@@ -92,7 +94,7 @@ pub fn watched(log: &Log, rules: &[Rule], mut tick: impl FnMut(usize) -> bool) -
                     let Some(after) = found.tripped.get_mut(*place) else { continue };
                     after.requests_after += 1;
                     after.last = at;
-                    for call in &settled.attempts {
+                    for call in settled.attempts.iter().filter(is_paid) {
                         after.cost_after.add(call.cost);
                     }
                 }
@@ -103,7 +105,8 @@ pub fn watched(log: &Log, rules: &[Rule], mut tick: impl FnMut(usize) -> bool) -
             let took = call.latency.get().unwrap_or(0).saturating_add(u64::from(call.waited));
             end = end + Span(i64::try_from(took).unwrap_or(i64::MAX).saturating_mul(1000));
             due.push(Reverse((end, index, nth)));
-            charges.insert((index, nth), (Arc::clone(&whose), call.cost));
+            let cost = if is_paid(&call) { call.cost } else { Cost::Known(Pico::ZERO) };
+            charges.insert((index, nth), (Arc::clone(&whose), cost));
         }
         if index % 4096 == 0 && !tick(index) {
             return None;

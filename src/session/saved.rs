@@ -58,7 +58,8 @@ pub fn savings(log: &Log, reading: Reading, against: Against) -> (Savings, Optio
         |_, evidence, policy, settled| {
             tally.add(evidence, settled, policy, &outlook);
             let operation = evidence.operation;
-            if let Some(drawn) = log.circumstances.get(operation.circumstance).drawn {
+            let is_paid = settled.attempts.iter().all(|call| !evidence.stands_in(call.model));
+            if let Some(drawn) = log.circumstances.get(operation.circumstance).drawn.filter(|_| is_paid) {
                 let arm = if drawn.held { Arm::Held } else { Arm::Routed };
                 arms.add(arm, drawn.share, operation.session, settled.cost);
             }

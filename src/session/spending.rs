@@ -5,7 +5,7 @@
 
 use super::whose::payer;
 use crate::budget::{Budgets, Draws, Limit, LimitHistory, Member, Mode, Over, OverLimit, Spreads, Standing};
-use crate::engine::{most, of_any, short};
+use crate::engine::{held, short};
 use crate::outcome::{Attempt, Choice, Evidence, Observed, Outlook, Settled, on_model};
 use crate::pricing::Cost;
 use crate::routing::{AtMost, Circumstance, Policy, Short, decide, match_route};
@@ -365,7 +365,9 @@ fn bound(
     }
     let (needs, at) = (&circumstance.needs, evidence.operation.at);
     let output = if needs.output == 0 { ANSWER } else { needs.output };
-    let at_most = AtMost { prompt: needs.window, output, ..AtMost::default() };
-    let own = most(outlook.prices, model, at, at_most).map(|amount| (amount, false));
-    own.unwrap_or_else(|| (of_any(outlook.prices, at, at_most), true))
+    // A gateway's log tells it of those whose cost may stay unknown.
+    let is_told = needs.at_most != AtMost::default();
+    let at_most =
+        if is_told { needs.at_most } else { AtMost { prompt: needs.window, output, ..AtMost::default() } };
+    held(outlook.prices, model, at, at_most, outlook.prices.longest(model))
 }

@@ -39,6 +39,7 @@ impl Default for Totals {
     }
 }
 
+#[inline]
 fn slot(cells: &mut Vec<Cell>, index: usize) -> &mut Cell {
     if cells.len() <= index {
         cells.resize_with(index + 1, Cell::default);

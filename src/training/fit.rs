@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::calibrate::{self, millionths, whole};
-use super::draw::Draw;
 use super::evaluate::{kept, reliability};
 use super::examples::Examples;
 use super::forest::{Binned, Forest};
@@ -14,6 +13,7 @@ use super::measure::{Ranked, area, interval, sorted};
 use super::stack::{self, PARTS, Said};
 use super::tags::Tags;
 use crate::classifier::{About, BUCKETS, Bucket, Classifier, Counts, Trained, Tree, WORD_SLOTS};
+use crate::units::Draw;
 
 /// Parts of the rows of which each is judged by what the others taught.
 const FOLDS: u8 = 5;

@@ -2,8 +2,8 @@
 //!
 //! Invariant: the same rows and seed give the same trees; thresholds are whole numbers of the surface itself.
 
-use super::draw::Draw;
 use crate::classifier::{DEPTH, INNER, LEAVES, SURFACE, Surface};
+use crate::units::Draw;
 
 const BINS: usize = 32;
 /// How much of a tree's say is taken.

@@ -2,9 +2,9 @@
 //!
 //! Invariant: the same rows and seed give the same weights, bit for bit.
 
-use super::draw::Draw;
 use super::examples::Examples;
 use crate::classifier::{BUCKETS, Bucket};
+use crate::units::Draw;
 
 /// Weights of all buckets.
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 //! What an order of requests is worth: the share of the gap between two models that is recovered as the strong one's share grows.
 
-use super::draw::Draw;
+use crate::units::Draw;
 
 /// Questions from which on an interval is drawn.
 const FEWEST: usize = 10;

@@ -3,7 +3,6 @@
 //! Invariant: the same rows, ladder and seed give the same weights, byte for byte, on any number of threads.
 
 mod calibrate;
-mod draw;
 mod evaluate;
 mod examples;
 mod fit;

@@ -1,11 +1,11 @@
 //! What training and measuring promise: the same bytes again, no row judged by what it taught itself, figures that others get too.
 
-use super::draw::Draw;
 use super::examples::Examples;
 use super::fit::{Plan, TrainError, train};
 use super::forest::Binned;
 use super::{Judged, evaluate};
 use crate::classifier::{Basis, Classifier, FeatureId, Measures, Tags};
+use crate::units::Draw;
 
 const TASKS: [&str; 3] = ["invoices", "proofs", "chat"];
 const EASY: [&str; 4] = ["list the names", "say hello politely", "copy this line", "name the month"];

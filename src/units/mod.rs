@@ -4,6 +4,7 @@
 
 mod alike;
 mod count;
+mod draw;
 mod id;
 mod instant;
 mod members;
@@ -23,6 +24,7 @@ mod words;
 
 pub use alike::Listing;
 pub use count::{Count, Millis, counted};
+pub use draw::Draw;
 pub use id::{KeyId, LabelId, ModelId, ProjectId, RouteTag, SessionId, TagsId, TeamId, UserId};
 pub use instant::{Instant, InstantError, Span};
 pub(crate) use members::members;

@@ -124,6 +124,11 @@ pub(super) fn read(from: Dialect, ask: &Ask, root: Value<'_>) -> Result<(Reply, 
         let has_calls = choice.calls().next().is_some();
         choice.finish = choice.finish.beside(has_calls);
         if is_translated {
+            for call in choice.calls_mut() {
+                if let Some(own) = ask.own_name(&call.name) {
+                    call.name = own.into();
+                }
+            }
             let left_out = &mut reply.left_out;
             choice.parts.retain(|part| !left_out.takes(&part.delta(), ask.dialect()));
             choice.citations.retain(|one| !left_out.takes(&Delta::Cited(one), ask.dialect()));
@@ -240,19 +245,31 @@ fn checked(ask: &Ask, reply: &Reply) -> Check {
     all
 }
 
-fn checked_choice((wants_json, wants_object): (bool, bool), required: &[String], choice: &Choice) -> Check {
+fn checked_choice(wants: (bool, bool), required: &[String], choice: &Choice) -> Check {
     let text = choice.text();
     let has_calls = choice.calls().next().is_some();
     if choice.is_empty() || choice.calls().any(|call| !calls::is_fit(&call.arguments)) {
         return Check::Failed;
     }
-    if !wants_json {
-        return if has_calls { Check::Passed } else { Check::None };
+    fitness(has_calls, wants, required, (&text, choice.finish))
+}
+
+/// Says whether an answer that says something, and whose calls are fit, is fit for use: where JSON is wanted, that it is some, and
+/// whole. Where the model calls tools first, the JSON comes with a later answer, whatever it says beside them.
+pub(super) fn fitness(
+    has_calls: bool,
+    (wants_json, wants_object): (bool, bool),
+    required: &[String],
+    (text, finish): (&str, Finish),
+) -> Check {
+    if has_calls {
+        return Check::Passed;
     }
-    let is_truncated = matches!(choice.finish, Finish::Length | Finish::Paused);
-    // Where the model calls tools first, the JSON comes with a later answer.
-    let is_fit = (has_calls && text.trim().is_empty()) || fits(&text, wants_object, required);
-    if is_truncated || !is_fit { Check::Failed } else { Check::Passed }
+    if !wants_json {
+        return Check::None;
+    }
+    let is_truncated = matches!(finish, Finish::Length | Finish::Paused);
+    if !is_truncated && fits(text, wants_object, required) { Check::Passed } else { Check::Failed }
 }
 
 fn is_json(text: &str) -> bool {
@@ -260,7 +277,7 @@ fn is_json(text: &str) -> bool {
 }
 
 /// Says whether a text is JSON, an object where one is wanted, and has the keys that its schema demands.
-pub(super) fn fits(text: &str, wants_object: bool, required: &[String]) -> bool {
+fn fits(text: &str, wants_object: bool, required: &[String]) -> bool {
     if !is_json(text) {
         return false;
     }

@@ -114,7 +114,7 @@ pub(super) fn gemini_thinks(model: &str) -> bool {
 }
 
 /// Says whether a model may think before it answers without being told to, so that a small limit would leave no answer.
-pub(super) fn may_think(model: &str) -> bool {
+pub fn may_think(model: &str) -> bool {
     thinks_before_answering(model) || (model.contains("gemini") && gemini_thinks(model))
 }
 

@@ -121,9 +121,8 @@ fn text<'a>(content: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Cow<'
         return Ok(text);
     }
     let parts = member(content, "parts");
-    let one = parts.filter(|parts| parts.is_object());
     let mut all: Option<Cow<'a, str>> = None;
-    for part in parts.into_iter().flat_map(Value::items).chain(one) {
+    for part in parts.into_iter().flat_map(Value::each) {
         let Some(text) = text_of(part, "text") else { return reader.refuse(place) };
         all = Some(match all {
             Some(before) => Cow::Owned(format!("{before}\n{text}")),

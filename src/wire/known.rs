@@ -10,11 +10,19 @@ use super::json::Value;
 
 /// What is known of one model.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a habit by itself")]
 pub struct Known {
     /// What it refuses.
     pub rules: Vec<Arc<Rule>>,
     /// Whether it takes messages of role `system` in the middle of a conversation.
     pub takes_system: bool,
+    /// Whether it wants back what it thought before it called a tool.
+    pub wants_thoughts: bool,
+    /// Whether its servers know chat in its older form alone: one message of the system at the beginning, no role `developer`, no
+    /// thoughts in what the assistant said, a limit under the name `max_tokens`.
+    pub older_chat: bool,
+    /// Whether a server that has OpenAI's responses serves it there alone.
+    pub responses_alone: bool,
 }
 
 /// Members that a model refuses.
@@ -83,7 +91,13 @@ pub(super) struct Change<'k> {
 
 impl Known {
     /// Nothing.
-    pub const NOTHING: Self = Self { rules: Vec::new(), takes_system: false };
+    pub const NOTHING: Self = Self {
+        rules: Vec::new(),
+        takes_system: false,
+        wants_thoughts: false,
+        older_chat: false,
+        responses_alone: false,
+    };
 
     /// Says whether it refuses to go on with what the assistant is said to have begun.
     pub(super) fn refuses_prefill(&self, to: Dialect) -> bool {

@@ -46,6 +46,7 @@ mod usage;
 pub use answer::{Answer, answer, answer_and_said, said, used, used_in_part};
 pub use ask::{Ask, AskMeasures, PrefixKey, prefix_ends};
 pub use dialect::Dialect;
+pub use effort::may_think;
 pub use error::{ApiError, ErrorKind, Halted, SpentBudget, WireError};
 pub use faults::{NO_MODEL_MAY_SERVE, error_body, read_error};
 pub use finish::Finish;

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt::Write as _;
 use std::hash::Hasher as _;
 use std::rc::Rc;
@@ -100,10 +100,22 @@ pub(super) struct Turn<'a> {
     pub(super) parts: Vec<Piece<'a>>,
 }
 
+impl Turn<'_> {
+    /// Says whether it says anything, as somebody sees it.
+    pub(super) fn says(&self, is_said: impl Fn(&str) -> bool) -> bool {
+        self.parts.iter().any(|part| match part {
+            Piece::Text(text) | Piece::System(text) => is_said(&text.text),
+            _ => true,
+        })
+    }
+}
+
 /// A piece of a turn.
 #[derive(Debug)]
 pub(super) enum Piece<'a> {
     Text(Text<'a>),
+    /// What the model thought, where it wants that back; stands in a turn of the assistant's.
+    Thought(Cow<'a, str>),
     /// What the system says in the middle of the conversation; stands in a turn of the user's.
     System(Text<'a>),
     Image {
@@ -200,6 +212,21 @@ pub(super) enum Format<'a> {
         schema: Value<'a>,
         strict: Option<bool>,
     },
+}
+
+impl Format<'_> {
+    /// Returns the words that ask for that form, for a model that has no mode for it.
+    pub(super) fn instruction(&self) -> Option<Cow<'static, str>> {
+        const ALONE: &str = "and nothing else: no words around it and no code fence.";
+        match self {
+            Self::Json => Some(format!("Answer with one JSON object {ALONE}").into()),
+            Self::Schema { schema, .. } => {
+                let schema = schema.raw();
+                Some(format!("Answer with JSON that fits this JSON schema, {ALONE}\n{schema}").into())
+            }
+            Self::Text => None,
+        }
+    }
 }
 
 impl<'a> Piece<'a> {
@@ -479,6 +506,64 @@ impl<'a> Prompt<'a> {
                 }
             }
         }
+    }
+
+    /// Tells calls of one id apart, as servers make them that count anew in each answer: what tools gave back belongs to the
+    /// nearest call before it.
+    pub(super) fn settle_ids(&mut self) {
+        let mut used: HashSet<String> = HashSet::new();
+        let mut open: HashMap<String, (VecDeque<String>, bool)> = HashMap::new();
+        for part in self.turns.iter_mut().flat_map(|turn| &mut turn.parts) {
+            match part {
+                Piece::Call { call, .. } => {
+                    let id = call.id.to_string();
+                    let mut own = id.clone();
+                    let mut nth = 1;
+                    while !used.insert(own.clone()) {
+                        nth += 1;
+                        own = format!("{id}_{nth}");
+                    }
+                    let (waiting, is_answered) = open.entry(id).or_default();
+                    if std::mem::take(is_answered) {
+                        waiting.clear();
+                    }
+                    waiting.push_back(own.clone());
+                    if own != call.id {
+                        call.id = Cow::Owned(own);
+                    }
+                }
+                Piece::Result(result) => {
+                    let Some((waiting, is_answered)) = open.get_mut(&*result.call) else { continue };
+                    *is_answered = true;
+                    let own = if waiting.len() > 1 { waiting.pop_front() } else { waiting.front().cloned() };
+                    if let Some(own) = own.filter(|own| **own != *result.call) {
+                        result.call = Cow::Owned(own);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Names tools so that every provider takes their names.
+    pub(super) fn settle_names(&mut self) {
+        let settle = |name: &mut Cow<'_, str>| {
+            let sent = super::tools::sent_name(None, name);
+            if sent != *name {
+                *name = Cow::Owned(sent);
+            }
+        };
+        self.tools.iter_mut().for_each(|tool| settle(&mut tool.name));
+        if let Some(ToolChoice::Named(name)) = &mut self.choice {
+            settle(name);
+        }
+        for part in self.turns.iter_mut().flat_map(|turn| &mut turn.parts) {
+            if let Piece::Call { call, .. } = part {
+                settle(&mut call.name);
+            }
+        }
+        // What was read of calls so far has their names as they were.
+        self.called = RefCell::default();
     }
 
     /// Returns the name of the tool that was called under an id, the latest first.

@@ -88,6 +88,8 @@ pub(super) fn pieces<'a>(
 
 /// So many stop sequences OpenAI takes.
 const STOPS: usize = 4;
+/// So many Google takes.
+const GEMINI_STOPS: usize = 5;
 
 impl Reader<'_> {
     /// Refuses a field that the target has no counterpart for.
@@ -158,6 +160,13 @@ impl Reader<'_> {
             Some(Fate::Refused) => self.refuse(format!("{place}.type ({kind})")),
             _ => Ok(false),
         }
+    }
+
+    /// Says whether the target wants back what it thought.
+    pub(super) fn wants_thoughts(self) -> bool {
+        self.to == Dialect::OpenAiChat
+            && self.sending.accent == Accent::OpenAi
+            && self.sending.known.wants_thoughts
     }
 
     /// Refuses bytes that the target does not take in this form.
@@ -263,6 +272,16 @@ impl Reader<'_> {
             Some(ToolChoice::Auto | ToolChoice::None) if prompt.tools.is_empty() => prompt.choice = None,
             _ => {}
         }
+        prompt.settle_ids();
+        prompt.settle_names();
+        // OpenAI takes a turn that says nothing.
+        match self.to {
+            Dialect::AnthropicMessages => {
+                prompt.turns.retain(|turn| turn.says(|text| !text.trim().is_empty()))
+            }
+            Dialect::Gemini => prompt.turns.retain(|turn| turn.says(|text| !text.is_empty())),
+            _ => {}
+        }
         // What tools gave back stands first in a turn: whoever asked for it takes no word before it.
         let is_result = |part: &Piece<'_>| matches!(part, Piece::Result(_));
         for turn in prompt.turns.iter_mut().filter(|turn| turn.is_user) {
@@ -273,6 +292,10 @@ impl Reader<'_> {
         if self.to == Dialect::Gemini {
             prompt.answer_in_order();
         }
+        // Nobody but OpenAI and Mistral lets the assistant begin.
+        if self.to != Dialect::OpenAiChat && prompt.turns.first().is_some_and(|turn| !turn.is_user) {
+            prompt.turns.insert(0, Turn { is_user: true, parts: vec![Piece::text("...", None)] });
+        }
         let stops = prompt.stop.len();
         if self.to == Dialect::AnthropicMessages {
             prompt.stop.retain(|stop| !stop.trim().is_empty());
@@ -280,13 +303,14 @@ impl Reader<'_> {
         if prompt.stop.len() < stops {
             self.leave_out(&format!("{} (blank)", place(self.from, "stop")));
         }
-        // OpenAI takes no more.
-        if self.to == Dialect::OpenAiChat
-            && self.sending.accent == Accent::OpenAi
-            && prompt.stop.len() > STOPS
-        {
-            prompt.stop.truncate(STOPS);
-            self.leave_out(&format!("{} (more than {STOPS})", place(self.from, "stop")));
+        let most = match self.to {
+            Dialect::OpenAiChat if self.sending.accent == Accent::OpenAi => STOPS,
+            Dialect::Gemini => GEMINI_STOPS,
+            _ => usize::MAX,
+        };
+        if prompt.stop.len() > most {
+            prompt.stop.truncate(most);
+            self.leave_out(&format!("{} (more than {most})", place(self.from, "stop")));
         }
         match prompt.turns.last() {
             Some(turn) if !turn.is_user && matches!(turn.parts.last(), Some(Piece::Call { .. })) => {

@@ -256,11 +256,19 @@ impl Relay {
         let (story, translation, left_out) = (&mut self.story, &mut self.translation, &mut self.left_out);
         let hides_logprobs = self.hides_logprobs;
         let is_hidden = |delta: &Delta<'_>| hides_logprobs && matches!(delta, Delta::Logprobs(_));
-        let to = self.ask.dialect();
+        let (ask, to) = (&self.ask, self.ask.dialect());
         let mut tell = |delta: Delta<'_>| {
             if translation.is_some() && left_out.takes(&delta, to) {
                 return;
             }
+            let mut own = None;
+            let delta = match delta {
+                Delta::CallStart { call, id, name } if translation.is_some() => {
+                    let name = ask.own_name(name).map_or(name, |known| own.insert(known));
+                    Delta::CallStart { call, id, name }
+                }
+                delta => delta,
+            };
             story.note(&delta);
             if let Some(translation) = translation.as_mut().filter(|_| !is_hidden(&delta)) {
                 translation.write(delta, out);

@@ -12,8 +12,8 @@ use super::WireError;
 use super::error::Result;
 use super::json::{Object, Value, check, object};
 
-/// The most bytes of one event.
-pub(super) const LONGEST: usize = 4 * 1024 * 1024;
+/// The most bytes of one event: a picture comes in one, so it may be as long as an answer in one piece.
+pub(super) const LONGEST: usize = 64 * 1024 * 1024;
 
 /// Returns where the last event of whole events begins.
 pub fn last_event(events: &[u8]) -> usize {

@@ -2,7 +2,7 @@
 //!
 //! Invariant: memory is bounded whatever the length of the stream.
 
-use super::answer::fits;
+use super::answer::fitness;
 use super::json::Progress;
 use super::logprobs::Sureness;
 use super::reply::{Delta, is_blank};
@@ -253,7 +253,7 @@ impl Story {
         }
         let mut all = Check::None;
         for choice in &self.begun {
-            match choice.check(self.wants_json, self.wants_object, required) {
+            match choice.check((self.wants_json, self.wants_object), required) {
                 Check::Failed => return Check::Failed,
                 Check::Passed => all = Check::Passed,
                 Check::None => {}
@@ -265,19 +265,14 @@ impl Story {
 
 impl Begun {
     /// Says whether the choice is fit for use, but for the arguments of its calls.
-    fn check(&self, wants_json: bool, wants_object: bool, required: &[String]) -> Check {
+    fn check(&self, wants: (bool, bool), required: &[String]) -> Check {
         if !self.has_answer {
             return Check::Failed;
         }
-        if self.has_calls {
-            return Check::Passed;
-        }
         // What was too long to keep is not looked into.
-        if !wants_json || self.text.len() as u64 != self.text_bytes {
-            return Check::None;
-        }
-        let is_truncated = matches!(self.finish, Some(Finish::Length | Finish::Paused));
-        if !is_truncated && fits(&self.text, wants_object, required) { Check::Passed } else { Check::Failed }
+        let wants_json = wants.0 && self.text.len() as u64 == self.text_bytes;
+        let said = (self.text.as_str(), self.finish.unwrap_or_default());
+        fitness(self.has_calls, (wants_json, wants.1), required, said)
     }
 }
 

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use sha2::{Digest as _, Sha256};
 
 use super::Dialect;
+use super::gemini::names::{member, text_of};
 use super::json::{Object, Value, put, written};
 use super::prompt::Tool;
 use super::reply::Call;
@@ -183,7 +184,7 @@ fn offered<'a>(
 }
 
 /// Says whether a shell runs at the provider's.
-fn is_hosted(tool: Value<'_>) -> bool {
+pub(super) fn is_hosted(tool: Value<'_>) -> bool {
     tool.get("environment").and_then(|place| place.text_of("type")).is_some_and(|kind| kind != "local")
 }
 
@@ -210,6 +211,37 @@ pub(super) fn sent_name(namespace: Option<&str>, name: &str) -> String {
     let digest = Sha256::digest(whole.as_bytes());
     let kept: String = safe.chars().take(LONGEST_NAME - 9).collect();
     format!("{kept}_{}", hex(digest.get(..4).unwrap_or_default()))
+}
+
+/// Returns the client's own name for a function that went to a model by another, as not every provider takes its own.
+pub(super) fn own_name(dialect: Dialect, root: Value<'_>, sent: &str) -> Option<String> {
+    let is_digest = |end: &str| end.len() == 8 && end.bytes().all(|byte| byte.is_ascii_hexdigit());
+    // Most names are sent as they are, and need not be looked for.
+    sent.rsplit_once('_').filter(|(_, end)| is_digest(end))?;
+    let mut found = None;
+    let mut look = |name: Option<Cow<'_, str>>| {
+        let name = name.filter(|name| found.is_none() && name != sent && sent_name(None, name) == sent);
+        found = found.take().or(name.map(Cow::into_owned));
+    };
+    match dialect {
+        Dialect::OpenAiChat => {
+            let functions = root.list("tools").filter_map(|tool| tool.get("function"));
+            functions.chain(root.list("functions")).for_each(|function| look(function.text_of("name")));
+        }
+        Dialect::AnthropicMessages => root.list("tools").for_each(|tool| look(tool.text_of("name"))),
+        Dialect::Gemini => {
+            let tools = member(root, "tools").into_iter().flat_map(Value::each);
+            let functions = tools.filter_map(|tool| member(tool, "functionDeclarations"));
+            functions.flat_map(Value::each).for_each(|function| look(text_of(function, "name")));
+        }
+        Dialect::OpenAiResponses => {
+            let brought = root.list("input").filter(|item| brings_tools(*item));
+            let brought = brought.flat_map(|item| item.list("tools"));
+            root.list("tools").chain(brought).for_each(|tool| look(tool.text_of("name")));
+        }
+        Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings | Dialect::OpenAiCompletions => {}
+    }
+    found
 }
 
 /// Reads a call of such a tool in an earlier turn: the function's name and its arguments.

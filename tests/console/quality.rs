@@ -157,7 +157,7 @@ fn drift_is_told_with_what_chance_reaches_and_with_the_error_since_the_certifica
         }
         for words in [
             format!("{:.3}", reading.critical),
-            format!("{:.3}, chance {:.3}", reading.ks, reading.ks_critical),
+            format!("{:.3}, chance {}", reading.ks, chance(reading.ks_critical)),
             "1,000".to_owned(),
             format!("{:.3} of {}", then.ece_debiased(), pointsman::console::format::count(then.n())),
             format!("{:.3} of {}", now.ece_debiased(), pointsman::console::format::count(now.n())),
@@ -172,21 +172,29 @@ fn drift_is_told_with_what_chance_reaches_and_with_the_error_since_the_certifica
     }
 }
 
+/// What D stays below, as the screen has it.
+fn chance(critical: Option<f64>) -> String {
+    critical.map_or_else(|| "any".to_owned(), |most| format!("{most:.3}"))
+}
+
 #[test]
 fn confidences_that_drifted_are_told_and_take_the_certificate_with_them() {
     let log = judged_and_then(600, 1000);
+    // Where it is found does not hang on the size: it is looked for from the start once.
+    let mut from = 500;
     for size in SIZES {
         let mut sandbox = Sandbox::open(&log, ScreenId::Quality, size);
         // Between two looks at it the certificate still stands, and the screen says already what it will fall by.
-        let found = (500..=1000).any(|share| {
-            sandbox.player.handle(Command::SeekShare(PerMille::new(share).unwrap()));
+        let found = (from..=1000).find(|share| {
+            sandbox.player.handle(Command::SeekShare(PerMille::new(*share).unwrap()));
             let proofs = sandbox.player.snapshot().proofs;
             proofs[0][0].standing.drift.as_ref().is_some_and(|reading| reading.has_drifted)
         });
-        assert!(found, "{size:?}: nothing drifted");
+        assert!(found.is_some(), "{size:?}: nothing drifted");
+        from = found.unwrap_or(from);
         sandbox.app.update(Arc::new(sandbox.player.snapshot()));
         let reading = sandbox.shown().proofs[0][0].standing.drift.unwrap();
-        assert!(reading.psi > reading.critical && reading.ks > reading.ks_critical, "{reading:?}");
+        assert!(reading.psi > reading.critical && reading.ks > 0.1, "{reading:?}");
         let text = alone(&mut sandbox);
         assert!(text.contains(&format!("drifted, PSI {:.3}", reading.psi)), "{size:?}: {text}");
 

@@ -199,3 +199,30 @@ fn where_all_is_out_a_request_waits_as_long_as_it_may() {
     assert_eq!(others, [200; 4], "they wait for the one that tries");
     front.stop();
 }
+
+/// A key that is refused says more of its account than a lack of room: five clients would lose their requests before anybody asked
+/// the account that works.
+#[test]
+fn an_account_whose_key_is_refused_is_followed_by_the_next_and_the_client_hears_nothing_of_it() {
+    for (status, error) in [
+        (401, json!({"type": "authentication_error", "message": "invalid x-api-key"})),
+        (400, json!({"type": "invalid_request_error", "message": "Your credit balance is too low"})),
+    ] {
+        let cloud = Cloud::start(0, move |came| {
+            if account(came) == "main" {
+                let body = json!({"type": "error", "error": error});
+                return (status, String::new(), body.to_string().into_bytes());
+            }
+            answer("")
+        });
+        let (setup, sandbox) = setup(&cloud, "");
+        let front = sandbox.serve(&setup);
+        for _ in 0..2 {
+            let answer = messages("claude-opus-4-6", false).send(front.address());
+            assert_eq!((answer.status(), answer.said().as_str()), (200, "Tomorrow."), "{}", answer.text());
+        }
+        let called: Vec<String> = cloud.seen("/v1/messages").iter().map(account).collect();
+        assert_eq!(called, ["main", "spare", "spare"], "the one that was refused is left alone");
+        front.stop();
+    }
+}

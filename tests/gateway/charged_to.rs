@@ -11,7 +11,7 @@ use crate::front::{Front, Sandbox, Setup};
 use crate::replayed::pico;
 use crate::rungs::{follow, read, save};
 use crate::stage::{metrics, price};
-use crate::upstream::{At, Fault, Reply, Tokens, Upstream};
+use crate::upstream::{At, Fault, Framing, Reply, Tokens, Upstream};
 
 fn sandbox(setup: &Setup, budgets: &str) -> Sandbox {
     let sandbox = Sandbox::new(setup);
@@ -105,6 +105,8 @@ fn a_budget_of_a_model_pays_what_is_billed_as_that_model_also_after_a_restart_an
         found["budgets"].as_array().unwrap().iter().map(|row| usd(&row["spent"])).collect()
     };
     assert_eq!(paid(&front), [one, 0]);
+    let beyond = &stands(&front, "it is over", |found| found["open_holds"] == 0)["budgets"][0]["beyond"];
+    assert_eq!(beyond, 1, "it is seen that less was held than that model costs");
     save(&sandbox, &read(&mut feed, 1));
     front.stop();
     let front = sandbox.serve(&setup);
@@ -252,4 +254,46 @@ fn a_background_answer_whose_stream_is_given_up_counts_as_the_longest_that_it_ma
     let answer = Ask::post("/v1/responses", &body).send(front.address());
     assert!(answer.text().contains("error"), "the stream broke: {}", answer.text());
     assert!(spent(&front) >= 5000 * 8_000_000, "the answer may be that long");
+}
+
+/// Whoever leaves early would have the dearer model at the price of the one that it asked for.
+#[test]
+fn a_call_that_is_given_up_is_charged_as_the_model_that_had_begun_to_answer() {
+    let chunk = json!({"id": "c", "object": "chat.completion.chunk", "model": "gpt-4.1",
+        "choices": [{"index": 0, "delta": {"role": "assistant", "content": "Grand"}, "finish_reason": null}]});
+    let stream = format!("data: {chunk}\n\n");
+    let upstream = Upstream::with(move |_| Reply {
+        body: Some(stream.clone().into_bytes()),
+        ..Reply::fault(At::Frame(usize::MAX), Fault::Stall).framed(Framing::UntilClose)
+    });
+    let setup = Setup::of(&upstream.url()).gateway("on-disconnect = \"cancel\"");
+    let sandbox = sandbox(&setup, "[budget.all]\nlimit = { day = 10 }\nmodel = [\"gpt-4.1\"]\n");
+    let front = sandbox.serve(&setup);
+    let mut line = crate::client::Line::open(front.address());
+    line.write(&crate::stage::chat("gpt-4.1-mini", true).wire()).unwrap();
+    assert_eq!(line.head().unwrap().status, 200);
+    let mut seen = Vec::new();
+    while !String::from_utf8_lossy(&seen).contains("Gr") {
+        seen.extend(line.chunk().unwrap());
+    }
+    drop(line);
+    stands(&front, "its model's budget pays", |found| {
+        found["open_holds"] == 0 && usd(&found["budgets"][0]["spent"]) > 0
+    });
+}
+
+/// Claude Code asks for 64,000 tokens in every request, of which many models can write a quarter: they refuse it, and nothing of it
+/// need be held.
+#[test]
+fn no_model_is_asked_for_more_than_it_can_write() {
+    let upstream = Upstream::start();
+    let setup = Setup::of(&upstream.url());
+    // 32,768 tokens of gpt-4.1 are $0.262144, 64,000 would be $0.512.
+    let sandbox = sandbox(&setup, "[budget.all]\nlimit = { day = \"0.3\" }\n");
+    let front = sandbox.serve(&setup);
+    for (asked, sent) in [(64_000, 32_768), (1_000, 1_000)] {
+        let answer = ask(&front, "gpt-4.1", &json!({"max_tokens": asked}));
+        assert_eq!(answer.status(), 200, "{}", answer.text());
+        assert_eq!(upstream.served().last().unwrap().call.body["max_tokens"], sent);
+    }
 }

@@ -299,7 +299,7 @@ fn nobody_brings_a_program_in_over_the_network() {
 fn how_near_other_words_came_is_read_of_every_dialect_and_sent_to_nobody_unasked() {
     let upstream = Upstream::start();
     let check = "checks = [{ kind = \"logprobs\", least = 400, on_fail = \"record\" }]";
-    for model in ["gpt-4.1-nano", "gemini-2.5-flash"] {
+    for model in ["gpt-4.1-nano", "gemini-2.0-flash"] {
         let mut setup = Setup::of(&upstream.url());
         setup.policy = policy(check).replace("gpt-4.1-nano", model);
         let sandbox = Sandbox::new(&setup);

@@ -333,6 +333,36 @@ fn a_conversation_that_the_provider_keeps_hears_each_question_once() {
     upstream.push(Reply::text("abc"));
     upstream.push(Reply::text("12"));
     assert_eq!(ask(json!({})).header("pointsman-model"), Some("gpt-4.1"));
+    // What nobody got is not kept either.
+    upstream.wait("it is deleted", |state| {
+        state.served.iter().any(|served| served.call.path.starts_with("/v1/responses/"))
+    });
     let rows = front.settle();
     assert!(rows[0].error.contains("did not pass its check"), "{rows:#?}");
+}
+
+/// Whoever knows the id of a conversation would have the model read it to him.
+#[test]
+fn a_conversation_belongs_to_the_team_that_spoke_in_it_first_also_after_a_restart() {
+    let upstream = Upstream::start();
+    let setup = setup(&upstream);
+    let sandbox = Sandbox::new(&setup);
+    let [ours, theirs, _] = keys(&sandbox);
+    let front = sandbox.serve(&setup);
+    let within = |front: &Front<'_>, key: &str, conversation: Value| {
+        ask("gpt-4.1", &json!({"conversation": conversation}))
+            .header("authorization", key)
+            .send(front.address())
+    };
+    assert_eq!(within(&front, &ours, json!("conv_A")).status(), 200);
+    front.settle();
+    let front = sandbox.serve(&setup);
+    for conversation in [json!("conv_A"), json!({"id": "conv_A"})] {
+        let answer = within(&front, &theirs, conversation);
+        assert_eq!(answer.status(), 400, "{}", answer.text());
+        assert!(answer.text().contains("no conversation conv_A of your team"), "{}", answer.text());
+    }
+    assert_eq!(within(&front, &ours, json!("conv_A")).status(), 200);
+    assert_eq!(within(&front, &theirs, json!("conv_B")).status(), 200);
+    front.stop();
 }

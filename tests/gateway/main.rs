@@ -55,6 +55,7 @@ mod steering;
 mod streams;
 mod surface;
 mod tiers;
+mod tool_turns;
 mod tried;
 #[cfg(target_os = "linux")]
 mod turned_back;

@@ -195,3 +195,24 @@ fn a_frozen_session_is_still_frozen_after_a_restart() {
     assert_eq!((answer.status(), &answer.json()["error"]["rule"]), (429, &json!("loop")));
     drop(front.settle());
 }
+
+/// A stop is for what waits, too: a minute of backoff later nobody would think of it any more.
+#[test]
+fn whoever_is_stopped_while_he_waits_for_another_try_is_not_sent_again() {
+    let upstream = Upstream::with(|_| Reply::status(500));
+    let setup =
+        Setup::with(&upstream.url(), r#"retries = { attempts = 5, base = "400ms", max_wait = "10s" }"#);
+    let sandbox = Sandbox::new(&setup);
+    fs::write(sandbox.path().join("config/budgets.toml"), "[runaways]\n").unwrap();
+    let front = sandbox.serve(&setup);
+    let to = front.address();
+    std::thread::scope(|scope| {
+        let asked = scope.spawn(move || chat("gpt-4.1", false).send(to));
+        upstream.wait("it was tried once", |state| !state.served.is_empty());
+        assert_eq!(order(&front, &json!({"stop": "all"})).status(), 200);
+        let sent = upstream.served().len();
+        let answer = asked.join().unwrap();
+        assert_eq!(answer.json()["error"]["limit_source"], "kill-switch", "{}", answer.text());
+        assert_eq!(upstream.served().len(), sent, "nothing was sent after the order was answered");
+    });
+}

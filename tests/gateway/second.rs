@@ -187,3 +187,24 @@ fn a_model_without_a_key_places_no_request_that_somebody_real_answers() {
     assert_eq!((rows.len(), upstream.served().len()), (3, 2), "{rows:#?}");
     assert_eq!(rows.iter().filter(|row| !row.simulated.is_empty()).count(), 1, "{rows:#?}");
 }
+
+/// "Nothing is sent until an operator lifts it", and what a budget refuses costs nothing.
+#[test]
+fn nobody_is_asked_about_what_is_refused_in_any_case() {
+    let upstream = upstream(|_| says(r#"{"likelihood": 50}"#));
+    let setup = setup(&upstream, "30s", "5");
+    for (budgets, stop) in [("", true), ("[budget.all]\nlimit = { day = \"0.0000001\" }\n", false)] {
+        let sandbox = Sandbox::new(&setup);
+        std::fs::write(sandbox.path().join("config/budgets.toml"), budgets).unwrap();
+        let front = sandbox.serve(&setup);
+        if stop {
+            let order = Ask::post("/operator/v1/runaways", &json!({"stop": "all"})).send(front.address());
+            assert_eq!(order.status(), 200);
+        }
+        let body =
+            json!({"model": "auto", "max_tokens": 100, "messages": [{"role": "user", "content": EASY}]});
+        let answer = Ask::post("/v1/chat/completions", &body).send(front.address());
+        assert_eq!(answer.status(), 429, "{}", answer.text());
+    }
+    assert!(upstream.served().is_empty(), "a prompt left the house");
+}

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::client::Ask;
 use crate::front::{Front, Row, Sandbox, Setup};
 use crate::replayed::pico;
-use crate::stage::{Speaks, nothing_held};
+use crate::stage::{Speaks, nothing_held, price};
 use crate::upstream::{Reply, Tokens, Upstream};
 
 const JUDGE: &str = "mistral-small-2503";
@@ -199,4 +199,25 @@ fn a_run_says_nothing_into_a_conversation_and_leaves_nothing_behind() {
         "a run is in no hurry, and is held for at the ordinary price"
     );
     front.settle();
+}
+
+/// A deployment that is redirected would be shadowed at a tenth of what it costs.
+#[test]
+fn a_shadow_run_is_charged_as_the_model_that_answered() {
+    let upstream = Upstream::with(|call| match call.model.as_str() {
+        JUDGE => says(r#"{"first": 5, "second": 5}"#),
+        "gpt-4.1" => Reply::json(&json!({"id": "c", "object": "chat.completion", "model": "claude-opus-4-6",
+            "choices": [{"index": 0, "message": {"role": "assistant", "content": "from the strong one"}, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100}})),
+        _ => Reply::text("from the cheap one"),
+    });
+    let setup = Setup::of(&upstream.url()).gateway(&shadow("5.00"));
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
+    assert_eq!(Speaks::Chat.ask("auto", false).send(front.address()).said(), "from the cheap one");
+    upstream.wait("it is judged", |state| state.served.len() == 3 && state.busy() == 0);
+    let rows = front.settle();
+    let strong = rows.iter().find(|row| is_beside(row) && row.model == "gpt-4.1").unwrap();
+    let tokens = Tokens { input: 1000, output: 100, ..Tokens::default() };
+    assert_eq!(strong.amount, Some(price("claude-opus-4-6", tokens)), "{strong:#?}");
 }

@@ -146,19 +146,57 @@ fn a_limit_that_comes_into_force_late_knows_what_was_spent_before() {
     assert_eq!(after, search + ads + more, "after a restart it stands where it stood");
 }
 
+/// What nobody can price counts as what was held for it; a deployment would give the difference away.
 #[test]
 fn what_a_model_without_a_price_spent_is_held_after_a_restart_too() {
     let upstream = Upstream::start();
-    let (setup, sandbox) = sandbox(&upstream, "[budget.all]\nlimit = { day = 100 }\nunpriced = \"hold\"\n");
+    let long = "y".repeat(60_000);
+    for more in [
+        json!({}),
+        json!({"n": 3}),
+        json!({"web_search_options": {}}),
+        json!({"prediction": {"type": "content", "content": long}}),
+        json!({"documents": [long]}),
+    ] {
+        let (setup, sandbox) =
+            sandbox(&upstream, "[budget.all]\nlimit = { day = 100 }\nunpriced = \"hold\"\n");
+        let front = sandbox.serve(&setup);
+        let mut body = json!({"model": "gpt-nobody-knows", "max_tokens": 50, "messages": [{"role": "user", "content": "x"}]});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let answer = Ask::post("/v1/chat/completions", &body).send(front.address());
+        assert_eq!(answer.status(), 200, "{}", answer.text());
+        let found = stands(&front, "it is over", |found| found["open_holds"] == 0);
+        let before = usd(&found["budgets"][0]["spent"]);
+        front.stop();
+        let front = sandbox.serve(&setup);
+        let after = usd(&standings(&front)["budgets"][0]["spent"]);
+        assert!(
+            before > 0 && after == before,
+            "{after} after {before}: {}",
+            more.to_string().split_at(20.min(more.to_string().len())).0
+        );
+    }
+}
+
+/// An editor that empties a file before it writes it, or a limit that is taken out for an hour, gives nothing away.
+#[test]
+fn what_is_spent_while_no_limit_is_in_force_counts_once_there_is_one_again() {
+    let upstream = Upstream::start();
+    let limits = "[budget.all]\nlimit = { day = 10 }\n";
+    let (setup, sandbox) = sandbox(&upstream, limits);
     let front = sandbox.serve(&setup);
-    let answer = chat("gpt-nobody-knows", false).send(front.address());
-    assert_eq!(answer.status(), 200, "{}", answer.text());
-    let found = stands(&front, "it is over", |found| found["open_holds"] == 0);
-    let before = usd(&found["budgets"][0]["spent"]);
-    front.stop();
-    let front = sandbox.serve(&setup);
-    let after = usd(&standings(&front)["budgets"][0]["spent"]);
-    assert!(before > 0 && after >= before, "{after} after {before}");
+    let spent = |front: &crate::front::Front<'_>| {
+        usd(&stands(front, "all are over", |found| found["open_holds"] == 0)["budgets"][0]["spent"])
+    };
+    assert_eq!(chat("gpt-4.1", false).send(front.address()).status(), 200);
+    let one = spent(&front);
+    let file = sandbox.path().join("config/budgets.toml");
+    fs::write(&file, "").unwrap();
+    stands(&front, "none is in force", |found| found["budgets"].as_array().unwrap().is_empty());
+    assert_eq!(chat("gpt-4.1", false).send(front.address()).status(), 200);
+    fs::write(&file, limits).unwrap();
+    stands(&front, "it is back", |found| !found["budgets"].as_array().unwrap().is_empty());
+    assert!(one > 0 && spent(&front) == 2 * one, "the second is counted");
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod cited;
 mod grammar;
 mod inbound;
 mod known;
+mod loops;
 mod native;
 mod page;
 mod placed;

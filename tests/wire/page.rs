@@ -17,16 +17,22 @@ the table that the program itself goes by (`src/wire/table/`), and a test goes t
 
 Any other member is left out and told, and so is what stands within one and has no place with the other side (`messages.name`,
 `messages.citations`, `tools.strict`, `detail` of a picture). Between a client and a provider of the same dialect bytes pass as they came, but for
-what a model is known to refuse (`config/parameters.toml`), which is left out and told as well, and for `fallbacks` and `models`: which models may serve is for policy to say.
+what a model is known to refuse (`config/parameters.toml`), which is left out and told as well, and for `fallbacks`, `models` and `preset`: which models may serve is for policy to say.
 
 **A system message within the conversation** stays in its place: as a system message to servers that speak chat and to the
 models of Anthropic's that take one (`takes-system` in `config/parameters.toml`), else as text of the user's in
-`<system-reminder>` tags (Gemini, Mistral, other models of Anthropic's). Those before the first turn become the system prompt.
+`<system-reminder>` tags, behind what tools gave back (Gemini, Mistral, other models of Anthropic's, `older-chat` there: Qwen, Llama, DeepSeek and others, whose
+templates know one system message, at the beginning). Those before the first turn become the system prompt.
 
 **A schema** goes to Anthropic, as the form of an answer or of a strict tool's arguments, with what Anthropic takes: bounds (`minimum`, `maxLength`, `minItems` above 1, ..), forms of texts that it does not know
-and further members are left out, told as `schema.NAME`, and stand in the description instead. Converse and models without structured outputs get it as an instruction.
+and further members are left out, told as `schema.NAME`, and stand in the description instead; `oneOf` goes as `anyOf`. Converse and models without structured outputs get it as an instruction, and so does
+Anthropic where it refers to itself or elsewhere, lists values that have parts, or lets members have any name, which Anthropic could only answer empty, and Gemini before 3 beside tools.
+
+**Names of tools** that not every provider takes (longer than 64 characters, dots, colons) go as names made from them; the answer calls the tool by the client's own. Calls of one id in several turns
+are told apart. **The user has the first word** towards Anthropic, Gemini and Converse (a turn `...` where the assistant begins), and to Mistral the assistant speaks between results and what the user says after them.
 
 **Results of calls** reach Gemini in the order of their calls, as it pairs them by their places. **Thoughts and sources of Mistral's models** (`thinking`, `reference`) stay behind where another model goes on.
+**Thoughts** that this gateway told go back as `reasoning_content` to models that want them before their calls (`wants-thoughts` in `config/parameters.toml`: DeepSeek, Kimi), and to no other.
 
 **A request that holds nothing but a system prompt** is put as the user's turn, as many servers want one and all take it.
 

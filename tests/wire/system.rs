@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{ask, refused, sent};
 
-static TAKES: Known = Known { rules: Vec::new(), takes_system: true };
+static TAKES: Known = Known { takes_system: true, ..Known::NOTHING };
 
 /// As Claude Code begins: the context it adds stands after what the user says.
 fn agent() -> Value {

@@ -67,7 +67,7 @@ fn anthropic_gets_of_a_schema_what_it_takes_and_the_rest_in_words() {
 #[test]
 fn pictures_go_to_anthropic_under_the_names_that_it_knows() {
     for (given, want) in
-        [("image/jpg", "image/jpeg"), ("image/PNG", "image/png"), ("image/webp", "image/webp")]
+        [("image/jpg", "image/png"), ("image/PNG", "image/png"), ("application/octet-stream", "image/png")]
     {
         let url = format!("data:{given};base64,iVBORw0KGgo=");
         let body = json!({"model": "m", "messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}]});

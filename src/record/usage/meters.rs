@@ -59,12 +59,15 @@ pub(crate) struct ServerTools {
     web_search_requests: Num,
     /// Free but for the tokens that it brings.
     web_fetch: Free,
+    /// Likewise.
+    tool_search: Free,
     unlisted: Unlisted,
 }
 
 members!(ServerTools {
     "web_search_requests" | "web_search_calls" => web_search_requests,
     "web_fetch_requests" => web_fetch,
+    "tool_search_requests" => tool_search,
 });
 
 impl ServerTools {

@@ -62,7 +62,7 @@ impl Said {
             Turn::Withdrawn(why) => {
                 let level = match why {
                     Withdrawn::Alarm => Level::Critical,
-                    Withdrawn::Drift => Level::Warning,
+                    Withdrawn::Drift | Withdrawn::Calibration => Level::Warning,
                     Withdrawn::Classifier | Withdrawn::Model | Withdrawn::Prices | Withdrawn::Age => {
                         Level::Notice
                     }

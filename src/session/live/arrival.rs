@@ -127,6 +127,8 @@ impl Live {
         waited: Option<Span>,
     ) -> Placed {
         let Asking { operation, needs, claims, over, drawn } = asking;
+        let (at_most, output) = (needs.at_most, needs.output);
+        let cap = arriving.wants.cap.filter(|_| claims.are_hard(core.decider.budgets()));
         core.last_at = operation.at;
         let seq = core.next_seq;
         core.next_seq += 1;
@@ -176,6 +178,12 @@ impl Live {
         let chance = (!is_sure).then(|| format!("{CHANCE}{}", decision.propensity.get()).into());
         let undrawn = arriving.after_tools.then(|| UNDRAWN.into());
         let tried = self.tried_word(&operation).map(Into::into);
+        // What a restart is to know of a call whose cost nobody may learn.
+        let ladder = policy.route(decision.route).ladder.iter().map(|rung| rung.model);
+        let prices = core.decider.prices();
+        let is_unpriced = |model| prices.row(model, operation.at).is_none();
+        let may_stay_unknown = at_most.any_tier || ladder.chain([decision.model]).any(is_unpriced);
+        let most = (may_stay_unknown && refused.is_none()).then(|| at_most.word().into());
         let before = arriving.before.map(|before| format!("{BEFORE}{before}").into());
         let down = tags
             .chain(down)
@@ -185,6 +193,7 @@ impl Live {
             .chain(lot)
             .chain(chance)
             .chain(undrawn)
+            .chain(most)
             .chain(before)
             .chain(tried)
             .chain(waited)
@@ -192,7 +201,7 @@ impl Live {
             .chain(learnt);
         let down = down.chain(words_of(&verdict, arriving.call)).collect();
         let send = match &refused {
-            None => Ok(core.send(&policy, &decision, decision.rung, arriving.wants.cap)),
+            None => Ok(core.send(&policy, &decision, decision.rung, (cap, output))),
             Some(_) => Err(()),
         };
         let barred = barred(&policy, &decision, &core.names);
@@ -252,7 +261,7 @@ impl Live {
                     require,
                 },
                 needs,
-                cap: wants.cap,
+                cap,
                 down,
                 more_down: false,
                 is_trial,

@@ -7,7 +7,7 @@ use super::record_of::attempt;
 use super::{Called, Live, line_of, lock};
 use crate::outcome::{Observed, SIMULATED, Seen, seen_attempt};
 use crate::pricing::{Charged, Cost};
-use crate::record::{Attempts, Entry, Record, RecordedNeeds};
+use crate::record::{Attempts, Entry, Record, RecordedNeeds, WriteTtl};
 use crate::units::{Instant, Millis, SHADOW};
 
 /// A call beside the traffic that begins.
@@ -54,6 +54,7 @@ impl Live {
                 billed,
                 status: call.status,
                 assumed: call.estimated,
+                is_lifetime_assumed: call.write_ttl == WriteTtl::Assumed,
                 ..Observed::default()
             };
             let seen = Seen { call: &observed, terms: &call.terms };

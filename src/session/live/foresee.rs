@@ -9,6 +9,7 @@ use crate::outcome::{Operation, Second};
 use crate::routing::{
     Circumstance, ConfidenceSource, Decision, Draw, Drawn, Mode, NO_RUNG, Policy, decide, match_route,
 };
+use crate::runaway::Then;
 use crate::session::ingest::source_of;
 use crate::units::PerMille;
 
@@ -84,7 +85,7 @@ impl Live {
             next = open.at_or_after(rung + 1);
             u8::try_from(rung).ok()
         })
-        .map(|rung| core.send(&ticket.policy, &ticket.decision, rung, ticket.cap))
+        .map(|rung| core.send(&ticket.policy, &ticket.decision, rung, ticket.limits()))
         .collect()
     }
 
@@ -96,7 +97,7 @@ impl Live {
         match decision.rung {
             _ if decision.refused => "".into(),
             NO_RUNG => Arc::clone(&arriving.asked),
-            rung => core.send(&policy, &decision, rung, None).model,
+            rung => core.send(&policy, &decision, rung, (None, 0)).model,
         }
     }
 
@@ -133,13 +134,14 @@ impl Core {
         operation.team = self.names.find_team(&arriving.team).unwrap_or_default();
         operation.project = self.names.find_project(&arriving.project).unwrap_or_default();
         operation.asked = self.names.find_model(&arriving.asked).unwrap_or_default();
-        operation.lot = lot_of(arriving);
+        (operation.at, operation.lot) = (self.last_at, lot_of(arriving));
         let needs = needs(arriving, &mut self.names);
         let (_, over) = self.claim(arriving, operation, &needs, None);
         let drawn = self.drawn(operation, arriving);
-        operation.at = self.last_at;
+        let runaway = if self.is_stopped(arriving) { Then::Freeze } else { Then::Tell };
         let standing = self.standing(operation, self.prompt(arriving).as_deref());
-        let circumstance = Circumstance { drawn, standing, ..self.circumstance(needs, over, self.last_at) };
+        let circumstance =
+            Circumstance { runaway, drawn, standing, ..self.circumstance(needs, over, self.last_at) };
         let policy = Arc::clone(self.decider.policy());
         let decision = decide(&policy, &operation.signals_by(self.decider.prices()), &circumstance);
         (policy, decision)

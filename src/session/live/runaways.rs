@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Arriving, Core, Live, lock};
+use super::ticket::Said;
+use super::{Arriving, Core, Live, Ticket, lock};
 use crate::record::Entry;
 use crate::runaway::{Call, Rule, Runaways, Stop, Then, Trip, Verdict, Whom, Whose};
 use crate::session::written::line_of;
@@ -65,6 +66,11 @@ impl Live {
         (runaways.rules().cloned().collect(), runaways.stops(), runaways.trips().cloned().collect())
     }
 
+    /// Returns what has stopped somebody by now.
+    pub fn stop_of(&self, whose: &Whose) -> Option<Arc<Stop>> {
+        lock(&self.core).decider.runaways().stop_of(whose)
+    }
+
     /// Lists who is stopped, the latest first.
     pub fn stopped(&self) -> Vec<String> {
         lock(&self.core).decider.runaways().stops().iter().map(|stop| stop.whom.to_string()).collect()
@@ -81,6 +87,15 @@ impl Live {
         for trip in &verdict.trips {
             self.publish_note(at, &trip.words());
         }
+    }
+}
+
+impl Ticket {
+    /// Says whose request it is.
+    pub fn whose(&self) -> Whose {
+        let Said { team, project, user, key, session, .. } = &self.said;
+        let [team, project, user, key, session] = [team, project, user, key, session].map(Arc::clone);
+        Whose { team, project, user, key, session }
     }
 }
 

@@ -8,7 +8,7 @@ use rustc_hash::FxHashSet;
 use super::made_up::MadeUpCosts;
 use super::{Arriving, Called, Core, Live, Ticket, lock};
 use crate::budget::{Drawn, Limit, Payer, Standing};
-use crate::engine::{Claims, most, of_any};
+use crate::engine::{Claims, context, held};
 use crate::outcome::Operation;
 use crate::pricing::PriceBook;
 use crate::routing::{AtMost, Bar, Decision, Needs, Short, Step, TAG, up_to_grid};
@@ -92,11 +92,13 @@ impl Live {
                 let at_most = AtMost {
                     prompt: up_to_grid(prompt),
                     output: up_to_grid(output),
-                    is_elsewhere: false,
+                    is_elsewhere: drawn.is_elsewhere,
                     any_tier: drawn.any_tier,
                     ..AtMost::default()
                 };
-                most(&prices, model, drawn.at, at_most).unwrap_or_else(|| of_any(&prices, drawn.at, at_most))
+                let policy = core.decider.policy();
+                let route = policy.routes.iter().find(|route| *route.name == *payer.route);
+                held(&prices, model, drawn.at, at_most, context(policy, route, &prices, model)).0
             });
             let budgets = core.decider.budgets_mut();
             let mut draws = budgets.draws(&payer);
@@ -169,14 +171,16 @@ impl Core {
         (!prices.same(model, called)).then(|| (name(model), name(prices.identity(model))))
     }
 
-    /// Has a call that ends booked on the accounts of the model billed, where that is another than was called.
+    /// Has a call that ends booked on the accounts of the model billed, where that is another than was called; one that was made
+    /// up beside real ones is nobody's.
     pub(super) fn pay_as_billed(&mut self, ticket: &Ticket, call: &Called, book: &PriceBook) {
-        let Some(billed) = call.billed.as_deref().filter(|_| !self.decider.budgets().is_empty()) else {
-            return;
-        };
         if call.simulated && !self.made_up.is_trial {
+            self.decider.was_free(ticket.seq);
             return;
         }
+        let Some(billed) = call.billed.as_deref().filter(|_| self.decider.budgets().counts()) else {
+            return;
+        };
         let billed = self.model(billed, book);
         let prices = Arc::clone(self.decider.prices());
         let Ticket { operation, said, needs, policy, decision, .. } = ticket;
@@ -194,8 +198,8 @@ impl Core {
             tags: &tags,
         };
         let draws = self.decider.budgets_mut().draws(&payer);
-        let most = most(&prices, billed, operation.at, needs.at_most)
-            .unwrap_or_else(|| of_any(&prices, operation.at, needs.at_most));
+        let context = context(policy, Some(policy.route(decision.route)), &prices, billed);
+        let (most, _) = held(&prices, billed, operation.at, needs.at_most, context);
         self.decider.billed_to(ticket.seq, draws, most);
     }
 

@@ -154,6 +154,11 @@ pub struct Ticket {
 }
 
 impl Ticket {
+    /// Returns where answers are cut whose length the client leaves open, and the most that it wants.
+    pub(super) fn limits(&self) -> (Option<u32>, u32) {
+        (self.cap, self.needs.output)
+    }
+
     /// Returns the session that it belongs to; empty where none is told.
     pub fn session(&self) -> &str {
         &self.said.session

@@ -77,7 +77,7 @@ fn each_call(dialect: Dialect, turn: Value<'_>, mut tell: impl FnMut(&str, Optio
             }
         }
         Dialect::Gemini => {
-            let calls = member(turn, "parts").into_iter().flat_map(Value::items);
+            let calls = member(turn, "parts").into_iter().flat_map(Value::each);
             for call in calls.filter_map(|part| member(part, "functionCall")) {
                 let name = member(call, "name").and_then(Value::text);
                 tell(&name.unwrap_or_default(), member(call, "args"));

@@ -1,20 +1,19 @@
 //! One pass over a request in Gemini's form, whose model and manner of answering stand in the address.
 
+use std::collections::HashSet;
+
 use super::measures::AskMeasures;
-use super::scan::{Member, Scan, plain};
+use super::scan::{Member, Scan, is_reminder, once, plain};
 use super::weigh;
 use crate::wire::error::Result;
 use crate::wire::gemini::names::{camel, member, text_of};
 use crate::wire::json::Value;
 use crate::wire::{WireError, embeddings};
 
-/// The top-level members that are read here, and the one within. Given twice, readers would disagree on which counts.
-const READ: [&str; 5] = ["contents", "systemInstruction", "tools", "generationConfig", "toolConfig"];
-
 /// Reads what routing needs from a checked body.
 pub(super) fn scan(body: &[u8], root: Value<'_>, model: &str) -> Result<Scan> {
     let mut scan = begun(root, model)?;
-    let mut seen = [false; READ.len()];
+    let mut seen = HashSet::new();
     let mut bytes = 0;
     let mut has_contents = false;
     let mut members = root.members();
@@ -22,11 +21,7 @@ pub(super) fn scan(body: &[u8], root: Value<'_>, model: &str) -> Result<Scan> {
         plain(&key, members.key())?;
         scan.members.push(Member { key: members.key().span_in(body), value: value.span_in(body) });
         let key = camel(&key);
-        if let Some(seen) = READ.iter().position(|read| *read == key).and_then(|at| seen.get_mut(at))
-            && std::mem::replace(seen, true)
-        {
-            return Err(WireError::invalid(key, "given twice; give it once"));
-        }
+        once(&mut seen, key.clone().into_owned())?;
         match &*key {
             "contents" if !value.is_null() => {
                 has_contents = true;
@@ -36,10 +31,10 @@ pub(super) fn scan(body: &[u8], root: Value<'_>, model: &str) -> Result<Scan> {
             "systemInstruction" => bytes += weigh::bytes(value),
             "tools" => {
                 bytes += weigh::bytes(value);
-                let mut kinds = value.items().flat_map(Value::members);
+                let mut kinds = value.each().flat_map(Value::members);
                 scan.measures.is_elsewhere |= kinds.any(|(kind, _)| is_hosted(&camel(&kind)));
                 // Functions one by one; each tool of Google's own is one as well.
-                let count: usize = value.items().flat_map(Value::members).map(count).sum();
+                let count: usize = value.each().flat_map(Value::members).map(count).sum();
                 scan.measures.tools = u32::try_from(count).unwrap_or(u32::MAX);
             }
             "generationConfig" => {
@@ -88,16 +83,17 @@ fn contents(value: Value<'_>, body: &[u8], scan: &mut Scan) -> Result<u64> {
     }
     let mut bytes = 0;
     let mut user_turns = 0u32;
-    for (at, turn) in value.items().chain(Some(value).filter(|value| value.is_object())).enumerate() {
+    let mut asked = None;
+    for (at, turn) in value.each().enumerate() {
         if !turn.is_object() {
             return Err(WireError::invalid(format!("contents[{at}]"), "has to be an object"));
         }
         let before = bytes;
         bytes += weigh::bytes(turn);
         let parts = member(turn, "parts");
-        for part in parts.into_iter().flat_map(Value::items) {
+        for part in parts.into_iter().flat_map(Value::each) {
             let result = member(part, "functionResponse").and_then(|result| member(result, "parts"));
-            for part in std::iter::once(part).chain(result.into_iter().flat_map(Value::items)) {
+            for part in std::iter::once(part).chain(result.into_iter().flat_map(Value::each)) {
                 let Some(weight) = weight(part) else { continue };
                 scan.measures.has_images |= weight.is_picture;
                 scan.measures.is_elsewhere |= weight.is_elsewhere;
@@ -107,7 +103,7 @@ fn contents(value: Value<'_>, body: &[u8], scan: &mut Scan) -> Result<u64> {
         }
         let is_users = member(turn, "role").and_then(Value::text).is_none_or(|role| role == "user");
         let gives_results =
-            || parts.into_iter().flat_map(Value::items).any(|p| member(p, "functionResponse").is_some());
+            || parts.into_iter().flat_map(Value::each).any(|p| member(p, "functionResponse").is_some());
         if !is_users && !gives_results() {
             scan.last_turn = vec![turn.span_in(body)];
         }
@@ -116,8 +112,10 @@ fn contents(value: Value<'_>, body: &[u8], scan: &mut Scan) -> Result<u64> {
             user_turns = user_turns.saturating_add(1);
             scan.ask = Some(parts.span_in(body));
             scan.measures.earlier_bytes = before;
+            asked = Some(bytes);
         }
     }
+    scan.measures.later_bytes = asked.map_or(0, |asked: u64| bytes.saturating_sub(asked));
     scan.measures.earlier_user_turns = user_turns.saturating_sub(1);
     Ok(bytes)
 }
@@ -145,13 +143,15 @@ fn is_hosted(kind: &str) -> bool {
 /// Counts the tools that a member of a tool declares.
 fn count((key, value): (std::borrow::Cow<'_, str>, Value<'_>)) -> usize {
     match &*camel(&key) {
-        "functionDeclarations" => value.items().count(),
+        "functionDeclarations" => value.each().count(),
         _ => usize::from(!value.is_null()),
     }
 }
 
+/// Says whether a user's turn holds text of its own, not results of tools and reminders alone.
 fn has_text(parts: Value<'_>) -> bool {
-    parts.get("text").is_some() || parts.items().any(|part| part.get("text").is_some_and(Value::is_text))
+    let is_own = |part: Value<'_>| part.get("text").is_some_and(Value::is_text) && !is_reminder(part);
+    parts.each().any(is_own)
 }
 
 fn settings(config: Value<'_>, body: &[u8], scan: &mut Scan) -> Result<()> {

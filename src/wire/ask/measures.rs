@@ -13,6 +13,8 @@ pub struct AskMeasures {
     pub tools: u32,
     /// The bytes of the turns before this one.
     pub earlier_bytes: u64,
+    /// The bytes of the turns after it: calls of tools and what they returned.
+    pub later_bytes: u64,
     /// Whether a picture or a film is part of the prompt, also within the result of a tool.
     pub has_images: bool,
     /// Whether part of the prompt lies elsewhere (an earlier response, a cached content, a file by its address, what a tool

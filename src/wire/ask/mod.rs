@@ -7,6 +7,7 @@ mod called;
 mod edits;
 mod gemini;
 mod measures;
+mod older;
 mod parameters;
 mod prefill;
 mod prefix;

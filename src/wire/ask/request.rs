@@ -14,7 +14,7 @@ use crate::wire::gemini::read_schema::Schemas;
 use crate::wire::json::Value;
 use crate::wire::sending::Accent;
 use crate::wire::table;
-use crate::wire::tools::ToolKinds;
+use crate::wire::tools::{self, ToolKinds};
 
 /// A client's request.
 #[derive(Clone)]
@@ -97,7 +97,7 @@ impl Ask {
 
     /// Names a member by which the client says that others than the model's provider see the request, or where it is worked on.
     pub fn hands_on(&self) -> Option<&'static str> {
-        const MEMBERS: [&str; 3] = ["mcp_servers", "inference_geo", "provider"];
+        const MEMBERS: [&str; 4] = ["mcp_servers", "inference_geo", "provider", "plugins"];
         let root = self.root();
         let says = |name: &&str| {
             root.get(name).is_some_and(|value| {
@@ -105,14 +105,23 @@ impl Ask {
                 !is_nothing && !table::says_nothing(name, value)
             })
         };
-        let has_servers = || root.list("tools").any(|tool| tool.text_of("type").as_deref() == Some("mcp"));
-        MEMBERS.into_iter().find(says).or_else(|| has_servers().then_some("tools"))
+        let brought = || root.list("input").filter(|item| tools::brings_tools(*item));
+        let found = MEMBERS.into_iter().find(says);
+        let found = found.or_else(|| root.list("tools").any(has_server).then_some("tools"));
+        found.or_else(|| brought().flat_map(|item| item.list("tools")).any(has_server).then_some("input"))
     }
 
     /// Says whether a provider adds question and answer to a conversation that it keeps.
     pub fn is_said_into_conversation(&self) -> bool {
         self.dialect == Dialect::OpenAiResponses
             && self.root().get("conversation").is_some_and(|conversation| !conversation.is_null())
+    }
+
+    /// Returns the conversation that its provider keeps, by its id.
+    pub fn conversation(&self) -> Option<Cow<'_, str>> {
+        let conversation =
+            self.root().get("conversation").filter(|_| self.dialect == Dialect::OpenAiResponses)?;
+        conversation.text().or_else(|| conversation.text_of("id"))
     }
 
     /// Names what a request for responses asks of a provider that keeps answers: the member, and what stands there where
@@ -239,6 +248,11 @@ impl Ask {
         }
     }
 
+    /// Returns the client's own name for a function that was sent by another.
+    pub(in crate::wire) fn own_name(&self, sent: &str) -> Option<String> {
+        tools::own_name(self.dialect, self.root(), sent)
+    }
+
     /// Returns the whole body as a value.
     pub(in crate::wire) fn root(&self) -> Value<'_> {
         self.value(&(0..self.body.len())).unwrap_or(Value::of("null"))
@@ -256,6 +270,15 @@ impl Ask {
     /// Returns the value of a top-level member.
     pub(super) fn member(&self, name: &str) -> Option<Value<'_>> {
         self.value(&self.scan.members.get(self.find(name)?)?.value)
+    }
+}
+
+/// Says whether a tool is, or holds, one by which a third party's server is asked.
+fn has_server(tool: Value<'_>) -> bool {
+    match tool.text_of("type").as_deref() {
+        Some("mcp") => true,
+        Some("namespace") => tool.list("tools").any(has_server),
+        _ => false,
     }
 }
 

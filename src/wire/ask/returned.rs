@@ -13,9 +13,13 @@ use crate::wire::Dialect;
 use crate::wire::chat::read_request::is_of_mistral;
 use crate::wire::json::{Value, written};
 use crate::wire::messages::SIGNATURE;
+use crate::wire::prompt::Reader;
+use crate::wire::responses::read_request::is_our_reasoning;
 
-/// Returns the body without such thoughts.
-pub(super) fn without_thoughts(to: Dialect, body: Bytes) -> Bytes {
+/// Returns the body without such thoughts. Anthropic wants a thought before calls whose results follow where the model is to
+/// think by a budget: where it was another model's, none is asked for.
+pub(super) fn without_thoughts(body: Bytes, reader: Reader<'_>) -> Bytes {
+    let to = reader.to;
     let (mark, list): (&[u8], _) = match to {
         Dialect::AnthropicMessages => (SIGNATURE.as_bytes(), "messages"),
         Dialect::OpenAiResponses => (b"_resp_", "input"),
@@ -27,7 +31,7 @@ pub(super) fn without_thoughts(to: Dialect, body: Bytes) -> Bytes {
         return body;
     }
     let root = std::str::from_utf8(&body).map(Value::of);
-    let Some(turns) = root.ok().and_then(|root| root.get(list)) else { return body };
+    let Some(turns) = root.as_ref().ok().and_then(|root| root.get(list)) else { return body };
     let mut spans = Vec::new();
     let mut replace = |whole: Value<'_>, kept: Vec<Cow<'_, str>>, instead: &str| {
         let list = if kept.is_empty() { instead.to_owned() } else { kept.join(",") };
@@ -44,13 +48,25 @@ pub(super) fn without_thoughts(to: Dialect, body: Bytes) -> Bytes {
             }
         }
     } else {
-        for content in turns.items().filter_map(|turn| turn.get("content")) {
+        let mut is_bare = false;
+        for turn in turns.items() {
+            let Some(content) = turn.get("content") else { continue };
             let is_ours = |part: &Value<'_>| part.text_of("signature").is_some_and(|sign| sign == SIGNATURE);
+            if turn.text_of("role").as_deref() == Some("assistant") {
+                let first = content.items().find(|part| !is_ours(part)).and_then(|part| part.text_of("type"));
+                is_bare = content.items().any(|part| is_ours(&part)) && first.as_deref() != Some("thinking");
+                is_bare &= content.items().any(|part| part.text_of("type").as_deref() == Some("tool_use"));
+            }
             if content.items().any(|part| is_ours(&part) || cites_ours(part)) {
                 let kept = content.items().filter(|part| !is_ours(part)).map(uncited).collect();
                 // A turn has to say something.
                 replace(content, kept, r#"{"type":"text","text":"..."}"#);
             }
+        }
+        let thinking = root.ok().and_then(|root| root.get("thinking")).filter(|_| is_bare);
+        if let Some(thinking) = thinking.filter(|said| said.text_of("type").as_deref() == Some("enabled")) {
+            spans.push((thinking.span_in(&body), br#"{"type":"disabled"}"#.to_vec()));
+            reader.leave_out("thinking");
         }
     }
     apply(&body, spans)
@@ -71,18 +87,16 @@ fn uncited(part: Value<'_>) -> Cow<'_, str> {
     written(|o| kept.for_each(|(key, value)| o.put(&key, value))).into()
 }
 
-/// Says whether an item is thoughts that a response of ours told: their ids are made from that of the response.
-fn is_our_reasoning(item: Value<'_>) -> bool {
-    item.text_of("type").as_deref() == Some("reasoning")
-        && item.text_of("id").is_some_and(|id| id.starts_with("rs_") && id.contains("_resp_"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::Sending;
+    use crate::wire::reader::Notes;
 
     fn sent(to: Dialect, body: &str) -> String {
-        String::from_utf8(without_thoughts(to, Bytes::from(body.to_owned())).to_vec()).unwrap()
+        let (sending, notes) = (Sending::default(), Notes::default());
+        let reader = Reader { from: to, to, model: "m", sending: &sending, notes: &notes };
+        String::from_utf8(without_thoughts(Bytes::from(body.to_owned()), reader).to_vec()).unwrap()
     }
 
     #[test]
@@ -104,6 +118,23 @@ mod tests {
             (format!("[ {theirs} ]"), format!("[ {theirs} ]")),
         ] {
             assert_eq!(sent(Dialect::AnthropicMessages, &body(&content)), body(&want));
+        }
+        let call = r#"{"type":"tool_use","id":"t","name":"f","input":{}}"#;
+        let thinks = |content: &str, kind: &str| {
+            let body = body(content);
+            format!("{},\"thinking\":{{\"type\":\"{kind}\"}}}}", body.trim_end_matches('}'))
+        };
+        for (content, left, kind) in [
+            (format!("[{ours},{call}]"), format!("[{call}]"), "disabled"),
+            (format!("[{theirs},{call}]"), format!("[{theirs},{call}]"), "enabled"),
+            (format!("[{call}]"), format!("[{call}]"), "enabled"),
+        ] {
+            let got = sent(Dialect::AnthropicMessages, &thinks(&content, "enabled"));
+            assert_eq!(
+                got,
+                thinks(&left, kind),
+                "Claude wants a thought of its own before calls whose results follow"
+            );
         }
         let item = r#"{"type":"message","id":"msg_1_resp_c1","role":"assistant","content":[]}"#;
         let body =

@@ -1,14 +1,17 @@
 //! One pass over a request: its top-level members, and of each message its role, its size and whether it holds text.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::ops::Range;
+
+use memchr::memmem;
 
 use super::measures::AskMeasures;
 use super::weigh;
 use crate::wire::error::Result;
 use crate::wire::gemini::names::camel;
 use crate::wire::json::Value;
-use crate::wire::{Dialect, WireError};
+use crate::wire::{Dialect, WireError, tools};
 
 /// What the pass found. Spans are byte ranges of the body.
 #[derive(Clone, Default)]
@@ -65,13 +68,6 @@ pub(super) fn is_named(written: &[u8], name: &str) -> bool {
             && std::str::from_utf8(written).is_ok_and(|written| camel(written) == name))
 }
 
-/// The top-level members that are read here. Given twice, readers would disagree on which counts; so that is refused.
-#[rustfmt::skip]
-const READ: [&str; 16] = [
-    "model", "stream", "stream_options", "messages", "input", "system", "instructions", "tools", "functions", "max_tokens",
-    "max_completion_tokens", "max_output_tokens", "n", "user", "metadata", "response_format",
-];
-
 /// Reads what routing needs from a checked body.
 pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Scan> {
     if !root.is_object() {
@@ -79,7 +75,7 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
     }
     let mut scan = Scan { measures: AskMeasures { choices: 1, ..AskMeasures::default() }, ..Scan::default() };
     let mut prompt = Prompt::new(dialect, body);
-    let mut seen = 0u32;
+    let mut seen = HashSet::new();
     let mut has_model = false;
     let (mut prompts, mut best_of) = (1, 1);
     scan.members.reserve(16);
@@ -88,13 +84,8 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
         let key = &*key;
         let span = value.span_in(body);
         scan.members.push(Member { key: members.key().span_in(body), value: span });
-        if let Some(place) = READ.iter().position(|read| *read == key) {
-            if seen & (1 << place) != 0 {
-                return Err(WireError::invalid(key, "given twice; give it once"));
-            }
-            seen |= 1 << place;
-        }
         plain(key, members.key())?;
+        once(&mut seen, key.to_owned())?;
         match key {
             "model" => {
                 let name = value.text().filter(|name| !name.is_empty());
@@ -137,9 +128,10 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
                 prompt.bytes += weigh::bytes(value);
                 scan.has_functions |= key == "functions";
                 for tool in value.items() {
+                    let kind = kind_of(tool, key)?;
                     scan.measures.tools = scan.measures.tools.saturating_add(1);
-                    scan.has_other_tools |= is_other_tool(tool);
-                    scan.measures.is_elsewhere |= is_hosted(tool);
+                    scan.has_other_tools |= kind.as_deref().is_some_and(|kind| kind != "function");
+                    scan.measures.is_elsewhere |= is_run_elsewhere(tool, key)?;
                 }
             }
             "max_tokens" | "max_completion_tokens" | "max_output_tokens" => {
@@ -210,6 +202,15 @@ pub(super) fn plain(key: &str, written: Value<'_>) -> Result<()> {
     Ok(())
 }
 
+/// Refuses a name that was there already: readers would disagree on which of the two counts.
+pub(super) fn once(seen: &mut HashSet<String>, key: String) -> Result<()> {
+    if seen.contains(&key) {
+        return Err(WireError::invalid(key, "given twice; give it once"));
+    }
+    seen.insert(key);
+    Ok(())
+}
+
 /// Counts the prompts of a request for completions: a list of texts, or of lists of tokens, is several.
 fn prompts_of(value: Value<'_>) -> u32 {
     let each = value.items().filter(|item| item.is_text() || item.is_array()).count();
@@ -257,6 +258,8 @@ struct Prompt<'b> {
     is_there: bool,
     bytes: u64,
     turns: u64,
+    /// The turns up to what the user asked last.
+    asked: Option<u64>,
     user_turns: u32,
     brings_tools: bool,
     /// Whether results followed the calls of a response that came last.
@@ -266,7 +269,8 @@ struct Prompt<'b> {
 impl<'b> Prompt<'b> {
     fn new(dialect: Dialect, body: &'b [u8]) -> Self {
         let (is_there, brings_tools, is_answered) = (false, false, false);
-        Self { dialect, body, is_there, bytes: 0, turns: 0, user_turns: 0, brings_tools, is_answered }
+        let (bytes, turns, asked, user_turns) = (0, 0, None, 0);
+        Self { dialect, body, is_there, bytes, turns, asked, user_turns, brings_tools, is_answered }
     }
 
     /// Takes the whole input as what the user asks.
@@ -290,8 +294,18 @@ impl<'b> Prompt<'b> {
             let before = self.turns;
             let [role, content, output, kind] = turn.pick(["role", "content", "output", "type"]);
             let (role, kind) = (role.and_then(Value::text), kind.and_then(Value::text));
-            self.brings_tools |= matches!(kind.as_deref(), Some("tool_search_output" | "additional_tools"));
-            scan.measures.is_elsewhere |= kind.as_deref() == Some("item_reference");
+            if tools::brings_tools(turn) {
+                self.brings_tools = true;
+                for tool in turn.list("tools") {
+                    scan.measures.is_elsewhere |= is_run_elsewhere(tool, "input.tools")?;
+                }
+            }
+            scan.measures.is_elsewhere |= match dialect {
+                Dialect::OpenAiResponses => is_kept_item(turn, kind.as_deref()),
+                // What a model said aloud, by its id.
+                Dialect::OpenAiChat => turn.get("audio").is_some_and(|audio| audio.get("id").is_some()),
+                _ => false,
+            };
             scan.ends_with_assistant = role.as_deref() == Some("assistant");
             scan.turns = at + 1;
             self.last_turn(turn, (scan.ends_with_assistant, kind.as_deref()), scan);
@@ -310,6 +324,7 @@ impl<'b> Prompt<'b> {
                 self.user_turns += 1;
                 scan.ask = Some(content.span_in(body));
                 scan.measures.earlier_bytes = before;
+                self.asked = Some(self.turns);
             }
         }
         Ok(())
@@ -361,20 +376,39 @@ impl<'b> Prompt<'b> {
         let measures = &mut scan.measures;
         measures.estimated_prompt_tokens = (self.bytes + self.turns).div_ceil(4);
         measures.earlier_user_turns = self.user_turns.saturating_sub(1);
+        measures.later_bytes = self.asked.map_or(0, |asked| self.turns.saturating_sub(asked));
         // What the conversation itself brings nobody counts.
         measures.tools = measures.tools.max(u32::from(self.brings_tools));
     }
 }
 
-/// Says whether a tool is no function; its type stands first as a rule, so little of it is read.
-fn is_other_tool(tool: Value<'_>) -> bool {
-    let kind = tool.members().find(|(key, _)| key == "type").and_then(|(_, kind)| kind.text());
-    kind.is_some_and(|kind| kind != "function")
+/// Returns the kind of a tool, which it may have once.
+fn kind_of<'a>(tool: Value<'a>, field: &str) -> Result<Option<Cow<'a, str>>> {
+    let mut kinds = tool.members().filter(|(key, _)| key == "type").map(|(_, kind)| kind);
+    let kind = kinds.next().and_then(Value::text);
+    match kinds.next() {
+        None => Ok(kind),
+        Some(_) => Err(WireError::invalid(format!("{field}.type"), "given twice; give it once")),
+    }
+}
+
+/// Says whether the provider runs a tool, or one of those within it.
+fn is_run_elsewhere(tool: Value<'_>, field: &str) -> Result<bool> {
+    Ok(match kind_of(tool, field)?.as_deref() {
+        Some("namespace") => {
+            let mut any = false;
+            for inner in tool.list("tools") {
+                any |= is_run_elsewhere(inner, field)?;
+            }
+            any
+        }
+        kind => kind.is_some_and(|kind| is_hosted(kind, tool)),
+    })
 }
 
 /// Says whether the provider runs a tool, so that what it finds is part of the prompt.
-fn is_hosted(tool: Value<'_>) -> bool {
-    const CLIENTS: [&str; 11] = [
+fn is_hosted(kind: &str, tool: Value<'_>) -> bool {
+    const CLIENTS: [&str; 14] = [
         "function",
         "custom",
         "local_shell",
@@ -386,33 +420,55 @@ fn is_hosted(tool: Value<'_>) -> bool {
         "memory",
         "computer",
         "computer_use_preview",
+        // What it finds are tools of the request.
+        "tool_search",
+        "tool_search_tool_regex",
+        "tool_search_tool_bm25",
     ];
-    let kind = tool.members().find(|(key, _)| key == "type").and_then(|(_, kind)| kind.text());
-    kind.is_some_and(|kind| {
-        // Anthropic's carry a date: `bash_20250124`.
-        let dated = kind.rsplit_once('_').filter(|(_, date)| date.bytes().all(|byte| byte.is_ascii_digit()));
-        !CLIENTS.contains(&dated.map_or(&*kind, |(name, _)| name))
-    })
+    // Anthropic's carry a date: `bash_20250124`.
+    let dated = kind.rsplit_once('_').filter(|(_, date)| date.bytes().all(|byte| byte.is_ascii_digit()));
+    !CLIENTS.contains(&dated.map_or(kind, |(name, _)| name)) || (kind == "shell" && tools::is_hosted(tool))
+}
+
+/// Says whether what an item of a response's input stands for lies with the provider: an item by its id alone, or one of an
+/// earlier turn without what was thought or found.
+fn is_kept_item(item: Value<'_>, kind: Option<&str>) -> bool {
+    let lacks = |name: &str| item.get(name).is_none();
+    match kind {
+        Some("item_reference" | "web_search_call") => true,
+        None => lacks("role") && !lacks("id"),
+        Some("reasoning") => lacks("encrypted_content") && !lacks("id"),
+        Some("file_search_call") => lacks("results"),
+        Some("code_interpreter_call") => lacks("outputs"),
+        Some("image_generation_call") => lacks("result"),
+        Some(_) => false,
+    }
 }
 
 /// Says whether the content of a user's message holds text of its own, not results of tools and reminders alone.
 fn has_text(content: Value<'_>) -> bool {
-    let is_own = |part: Value<'_>| part.is_text() || (is_text_part(part) && !is_reminder(part));
-    content.is_text() || content.items().any(is_own)
+    let is_own = |part: Value<'_>| (part.is_text() || is_text_part(part)) && !is_reminder(part);
+    if content.is_text() { !is_reminder(content) } else { content.items().any(is_own) }
 }
 
-/// Says whether a text part is what a coding agent adds to results of tools.
-fn is_reminder(part: Value<'_>) -> bool {
-    part.text_of("text").is_some_and(|text| {
+/// Says whether a text, or a part of text, is what a coding agent adds to results of tools.
+pub(super) fn is_reminder(part: Value<'_>) -> bool {
+    const ENDS: &[u8] = b"system-reminder";
+    let text = if part.is_text() { Some(part) } else { part.get("text").filter(|text| text.is_text()) };
+    // Most texts are none, and long; little of those is read.
+    let is_like = |text: &Value<'_>| {
+        let raw = text.raw().as_bytes();
+        memmem::find(raw.get(raw.len().saturating_sub(128)..).unwrap_or(raw), ENDS).is_some()
+    };
+    text.filter(is_like).and_then(Value::text).is_some_and(|text| {
         let text = text.trim();
         text.starts_with("<system-reminder>") && text.ends_with("</system-reminder>")
     })
 }
 
 fn is_text_part(part: Value<'_>) -> bool {
-    let mut kinds = part.members().filter(|(key, _)| key == "type");
-    match kinds.next() {
-        Some((_, kind)) => matches!(kind.text().as_deref(), Some("text" | "input_text")),
+    match part.get("type") {
+        Some(kind) => matches!(kind.text().as_deref(), Some("text" | "input_text")),
         // Gemini's parts have no type.
         None => part.get("text").is_some_and(Value::is_text),
     }

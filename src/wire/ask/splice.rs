@@ -7,6 +7,7 @@
 //! - other models that the client would have asked, which is for policy to say;
 //! - what the model is known to refuse (`known`, `refused`), and messages of the system that it does not take (`system`);
 //! - a last turn by the assistant, where Claude would refuse it (`prefill`);
+//! - what servers of chat in its older form do not know (`older`);
 //! - thoughts of another provider's model, as an earlier answer of ours told them (`returned`).
 
 use std::ops::Range;
@@ -15,15 +16,15 @@ use bytes::Bytes;
 
 use super::edits::Edits;
 use super::request::Ask;
-use super::{prefill, refused, returned, system};
+use super::{older, prefill, refused, returned, system};
 use crate::wire::Dialect;
 use crate::wire::completions::USUAL_LIMIT;
 use crate::wire::effort::thinks_before_answering;
 use crate::wire::json::{Value, quoted, spliced};
 use crate::wire::prompt::Reader;
 
-/// The members by which clients have a provider ask other models: Anthropic and OpenRouter.
-const ELSEWHERE: [&str; 2] = ["fallbacks", "models"];
+/// The members by which clients have a provider ask other models: Anthropic and OpenRouter, where a preset names some, too.
+const ELSEWHERE: [&str; 3] = ["fallbacks", "models", "preset"];
 
 /// Returns the body with the splices that are needed; where none is, the same bytes.
 pub(super) fn splice(ask: &Ask, reader: Reader<'_>) -> Bytes {
@@ -72,10 +73,13 @@ pub(super) fn splice(ask: &Ask, reader: Reader<'_>) -> Bytes {
     if !sending.known.rules.is_empty() {
         refused::leave_out(&mut edits, reader);
     }
+    if to == Dialect::OpenAiChat && sending.known.older_chat {
+        older::settle(&mut edits, reader);
+    }
     if scan.has_system_turns {
         system::settle(&mut edits, reader);
     }
-    let sent = returned::without_thoughts(to, edits.done());
+    let sent = returned::without_thoughts(edits.done(), reader);
     if to == Dialect::AnthropicMessages && scan.ends_with_assistant {
         return prefill::settle(sent, reader);
     }

@@ -28,20 +28,20 @@ pub(super) fn settle(edits: &mut Edits<'_>, reader: Reader<'_>) {
     }
     let mut out = Vec::with_capacity(messages.raw().len() + 64);
     array(&mut out, |list| {
+        let mut waiting = Vec::new();
         for (at, (turn, role)) in turns.iter().enumerate().skip(leading) {
-            if !is_changed(at, *role) {
+            if is_changed(at, *role) {
+                waiting.extend(texts(*turn, reader).unwrap_or_default());
+            } else if gives_results(*turn) {
+                // What tools gave back stands right behind their calls.
                 list.put(*turn);
-            } else if let Some(said) = texts(*turn, reader) {
-                list.object(|o| {
-                    put!(o, "role": "user");
-                    o.array("content", |a| {
-                        for (text, cache) in &said {
-                            block(a, &reminder(text), *cache);
-                        }
-                    });
-                });
+                remind(list, &mut waiting);
+            } else {
+                remind(list, &mut waiting);
+                list.put(*turn);
             }
         }
+        remind(list, &mut waiting);
     });
     edits.replace(messages.span_in(&edits.ask.body), out);
     let hoisted: Vec<_> =
@@ -49,6 +49,22 @@ pub(super) fn settle(edits: &mut Edits<'_>, reader: Reader<'_>) {
     if !hoisted.is_empty() {
         hoist(edits, &hoisted);
     }
+}
+
+/// Says whether a turn gives back what tools were called for.
+fn gives_results(turn: Value<'_>) -> bool {
+    turn.list("content").any(|part| part.text_of("type").as_deref() == Some("tool_result"))
+}
+
+/// Writes what the system said meanwhile as a turn of the user's.
+fn remind(list: &mut Array<'_>, waiting: &mut Vec<Said<'_>>) {
+    if waiting.is_empty() {
+        return;
+    }
+    list.object(|o| {
+        put!(o, "role": "user");
+        o.array("content", |a| waiting.drain(..).for_each(|(text, cache)| block(a, &reminder(&text), cache)));
+    });
 }
 
 /// Who says a message.

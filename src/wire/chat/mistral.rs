@@ -47,8 +47,15 @@ pub(in crate::wire) fn write(ask: &Ask, reader: Reader<'_>) -> Result<Vec<u8>> {
             match row.field {
                 "model" | "max_tokens" | "max_completion_tokens" => {}
                 "messages" => o.array("messages", |a| {
+                    let mut is_after = false;
                     for (at, said) in value.items().enumerate() {
                         reader.others(said, &READ, "messages");
+                        let role = said.text_of("role");
+                        // No word of the user's is taken right after what tools gave back.
+                        if is_after && !matches!(role.as_deref(), Some("tool" | "assistant")) {
+                            a.object(|o| put!(o, "role": "assistant", "content": "..."));
+                        }
+                        is_after = role.as_deref() == Some("tool");
                         a.object(|o| message(o, said, at, speaker));
                     }
                 }),

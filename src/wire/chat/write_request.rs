@@ -6,13 +6,13 @@ use sha2::{Digest as _, Sha256};
 
 use super::mistral::short_id;
 use crate::units::hex;
-use crate::wire::Accent;
 use crate::wire::effort::{openai_word, thinks_before_answering};
 use crate::wire::error::Result;
-use crate::wire::json::{Array, Object, Raw, put, try_body};
+use crate::wire::json::{Array, Object, Raw, Value, put, try_body};
 use crate::wire::prompt::{
-    Data, Format, Piece, Prompt, Reader, ToolChoice, ToolResult, Turn, reminder, safe_id,
+    Data, Format, Piece, Prompt, Reader, Tool, ToolChoice, ToolResult, Turn, reminder, safe_id,
 };
+use crate::wire::{Accent, calls};
 
 /// Writes a request.
 pub(in crate::wire) fn write(prompt: &Prompt<'_>, reader: Reader<'_>) -> Result<Vec<u8>> {
@@ -21,8 +21,12 @@ pub(in crate::wire) fn write(prompt: &Prompt<'_>, reader: Reader<'_>) -> Result<
     try_body(1024, |o| {
         put!(o, "model": model);
         o.array("messages", |a| {
-            if !prompt.system.is_empty() {
-                let texts: Vec<&str> = prompt.system.iter().map(|text| &*text.text).collect();
+            // OpenAI has a mode for objects alone.
+            let is_mode = !matches!(prompt.format, Format::Schema { schema, .. } if !has_object_root(schema));
+            let asked = prompt.format.instruction().filter(|_| !is_mistral && !is_mode);
+            if !prompt.system.is_empty() || asked.is_some() {
+                let texts = prompt.system.iter().map(|text| &*text.text).chain(asked.as_deref());
+                let texts: Vec<&str> = texts.collect();
                 a.object(|o| put!(o, "role": "system", "content": &texts.join("\n\n")));
             }
             let last = prompt.turns.len().saturating_sub(1);
@@ -30,7 +34,7 @@ pub(in crate::wire) fn write(prompt: &Prompt<'_>, reader: Reader<'_>) -> Result<
                 if turn.is_user { user(a, turn, reader) } else { assistant(a, turn, at == last, reader) }
             })
         })?;
-        tools(o, prompt);
+        tools(o, prompt, reader);
         let is_thinker = thinks_before_answering(model);
         if let Some(limit) = sending.limit(prompt.max_output) {
             o.put(if is_thinker { "max_completion_tokens" } else { "max_tokens" }, limit);
@@ -54,9 +58,13 @@ pub(in crate::wire) fn write(prompt: &Prompt<'_>, reader: Reader<'_>) -> Result<
         match &prompt.format {
             Format::Text => {}
             Format::Json => put!(o, "response_format": { "type": "json_object" }),
-            Format::Schema { name, schema, strict } => put!(o, "response_format": {
-                "type": "json_schema", "json_schema": { "name": name, "schema": *schema, "strict"?: *strict },
-            }),
+            Format::Schema { schema, .. } if !is_mistral && !has_object_root(*schema) => {}
+            Format::Schema { name, schema, strict } => {
+                let strict = strict.filter(|strict| !strict || is_mistral || is_strict(*schema));
+                put!(o, "response_format": {
+                    "type": "json_schema", "json_schema": { "name": name, "schema": *schema, "strict"?: strict },
+                });
+            }
         }
         put!(o, "user"?: prompt.user.as_deref().filter(|_| !is_mistral).map(short_user));
         put!(o, "service_tier"?: &prompt.tier);
@@ -73,6 +81,30 @@ pub(in crate::wire) fn write(prompt: &Prompt<'_>, reader: Reader<'_>) -> Result<
     })
 }
 
+/// Says whether a schema is of an object, as OpenAI wants the form of an answer.
+fn has_object_root(schema: Value<'_>) -> bool {
+    schema.text_of("type").as_deref() == Some("object") || schema.get("$ref").is_some()
+}
+
+/// Says whether OpenAI takes a schema as strict: every member of every object required, and no others let in.
+fn is_strict(schema: Value<'_>) -> bool {
+    if schema.is_array() {
+        return schema.items().all(is_strict);
+    }
+    let members = || schema.get("properties").into_iter().flat_map(Value::members).map(|(name, _)| name);
+    let required: Vec<_> = schema.list("required").filter_map(Value::text).collect();
+    let is_object = schema.text_of("type").as_deref() == Some("object") || schema.get("properties").is_some();
+    let is_closed = schema.get("additionalProperties").and_then(Value::flag) == Some(false);
+    if is_object && !(is_closed && members().all(|name| required.contains(&name))) {
+        return false;
+    }
+    schema.members().all(|(key, value)| match &*key {
+        "const" | "enum" | "default" | "examples" | "required" => true,
+        "properties" | "$defs" | "definitions" => value.members().all(|(_, value)| is_strict(value)),
+        _ => !value.is_object() && !value.is_array() || is_strict(value),
+    })
+}
+
 /// Returns the name of an end user in at most the 64 characters that OpenAI takes; a longer one as its digest.
 fn short_user(user: &str) -> Cow<'_, str> {
     if user.chars().count() <= 64 {
@@ -81,7 +113,7 @@ fn short_user(user: &str) -> Cow<'_, str> {
     Cow::Owned(hex(&Sha256::digest(user.as_bytes())))
 }
 
-fn tools(o: &mut Object<'_>, prompt: &Prompt<'_>) {
+fn tools(o: &mut Object<'_>, prompt: &Prompt<'_>, reader: Reader<'_>) {
     if prompt.tools.is_empty() {
         return;
     }
@@ -90,9 +122,13 @@ fn tools(o: &mut Object<'_>, prompt: &Prompt<'_>) {
         "function": {
             "name": &tool.name, "description"?: &tool.description,
             "parameters": Raw(&tool.schema()),
-            "strict"?: tool.strict.filter(|strict| *strict),
+            "strict"?: tool.strict.filter(|strict| *strict && is_strict(Value::of(&tool.schema()))),
         },
     }]);
+    let is_loose = |tool: &Tool<'_>| tool.strict == Some(true) && !is_strict(Value::of(&tool.schema()));
+    if prompt.tools.iter().any(is_loose) {
+        reader.leave_out("tools.strict");
+    }
     match &prompt.choice {
         None => {}
         Some(ToolChoice::Auto) => put!(o, "tool_choice": "auto"),
@@ -112,13 +148,20 @@ fn user(a: &mut Array<'_>, turn: &Turn<'_>, reader: Reader<'_>) -> Result<()> {
     for part in &turn.parts {
         match part {
             Piece::Result(result) => tool_result(a, result, reader, &mut said),
-            Piece::System(text) if reader.sending.accent == Accent::OpenAi => {
+            Piece::System(text)
+                if reader.sending.accent == Accent::OpenAi && !reader.sending.known.older_chat =>
+            {
                 said_by_user(a, &said, reader)?;
                 said.clear();
                 a.object(|o| put!(o, "role": "system", "content": &text.text));
             }
             part => said.push(part),
         }
+    }
+    // Mistral takes no word of the user's right after what tools gave back.
+    let is_after = matches!(turn.parts.first(), Some(Piece::Result(_))) && !said.is_empty();
+    if is_after && reader.sending.accent == Accent::Mistral {
+        a.object(|o| put!(o, "role": "assistant", "content": "..."));
     }
     said_by_user(a, &said, reader)
 }
@@ -154,6 +197,8 @@ fn tool_result<'p, 'a>(
 /// Returns an id of a call that the provider takes.
 fn call_id<'a>(id: &'a str, reader: Reader<'_>) -> Cow<'a, str> {
     match reader.sending.accent {
+        // OpenAI takes no longer ones.
+        Accent::OpenAi if id.len() > 40 => Cow::Owned(calls::call_id(&Sha256::digest(id.as_bytes()))),
         Accent::OpenAi => safe_id(id),
         Accent::Mistral => short_id(id),
     }
@@ -182,7 +227,9 @@ fn part(a: &mut Array<'_>, piece: &Piece<'_>, reader: Reader<'_>) -> Result<()> 
             put!(o, "type": "document_url", "document_url": data.url(), "document_name"?: name.as_deref());
         }),
         Piece::File { .. } => return reader.refuse("a document by its address"),
-        Piece::Call { .. } | Piece::Result(_) => return reader.refuse("a call of a tool in a user's turn"),
+        Piece::Call { .. } | Piece::Result(_) | Piece::Thought(_) => {
+            return reader.refuse("a call of a tool in a user's turn");
+        }
     }
     Ok(())
 }
@@ -197,11 +244,12 @@ pub(in crate::wire) fn audio_format(kind: &str) -> Option<&'static str> {
 }
 
 fn assistant(a: &mut Array<'_>, turn: &Turn<'_>, is_last: bool, reader: Reader<'_>) -> Result<()> {
-    let mut text = String::new();
+    let (mut text, mut thought) = (String::new(), String::new());
     let mut calls = Vec::new();
     for part in &turn.parts {
         match part {
             Piece::Text(said) => text.push_str(&said.text),
+            Piece::Thought(told) => thought.push_str(told),
             Piece::Call { call, .. } => calls.push(call),
             _ => return reader.refuse("a picture or document in a turn of the assistant"),
         }
@@ -210,6 +258,8 @@ fn assistant(a: &mut Array<'_>, turn: &Turn<'_>, is_last: bool, reader: Reader<'
         let text = Some(&text).filter(|text| !text.is_empty() || calls.is_empty());
         let prefix = (is_last && reader.sending.accent == Accent::Mistral).then_some(true);
         put!(o, "role": "assistant", "content": text, "prefix"?: prefix);
+        let is_told = !thought.is_empty() || !calls.is_empty();
+        put!(o, "reasoning_content"?: Some(&thought).filter(|_| is_told && reader.wants_thoughts()));
         if !calls.is_empty() {
             put!(o, "tool_calls": [for call in &calls => {
                 "id": call_id(&call.id, reader), "type": "function",

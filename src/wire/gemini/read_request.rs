@@ -33,7 +33,7 @@ pub(in crate::wire) fn read<'a>(
         match &*key {
             "systemInstruction" => reading.system(value)?,
             "contents" => {
-                for (at, content) in contents(value).enumerate() {
+                for (at, content) in value.each().enumerate() {
                     count = at + 1;
                     reading.turn(content, at)?;
                 }
@@ -52,11 +52,6 @@ pub(in crate::wire) fn read<'a>(
         reading.prompt.choice = reading.choice(config)?;
     }
     reader.finish(reading.prompt, count)
-}
-
-/// Walks the turns; one alone may stand without a list.
-fn contents(value: Value<'_>) -> impl Iterator<Item = Value<'_>> {
-    value.items().chain(Some(value).filter(|value| value.is_object()))
 }
 
 /// The calls of earlier turns that wait for their results.
@@ -101,7 +96,7 @@ impl<'a> Reading<'_, 'a> {
             return Ok(());
         }
         let parts = member(value, "parts");
-        for part in parts.into_iter().flat_map(Value::items) {
+        for part in parts.into_iter().flat_map(Value::each) {
             match text_of(part, "text") {
                 Some(text) => self.prompt.system.push(Text { text, cache: None }),
                 None => return self.reader.refuse("systemInstruction.parts"),
@@ -119,9 +114,8 @@ impl<'a> Reading<'_, 'a> {
             }
         };
         let parts = member(content, "parts");
-        let one = parts.filter(|parts| parts.is_object());
         let mut pieces = Vec::new();
-        for (nth, part) in parts.into_iter().flat_map(Value::items).chain(one).enumerate() {
+        for (nth, part) in parts.into_iter().flat_map(Value::each).enumerate() {
             let place = format!("contents[{at}].parts[{nth}]");
             pieces.extend(self.piece(part, &place)?);
         }
@@ -131,9 +125,9 @@ impl<'a> Reading<'_, 'a> {
 
     fn piece(&mut self, part: Value<'a>, place: &str) -> Result<Option<Piece<'a>>> {
         let reader = self.reader;
-        // What the model thought is its own; another model is not told.
+        // What the model thought is its own; another model is not told, and it itself where it wants that.
         if member(part, "thought").and_then(Value::flag) == Some(true) {
-            return Ok(None);
+            return Ok(text_of(part, "text").filter(|_| reader.wants_thoughts()).map(Piece::Thought));
         }
         for (key, value) in part.members().filter(|(_, value)| !value.is_null()) {
             let key = camel(&key);
@@ -224,7 +218,7 @@ impl<'a> Reading<'_, 'a> {
         let told = said("error").or_else(|| said("output")).or_else(|| said("result")).or(response);
         let text = told.map_or(Cow::Borrowed(""), |told| told.text().unwrap_or(Cow::Borrowed(told.raw())));
         let mut parts = vec![Piece::text(text, None)];
-        for (nth, part) in member(value, "parts").into_iter().flat_map(Value::items).enumerate() {
+        for (nth, part) in member(value, "parts").into_iter().flat_map(Value::each).enumerate() {
             parts.extend(self.piece(part, &format!("{place}.parts[{nth}]"))?);
         }
         Ok(Piece::Result(Box::new(ToolResult { call, parts, is_error, cache: None })))
@@ -234,7 +228,7 @@ impl<'a> Reading<'_, 'a> {
         let reader = self.reader;
         let (known, _) = kinds(reader.from);
         let mut converted = self.schemas.functions.iter();
-        for (at, tool) in value.items().enumerate() {
+        for (at, tool) in value.each().enumerate() {
             for (key, value) in tool.members().filter(|(_, value)| !value.is_null()) {
                 let key = camel(&key);
                 let place = format!("tools[{at}]");
@@ -247,7 +241,7 @@ impl<'a> Reading<'_, 'a> {
                     }
                     continue;
                 }
-                for (nth, function) in value.items().enumerate() {
+                for (nth, function) in value.each().enumerate() {
                     let name = text_of(function, "name").filter(|name| !name.is_empty());
                     let missing =
                         || WireError::missing(&format!("{place}.functionDeclarations[{nth}]"), "name");
@@ -330,12 +324,16 @@ const READ: [&str; 4] = ["name", "description", "parameters", "parametersJsonSch
 
 fn thinking(value: Value<'_>, prompt: &mut Prompt<'_>) {
     const MEMBER: &str = "generationConfig.thinkingConfig";
-    // A budget of -1 leaves it to the model.
-    if let Some(budget) = member(value, "thinkingBudget").and_then(Value::number) {
+    prompt.wants_thoughts = member(value, "includeThoughts").and_then(Value::flag) == Some(true);
+    let budget = member(value, "thinkingBudget");
+    if let Some(budget) = budget.and_then(Value::number) {
         prompt.set_budget(MEMBER, budget);
     }
     if let Some(level) = text_of(value, "thinkingLevel") {
         prompt.set_effort(MEMBER, Some(&level.to_ascii_lowercase()));
     }
-    prompt.wants_thoughts = member(value, "includeThoughts").and_then(Value::flag) == Some(true);
+    // A budget of -1 leaves it to the model, and so does who asks for the thoughts alone.
+    if prompt.effort.is_none() && (budget.is_some() || prompt.wants_thoughts) {
+        prompt.set_effort(MEMBER, Some("medium"));
+    }
 }

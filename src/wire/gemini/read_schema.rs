@@ -17,8 +17,8 @@ pub(in crate::wire) struct Schemas {
 impl Schemas {
     /// Finds and converts the schemas of a request.
     pub(in crate::wire) fn of(root: Value<'_>) -> Self {
-        let tools = member(root, "tools").into_iter().flat_map(Value::items);
-        let functions = tools.filter_map(|tool| member(tool, "functionDeclarations")).flat_map(Value::items);
+        let tools = member(root, "tools").into_iter().flat_map(Value::each);
+        let functions = tools.filter_map(|tool| member(tool, "functionDeclarations")).flat_map(Value::each);
         let functions = functions.map(|function| {
             let is_plain = member(function, "parametersJsonSchema").is_none();
             member(function, "parameters").filter(|_| is_plain).map(converted)

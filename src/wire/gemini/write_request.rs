@@ -19,9 +19,11 @@ const NO_SIGNATURE: &str = "skip_thought_signature_validator";
 /// Writes a request.
 pub(in crate::wire) fn write(prompt: &Prompt<'_>, reader: Reader<'_>) -> Result<Vec<u8>> {
     try_body(1024, |o| {
-        let said = || prompt.system.iter().filter(|said| !said.text.is_empty());
+        let asked = prompt.format.instruction().filter(|_| lacks_mode(prompt, reader.model));
+        let said =
+            || prompt.system.iter().map(|said| &said.text).chain(&asked).filter(|said| !said.is_empty());
         if said().next().is_some() {
-            put!(o, "systemInstruction": { "parts": [for said in said() => { "text": &said.text }] });
+            put!(o, "systemInstruction": { "parts": [for said in said() => { "text": said }] });
         }
         let mut turns = prompt.turns.iter().filter(|turn| turn.parts.iter().any(is_sent));
         o.array("contents", |a| {
@@ -46,6 +48,12 @@ pub(in crate::wire) fn write(prompt: &Prompt<'_>, reader: Reader<'_>) -> Result<
     })
 }
 
+/// Says whether a model has no mode for JSON beside functions: those before Gemini 3 refuse both together.
+fn lacks_mode(prompt: &Prompt<'_>, model: &str) -> bool {
+    let is_older = ["gemini-1", "gemini-2"].iter().any(|older| model.contains(older));
+    is_older && !prompt.tools.is_empty()
+}
+
 /// Says whether a part holds anything: an empty text is to Gemini a part without content, which it refuses.
 fn is_sent(piece: &Piece<'_>) -> bool {
     !matches!(piece, Piece::Text(said) | Piece::System(said) if said.text.is_empty())
@@ -63,6 +71,7 @@ impl Writer<'_, '_> {
             self.reader.detail(detail.as_deref());
         }
         match piece {
+            Piece::Thought(_) => {}
             Piece::Text(said) => a.object(|o| put!(o, "text": &said.text)),
             Piece::System(said) => a.object(|o| put!(o, "text": &reminder(&said.text))),
             Piece::Image { data, .. } | Piece::File { data, .. } => match data {
@@ -140,6 +149,7 @@ fn settings(o: &mut Object<'_>, prompt: &Prompt<'_>, reader: Reader<'_>) {
     }
     match &prompt.format {
         Format::Text => {}
+        _ if lacks_mode(prompt, model) => {}
         Format::Json => put!(o, "responseMimeType": "application/json"),
         Format::Schema { schema, .. } => {
             put!(o, "responseMimeType": "application/json", "responseJsonSchema": *schema);

@@ -21,19 +21,21 @@ pub(super) fn request(
     left_out: &mut Vec<String>,
 ) -> Result<Vec<u8>> {
     let is_claude = model.contains("claude") || model.contains("anthropic");
-    try_body(root.raw().len() + 256, |o| members(o, root, is_claude, betas, left_out))
+    // Nova caches what is said, not tools; others refuse any mark.
+    let is_marked = is_claude || model.contains("nova");
+    try_body(root.raw().len() + 256, |o| members(o, root, (model, is_claude, is_marked), betas, left_out))
 }
 
 fn members(
     o: &mut Object<'_>,
     root: Value<'_>,
-    is_claude: bool,
+    (model, is_claude, is_marked): (&str, bool, bool),
     betas: &[Cow<'_, str>],
     left_out: &mut Vec<String>,
 ) -> Result<()> {
-    o.array("messages", |a| messages(a, root))?;
+    o.array("messages", |a| messages(a, root, is_marked))?;
     if let Some(system) = root.get("system").filter(|system| !system.is_null()) {
-        o.array("system", |a| blocks(a, system, "system"))?;
+        o.array("system", |a| blocks(a, system, "system", is_marked))?;
     }
     let number = |name| root.get(name).filter(|value: &Value<'_>| !value.is_null());
     put!(o, "inferenceConfig": {
@@ -52,12 +54,17 @@ fn members(
         if is_none {
             left_out.push("tool_choice".to_owned());
         }
+        // Some families can be told to call as they see fit alone.
+        let is_forced = !is_marked && kind.as_deref().is_some_and(|kind| matches!(kind, "any" | "tool"));
+        if is_forced && ["llama", "deepseek", "cohere"].iter().any(|family| model.contains(family)) {
+            return Err(untranslatable("tool_choice"));
+        }
         o.object("toolConfig", |o| {
             o.array("tools", |a| {
                 if tools().next().is_none() {
                     called(a, root);
                 }
-                tools().try_for_each(|tool| offer(a, tool))
+                tools().try_for_each(|tool| offer(a, tool, is_claude))
             })?;
             match kind.as_deref() {
                 Some("auto") => put!(o, "toolChoice": { "auto": {} }),
@@ -146,13 +153,17 @@ impl Put for Stops<'_> {
 }
 
 /// Writes the conversation. Turns of one side that follow each other are one: Anthropic joins them, Converse refuses them.
-fn messages(a: &mut Array<'_>, root: Value<'_>) -> Result<()> {
+fn messages(a: &mut Array<'_>, root: Value<'_>, is_marked: bool) -> Result<()> {
     let all: Vec<Value<'_>> = root.list("messages").collect();
+    // The user has the first word.
+    if all.first().is_some_and(|first| role(first) == "assistant") {
+        a.object(|o| put!(o, "role": "user", "content": [|a| a.object(|o| put!(o, "text": "..."))]));
+    }
     let mut at = 0;
     for turns in all.chunk_by(|one, other| role(one) == role(other)) {
         a.object(|o| {
             put!(o, "role": turns.first().map(role).unwrap_or_default());
-            o.array("content", |a| turn(a, turns, at))
+            o.array("content", |a| turn(a, turns, at, is_marked))
         })?;
         at += turns.len();
     }
@@ -164,11 +175,11 @@ fn role<'a>(message: &Value<'a>) -> Cow<'a, str> {
 }
 
 /// Writes what one side says; `first` is its place in the request.
-fn turn(a: &mut Array<'_>, turns: &[Value<'_>], first: usize) -> Result<()> {
+fn turn(a: &mut Array<'_>, turns: &[Value<'_>], first: usize, is_marked: bool) -> Result<()> {
     let mut has = Has::default();
     for (nth, message) in turns.iter().enumerate() {
         let content = message.get("content").unwrap_or(Value::of("\"\""));
-        let more = blocks(a, content, &format!("messages[{}].content", first + nth))?;
+        let more = blocks(a, content, &format!("messages[{}].content", first + nth), is_marked)?;
         has = Has {
             text: has.text | more.text,
             document: has.document | more.document,
@@ -193,7 +204,7 @@ struct Has {
 }
 
 /// Writes content: a text, or a list of blocks. A text of nothing is refused there.
-fn blocks(a: &mut Array<'_>, content: Value<'_>, place: &str) -> Result<Has> {
+fn blocks(a: &mut Array<'_>, content: Value<'_>, place: &str, is_marked: bool) -> Result<Has> {
     let mut has = Has::default();
     if let Some(text) = content.text() {
         if !text.trim().is_empty() {
@@ -211,7 +222,9 @@ fn blocks(a: &mut Array<'_>, content: Value<'_>, place: &str) -> Result<Has> {
             has.text |= kind == "text";
             has.document |= kind == "document";
         }
-        point(a, block);
+        if is_marked {
+            point(a, block);
+        }
     }
     Ok(has)
 }
@@ -253,7 +266,7 @@ fn write(a: &mut Array<'_>, block: Value<'_>, place: &str) -> Result<()> {
                 o.object("toolResult", |o| {
                     put!(o, "toolUseId": text("tool_use_id"));
                     let written = o.array("content", |a| {
-                        let has = blocks(a, content, &format!("{place}.content"));
+                        let has = blocks(a, content, &format!("{place}.content"), false);
                         has.map(|has| {
                             if !has.any {
                                 a.object(|o| put!(o, "text": "(no output)"));
@@ -318,7 +331,7 @@ fn source<'a>(block: Value<'a>, place: &str) -> Result<(Cow<'static, str>, Cow<'
 }
 
 /// Writes a tool that is offered.
-fn offer(a: &mut Array<'_>, tool: Value<'_>) -> Result<()> {
+fn offer(a: &mut Array<'_>, tool: Value<'_>, is_marked: bool) -> Result<()> {
     let kind = tool.text_of("type").filter(|kind| kind != "custom");
     let name = tool.text_of("name").unwrap_or_default();
     if let Some(kind) = kind {
@@ -332,6 +345,8 @@ fn offer(a: &mut Array<'_>, tool: Value<'_>) -> Result<()> {
             "inputSchema": { "json": Raw(schema) },
         });
     });
-    point(a, tool);
+    if is_marked {
+        point(a, tool);
+    }
     Ok(())
 }

@@ -110,6 +110,11 @@ impl<'a> Value<'a> {
         Items { text: self.0, at: if self.is_array() { 1 } else { self.0.len() } }
     }
 
+    /// Walks the items of a list, or what stands there in the place of a list of one, as Google takes it.
+    pub(in crate::wire) fn each(self) -> impl Iterator<Item = Value<'a>> {
+        self.items().chain(Some(self).filter(|value| value.is_object()))
+    }
+
     /// Returns the last member of that name that is not `null`.
     pub(in crate::wire) fn get(self, name: &str) -> Option<Value<'a>> {
         self.members()

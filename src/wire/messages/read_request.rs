@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::SIGNATURE;
 use super::own_tools::own_tool;
 use crate::wire::error::Result;
 use crate::wire::json::Value;
@@ -108,6 +109,10 @@ fn pieces<'a>(content: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Vec
 fn piece<'a>(block: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Option<Piece<'a>>> {
     let cache = block.get("cache_control");
     let kind = block.text_of("type");
+    let is_ours = || block.text_of("signature").is_some_and(|signature| signature == SIGNATURE);
+    if kind.as_deref() == Some("thinking") && reader.wants_thoughts() && is_ours() {
+        return Ok(block.text_of("thinking").map(Piece::Thought));
+    }
     if reader.leaves_out(table::kinds(reader.from).1, kind.as_deref().unwrap_or_default(), place)? {
         return Ok(None);
     }

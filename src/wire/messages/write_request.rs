@@ -5,7 +5,10 @@
 
 use std::borrow::Cow;
 
+use sha2::{Digest as _, Sha256};
+
 use super::schema;
+use crate::units::hex;
 use crate::wire::effort::{
     Claude, Effort, LEAST_BUDGET, claude, claude_keeps_thoughts, claude_lacks_schemas, claude_word,
 };
@@ -19,7 +22,8 @@ use crate::wire::prompt::{
 /// Writes a request.
 pub(in crate::wire) fn write(prompt: &Prompt<'_>, reader: Reader<'_>) -> Result<Vec<u8>> {
     let Reader { model, sending, .. } = reader;
-    let most = sending.limit(prompt.max_output.or(Some(sending.default_max_output))).unwrap_or(1).max(1);
+    let limit = sending.limit(prompt.max_output);
+    let most = limit.unwrap_or(sending.default_max_output).max(1);
     try_body(1024, |o| {
         put!(o, "model": model, "max_tokens": most);
         let asked = instruction(&prompt.format, model).map(|text| Text { text, cache: None });
@@ -34,7 +38,7 @@ pub(in crate::wire) fn write(prompt: &Prompt<'_>, reader: Reader<'_>) -> Result<
             put!(o, "stop_sequences": [for stop in &prompt.stop => stop]);
         }
         if let Some(user) = &prompt.user {
-            put!(o, "metadata": { "user_id": user });
+            put!(o, "metadata": { "user_id": opaque(user) });
         }
         for (key, value) in &prompt.passed {
             // Anthropic's range ends at 1, which is also what holds where nothing is said.
@@ -47,6 +51,17 @@ pub(in crate::wire) fn write(prompt: &Prompt<'_>, reader: Reader<'_>) -> Result<
         put!(o, "stream"?: prompt.stream.then_some(true));
         Ok(())
     })
+}
+
+/// Returns the name of an end user as Anthropic takes it, which wants no addresses and no numbers of telephones: what is no
+/// opaque word goes as its digest.
+fn opaque(user: &str) -> Cow<'_, str> {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    let is_number = user.chars().all(|c| c.is_ascii_digit() || c == '-');
+    if user.len() <= 256 && !is_number && user.chars().all(is_word) {
+        return Cow::Borrowed(user);
+    }
+    Cow::Owned(hex(&Sha256::digest(user.as_bytes())))
 }
 
 fn messages(a: &mut Array<'_>, prompt: &Prompt<'_>, reader: Reader<'_>) -> Result<()> {
@@ -92,15 +107,13 @@ fn system(a: &mut Array<'_>, piece: &Piece<'_>) {
 
 /// Returns the words that ask for JSON, where the model has no mode for it.
 fn instruction(format: &Format<'_>, model: &str) -> Option<Cow<'static, str>> {
-    const ALONE: &str = "and nothing else: no words around it and no code fence.";
-    match format {
-        Format::Json => Some(format!("Answer with one JSON object {ALONE}").into()),
-        Format::Schema { schema, .. } if claude_lacks_schemas(model) => {
-            let schema = schema.raw();
-            Some(format!("Answer with JSON that fits this JSON schema, {ALONE}\n{schema}").into())
-        }
-        Format::Schema { .. } | Format::Text => None,
-    }
+    let has_mode = matches!(format, Format::Schema { schema, .. } if is_mode(*schema, model));
+    format.instruction().filter(|_| !has_mode)
+}
+
+/// Says whether a model holds its answer to a schema.
+fn is_mode(schema: Value<'_>, model: &str) -> bool {
+    !claude_lacks_schemas(model) && schema::is_held(schema)
 }
 
 /// Says whether a text says anything; Anthropic refuses blocks that do not.
@@ -118,6 +131,7 @@ fn text(a: &mut Array<'_>, said: &Text<'_>) {
 
 fn block(a: &mut Array<'_>, piece: &Piece<'_>, reader: Reader<'_>) -> Result<()> {
     match piece {
+        Piece::Thought(_) => {}
         Piece::Text(said) | Piece::System(said) if !is_said(said) => {}
         Piece::Text(said) => text(a, said),
         Piece::System(said) => text(a, &Text { text: reminder(&said.text).into(), cache: said.cache }),
@@ -153,14 +167,25 @@ fn tool_result(a: &mut Array<'_>, result: &ToolResult<'_>, reader: Reader<'_>) -
     })
 }
 
+/// Returns the type of a picture by its first bytes, as base64 has them.
+fn picture(bytes: &str) -> Option<&'static str> {
+    const SIGNATURES: [(&str, &str); 4] = [
+        ("iVBORw0KGgo", "image/png"),
+        ("/9j/", "image/jpeg"),
+        ("R0lGOD", "image/gif"),
+        ("UklGR", "image/webp"),
+    ];
+    SIGNATURES.iter().find(|(begin, _)| bytes.starts_with(begin)).map(|(_, kind)| *kind)
+}
+
 fn source(o: &mut Object<'_>, data: &Data<'_>) {
     match data {
         Data::Url(url) => put!(o, "type": "url", "url": url),
         Data::Base64 { kind, bytes } => {
-            // It knows each by one name.
+            // It knows each by one name, and looks at the bytes.
             let kind = kind.to_ascii_lowercase();
             let kind = if kind == "image/jpg" { "image/jpeg" } else { &*kind };
-            put!(o, "type": "base64", "media_type": kind, "data": bytes);
+            put!(o, "type": "base64", "media_type": picture(bytes).unwrap_or(kind), "data": bytes);
         }
     }
 }
@@ -180,11 +205,11 @@ fn tools(o: &mut Object<'_>, prompt: &Prompt<'_>, reader: Reader<'_>) {
     if prompt.tools.is_empty() {
         return;
     }
-    let lacks_strict = claude_lacks_schemas(reader.model);
-    if lacks_strict && prompt.tools.iter().any(|tool| tool.strict == Some(true)) {
+    let is_strict =
+        |tool: &Tool<'_>| tool.strict == Some(true) && is_mode(Value::of(&tool.schema()), reader.model);
+    if prompt.tools.iter().any(|tool| tool.strict == Some(true) && !is_strict(tool)) {
         reader.leave_out("tools.strict");
     }
-    let is_strict = |tool: &Tool<'_>| tool.strict == Some(true) && !lacks_strict;
     put!(o, "tools": [for tool in &prompt.tools => {
         "name": &tool.name, "description"?: &tool.description,
         "input_schema": Raw(&input_schema(tool, is_strict(tool), reader)),
@@ -229,7 +254,7 @@ fn thinking_and_format(o: &mut Object<'_>, prompt: &Prompt<'_>, most: u64, reade
         _ => {}
     }
     let schema = match &prompt.format {
-        Format::Schema { schema, .. } if !claude_lacks_schemas(model) => Some(*schema),
+        Format::Schema { schema, .. } if is_mode(*schema, model) => Some(*schema),
         Format::Schema { .. } | Format::Text | Format::Json => None,
     };
     if word.is_none() && schema.is_none() {

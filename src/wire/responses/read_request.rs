@@ -120,6 +120,11 @@ fn choice<'a>(value: Value<'a>, prompt: &mut Prompt<'a>, reader: Reader<'_>) -> 
 fn read_item<'a>(item: Value<'a>, place: &str, reader: Reader<'_>, prompt: &mut Prompt<'a>) -> Result<()> {
     let missing = |what: &str| WireError::missing(place, what);
     let kind = item.text_of("type").unwrap_or(Cow::Borrowed("message"));
+    if reader.wants_thoughts() && is_our_reasoning(item) {
+        let told: Vec<_> = item.list("summary").filter_map(|part| part.text_of("text")).collect();
+        prompt.say(false, vec![Piece::Thought(told.join("\n\n").into())]);
+        return Ok(());
+    }
     if reader.leaves_out(table::kinds(reader.from).1, &kind, place)? {
         return Ok(());
     }
@@ -185,6 +190,12 @@ fn read_item<'a>(item: Value<'a>, place: &str, reader: Reader<'_>, prompt: &mut 
         _ => return reader.refuse(format!("{place}.type")),
     }
     Ok(())
+}
+
+/// Says whether an item is thoughts that a response of ours told: their ids are made from that of the response.
+pub(in crate::wire) fn is_our_reasoning(item: Value<'_>) -> bool {
+    item.text_of("type").as_deref() == Some("reasoning")
+        && item.text_of("id").is_some_and(|id| id.starts_with("rs_") && id.contains("_resp_"))
 }
 
 /// Offers the tools that an item brings.

@@ -93,7 +93,8 @@ fn drift(reading: Option<&DriftReading>, since: &[Diagram; 2]) -> List {
     out.put("confidences", words, role);
     let Some(reading) = reading.filter(|reading| reading.n > 0) else { return out };
     out.put("chance reaches PSI", format!("{:.3}", reading.critical), Role::Text);
-    out.put("KS D", format!("{:.3}, chance {:.3}", reading.ks, reading.ks_critical), Role::Text);
+    let chance = reading.ks_critical.map_or_else(|| "any".to_owned(), |most| format!("{most:.3}"));
+    out.put("KS D", format!("{:.3}, chance {chance}", reading.ks), Role::Text);
     out.put("  over the last", format::count(reading.n), Role::Muted);
     let [then, now] = since;
     if then.n() > 0 {

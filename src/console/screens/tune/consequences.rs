@@ -281,13 +281,13 @@ fn lines(scene: Scene<'_>, id: RouteId, figure: u16) -> Vec<Line> {
         }
         lines.push(line);
     }
-    lines.push(latency_line("p50 latency (est.)", applied, tried, 500).yielding(5));
+    lines.push(latency_line("p50 latency (est.)", applied, tried, 500).yielding(7));
     lines.push(latency_line("p95 latency (est.)", applied, tried, 950).yielding(2));
     // An answer nobody saw is taken to have failed no check, so fewer of these is no promise: no colour says "better".
     let escalated = count_line("escalated (where seen)", applied.escalated, tried.escalated, Good::Neither);
     lines.push(escalated.yielding(6));
     lines.extend(cascade_line(applied, tried).map(|line| line.yielding(6)));
-    lines.push(count_line("failed (where seen)", applied.errors, tried.errors, Good::Neither).yielding(6));
+    lines.push(count_line("failed (where seen)", applied.errors, tried.errors, Good::Neither).yielding(8));
     lines.extend(cache_lines(snapshot));
     lines.extend(budget_lines(snapshot));
     lines

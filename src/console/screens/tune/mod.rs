@@ -71,7 +71,7 @@ impl State {
 fn layout(area: Rect) -> [Rect; 5] {
     let none = Rect { width: 0, height: 0, ..area };
     let narrow = area.width < 100;
-    let upper = if area.height < 20 { area.height / 2 } else { (area.height * 9 / 20).max(9) };
+    let upper = if area.height < 20 { area.height / 2 } else { (area.height * 3 / 7).max(9) };
     let (top, bottom) = paint::split_top(area, upper);
     let (routes, confidence) = paint::split_left(top, if narrow { 26 } else { 34 });
     if narrow {

@@ -1,0 +1,175 @@
+//! Turns that hand in what tools returned: they go on as the user's ask was decided, in whichever dialect, however much came back and
+//! whatever the harness adds to it.
+
+use serde_json::{Value, json};
+
+use crate::client::{Answer, Ask};
+use crate::front::{Front, Sandbox, Setup};
+use crate::shadowed::says;
+use crate::stage::{chat, nothing_held};
+use crate::upstream::{Reply, Upstream};
+
+const POLICY: &str = r#"
+name = "test"
+[[route]]
+name = "everything"
+ladder = [
+  { rung = "small", model = "gpt-4.1-nano", threshold = 500 },
+  { rung = "large", model = "gpt-4.1" },
+]
+"#;
+
+const REMINDER: &str = "<system-reminder>\nYour list of things to do is empty.\n</system-reminder>\n";
+
+/// A conversation of one ask, and what tools returned to it so far, the harness's reminder behind it.
+fn conversation(dialect: &str, ask: &str, returned: &[&str], reminds: bool) -> Ask {
+    let schema = json!({"type": "object", "properties": {}});
+    let mut turns: Vec<Value> = Vec::new();
+    let said = |text: &str| json!({"role": "user", "content": text});
+    match dialect {
+        "messages" => {
+            turns.push(said(ask));
+            for (at, text) in returned.iter().enumerate() {
+                let id = format!("toolu_{at}");
+                turns.push(json!({"role": "assistant", "content": [{"type": "tool_use", "id": id, "name": "look", "input": {}}]}));
+                let mut parts = vec![json!({"type": "tool_result", "tool_use_id": id, "content": text})];
+                parts.extend(reminds.then(|| json!({"type": "text", "text": REMINDER})));
+                turns.push(json!({"role": "user", "content": parts}));
+            }
+            let tools = json!([{"name": "look", "description": "Looks.", "input_schema": schema}]);
+            Ask::post(
+                "/v1/messages",
+                &json!({"model": "auto", "max_tokens": 99, "messages": turns, "tools": tools}),
+            )
+        }
+        "chat" => {
+            turns.push(said(ask));
+            for (at, text) in returned.iter().enumerate() {
+                let id = format!("call_{at}");
+                let call =
+                    json!({"id": id, "type": "function", "function": {"name": "look", "arguments": "{}"}});
+                turns.push(json!({"role": "assistant", "content": null, "tool_calls": [call]}));
+                turns.push(json!({"role": "tool", "tool_call_id": id, "content": text}));
+                turns.extend(reminds.then(|| said(REMINDER)));
+            }
+            let tools = json!([{"type": "function", "function": {"name": "look", "parameters": schema}}]);
+            Ask::post("/v1/chat/completions", &json!({"model": "auto", "messages": turns, "tools": tools}))
+        }
+        "responses" => {
+            turns.push(said(ask));
+            for (at, text) in returned.iter().enumerate() {
+                let id = format!("call_{at}");
+                turns
+                    .push(json!({"type": "function_call", "call_id": id, "name": "look", "arguments": "{}"}));
+                turns.push(json!({"type": "function_call_output", "call_id": id, "output": text}));
+                turns.extend(reminds.then(|| said(REMINDER)));
+            }
+            let tools = json!([{"type": "function", "name": "look", "parameters": schema}]);
+            Ask::post("/v1/responses", &json!({"model": "auto", "input": turns, "tools": tools}))
+        }
+        _ => {
+            turns.push(json!({"role": "user", "parts": [{"text": ask}]}));
+            for text in returned {
+                turns.push(
+                    json!({"role": "model", "parts": [{"functionCall": {"name": "look", "args": {}}}]}),
+                );
+                let mut parts =
+                    vec![json!({"functionResponse": {"name": "look", "response": {"result": text}}})];
+                parts.extend(reminds.then(|| json!({"text": REMINDER})));
+                turns.push(json!({"role": "user", "parts": parts}));
+            }
+            let tools = json!([{"functionDeclarations": [{"name": "look", "parameters": schema}]}]);
+            Ask::post("/v1beta/models/auto:generateContent", &json!({"contents": turns, "tools": tools}))
+        }
+    }
+}
+
+const DIALECTS: [&str; 4] = ["messages", "chat", "responses", "gemini"];
+
+fn reason(answer: &Answer) -> String {
+    assert_eq!(answer.status(), 200, "{}", answer.text());
+    answer.header("pointsman-reason").unwrap_or_default().to_owned()
+}
+
+/// A loop near a threshold would else change its model in the middle, and lose its cache with it.
+#[test]
+fn a_turn_with_results_is_decided_as_the_ask_was() {
+    let upstream = Upstream::start();
+    let setup = Setup { policy: POLICY.to_owned(), ..Setup::of(&upstream.url()) };
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
+    let long = "line of a listing that tools return\n".repeat(800);
+    for dialect in DIALECTS {
+        for ask in
+            ["Translate 'cat' to French.", "Prove that the square root of two is irrational, step by step."]
+        {
+            let first = reason(&conversation(dialect, ask, &[], false).send(front.address()));
+            assert!(first.starts_with("confidence "), "{dialect}: {first}");
+            for (returned, reminds) in
+                [(&["ok"][..], false), (&["ok"][..], true), (&[&*long, "ok", &*long][..], true)]
+            {
+                let later = conversation(dialect, ask, returned, reminds).send(front.address());
+                assert_eq!(reason(&later), first, "{dialect}, {} returned, {reminds}", returned.len());
+            }
+        }
+    }
+    upstream.wait_idle();
+    nothing_held(&front);
+}
+
+/// What a small model says of one ask twice may differ, costs twice, and keeps every turn of a loop waiting.
+#[test]
+fn a_second_stage_is_asked_once_in_a_loop_of_tools() {
+    const ASKED: &str = "mistral-small-2503";
+    let upstream = Upstream::with(|call| match call.model.as_str() {
+        ASKED => says(r#"{"likelihood": 100}"#),
+        _ => Reply::text("done"),
+    });
+    let text = "[second.everything]\nband = 500\ndeadline = \"30s\"\nmax-spend-per-day = \"5\"\n";
+    let setup = Setup { policy: POLICY.to_owned(), ..Setup::of(&upstream.url()).gateway(text) };
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
+    let count = |front: &Front<'_>| {
+        upstream.wait_idle();
+        nothing_held(front);
+        upstream.served().iter().filter(|call| call.call.model == ASKED).count()
+    };
+    for (nth, dialect) in DIALECTS.iter().enumerate() {
+        let ask = format!("Prove that {nth} and one make {}.", nth + 1);
+        for returned in [&[][..], &["ok"][..], &["ok", "and ok"][..]] {
+            let answer = conversation(dialect, &ask, returned, true).send(front.address());
+            assert_eq!(reason(&answer), "confidence 1000 reaches 500", "{dialect}");
+        }
+        assert_eq!(count(&front), nth + 1, "{dialect}");
+    }
+    // Another ask is another question, in the same words too.
+    let _ = chat("auto", false).send(front.address());
+    let _ = chat("auto", false).send(front.address());
+    assert_eq!(count(&front), DIALECTS.len() + 2);
+}
+
+/// An agent that leaves the conversation with the provider hands in results alone: there is no ask in what it sends.
+#[test]
+fn results_behind_a_kept_answer_are_decided_as_the_ask_was() {
+    let upstream = Upstream::start();
+    let mut setup = Setup { policy: POLICY.to_owned(), ..Setup::of(&upstream.url()) };
+    setup.providers =
+        setup.providers.replace("name = \"up-chat\"\n", "name = \"up-chat\"\nresponses = true\n");
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
+    for ask in
+        ["Translate 'cat' to French.", "Prove that the square root of two is irrational, step by step."]
+    {
+        let first = Ask::post("/v1/responses", &json!({"model": "auto", "input": ask})).send(front.address());
+        let mut id = first.json()["id"].as_str().unwrap().to_owned();
+        for _ in 0..3 {
+            let output = json!([{"type": "function_call_output", "call_id": "call_1", "output": "ok"}]);
+            let body = json!({"model": "auto", "previous_response_id": id, "input": output});
+            let next = Ask::post("/v1/responses", &body).send(front.address());
+            assert_eq!(reason(&next), reason(&first), "{ask}");
+            id = next.json()["id"].as_str().unwrap().to_owned();
+        }
+    }
+    upstream.wait_idle();
+    nothing_held(&front);
+}
