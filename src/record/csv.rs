@@ -22,7 +22,7 @@ impl Columns {
 
     /// Reads the header row of a table whose rows stand for objects: its names stay as they are.
     pub(crate) fn exact(row: &str, delimiter: u8) -> Self {
-        Self { names: split(row, delimiter).iter().map(|name| name.trim().to_owned()).collect(), delimiter }
+        Self { names: split(row, delimiter).0.iter().map(|name| name.trim().to_owned()).collect(), delimiter }
     }
 
     /// Returns the number of columns.

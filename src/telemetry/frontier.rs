@@ -15,7 +15,7 @@ use super::visit::Visit;
 use super::{Cascade, Sign};
 use crate::outcome::{Evidence, Outlook, Settled, Spread};
 use crate::pricing::CostSum;
-use crate::routing::{Explore, MAX_RUNGS, Next, Reach, Route, Rungs, WhenFailed, after_attempt};
+use crate::routing::{Explore, MAX_RUNGS, Next, Reach, Route, WhenFailed, after_attempt};
 use crate::units::{PerMille, Pico};
 
 /// The frontier of one route.

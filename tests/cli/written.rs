@@ -390,3 +390,42 @@ fn a_log_in_another_encoding_is_named_as_what_it_is() {
         assert!(said.contains("UTF-16") && said.contains("iconv"), "{said}");
     }
 }
+
+#[test]
+fn a_world_of_ones_own_goes_by_its_name() {
+    let sandbox = sandbox();
+    sandbox.write("config/worlds/mine.toml", "title = \"the same\"\n");
+    let run = sandbox.run("replay small.jsonl --world mine");
+    assert_eq!(run.code, Some(0), "{}", run.err);
+    assert!(run.out.contains("the same"), "{}", run.out);
+}
+
+/// Over a log of a gateway with limits what is tried would else be set beside what never was.
+#[test]
+fn what_limits_had_no_room_for_stays_so_whatever_threshold_is_tried() {
+    let sandbox = Sandbox::new();
+    for word in ["over", "over-refuse", "over-queue", "over-soft", "over-later"] {
+        let line = |n: u32| {
+            let down = ["gpt-4.1", "gemini-2.5-flash", "gpt-4.1-nano"][n as usize % 3];
+            let down = if n % 2 == 0 { format!(",\"down\":[\"{word}:{down}\"]") } else { String::new() };
+            format!(
+                "{{\"id\":\"o{n}\",\"at\":\"2026-05-23T10:{:02}:00Z\",\"confidence\":{},\"model\":\"gpt-4.1\",\"in\":1000,\"out\":50{down}}}\n",
+                n % 60,
+                n * 37 % 1000
+            )
+        };
+        sandbox.write("over.jsonl", (0..120).map(line).collect::<String>());
+        let routed = json(&sandbox.good("replay over.jsonl --as routed --format json"));
+        let tried = json(&sandbox.good("whatif over.jsonl --set general.nano=740 --format json"));
+        assert_eq!(tried["applied"]["cost_usd"], routed["cost_usd"], "{word}");
+        assert_eq!(tried["applied"]["errors"], routed["errors"], "{word}");
+        assert_eq!(tried["applied"]["escalated"], routed["escalated"], "{word}");
+        // Another threshold is what a replay under it is.
+        let tried = json(&sandbox.good("whatif over.jsonl --set general.flash=200 --format json"));
+        let policy = sandbox.good("config --print policy").replace("threshold = 520", "threshold = 200");
+        sandbox.write("moved.toml", policy);
+        let moved = json(&sandbox.good("replay over.jsonl --as routed --policy moved.toml --format json"));
+        assert_eq!(tried["staged"]["cost_usd"], moved["cost_usd"], "{word}");
+        assert_eq!(tried["staged"]["errors"], moved["errors"], "{word}");
+    }
+}
