@@ -169,7 +169,7 @@ mod tests {
     use super::*;
 
     fn changed(rule: Rule, body: &str) -> Vec<(String, Option<String>)> {
-        let known = Known { rules: vec![Arc::new(rule)], takes_system: false };
+        let known = Known { rules: vec![Arc::new(rule)], ..Known::NOTHING };
         let root = Value::of(body);
         let owned = |change: &Change<'_>| (change.member.to_owned(), change.instead.map(str::to_owned));
         let said = |path: &str| path.split('.').try_fold(root, Value::get);
