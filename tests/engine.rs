@@ -291,6 +291,30 @@ proptest! {
     }
 }
 
+proptest! {
+    /// What is applied further back takes the place of what lay ahead: that is said, and nothing is left to take back of it.
+    #[test]
+    fn a_change_that_lies_ahead_is_dropped_aloud(log in log(), policy in policy(), value in 0u16..=1000, undoes in any::<bool>()) {
+        let memory = memory_log(&log, compile(&policy));
+        let mut player = Player::new(Arc::clone(&memory), Reading::Routed, None);
+        player.handle(Command::SeekEvent(log.len()));
+        player.handle(Command::SetThreshold(RouteId(0), 0, PerMille::new(value).unwrap()));
+        player.handle(Command::Apply);
+        prop_assume!(player.snapshot().undoable == 1 && log.len() > 1);
+        player.handle(Command::SeekEvent(0));
+        if !undoes {
+            player.handle(Command::SetThreshold(RouteId(0), 0, PerMille::new(value).unwrap()));
+        }
+        player.handle(if undoes { Command::Undo } else { Command::Apply });
+        let shown = player.snapshot();
+        prop_assert!(shown.message.as_deref().is_some_and(|words| words.contains("dropped")), "{:?}", shown.message);
+        prop_assert_eq!(shown.undoable, usize::from(!undoes));
+        prop_assert_eq!(shown.changes.iter().filter(|change| change.version > 1).count(), usize::from(!undoes));
+        player.handle(Command::Undo);
+        prop_assert_eq!(player.snapshot().policy.routes[0].thresholds(), memory.policy.routes[0].thresholds());
+    }
+}
+
 #[test]
 fn an_unknown_cost_is_never_zero_and_an_explicit_zero_is_known() {
     let world = World::of(&[]);

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
+use super::found::WORLDS;
 use super::{created, policies_text};
 use crate::budget::StandingRow;
-use crate::config::{policy, world};
+use crate::config::{self, policy, world};
 use crate::report::{BranchReport, BranchScope, Figures, Format};
 use crate::routing::PolicySpec;
 use crate::session::{BranchPlan, BranchesFound, Idle};
@@ -22,6 +23,13 @@ use crate::world::{Branch, World};
 pub fn read_world(name: &str) -> anyhow::Result<World> {
     if let Some((_, text)) = world::BUILTIN.iter().find(|(known, _)| *known == name) {
         return Ok(world::parse(text, name)?);
+    }
+    // One's own go by their names, as on the screen Worlds.
+    let own = || Some(config::user_dir()?.join(WORLDS).join(format!("{name}.toml")));
+    if let Some(own) = own().filter(|own| own.is_file()) {
+        let shown = own.display().to_string();
+        let text = std::fs::read_to_string(&own).with_context(|| format!("cannot read {shown}"))?;
+        return Ok(world::parse(&text, &shown)?);
     }
     if !is_toml(Path::new(name)) {
         let known: Vec<&str> = world::BUILTIN.iter().map(|(name, _)| *name).collect();

@@ -5,7 +5,7 @@ use crate::console::screens::rollout::Plans;
 use crate::console::screens::worlds::OwnWorld;
 
 /// The folder with worlds of one's own, within the configuration folder.
-const WORLDS: &str = "worlds";
+pub(super) const WORLDS: &str = "worlds";
 
 /// Reads the plans of rollouts; what is wrong with their file is told with them.
 pub(super) fn plans() -> Plans {

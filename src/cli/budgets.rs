@@ -280,6 +280,7 @@ fn heading_sheet(heading: &Heading, end: Instant, format: Format) -> Sheet {
             ("member", &|row| if exact { row.member.clone() } else { or_dash(&row.member) }),
             (">limit", &|row| money(&row.limit)),
             (">spent", &|row| money(&row.spent)),
+            (">of it assumed", &|row| money(&row.assumed)),
             (">expected", &|row| row.expected.as_deref().map_or_else(unknown, money)),
             ("runs out", &|row| moment(if row.ran_out.is_some() { &row.ran_out } else { &row.runs_out })),
             ("by", &|row| by(row)),

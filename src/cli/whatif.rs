@@ -407,7 +407,7 @@ fn sheets(report: &WhatIfReport) -> Vec<Sheet> {
         counted(report.requests, "request"),
         counted(report.flipped_requests, "flip"),
         if report.in_order { " · in order, calls capped" } else { "" },
-        if report.budgets.is_some() { " · without limits, with them below" } else { "" },
+        if report.budgets.is_some() { " · limits that are tried are below" } else { "" },
         report.policy,
         report.prices
     );

@@ -22,7 +22,7 @@ impl Columns {
 
     /// Reads the header row of a table whose rows stand for objects: its names stay as they are.
     pub(crate) fn exact(row: &str, delimiter: u8) -> Self {
-        Self { names: split(row, delimiter).iter().map(|name| name.trim().to_owned()).collect(), delimiter }
+        Self { names: split(row, delimiter).0.iter().map(|name| name.trim().to_owned()).collect(), delimiter }
     }
 
     /// Returns the number of columns.
@@ -52,7 +52,8 @@ impl Columns {
 
     /// Cuts a row into its named fields.
     pub(crate) fn row<'r>(&'r self, text: &'r str) -> Row<'r> {
-        Row { columns: self, fields: split(text, self.delimiter) }
+        let (fields, is_open) = split(text, self.delimiter);
+        Row { columns: self, fields, is_open }
     }
 }
 
@@ -61,6 +62,8 @@ impl Columns {
 pub(crate) struct Row<'r> {
     columns: &'r Columns,
     fields: Vec<Cow<'r, str>>,
+    /// Whether a quote in it is never closed.
+    is_open: bool,
 }
 
 impl Row<'_> {
@@ -101,6 +104,9 @@ impl Row<'_> {
 
     /// Checks that the row has as many fields as the header.
     pub(crate) fn check(&self) -> Result<(), Refusal> {
+        if self.is_open {
+            return Err(Refusal::Bad("a quote opens a field and nothing closes it".to_owned()));
+        }
         let (found, wanted) = (self.fields.len(), self.columns.names.len());
         if found == wanted {
             return Ok(());
@@ -135,29 +141,28 @@ pub(crate) fn micros_of(seconds: f64) -> Option<i64> {
     (seconds.is_finite() && (0.0..3.2e10).contains(&seconds)).then(|| (seconds * 1e6).round() as i64)
 }
 
-/// Cuts a row at its delimiters; quoted fields may hold them and doubled quotes.
-fn split(row: &str, delimiter: u8) -> Vec<Cow<'_, str>> {
+/// Cuts a row at its delimiters, and says whether a quote is never closed; fields that begin with a quote may hold delimiters and
+/// doubled quotes.
+fn split(row: &str, delimiter: u8) -> (Vec<Cow<'_, str>>, bool) {
     let delimiter = char::from(delimiter);
-    let mut fields = Vec::new();
     if !row.contains('"') {
-        fields.extend(row.split(delimiter).map(Cow::Borrowed));
-        return fields;
+        return (row.split(delimiter).map(Cow::Borrowed).collect(), false);
     }
-    let (mut field, mut quoted) = (String::new(), false);
+    let mut fields = Vec::new();
+    let (mut field, mut quoted, mut is_start) = (String::new(), false, true);
     let mut chars = row.chars().peekable();
     while let Some(c) = chars.next() {
         match c {
-            '"' if quoted && chars.peek() == Some(&'"') => {
-                field.push('"');
-                chars.next();
-            }
-            '"' => quoted = !quoted,
+            '"' if quoted && chars.next_if_eq(&'"').is_some() => field.push('"'),
+            '"' if quoted => quoted = false,
+            '"' if is_start => quoted = true,
             c if c == delimiter && !quoted => fields.push(Cow::Owned(std::mem::take(&mut field))),
             other => field.push(other),
         }
+        is_start = c == delimiter && !quoted;
     }
     fields.push(Cow::Owned(field));
-    fields
+    (fields, quoted)
 }
 
 #[cfg(test)]
@@ -173,6 +178,8 @@ mod tests {
         assert_eq!(row.count("request tokens"), Ok(Some(472)));
         assert_eq!(row.micros("timestamp"), Ok(Some(5_000_000)));
         assert_eq!(row.get("absent"), "");
+        assert_eq!(columns.row("5\" pipe,x,y").get("timestamp"), "5\" pipe", "as rows are cut");
+        assert!(columns.row("1,x,\"open").check().is_err());
         assert!(columns.row("1,2").check().is_err());
         assert!(columns.row("x,y,-3").count("request tokens").is_err());
     }

@@ -83,7 +83,14 @@ pub(crate) struct Elements {
     /// Where the last text at depth 1 began and ended in `current`, to know keys by.
     key: (usize, usize),
     after_colon: bool,
+    /// How far the place is indented, where nothing else stands before it on its line.
+    indent: Option<usize>,
+    /// How far the element was that is being read.
+    own_indent: Option<usize>,
 }
+
+/// How many elements that are broken are left behind one by one; after that many the rest is one.
+const MOST_BROKEN: usize = 1000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -113,6 +120,8 @@ impl Elements {
             current: Unfinished::new(most, line),
             key: (0, 0),
             after_colon: false,
+            indent: Some(0),
+            own_indent: None,
         }
     }
 
@@ -144,11 +153,37 @@ impl Elements {
         }
     }
 
-    /// Takes the end of the stream: what is unfinished comes out as it is.
+    /// Takes the end of the stream: what is unfinished comes out as it is, but for elements behind one that is broken; and so
+    /// does a list without its end, for what was cut off is no whole log.
     pub(crate) fn end(&mut self, data: &mut Vec<u8>, pieces: &mut Vec<Piece>) {
+        for _ in 0..MOST_BROKEN {
+            let Some(next) = self.next_start() else { break };
+            let rest = self.current.bytes.split_off(next);
+            let lines = memchr::memchr_iter(b'\n', &self.current.bytes).count();
+            self.line = self.current.line + lines as u64;
+            self.finish(data, pieces);
+            self.feed(&rest, data, pieces);
+        }
+        if self.state == State::Between && self.lists > 0 {
+            self.start(State::Junk, b'[');
+        }
         if matches!(self.state, State::Inside | State::Junk) {
             self.finish(data, pieces);
         }
+    }
+
+    /// Finds where the next element begins within one that does not end: on a line of its own that is indented alike.
+    fn next_start(&self) -> Option<usize> {
+        if self.state != State::Inside || self.current.giant {
+            return None;
+        }
+        let bytes = self.current.bytes.as_slice();
+        memchr::memchr_iter(b'\n', bytes).find(|&at| {
+            let line = bytes.get(at + 1..).unwrap_or_default();
+            let indent = line.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+            let is_alike = self.own_indent.map_or(indent <= 1, |own| own == indent);
+            is_alike && line.get(indent) == Some(&b'{')
+        })
     }
 
     /// Runs through text up to its closing quote or the end of the bytes; returns the place behind.
@@ -182,6 +217,12 @@ impl Elements {
     }
 
     fn between(&mut self, byte: u8) {
+        self.own_indent = self.indent;
+        self.indent = match byte {
+            b'\n' => Some(0),
+            b' ' | b'\t' => self.indent.map(|indent| indent + 1),
+            _ => None,
+        };
         match byte {
             b'[' if self.lists == 0 => self.lists = 1,
             b']' if self.lists > 0 => {
@@ -282,6 +323,7 @@ impl Elements {
         self.depth = 0;
         self.in_text = false;
         self.escaped = false;
+        self.indent = None;
         self.state = State::Between;
     }
 }
@@ -329,8 +371,39 @@ mod tests {
         let got = cut(b"nonsense\n{\"a\":1}\n", &[], MAX_ENTRY, 7);
         assert_eq!(got, vec![(1, "nonsense".into()), (2, "{\"a\":1}".into())]);
         let got = cut(b"[1,{\"a\":1}", &[], MAX_ENTRY, 7);
-        assert_eq!(got, vec![(1, "1".into()), (1, "{\"a\":1}".into())]);
+        assert_eq!(
+            got,
+            vec![(1, "1".into()), (1, "{\"a\":1}".into()), (1, "[".into())],
+            "a list is cut off aloud"
+        );
         assert_eq!(cut(b"{\"a\":", &[], MAX_ENTRY, 7), vec![(1, "{\"a\":".into())]);
+    }
+
+    /// One brace or quote that is missing would else take all requests behind it.
+    #[test]
+    fn a_broken_element_takes_none_that_begins_on_a_line_like_its_own() {
+        let whole =
+            ["{\n \"a\": {\"x\": 1}\n}", "{\n \"b\": \"two\"\n}", "{\n \"c\": 3\n}", "{\n \"d\": 4\n}"];
+        for (from, to) in [("\"two\"\n}", "\"two\"\n"), ("\"two\"", "\"two"), ("\"two\"", "{\"two\"")] {
+            for (before, between, after, indent) in [("", "\n", "\n", ""), ("[\n  ", ",\n  ", "\n]\n", "  ")]
+            {
+                let broken = whole.map(|one| one.replace(from, to).replace('\n', &format!("\n{indent}")));
+                let text = format!("{before}{}{after}", broken.join(between));
+                for step in [1, 3, 1000] {
+                    let got = cut(text.as_bytes(), &[], MAX_ENTRY, step);
+                    let is_whole = |key: &str| {
+                        got.iter().any(|(_, one)| {
+                            one.starts_with('{')
+                                && one.contains(key)
+                                && one.ends_with('}')
+                                && !one.contains("\"b\"")
+                        })
+                    };
+                    assert!(is_whole("\"a\"") && is_whole("\"c\"") && is_whole("\"d\""), "{text}: {got:?}");
+                    assert!(got.iter().any(|(_, one)| one.contains("\"b\"")), "it is told: {got:?}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -112,30 +112,41 @@ impl Error {
 pub struct Strange {
     /// What it is, in one line.
     what: String,
-    /// Whether that is a way of packing that is not read.
-    is_packed: bool,
+    /// What to do with it first, where nothing of it can be read as it is.
+    first: Option<&'static str>,
     /// A mapping that might fit, and the first rows as it would read them.
     proposed: Option<(String, String)>,
 }
 
-/// Ways of packing that are not read, by the bytes that they begin with.
-const PACKED: [(&[u8], &str); 5] = [
-    (b"BZh", "bzip2"),
-    (b"PK\x03\x04", "zip"),
-    (b"\xfd7zXZ\0", "xz"),
-    (b"7z\xbc\xaf\x27\x1c", "7-Zip"),
-    (b"\x04\x22\x4d\x18", "LZ4"),
+const UNPACK: &str = "unpack it, or pack it with gzip or Zstandard";
+const RECODE: &str = "`iconv -f utf-16 -t utf-8` makes it readable";
+
+/// What is not read as it is, by the bytes that it begins with, and what to do with it first.
+const UNREAD: [(&[u8], &str, &str); 7] = [
+    (b"BZh", "packed with bzip2", UNPACK),
+    (b"PK\x03\x04", "packed with zip", UNPACK),
+    (b"\xfd7zXZ\0", "packed with xz", UNPACK),
+    (b"7z\xbc\xaf\x27\x1c", "packed with 7-Zip", UNPACK),
+    (b"\x04\x22\x4d\x18", "packed with LZ4", UNPACK),
+    (b"\xff\xfe", "in UTF-16", RECODE),
+    (b"\xfe\xff", "in UTF-16", RECODE),
 ];
 
 impl Strange {
     /// Looks at the beginning of a log; `None` where it is neither JSON nor rows.
     pub(crate) fn of(start: &[u8]) -> Option<Box<Self>> {
-        if let Some((_, way)) = PACKED.iter().find(|(magic, _)| start.starts_with(magic)) {
-            return Some(Box::new(Self { what: (*way).to_owned(), is_packed: true, proposed: None }));
+        if let Some(strange) = Self::unread(start) {
+            return Some(strange);
         }
         let shape = Shape::of(start, None).filter(|shape| !shape.keys().is_empty())?;
         let proposed = propose(&shape).map(|proposal| (proposal.mapping.text(), proposal.rows));
-        Some(Box::new(Self { what: shape.describe(), is_packed: false, proposed }))
+        Some(Box::new(Self { what: shape.describe(), first: None, proposed }))
+    }
+
+    /// Does so by its first bytes alone; `None` where they may be a log's.
+    pub(crate) fn unread(start: &[u8]) -> Option<Box<Self>> {
+        let (_, what, first) = UNREAD.iter().find(|(magic, ..)| start.starts_with(magic))?;
+        Some(Box::new(Self { what: (*what).to_owned(), first: Some(first), proposed: None }))
     }
 
     /// Returns the mapping that might fit, as it is told on the command line.
@@ -146,12 +157,8 @@ impl Strange {
 
 impl fmt::Display for Strange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_packed {
-            let way = &self.what;
-            return write!(
-                f,
-                "; it is packed with {way}, which is not read: unpack it, or pack it with gzip or Zstandard"
-            );
+        if let Some(first) = self.first {
+            return write!(f, "; it is {}, which is not read: {first}", self.what);
         }
         write!(f, "\nit holds {}", self.what)?;
         match &self.proposed {

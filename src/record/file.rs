@@ -147,6 +147,10 @@ impl OpenFile {
             carry.drain(..BYTE_ORDER_MARK.len());
         }
         let file = stream.name.clone();
+        // Whatever it is said to be.
+        if let Some(seen) = Strange::unread(&carry) {
+            return Err(Error::UnknownFormat { file, seen: Some(seen) });
+        }
         let empty = carry.trim_ascii().is_empty();
         let mapped = options.mapping.as_ref().filter(|_| !is_ours(&carry)).map(|_| InputFormat::Mapped);
         let format = match mapped.or(options.format).or(format).or_else(|| recognise(&carry)) {

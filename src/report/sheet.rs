@@ -208,7 +208,7 @@ mod tests {
             sheet.push(vec![name.to_owned(), "$1".to_owned()]);
         }
         let lines = aligned(&sheet);
-        assert_eq!((lines[1].as_str(), lines[2].len()), ("ads     $1", 308));
+        assert_eq!((lines[1].as_str(), lines[2].len()), ("ads     $1", 306));
     }
 
     #[test]

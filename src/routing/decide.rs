@@ -81,7 +81,7 @@ pub fn decide(policy: &Policy, signals: &Signals, circumstance: &Circumstance) -
     }
     trail.extend(steps);
     if let Some(rung) = placed {
-        decision.open = escalates_to(route, circumstance, open, rung);
+        decision.open = route.escalates_to(circumstance, open, rung);
         decision.reserve = route.in_reserve(circumstance, open);
         decision.rung = rung;
         decision.model = route.ladder[usize::from(rung)].model;
@@ -151,17 +151,6 @@ fn pin(policy: &Policy, route: &Route, signals: &Signals, circumstance: &Circums
         into.would = Some(rung);
     }
     into.trail.push(Step::Observed { model: signals.asked, would: into.would });
-}
-
-/// Returns the rungs but those that the request did not go to later because budgets had no room then.
-fn escalates_to(route: &Route, circumstance: &Circumstance, open: Rungs, from: u8) -> Rungs {
-    if circumstance.over.is_empty() {
-        return open;
-    }
-    let is_short =
-        |at: &usize| route.ladder.get(*at).is_some_and(|rung| circumstance.is_short_later(rung.known_as));
-    let others = (0..route.ladder.len()).filter(|at| *at != usize::from(from));
-    others.filter(is_short).fold(open, Rungs::without)
 }
 
 /// Finds the rung among those that may serve, and says why it is that one.

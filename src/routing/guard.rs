@@ -193,6 +193,26 @@ impl Route {
     }
 }
 
+impl Route {
+    /// Returns the rung on which a request starts that a threshold places on one or above it, as budgets had room when it arrived;
+    /// none where it has to be refused.
+    pub fn begin(&self, circumstance: &Circumstance, open: Rungs, placed: usize) -> Option<u8> {
+        let wanted = u8::try_from(open.at_or_after(placed).or_else(|| open.last())?).ok()?;
+        afford(self, circumstance, (wanted, open), &mut Trail::new())
+    }
+
+    /// Returns the rungs but those that the request did not go to later because budgets had no room then.
+    pub fn escalates_to(&self, circumstance: &Circumstance, open: Rungs, from: u8) -> Rungs {
+        if circumstance.over.is_empty() {
+            return open;
+        }
+        let is_short =
+            |at: &usize| self.ladder.get(*at).is_some_and(|rung| circumstance.is_short_later(rung.known_as));
+        let others = (0..self.ladder.len()).filter(|at| *at != usize::from(from));
+        others.filter(is_short).fold(open, Rungs::without)
+    }
+}
+
 /// The state of the availability guard: a fold over what providers signal.
 #[derive(Clone, Debug, Default)]
 pub struct Availability {

@@ -252,7 +252,7 @@ impl Player {
         if deed.is_undo() {
             self.undo.pop();
         } else {
-            self.undo.push(before);
+            self.undo.push((from, before));
         }
         if self
             .staged

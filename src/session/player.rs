@@ -50,7 +50,7 @@ pub struct Player {
     /// Limits tried beside those in force.
     pub(super) limits: Arc<[TriedLimit]>,
     pub(super) changes: Vec<Change>,
-    pub(super) undo: Vec<Arc<Policy>>,
+    pub(super) undo: Vec<(usize, Arc<Policy>)>,
     pub(super) marks: Vec<usize>,
     pub(super) loop_start: Option<usize>,
     pub(super) looped: Option<(usize, usize)>,
@@ -344,7 +344,7 @@ impl Player {
             return;
         }
         self.change_to(&staged, what, false);
-        self.undo.push(before);
+        self.undo.push((self.head, before));
     }
 
     fn nothing_to_undo(&self) -> String {
@@ -356,7 +356,7 @@ impl Player {
     fn undo_last(&mut self) {
         if self.live.is_some() {
             match self.undo.last().cloned() {
-                Some(earlier) => {
+                Some((_, earlier)) => {
                     let now = self.policies.last().map_or(self.policy(), |span| &span.policy);
                     let what = describe_change(now, &earlier);
                     self.ask_for(&earlier, what, true);
@@ -365,22 +365,43 @@ impl Player {
             }
             return;
         }
-        let Some(earlier) = self.undo.pop() else {
+        let Some((from, earlier)) = self.undo.pop() else {
             self.message = Some(self.nothing_to_undo());
             return;
         };
         self.staged = None;
+        if from > self.head {
+            // It is not in force yet: there is nothing to change here, and its time comes no more.
+            self.drop_ahead();
+            if any_remembers(&self.policies) {
+                self.log = Arc::new(self.log.anew(&self.policies, self.head));
+            }
+            return;
+        }
         let what = describe_change(self.policy(), &earlier);
         self.change_to(&earlier, what, true);
+    }
+
+    /// Drops changes that lie ahead of the head, with what would take them back, and says so.
+    fn drop_ahead(&mut self) {
+        let head = self.head;
+        let ahead = self.changes.iter().filter(|change| change.from > head);
+        let ahead: Vec<String> = ahead.map(|change| format!("v{}", change.version)).collect();
+        if !ahead.is_empty() {
+            self.message = Some(format!("{} lay ahead of here and is dropped", ahead.join(", ")));
+        }
+        self.policies.retain(|span| span.from <= head);
+        self.changes.retain(|change| change.from <= head);
+        self.undo.retain(|(from, _)| *from <= head);
+        self.checkpoints.retain(|(at, _)| *at <= head);
     }
 
     /// Brings a policy into force from the head on. Changes that lay ahead of the head are dropped: history forks here.
     fn change_to(&mut self, target: &Policy, what: String, undo: bool) {
         let head = self.head;
         let newest = self.policies.iter().map(|span| span.policy.version).max().unwrap_or(0);
+        self.drop_ahead();
         self.policies.retain(|span| span.from < head);
-        self.changes.retain(|change| change.from <= head);
-        self.checkpoints.retain(|(at, _)| *at <= head);
         let policy = Arc::new(Policy { version: newest + 1, ..target.clone() });
         self.policies.push(PolicySpan { from: head, policy: Arc::clone(&policy) });
         if any_remembers(&self.policies) {

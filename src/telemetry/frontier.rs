@@ -15,7 +15,7 @@ use super::visit::Visit;
 use super::{Cascade, Sign};
 use crate::outcome::{Evidence, Outlook, Settled, Spread};
 use crate::pricing::CostSum;
-use crate::routing::{Explore, MAX_RUNGS, Next, Reach, Route, Rungs, WhenFailed, after_attempt};
+use crate::routing::{Explore, MAX_RUNGS, Next, Reach, Route, WhenFailed, after_attempt};
 use crate::units::{PerMille, Pico};
 
 /// The frontier of one route.
@@ -149,15 +149,16 @@ impl Frontier {
             Sign::Minus => *count = count.saturating_sub(1),
         };
         count(&mut self.counts[bin]);
-        for pair in stuck(open, self.rungs) {
+        let begins: arrayvec::ArrayVec<Option<usize>, MAX_RUNGS> =
+            (0..self.rungs).map(|start| route.begin(circumstance, open, start).map(usize::from)).collect();
+        for pair in stuck(&begins) {
             count(self.unmoved.entry((bin, pair)).or_default());
         }
         self.judge(evidence, route, outlook, sign);
-        for start in 0..self.rungs {
+        for (start, &begun) in begins.iter().enumerate() {
             let mut one = Sums { requests: 1, ..Sums::default() };
             let (mut latency, mut called) = (Some(0u64), false);
             // Where no rung may serve it, it is an error that costs nothing.
-            let begun = open.at_or_after(start).or_else(|| open.last());
             let mut rung = begun.unwrap_or(MAX_RUNGS);
             one.errors = u64::from(begun.is_none());
             if let Some(begun) = begun {
@@ -182,6 +183,7 @@ impl Frontier {
                 called |= visit.called;
                 let at = u8::try_from(rung).unwrap_or(u8::MAX);
                 let first = begun.and_then(|begun| u8::try_from(begun).ok()).unwrap_or(at);
+                let open = route.escalates_to(circumstance, open, first);
                 let reach = Reach { first, open, falls: route.when_failed == WhenFailed::Fall, reserve };
                 match after_attempt(at, reach, visit.status, visit.check) {
                     Next::Escalate { to, .. } => rung = usize::from(to),
@@ -358,12 +360,11 @@ impl Frontier {
     }
 }
 
-/// Lists the pairs of rungs between which a threshold moves nothing for a request that only some rungs may serve.
-fn stuck(open: Rungs, rungs: usize) -> impl Iterator<Item = (usize, usize)> {
-    let begun = move |rung| open.at_or_after(rung).or_else(|| open.last());
-    let some = if open == Rungs::all(rungs) { 0 } else { rungs };
-    (0..some).flat_map(move |low| {
-        (low + 1..rungs).filter(move |&high| begun(low) == begun(high)).map(move |high| (low, high))
+/// Lists the pairs of rungs between which a threshold moves nothing, by where a request begins that is placed on each.
+fn stuck(begins: &[Option<usize>]) -> impl Iterator<Item = (usize, usize)> {
+    begins.iter().enumerate().flat_map(|(low, begun)| {
+        let same = begins.iter().enumerate().skip(low + 1).filter(move |(_, other)| *other == begun);
+        same.map(move |(high, _)| (low, high))
     })
 }
 

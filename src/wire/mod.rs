@@ -35,6 +35,7 @@ mod replay;
 mod reply;
 mod responses;
 mod sending;
+mod settling;
 mod sink;
 mod sse;
 mod story;

@@ -274,14 +274,13 @@ impl Reader<'_> {
         }
         prompt.settle_ids();
         prompt.settle_names();
-        // OpenAI takes a turn that says nothing.
-        match self.to {
-            Dialect::AnthropicMessages => {
-                prompt.turns.retain(|turn| turn.says(|text| !text.trim().is_empty()))
-            }
-            Dialect::Gemini => prompt.turns.retain(|turn| turn.says(|text| !text.is_empty())),
-            _ => {}
-        }
+        // OpenAI takes a turn that says nothing; what the assistant is said to have begun is looked at by itself.
+        let is_said = |text: &str| match self.to {
+            Dialect::AnthropicMessages => !text.trim().is_empty(),
+            Dialect::Gemini => !text.is_empty(),
+            _ => true,
+        };
+        prompt.turns.retain(|turn| !turn.is_user || turn.says(is_said));
         // What tools gave back stands first in a turn: whoever asked for it takes no word before it.
         let is_result = |part: &Piece<'_>| matches!(part, Piece::Result(_));
         for turn in prompt.turns.iter_mut().filter(|turn| turn.is_user) {

@@ -257,7 +257,7 @@ fn without_a_terminal_the_console_prints_the_report() {
     assert_eq!(sandbox.good("small.jsonl --as routed"), sandbox.good("replay small.jsonl --as routed"));
     let sample = sandbox.good("");
     assert!(sample.starts_with("sample.jsonl.zst · recorded\n"), "{sample}");
-    assert!(sample.contains("synthetic, for a demonstration"), "{sample}");
+    assert!(sample.contains("made up, which nobody bills"), "{sample}");
 }
 
 #[test]

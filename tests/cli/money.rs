@@ -132,7 +132,11 @@ fn what_was_charged_stands_whatever_it_is_priced_at() {
         (&gpt["calls"], &gpt["charged_usd"], &gpt["repriced_usd"]),
         (&3.into(), &"0.026912".into(), &"0.0196".into())
     );
-    assert!(sandbox.refused("reprice small.jsonl").contains("--prices"));
+    assert_eq!(
+        json(&sandbox.good("reprice small.jsonl --format json"))["repriced_usd"],
+        charged,
+        "by the list"
+    );
     // What the log tells of its charges is what was charged.
     let told = super::LOG.replace("\"latency_ms\":60", "\"latency_ms\":60,\"charged\":\"0.5\"");
     sandbox.write("told.jsonl", told);

@@ -215,7 +215,7 @@ fn the_best_thresholds_keep_a_cost_or_a_quality_and_what_if_agrees() {
     let lies_within = |side: &Value, off: f64| {
         let (low, high) = (of(side, "quality_low"), of(side, "quality_high"));
         let quality = of(side, "quality");
-        0.0 <= low && low < quality && quality < high && high <= 1.0 && high - low < 2.0 * off
+        0.0 <= low && low < quality && quality <= high && high <= 1.0 && high - low < 2.0 * off
     };
     for route in found["routes"].as_array().expect("routes") {
         assert!(lies_within(&route["planned"], 0.98 / 1000_f64.sqrt()), "{route:#}");

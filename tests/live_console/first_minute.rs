@@ -104,7 +104,7 @@ fn any_panel_leaves_as_markdown_and_the_list_as_a_file() {
 
 #[test]
 fn ascii_writes_errors_with_two_signs() {
-    let mut rig = Rig::open(ScreenId::Tune, (120, 36), &lines());
+    let mut rig = Rig::open(ScreenId::Tune, (120, 36), lines());
     let glyphs = Glyphs::of(GlyphSet::Ascii);
     rig.app.set_settings(Settings { glyphs, ..settings("dark") });
     rig.key(KeyCode::Right);
@@ -139,7 +139,7 @@ fn what_was_refused_at_the_gate_is_told_by_reason_and_apart_from_the_requests() 
         ((80, 24), "refused    12 besides: 8 not"),
         ((160, 45), "refused    12 besides: 8 not found, 4 no valid key"),
     ] {
-        let mut rig = Rig::open(ScreenId::Overview, size, &lines);
+        let mut rig = Rig::open(ScreenId::Overview, size, lines);
         let requests = rig.player.snapshot().totals.all.requests;
         rig.player.set_status(Arc::new(LiveStatus { turned_away: turned_away.clone(), ..status(rig.now) }));
         rig.update();

@@ -434,7 +434,7 @@ fn chat_in_its_older_form_is_what_servers_of_other_makers_get() {
     assert_eq!((&got["max_tokens"], got.get("max_completion_tokens")), (&json!(9), None));
     assert!(got["messages"][2].get("reasoning_content").is_none());
     assert_eq!(left_out, ["messages.reasoning_content"]);
-    let wanting = Known { wants_thoughts: true, ..known };
+    let wanting = Known { wants_thoughts: true, ..known.clone() };
     let (got, _) =
         written(&ask(OpenAiChat, &body), OpenAiChat, "m", &Sending { known: &wanting, ..Sending::default() });
     assert_eq!(got["messages"][2]["reasoning_content"], "hm");

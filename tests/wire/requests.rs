@@ -125,6 +125,9 @@ fn mistral_gets_chat_as_it_takes_it() {
         want["messages"][3]["tool_calls"][place]["id"] = json!(short);
         want["messages"][4 + place]["tool_call_id"] = json!(short);
     }
+    // The user says something right after its tools.
+    let between = json!({"role":"assistant","content":"..."});
+    want["messages"].as_array_mut().unwrap().insert(6, between);
     let none = json!({"type":"object","properties":{}});
     want["messages"][3]["tool_calls"][1]["function"]["arguments"] = json!("{}");
     want["tools"][1]["function"]["parameters"] = none;
@@ -220,7 +223,7 @@ fn responses_become_all_three() {
         json!({"type":"tool_result","tool_use_id":"c1","content":"2"})
     );
     assert_eq!(messages.get("thinking"), None, "not in the middle of calls whose thoughts were not kept");
-    let gemini = sent(OpenAiResponses, &body, Gemini, "gemini-2.5-flash");
+    let gemini = sent(OpenAiResponses, &body, Gemini, "gemini-3-flash");
     assert_eq!(
         gemini["generationConfig"],
         json!({"maxOutputTokens":4000,"responseMimeType":"application/json","thinkingConfig":{"thinkingBudget":1024}})
@@ -292,7 +295,8 @@ fn a_temperature_above_anthropics_range_is_left_out() {
 
 #[test]
 fn json_is_asked_for_in_words_where_a_model_has_no_mode_for_it() {
-    let schema = json!({"type":"object","properties":{"a":{"type":"object","properties":{}}}});
+    let schema =
+        json!({"type":"object","properties":{"a":{"type":"object","properties":{"b":{"type":"string"}}}}});
     let with = |format: Value| json!({"model":"m","messages":[{"role":"system","content":"S"},{"role":"user","content":"x"}],"response_format":format});
     let plain = sent(OpenAiChat, &with(json!({"type":"json_object"})), AnthropicMessages, "claude-opus-4-6");
     assert_eq!(plain["system"][0]["text"], "S");
@@ -303,7 +307,7 @@ fn json_is_asked_for_in_words_where_a_model_has_no_mode_for_it() {
     assert!(old["system"][1]["text"].as_str().unwrap().contains(r#""properties""#), "{old}");
     // Anthropic wants it said that nothing more may come; what fits the narrower schema fits the one given.
     let new = sent(OpenAiChat, &named, AnthropicMessages, "claude-opus-4-6");
-    let closed = json!({"type":"object","properties":{"a":{"type":"object","properties":{},"additionalProperties":false}},"additionalProperties":false});
+    let closed = json!({"type":"object","properties":{"a":{"type":"object","properties":{"b":{"type":"string"}},"additionalProperties":false}},"additionalProperties":false});
     assert_eq!(new["output_config"]["format"]["schema"], closed);
 }
 

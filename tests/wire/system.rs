@@ -6,7 +6,11 @@ use serde_json::{Value, json};
 
 use super::{ask, refused, sent};
 
-static TAKES: Known = Known { takes_system: true, ..Known::NOTHING };
+static TAKES: Known = {
+    let mut known = Known::NOTHING;
+    known.takes_system = true;
+    known
+};
 
 /// As Claude Code begins: the context it adds stands after what the user says.
 fn agent() -> Value {

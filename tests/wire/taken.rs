@@ -25,7 +25,7 @@ fn bounded() -> Value {
         "s": {"type": "string", "minLength": 2, "format": "phone", "enum": ["maximum"]},
         "list": {"type": "array", "minItems": 2, "maxItems": 3, "items": {"type": "number", "multipleOf": 0.5}},
         "some": {"type": "array", "minItems": 1, "items": {"type": "string", "format": "date"}},
-        "minimum": {"type": "object", "additionalProperties": {"type": "string"}}
+        "minimum": {"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": true}
     }})
 }
 
@@ -35,7 +35,7 @@ fn narrowed() -> Value {
         "s": {"type": "string", "enum": ["maximum"], "description": "{format: \"phone\", minLength: 2}"},
         "list": {"type": "array", "items": {"type": "number", "description": "{multipleOf: 0.5}"}, "description": "{maxItems: 3, minItems: 2}"},
         "some": {"type": "array", "minItems": 1, "items": {"type": "string", "format": "date"}},
-        "minimum": {"type": "object", "additionalProperties": false}
+        "minimum": {"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": false}
     }})
 }
 

@@ -169,15 +169,20 @@ pub struct App {
     todo: Vec<Do>,
 }
 
-fn hints(keymap: &Keymap, context: Context, ascii: bool) -> Hints {
-    Hints::gather(keymap, context.layers(true), ascii)
+/// Gathers the keys that work in a context; a log has nobody to send to, and no rollouts to give orders about.
+fn hints(settings: &Settings, context: Context, is_live: bool) -> Hints {
+    let hints = Hints::gather(&settings.keymap, context.layers(true), settings.glyphs.is_ascii());
+    let is_refused =
+        |spec: &&Spec| spec.action == Action::AskSend || matches!(spec.contexts, [Context::Rollout]);
+    let refused = ACTIONS.iter().filter(|spec| !is_live && is_refused(spec));
+    refused.fold(hints, |hints, spec| hints.without(spec.action))
 }
 
 impl App {
     /// Starts on a snapshot.
     pub fn new(ui: Ui, settings: Settings, snapshot: Arc<Snapshot>) -> Self {
         let context = ui.context();
-        let hints = (context, hints(&settings.keymap, context, settings.glyphs.is_ascii()));
+        let hints = (context, hints(&settings, context, snapshot.live.is_some()));
         let mut app = Self {
             ui,
             strip: StripData::new(&snapshot.log),
@@ -309,12 +314,7 @@ impl App {
 
     fn gather_hints(&mut self) {
         let context = self.context();
-        let hints = hints(&self.settings.keymap, context, self.settings.glyphs.is_ascii());
-        // A log has nobody to send to, and no rollouts to give orders about.
-        let is_refused =
-            |spec: &&Spec| spec.action == Action::AskSend || matches!(spec.contexts, [Context::Rollout]);
-        let refused = ACTIONS.iter().filter(|spec| self.latest.live.is_none() && is_refused(spec));
-        self.hints = (context, refused.fold(hints, |hints, spec| hints.without(spec.action)));
+        self.hints = (context, hints(&self.settings, context, self.latest.live.is_some()));
     }
 
     /// Takes an event of the terminal.

@@ -14,7 +14,8 @@ use crate::routing::Status;
 /// Says whether a text may be a line of results. Quotes within texts are escaped, so these are keys.
 pub(super) fn is_likely(text: &str) -> bool {
     let has = |key: &str| memchr::memmem::find(text.as_bytes(), key.as_bytes()).is_some();
-    has("\"custom_id\"") || (has("\"key\"") && (has("\"response\"") || has("\"error\"")))
+    has("\"custom_id\"")
+        || (has("\"key\"") && ["\"response\"", "\"error\"", "\"status\""].into_iter().any(has))
 }
 
 /// Reads a line of results; nothing where it is none.
@@ -24,6 +25,12 @@ pub(super) fn entry(format: InputFormat, text: &str, line: u64) -> Option<Result
     let id = row.word("custom_id|key").ok()?;
     let said = |of: &Object<'_>, name: &str| of.get(name).ok()?.said().map(str::to_owned);
     let [response, result, failed] = ["response", "result", "error"].map(|name| said(&row, name));
+    // Gemini tells a failure as a status, as its service interface does.
+    let failed = failed.or_else(|| {
+        let status = said(&row, "status")?;
+        let code = Object::read(&status).ok()?.count("code").ok()?.0?;
+        (code > 0).then_some(status)
+    });
     if id.is_empty() || (response.is_none() && result.is_none() && failed.is_none()) {
         return None;
     }

@@ -72,6 +72,14 @@ fn seen<'a>(
     Seen { source, scope, threshold, window: (window.start, window.end), at, level }
 }
 
+/// Says how much of what is spent nobody knows: what was held for calls of unknown cost.
+fn assumed(standing: &Standing) -> String {
+    match standing.account.assumed {
+        Pico::ZERO => String::new(),
+        assumed => format!(", ${} of it assumed for calls of unknown cost", assumed.usd_rounded(4)),
+    }
+}
+
 fn starts_anew(standing: &Standing) -> String {
     let end = standing.account.window.end;
     end.map_or_else(String::new, |end| format!("; it starts anew {} {} UTC", end.date(), end.clock()))
@@ -153,9 +161,10 @@ impl Accounts {
             let seen = seen(standing, Source::Budget, (&scope, &name), (at, level));
             sink.fire_by(rule, &seen, || {
                 format!(
-                    "budget {scope}: {name} of ${} is spent (${}){}",
+                    "budget {scope}: {name} of ${} is spent (${}{}){}",
                     standing.amount,
                     standing.account.spent.usd_rounded(4),
+                    assumed(standing),
                     starts_anew(standing)
                 )
             });
@@ -171,9 +180,10 @@ impl Accounts {
             let seen = seen(standing, Source::Budget, (&scope, "100%"), (at, level(standing, 100)));
             sink.fire_by(rule, &seen, || {
                 format!(
-                    "budget {scope}: there was no room for a request; ${} of ${} is spent{}",
+                    "budget {scope}: there was no room for a request; ${} of ${} is spent{}{}",
                     standing.account.spent.usd_rounded(4),
                     standing.amount,
+                    assumed(standing),
                     starts_anew(standing)
                 )
             });

@@ -84,8 +84,8 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
         let key = &*key;
         let span = value.span_in(body);
         scan.members.push(Member { key: members.key().span_in(body), value: span });
-        plain(key, members.key())?;
         once(&mut seen, key.to_owned())?;
+        plain(key, members.key())?;
         match key {
             "model" => {
                 let name = value.text().filter(|name| !name.is_empty());

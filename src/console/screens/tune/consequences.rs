@@ -235,8 +235,19 @@ fn lines(scene: Scene<'_>, id: RouteId, figure: u16) -> Vec<Line> {
     }
     if applied.cost.estimated != Pico::ZERO || tried.cost.estimated != Pico::ZERO {
         let part = |forecast| format::percent(share(forecast), 1000);
-        let cells = [part(applied), part(tried), figures::error(tried.cost_error(), scene.look)];
-        let line = Line::new(key("  estimated part"), cells, Role::Estimated);
+        // The error of the change, in the unit of the change above it.
+        let by_month = |covered: Span| {
+            let error = one.change_error().ratio(i128::from(Span::days(30).0), i128::from(covered.0));
+            figures::error(error, scene.look)
+        };
+        let is_told = applied.cost.total() != tried.cost.total();
+        let error = covered.filter(|covered| is_told && *covered >= Span::mins(1)).map(by_month);
+        let name = match error {
+            Some(_) => short!("  estimated, {} a month", scene.look.glyphs.plus_minus()),
+            None => key("  estimated part"),
+        };
+        let cells = [part(applied), part(tried), error.unwrap_or_default()];
+        let line = Line::new(name, cells, Role::Estimated);
         lines.push(line.styled(scene.look.style(Role::Estimated)).yielding(3));
     }
     if applied.cost.unknown + tried.cost.unknown > 0 {
