@@ -67,10 +67,15 @@ pub(super) fn of(spec: &ProviderSpec, base: &Url, upstream: &str) -> Addresses {
 }
 
 /// Returns where calls of a model may run, by its name at the provider: Bedrock's profiles name the places among which a call may go
-/// in front of the model, of which `global` is none; else the region that the provider is set to.
+/// in front of the model, of which `global` is none, also behind their ARN; else the region that the provider is set to.
 pub fn region<'s>(hosting: &'s Hosting, upstream: &'s str) -> Option<&'s str> {
     const PROFILES: [&str; 6] = ["us", "eu", "apac", "jp", "au", "us-gov"];
     let region = hosting.region.as_deref()?;
+    // Of an application's profile nobody knows where it leads.
+    if hosting.platform == Platform::Bedrock && upstream.contains(":application-inference-profile/") {
+        return None;
+    }
+    let upstream = upstream.rsplit_once(":inference-profile/").map_or(upstream, |(_, profile)| profile);
     match upstream.split_once('.').filter(|_| hosting.platform == Platform::Bedrock) {
         Some(("global", _)) => None,
         Some((profile, _)) if PROFILES.contains(&profile) => Some(profile),

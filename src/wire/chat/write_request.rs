@@ -259,7 +259,8 @@ fn assistant(a: &mut Array<'_>, turn: &Turn<'_>, is_last: bool, reader: Reader<'
         let prefix = (is_last && reader.sending.accent == Accent::Mistral).then_some(true);
         put!(o, "role": "assistant", "content": text, "prefix"?: prefix);
         let is_told = !thought.is_empty() || !calls.is_empty();
-        put!(o, "reasoning_content"?: Some(&thought).filter(|_| is_told && reader.wants_thoughts()));
+        let is_wanted = reader.wants_empty_thoughts() || (reader.wants_thoughts() && !thought.is_empty());
+        put!(o, "reasoning_content"?: Some(&thought).filter(|_| is_told && is_wanted));
         if !calls.is_empty() {
             put!(o, "tool_calls": [for call in &calls => {
                 "id": call_id(&call.id, reader), "type": "function",
