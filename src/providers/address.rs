@@ -186,3 +186,28 @@ fn vertex(hosting: &Hosting, speaks: Speaks, base: &Url, model: &str) -> Address
     }
     Addresses { chat: call("rawPredict"), chat_stream: call("streamRawPredict"), ..Addresses::default() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A request that has to stay in a region would go wherever a profile leads that the console names by its ARN.
+    #[test]
+    fn a_profile_leads_where_it_does_however_it_is_named() {
+        let hosting = Hosting {
+            platform: Platform::Bedrock,
+            region: Some("eu-west-1".to_owned()),
+            ..Hosting::default()
+        };
+        let arn = "arn:aws:bedrock:eu-west-1:123456789012";
+        for (model, want) in [
+            ("anthropic.claude-opus-4-6-v1".to_owned(), Some("eu-west-1")),
+            ("global.anthropic.claude-opus-4-6-v1".to_owned(), None),
+            (format!("{arn}:inference-profile/global.anthropic.claude-opus-4-6-v1"), None),
+            (format!("{arn}:inference-profile/us.anthropic.claude-opus-4-6-v1"), Some("us")),
+            (format!("{arn}:application-inference-profile/a1b2c3"), None),
+        ] {
+            assert_eq!(region(&hosting, &model), want, "{model}");
+        }
+    }
+}

@@ -25,6 +25,8 @@ pub(super) fn known(parameters: &Parameters, provider: &ProviderSpec, model: &st
     let is_openais = provider.hosting.platform == Platform::Azure || is_at(&["openai", "azure"]);
     Known {
         refuses_thoughts: is_at(&WITHOUT_THOUGHTS),
+        // <https://api-docs.deepseek.com/api/create-chat-completion>
+        json_object_alone: is_at(&["deepseek"]),
         older_words: provider.speaks == Speaks::OpenAi && !is_openais,
         ..of_model(parameters, model)
     }
@@ -80,6 +82,31 @@ mod tests {
         let found = of_model(&builtin().unwrap(), model);
         let is_plain = |rule: &&Arc<Rule>| !rule.with.iter().any(|with| with.contains('='));
         found.rules.iter().filter(is_plain).flat_map(|rule| rule.members.clone()).collect()
+    }
+
+    /// Groq and Cerebras refuse thoughts of any model; a house's own name for one says nothing of its server.
+    #[test]
+    fn servers_are_known_by_their_names_and_where_they_are() {
+        let at = |name: &str, base_url: &str, model: &str| {
+            let providers = crate::config::providers::parse(&[]).unwrap().providers;
+            let openai = providers.into_iter().find(|one| one.name == "openai").unwrap();
+            let provider =
+                ProviderSpec { name: name.to_owned(), base_url: base_url.to_owned(), ..openai };
+            known(&builtin().unwrap(), &provider, model)
+        };
+        assert!(at("fast", "https://api.groq.com/openai/v1", "gpt-oss-120b").refuses_thoughts);
+        assert!(!at("own", "http://10.0.0.1:8000/v1", "gpt-oss-120b").refuses_thoughts);
+        assert!(at("own", "http://10.0.0.1:8000/v1", "devstral-small").older_words);
+        assert!(!at("openai", "http://127.0.0.1:9/v1", "gpt-4.1").older_words);
+        assert!(at("ds", "https://api.deepseek.com", "deepseek-chat").json_object_alone);
+    }
+
+    #[test]
+    fn a_list_of_ones_own_adds_and_trust_takes_out() {
+        let text = "trust = [\"qwen*\"]\n[older-chat]\nmodels = [\"house\"]\nsource = \"tried\"\nsince = \"2026-11-01\"\n";
+        let all = crate::config::parameters::parse("parameters.toml", text).unwrap();
+        let is_older = |model: &str| of_model(&all, model).older_chat;
+        assert_eq!(["house", "deepseek-chat", "qwen3-32b"].map(is_older), [true, true, false]);
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub struct Known {
     pub older_chat: bool,
     /// Whether its server may know neither the role `developer` nor `max_completion_tokens`, whatever it serves.
     pub older_words: bool,
+    /// Whether its server takes `json_object` as the form of an answer, and no schema.
+    pub json_object_alone: bool,
     /// Whether a server that has OpenAI's responses serves it there alone.
     pub responses_alone: bool,
 }
@@ -105,12 +107,17 @@ impl Known {
         refuses_thoughts: false,
         older_chat: false,
         older_words: false,
+        json_object_alone: false,
         responses_alone: false,
     };
 
     /// Says whether messages of a chat may have to be changed for it.
     pub(super) fn changes_chat(&self) -> bool {
-        self.older_chat || self.older_words || self.wants_thoughts || self.refuses_thoughts
+        self.older_chat
+            || self.older_words
+            || self.wants_thoughts
+            || self.refuses_thoughts
+            || self.json_object_alone
     }
 
     /// Says whether it refuses to go on with what the assistant is said to have begun.

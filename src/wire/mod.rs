@@ -5,6 +5,7 @@
 //! changes its meaning in silence; no input panics, and none is followed deeper than 128 levels.
 
 mod answer;
+mod branches;
 mod ask;
 mod calls;
 mod chat;

@@ -5,7 +5,7 @@
 use super::edits::Edits;
 use crate::wire::effort::thinks_before_answering;
 use crate::wire::json::{Array, Value, array, put, written};
-use crate::wire::prompt::{Reader, reminder};
+use crate::wire::prompt::{Format, Reader, reminder};
 use crate::wire::reply::content_text;
 
 /// The members in which thoughts come back.
@@ -28,17 +28,18 @@ pub(super) fn settle(edits: &mut Edits<'_>, reader: Reader<'_>) {
         Role::Assistant => assistant(*said, reader).is_some(),
         Role::Tool | Role::User => false,
     });
-    if !is_changed && !is_alone {
+    let asked = schema_in_words(edits, reader);
+    if !is_changed && !is_alone && asked.is_none() {
         return;
     }
     let mut out = Vec::with_capacity(messages.raw().len() + 64);
     array(&mut out, |list| {
-        let leading = if known.older_chat { leading } else { 0 };
-        let texts: Vec<_> = all.iter().take(leading).map(|(said, _)| text(*said)).collect();
+        let leading = if known.older_chat || asked.is_some() { leading } else { 0 };
+        let texts: Vec<_> = all.iter().take(leading).map(|(said, _)| text(*said)).chain(asked.clone()).collect();
         let role = if is_alone { "user" } else { "system" };
-        match all.first().filter(|_| leading == 1).and_then(|(said, _)| said.get("content")) {
+        match all.first().filter(|_| leading == 1 && asked.is_none()).and_then(|(said, _)| said.get("content")) {
             Some(content) => list.object(|o| put!(o, "role": role, "content": content)),
-            None if leading > 0 => list.object(|o| put!(o, "role": role, "content": &texts.join("\n\n"))),
+            None if !texts.is_empty() => list.object(|o| put!(o, "role": role, "content": &texts.join("\n\n"))),
             None => {}
         }
         let mut waiting = Vec::new();
@@ -68,6 +69,20 @@ pub(super) fn settle(edits: &mut Edits<'_>, reader: Reader<'_>) {
         reader.leave_out("messages.reasoning_content");
     }
     edits.replace(messages.span_in(&edits.ask.body), out);
+}
+
+/// Asks in words for an answer that fits a schema, where the server knows no schemas.
+fn schema_in_words(edits: &mut Edits<'_>, reader: Reader<'_>) -> Option<String> {
+    if !reader.sending.known.json_object_alone {
+        return None;
+    }
+    let format = edits.ask.member("response_format")?;
+    let schema = format.get("json_schema").filter(|_| format.text_of("type").as_deref() == Some("json_schema"))?;
+    let schema = schema.get("schema")?;
+    let asked = Format::Schema { name: "".into(), schema, strict: None }.instruction()?.into_owned();
+    edits.replace(format.span_in(&edits.ask.body), r#"{"type":"json_object"}"#);
+    reader.leave_out("response_format.json_schema");
+    Some(asked)
 }
 
 /// Says whether a turn holds thoughts that the server refuses.
