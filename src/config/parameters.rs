@@ -159,14 +159,9 @@ pub fn builtin() -> Result<Parameters, FileError> {
         known: habit.map(|habit| habit.models).unwrap_or_default(),
         ..Patterns::default()
     };
-    let [takes_system, wants_thoughts, keeps_thoughts, older_chat, responses_alone] = [
-        file.takes_system,
-        file.wants_thoughts,
-        file.keeps_thoughts,
-        file.older_chat,
-        file.responses_alone,
-    ]
-    .map(models);
+    let [takes_system, wants_thoughts, keeps_thoughts, older_chat, responses_alone] =
+        [file.takes_system, file.wants_thoughts, file.keeps_thoughts, file.older_chat, file.responses_alone]
+            .map(models);
     Ok(Parameters {
         rules: file.rule,
         takes_system,
@@ -293,7 +288,10 @@ mod tests {
         let text = "trust = [\"qwen*\"]\n[older-chat]\nmodels = [\"house\"]\nsource = \"tried\"\nsince = \"2026-11-01\"\n";
         let (own, both) = (builtin().unwrap(), parse("parameters.toml", text).unwrap());
         assert_eq!(both.older_chat.known, own.older_chat.known);
-        assert_eq!((both.older_chat.own, both.older_chat.except), (vec!["house".to_owned()], vec!["qwen*".to_owned()]));
+        assert_eq!(
+            (both.older_chat.own, both.older_chat.except),
+            (vec!["house".to_owned()], vec!["qwen*".to_owned()])
+        );
     }
 
     #[test]

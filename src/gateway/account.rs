@@ -271,7 +271,8 @@ pub(super) fn is_account(error: &ApiError) -> bool {
     let message = error.message.to_ascii_lowercase();
     let code = error.code.as_deref().unwrap_or_default().to_ascii_lowercase();
     let is_named = || {
-        CODES.contains(&&*code) || BEGINNINGS.iter().any(|beginning| message.trim_start().starts_with(beginning))
+        CODES.contains(&&*code)
+            || BEGINNINGS.iter().any(|beginning| message.trim_start().starts_with(beginning))
     };
     match error.status {
         401 | 402 => true,

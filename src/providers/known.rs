@@ -36,9 +36,8 @@ pub(super) fn known(parameters: &Parameters, provider: &ProviderSpec, model: &st
 fn of_model(parameters: &Parameters, model: &str) -> Known {
     let model = plain(model);
     let fits = |patterns: &[String]| patterns.iter().any(|pattern| matches(&plain(pattern), &model));
-    let fits_one = |patterns: &Patterns| {
-        fits(&patterns.own) || (fits(&patterns.known) && !fits(&patterns.except))
-    };
+    let fits_one =
+        |patterns: &Patterns| fits(&patterns.own) || (fits(&patterns.known) && !fits(&patterns.except));
     let holds = |rule: &&RuleSpec| fits(&rule.models) && !fits(&rule.except);
     Known {
         rules: parameters.rules.iter().filter(holds).map(|rule| Arc::new(compiled(rule))).collect(),
@@ -90,8 +89,7 @@ mod tests {
         let at = |name: &str, base_url: &str, model: &str| {
             let providers = crate::config::providers::parse(&[]).unwrap().providers;
             let openai = providers.into_iter().find(|one| one.name == "openai").unwrap();
-            let provider =
-                ProviderSpec { name: name.to_owned(), base_url: base_url.to_owned(), ..openai };
+            let provider = ProviderSpec { name: name.to_owned(), base_url: base_url.to_owned(), ..openai };
             known(&builtin().unwrap(), &provider, model)
         };
         assert!(at("fast", "https://api.groq.com/openai/v1", "gpt-oss-120b").refuses_thoughts);

@@ -20,9 +20,11 @@ pub(super) fn folded(schema: Value<'_>) -> Option<String> {
     if !BRANCHES.iter().any(|(key, _)| schema.get(key).is_some()) {
         return None;
     }
-    let branches =
-        |key: &str| schema.list(key).map(|branch| resolved(branch, schema).unwrap_or(branch)).collect::<Vec<_>>();
-    let names = |of: Value<'_>| of.list("required").filter_map(Value::text).map(Cow::into_owned).collect::<Vec<_>>();
+    let branches = |key: &str| {
+        schema.list(key).map(|branch| resolved(branch, schema).unwrap_or(branch)).collect::<Vec<_>>()
+    };
+    let names =
+        |of: Value<'_>| of.list("required").filter_map(Value::text).map(Cow::into_owned).collect::<Vec<_>>();
     let mut required = names(schema);
     for key in ["allOf", "anyOf", "oneOf"] {
         let each: Vec<Vec<String>> = branches(key).into_iter().map(names).collect();
@@ -80,8 +82,7 @@ mod tests {
         let schema = format!(
             r#"{{"type":"object","description":"d","properties":{{"k":{{}}}},"anyOf":[{one},{two}],"$defs":{{"two":{{"properties":{{"b":{{}}}},"required":["k"]}}}}}}"#
         );
-        let folded: serde_json::Value =
-            serde_json::from_str(&folded(Value::of(&schema)).unwrap()).unwrap();
+        let folded: serde_json::Value = serde_json::from_str(&folded(Value::of(&schema)).unwrap()).unwrap();
         assert_eq!(folded["required"], serde_json::json!(["k"]));
         let names: Vec<&String> = folded["properties"].as_object().unwrap().keys().collect();
         assert_eq!(names.len(), 3, "{names:?}");

@@ -5,8 +5,8 @@
 //! changes its meaning in silence; no input panics, and none is followed deeper than 128 levels.
 
 mod answer;
-mod branches;
 mod ask;
+mod branches;
 mod calls;
 mod chat;
 mod cited;

@@ -50,13 +50,10 @@ fn edits_that_clear_thoughts_go_with_the_thinking_that_is_taken_away() {
     let own = body(json!([clearing]), thought);
     let (got, left_out) = put(AnthropicMessages, &own, AnthropicMessages, "m", &none);
     assert_eq!((got, left_out.len()), (own.clone(), 0), "what thinks keeps its edits");
-    let with =
-        Parameters { effort: Some(pointsman::routing::Effort::None), ..Parameters::NONE };
+    let with = Parameters { effort: Some(pointsman::routing::Effort::None), ..Parameters::NONE };
     let sending = Sending { with: &with, ..Sending::default() };
-    let got = ask(AnthropicMessages, &own)
-        .body_for(AnthropicMessages, "claude-sonnet-4-5", &sending)
-        .unwrap()
-        .body;
+    let got =
+        ask(AnthropicMessages, &own).body_for(AnthropicMessages, "claude-sonnet-4-5", &sending).unwrap().body;
     let got: Value = serde_json::from_slice(&got).unwrap();
     assert_eq!((got.get("thinking"), got.get("context_management")), (None, None), "{got}");
 }
@@ -73,11 +70,9 @@ fn a_chat_clients_calls_have_the_thoughts_that_a_model_wants_under_its_name_for_
     };
     let wants = Known { wants_thoughts: true, ..Known::NOTHING };
     let keeps = Known { keeps_thoughts: true, older_chat: true, ..Known::NOTHING };
-    for (more, want) in [
-        (json!({}), ""),
-        (json!({"reasoning": "hm"}), "hm"),
-        (json!({"reasoning_content": "hm"}), "hm"),
-    ] {
+    for (more, want) in
+        [(json!({}), ""), (json!({"reasoning": "hm"}), "hm"), (json!({"reasoning_content": "hm"}), "hm")]
+    {
         let (got, _) = put(OpenAiChat, &body(more.clone()), OpenAiChat, "m", &wants);
         assert_eq!(got["messages"][1]["reasoning_content"], want, "{got}");
         assert_eq!(got["messages"][1]["tool_calls"][0]["id"], "c1");
@@ -107,7 +102,10 @@ fn servers_of_others_than_openai_get_the_older_words_for_any_model() {
         {"role": "developer", "content": "a"}, {"role": "user", "content": "x"}, {"role": "system", "content": "b"}]});
     let (got, left_out) = put(OpenAiChat, &body, OpenAiChat, "house", &others);
     assert_eq!((&got["max_tokens"], got.get("max_completion_tokens")), (&json!(9), None), "{got}");
-    assert_eq!((&got["messages"][0]["role"], &got["messages"][2]["role"]), (&json!("system"), &json!("system")));
+    assert_eq!(
+        (&got["messages"][0]["role"], &got["messages"][2]["role"]),
+        (&json!("system"), &json!("system"))
+    );
     assert!(left_out.is_empty(), "nothing is lost: {left_out:?}");
     let (got, _) = put(OpenAiChat, &body, OpenAiChat, "gpt-5", &others);
     assert_eq!(got["max_completion_tokens"], 9, "OpenAI's own know no other name");
@@ -160,7 +158,10 @@ fn a_choice_that_is_not_permitted_as_strict_is_not_sent_as_strict() {
     let body = json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}],
         "tools": [{"name": "f", "strict": true, "input_schema": schema}]});
     let (got, left_out) = put(AnthropicMessages, &body, OpenAiChat, "gpt-4.1", &Known::NOTHING);
-    assert_eq!((got["tools"][0]["function"].get("strict"), left_out), (None, vec!["tools.strict".to_owned()]));
+    assert_eq!(
+        (got["tools"][0]["function"].get("strict"), left_out),
+        (None, vec!["tools.strict".to_owned()])
+    );
 }
 
 /// `JSON.parse` fails on a fence, and a held answer would be bought again dearer.
@@ -172,19 +173,24 @@ fn a_stream_of_json_that_was_asked_for_in_words_has_no_fence() {
             "response_format": {"type": "json_object"}}),
     );
     let text = |text: &str| {
-        let delta = json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}});
+        let delta =
+            json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}});
         format!("event: content_block_delta\ndata: {delta}\n\n")
     };
     let event = |value: Value| format!("event: {}\ndata: {value}\n\n", value["type"].as_str().unwrap());
-    let stream = event(json!({"type": "message_start", "message": {"id": "m1", "type": "message", "role": "assistant",
-        "model": "m", "content": [], "usage": {"input_tokens": 1, "output_tokens": 1}}}))
-        + &event(json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}))
-        + &text("``")
+    let stream = event(
+        json!({"type": "message_start", "message": {"id": "m1", "type": "message", "role": "assistant",
+        "model": "m", "content": [], "usage": {"input_tokens": 1, "output_tokens": 1}}}),
+    ) + &event(
+        json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
+    ) + &text("``")
         + &text("`json\n{\"a\":")
         + &text(" []}\n`")
         + &text("``")
         + &event(json!({"type": "content_block_stop", "index": 0}))
-        + &event(json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 9}}))
+        + &event(
+            json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 9}}),
+        )
         + &event(json!({"type": "message_stop"}));
     let (out, _, relay) = relayed(AnthropicMessages, &asked, stream.as_bytes(), &[]);
     assert_eq!(relay.check(), Check::Passed, "{out}");
@@ -200,7 +206,10 @@ fn a_stream_of_json_that_was_asked_for_in_words_has_no_fence() {
         OpenAiChat,
         &json!({"model": "m", "messages": [{"role": "user", "content": "x"}], "response_format": {"type": "json_object"}}),
     );
-    assert_eq!(answered(&whole_ask, AnthropicMessages, &whole).0["choices"][0]["message"]["content"], said.as_str());
+    assert_eq!(
+        answered(&whole_ask, AnthropicMessages, &whole).0["choices"][0]["message"]["content"],
+        said.as_str()
+    );
 }
 
 /// Claude Code sends all of these: "Extra inputs are not permitted" at every request.
@@ -233,7 +242,8 @@ fn members_that_need_a_beta_which_a_cloud_does_not_know_go_with_it() {
         .unwrap()
         .push(json!({"type": "tool_search_tool_regex_20251119", "name": "tool_search_tool_regex"}));
     let (got, _) =
-        framed(Form::Bedrock, Bytes::from(searching.to_string()), "m", &["advanced-tool-use-2025-11-20"]).unwrap();
+        framed(Form::Bedrock, Bytes::from(searching.to_string()), "m", &["advanced-tool-use-2025-11-20"])
+            .unwrap();
     let got: Value = serde_json::from_slice(&got).unwrap();
     assert_eq!(got["anthropic_beta"], json!(["tool-search-tool-2025-10-19"]));
     assert_eq!(got["tools"][1]["defer_loading"], true, "a search finds what is deferred");
@@ -243,7 +253,11 @@ fn members_that_need_a_beta_which_a_cloud_does_not_know_go_with_it() {
 #[test]
 fn stops_are_left_out_for_models_of_converse_without_the_field() {
     let body = json!({"max_tokens": 9, "stop_sequences": ["\nObservation:"], "messages": [{"role": "user", "content": "x"}]});
-    for (model, is_taken) in [("openai.gpt-oss-120b-1:0", false), ("qwen.qwen3-32b-v1:0", false), ("eu.amazon.nova-pro-v1:0", true)] {
+    for (model, is_taken) in [
+        ("openai.gpt-oss-120b-1:0", false),
+        ("qwen.qwen3-32b-v1:0", false),
+        ("eu.amazon.nova-pro-v1:0", true),
+    ] {
         let (got, left_out) = framed(Form::Converse, Bytes::from(body.to_string()), model, &[]).unwrap();
         assert_eq!(String::from_utf8_lossy(&got).contains("stopSequences"), is_taken, "{model}");
         assert_eq!(left_out.is_empty(), is_taken, "{model}: {left_out:?}");
@@ -259,9 +273,17 @@ fn what_hands_a_conversation_on_is_known_in_every_dialects_words() {
         (Gemini, json!({"contents": [], "tools": [{"mcpServers": url}]}), "tools"),
         (Gemini, json!({"contents": [], "tools": {"mcp_servers": url}}), "tools"),
         (OpenAiChat, json!({"model": "m", "messages": [], "data_sources": [{}]}), "data_sources"),
-        (OpenAiChat, json!({"model": "m", "messages": [], "providerOptions": {"gateway": {}}}), "providerOptions"),
+        (
+            OpenAiChat,
+            json!({"model": "m", "messages": [], "providerOptions": {"gateway": {}}}),
+            "providerOptions",
+        ),
         (OpenAiResponses, json!({"model": "m", "input": "x", "prompt": {"id": "p"}}), "prompt"),
-        (AnthropicMessages, json!({"model": "m", "messages": [], "tools": [{"type": "mcp_toolset"}]}), "tools"),
+        (
+            AnthropicMessages,
+            json!({"model": "m", "messages": [], "tools": [{"type": "mcp_toolset"}]}),
+            "tools",
+        ),
     ] {
         assert_eq!(of(dialect, body.clone()).hands_on(), Some(member), "{body}");
     }

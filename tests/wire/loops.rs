@@ -438,8 +438,12 @@ fn chat_in_its_older_form_is_what_servers_of_other_makers_get() {
         "the makers of MiniMax, GLM and gpt-oss want them back"
     );
     let refusing = Known { refuses_thoughts: true, ..known.clone() };
-    let (got, left_out) =
-        written(&ask(OpenAiChat, &body), OpenAiChat, "m", &Sending { known: &refusing, ..Sending::default() });
+    let (got, left_out) = written(
+        &ask(OpenAiChat, &body),
+        OpenAiChat,
+        "m",
+        &Sending { known: &refusing, ..Sending::default() },
+    );
     assert!(got["messages"][2].get("reasoning_content").is_none());
     assert_eq!(left_out, ["messages.reasoning_content"]);
     let wanting = Known { wants_thoughts: true, ..known.clone() };

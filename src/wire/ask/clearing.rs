@@ -18,8 +18,7 @@ pub(super) fn settle(asked: &Ask, body: Bytes, reader: Reader<'_>) -> Bytes {
         return body;
     }
     let Ok(root) = std::str::from_utf8(&body).map(Value::of) else { return body };
-    let is_clearing =
-        |edit: &Value<'_>| edit.text_of("type").is_some_and(|kind| kind.starts_with(CLEARING));
+    let is_clearing = |edit: &Value<'_>| edit.text_of("type").is_some_and(|kind| kind.starts_with(CLEARING));
     let management = root.get("context_management");
     let edits = || management.into_iter().flat_map(|management| management.list("edits"));
     if thinks(root) || !edits().any(|edit| is_clearing(&edit)) {

@@ -35,11 +35,18 @@ pub(super) fn settle(edits: &mut Edits<'_>, reader: Reader<'_>) {
     let mut out = Vec::with_capacity(messages.raw().len() + 64);
     array(&mut out, |list| {
         let leading = if known.older_chat || asked.is_some() { leading } else { 0 };
-        let texts: Vec<_> = all.iter().take(leading).map(|(said, _)| text(*said)).chain(asked.clone()).collect();
+        let texts: Vec<_> =
+            all.iter().take(leading).map(|(said, _)| text(*said)).chain(asked.clone()).collect();
         let role = if is_alone { "user" } else { "system" };
-        match all.first().filter(|_| leading == 1 && asked.is_none()).and_then(|(said, _)| said.get("content")) {
+        match all
+            .first()
+            .filter(|_| leading == 1 && asked.is_none())
+            .and_then(|(said, _)| said.get("content"))
+        {
             Some(content) => list.object(|o| put!(o, "role": role, "content": content)),
-            None if !texts.is_empty() => list.object(|o| put!(o, "role": role, "content": &texts.join("\n\n"))),
+            None if !texts.is_empty() => {
+                list.object(|o| put!(o, "role": role, "content": &texts.join("\n\n")))
+            }
             None => {}
         }
         let mut waiting = Vec::new();
@@ -55,9 +62,13 @@ pub(super) fn settle(edits: &mut Edits<'_>, reader: Reader<'_>) {
             if *role == Role::Developer {
                 list.object(|o| {
                     put!(o, "role": "system");
-                    said.members().filter(|(key, _)| key != "role").for_each(|(key, value)| o.put(&key, value));
+                    said.members()
+                        .filter(|(key, _)| key != "role")
+                        .for_each(|(key, value)| o.put(&key, value));
                 });
-            } else if let Some(said) = Some(*said).filter(|_| *role == Role::Assistant).and_then(|said| assistant(said, reader)) {
+            } else if let Some(said) =
+                Some(*said).filter(|_| *role == Role::Assistant).and_then(|said| assistant(said, reader))
+            {
                 list.put(Value::of(&said));
             } else {
                 list.put(*said);
@@ -77,7 +88,8 @@ fn schema_in_words(edits: &mut Edits<'_>, reader: Reader<'_>) -> Option<String> 
         return None;
     }
     let format = edits.ask.member("response_format")?;
-    let schema = format.get("json_schema").filter(|_| format.text_of("type").as_deref() == Some("json_schema"))?;
+    let schema =
+        format.get("json_schema").filter(|_| format.text_of("type").as_deref() == Some("json_schema"))?;
     let schema = schema.get("schema")?;
     let asked = Format::Schema { name: "".into(), schema, strict: None }.instruction()?.into_owned();
     edits.replace(format.span_in(&edits.ask.body), r#"{"type":"json_object"}"#);
@@ -97,8 +109,7 @@ fn assistant(said: Value<'_>, reader: Reader<'_>) -> Option<String> {
     let is_bare = reader.wants_empty_thoughts() && calls && said.get("reasoning_content").is_none();
     let says = ["content", "tool_calls", "function_call", "refusal", "audio"];
     // A turn has to say something: it was cut off while the model thought.
-    let is_silent =
-        reader.sending.known.older_chat && !says.iter().any(|name| said.get(name).is_some());
+    let is_silent = reader.sending.known.older_chat && !says.iter().any(|name| said.get(name).is_some());
     if !drops && !is_bare && !is_silent {
         return None;
     }

@@ -144,9 +144,8 @@ fn tools(o: &mut Object<'_>, prompt: &Prompt<'_>, reader: Reader<'_>) {
             "strict"?: tool.strict.filter(|strict| *strict && is_strict(Value::of(&parameters(tool, reader)))),
         },
     }]);
-    let is_loose = |tool: &Tool<'_>| {
-        tool.strict == Some(true) && !is_strict(Value::of(&parameters(tool, reader)))
-    };
+    let is_loose =
+        |tool: &Tool<'_>| tool.strict == Some(true) && !is_strict(Value::of(&parameters(tool, reader)));
     if prompt.tools.iter().any(is_loose) {
         reader.leave_out("tools.strict");
     }

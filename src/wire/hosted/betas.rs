@@ -8,7 +8,6 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::Form;
 use crate::wire::error::Result;
 use crate::wire::json::{Value, check, spliced, written};
 
@@ -49,24 +48,23 @@ pub(super) const TOOL_SEARCH: &str = "tool-search-tool-2025-10-19";
 /// Examples of what tools are called with.
 const TOOL_EXAMPLES: &str = "tool-examples-2025-10-29";
 
-/// Says whether a cloud knows a beta.
-pub(super) fn knows(form: Form, flag: &str) -> bool {
-    match form {
-        Form::Plain => true,
-        Form::Vertex => VERTEX.contains(&flag),
-        Form::Bedrock | Form::Converse => BEDROCK.contains(&flag),
-    }
+/// Says whether Vertex, or else Bedrock, knows a beta.
+pub(super) fn knows(is_vertex: bool, flag: &str) -> bool {
+    if is_vertex { VERTEX.contains(&flag) } else { BEDROCK.contains(&flag) }
 }
 
 /// Returns a header's betas without those that Vertex does not know; nothing where none is left.
 pub fn betas_for_vertex(line: &str) -> Option<String> {
-    let known: Vec<&str> =
-        line.split(',').map(str::trim).filter(|flag| knows(Form::Vertex, flag)).collect();
+    let known: Vec<&str> = line.split(',').map(str::trim).filter(|flag| knows(true, flag)).collect();
     (!known.is_empty()).then(|| known.join(","))
 }
 
 /// Returns the body without members that need a beta which does not go along.
-pub(super) fn without_members(body: Bytes, flags: &[Cow<'_, str>], left_out: &mut Vec<String>) -> Result<Bytes> {
+pub(super) fn without_members(
+    body: Bytes,
+    flags: &[Cow<'_, str>],
+    left_out: &mut Vec<String>,
+) -> Result<Bytes> {
     let root = check(&body)?;
     let mut out = Without { body: &body, flags, spans: Vec::new(), left_out };
     let searches = root.list("tools").any(is_search);

@@ -54,13 +54,14 @@ pub fn framed(form: Form, body: Bytes, model: &str, betas: &[&str]) -> Result<(B
         } else {
             flag
         };
-        if !betas::knows(form, &flag) {
+        if !betas::knows(form == Form::Vertex, &flag) {
             left_out.push(format!("anthropic-beta: {flag}"));
         } else if !flags.contains(&flag) {
             flags.push(flag);
         }
     }
-    let body = if form == Form::Converse { body } else { betas::without_members(body, &flags, &mut left_out)? };
+    let body =
+        if form == Form::Converse { body } else { betas::without_members(body, &flags, &mut left_out)? };
     let root = check(&body)?;
     if form == Form::Converse {
         let sent = converse::request(root, model, &flags, &mut left_out)?;

@@ -205,8 +205,9 @@ fn tools(o: &mut Object<'_>, prompt: &Prompt<'_>, reader: Reader<'_>) {
     if prompt.tools.is_empty() {
         return;
     }
-    let is_strict =
-        |tool: &Tool<'_>| tool.strict == Some(true) && is_mode(Value::of(&tool.rooted_schema()), reader.model);
+    let is_strict = |tool: &Tool<'_>| {
+        tool.strict == Some(true) && is_mode(Value::of(&tool.rooted_schema()), reader.model)
+    };
     if prompt.tools.iter().any(|tool| tool.schema() != tool.rooted_schema()) {
         reader.leave_out("tools.schema");
     }
