@@ -28,7 +28,7 @@ use crate::console::paint::{self, Look};
 use crate::console::terminal::{self, Session};
 use crate::console::text;
 use crate::console::theme::{Role, Theme};
-use crate::console::widgets::panel::Panel;
+use crate::console::widgets::panel::{self, Panel, SMALLEST};
 use crate::ledger::now;
 use crate::record::{self, Entry, Label, LateLabel};
 use crate::units::PerMille;
@@ -257,6 +257,9 @@ impl Sitting {
     /// Draws it.
     fn draw(&self, area: Rect, buf: &mut Buffer, look: Look<'_>) {
         frame::ground(area, buf, look);
+        if panel::too_small(area, buf, look) {
+            return;
+        }
         let (body, foot) = paint::split_top(area, area.height.saturating_sub(1));
         draw_keys(foot, buf, look);
         let done = self.before + self.judged.len();
@@ -370,7 +373,10 @@ pub fn compare(sitting: &mut Sitting, file: &mut LabelFile, options: &ConsoleOpt
                 } else {
                     deed(key.code)
                 };
-                if let Some(asked) = asked
+                // Nobody judges what the window has no room to show.
+                let (width, height) = crossterm::terminal::size().map_err(Internal::from_any)?;
+                let is_shown = width >= SMALLEST.0 && height >= SMALLEST.1;
+                if let Some(asked) = asked.filter(|asked| is_shown || *asked == Deed::Quit)
                     && !sitting.act(asked, file)?
                 {
                     session.close();

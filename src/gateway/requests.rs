@@ -64,7 +64,9 @@ pub(super) async fn handle(gateway: Arc<Gateway>, request: Request<Sending>) -> 
         spill(&gateway, &mut body).await;
     }
     let mut response = served.unwrap_or_else(|error| {
-        if !(may_probe && error.status == 400) {
+        // An operator's order that cannot be carried out is no request of the traffic.
+        let is_order = place.endpoint.is_operators() && !matches!(error.status, 401 | 403);
+        if !(is_order || may_probe && error.status == 400) {
             gateway.turned_away.count(error.status);
         }
         let mut response = refuse(form, &error);
