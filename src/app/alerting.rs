@@ -109,7 +109,8 @@ pub(super) fn start(
     let feed = AlertFeed::new(rules, &limits, (basis.ingest, basis.policy, basis.book))
         .telling(Arc::clone(gateway.rollouts()), Arc::clone(gateway.automations()));
     let watching = Arc::downgrade(gateway);
-    let watch = move || Watching { gateway: watching, feed, file, limits: Vec::new(), fresh: None }.run(past, &lines);
+    let watch =
+        move || Watching { gateway: watching, feed, file, limits: Vec::new(), fresh: None }.run(past, &lines);
     std::thread::Builder::new().name("alerts".to_owned()).spawn(watch).context("no thread for alerts")?;
     runtime.spawn(FutureExt::boxed(Arc::clone(notifier).deliver()));
     Ok(())

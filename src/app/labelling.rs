@@ -417,6 +417,17 @@ mod tests {
         (0..height).map(|y| row(y) + "\n").collect()
     }
 
+    /// Verdicts of people certify thresholds: none is about what nobody could read.
+    #[test]
+    fn a_window_without_room_for_both_answers_says_so_and_offers_no_verdict() {
+        let sitting = Sitting::new(pairs(3), 7, |_| false);
+        for size in [(40, 10), (20, 5), (59, 30), (80, 15)] {
+            let page = shown(&sitting, size);
+            assert!(page.contains("too small") && !page.contains("better"), "{page}");
+        }
+        assert!(shown(&sitting, SMALLEST).contains("left better"));
+    }
+
     #[test]
     fn a_verdict_is_about_the_answer_that_was_seen_on_that_side_and_undo_leaves_no_trace() {
         let folder = tempfile::tempdir().unwrap();

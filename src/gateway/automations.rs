@@ -50,7 +50,8 @@ impl Gateway {
         let read = source.read().and_then(|rules| {
             // As it will be without the canaries of rules that were changed or are gone.
             let mut spec = self.live.policy_spec().1;
-            for old in lock(&self.automations).all().filter(|one| one.rule.acts && !rules.contains(&one.rule)) {
+            for old in lock(&self.automations).all().filter(|one| one.rule.acts && !rules.contains(&one.rule))
+            {
                 spec = old.rule.plan(old.rule.share).without(&spec);
             }
             rules.iter().try_for_each(|rule| rule.check(&spec))?;
@@ -104,9 +105,13 @@ impl Gateway {
             return;
         }
         let names = ended.join(", ");
-        let what = format!("automation {names}: nothing is shifted any more, its rule was changed or is gone since the last run");
+        let what = format!(
+            "automation {names}: nothing is shifted any more, its rule was changed or is gone since the last run"
+        );
         if let Err(error) = self.apply(&next, &format!("automation {names}"), Deed::Change(&what)) {
-            self.remark(&format!("automation {names}: its rule is gone, and its canary cannot be taken out: {error}"));
+            self.remark(&format!(
+                "automation {names}: its rule is gone, and its canary cannot be taken out: {error}"
+            ));
         }
         let rules = all.all().map(|one| (*one.rule).clone()).collect();
         *all = Automations::new(rules, &self.live.policy_spec().1);

@@ -173,7 +173,12 @@ impl LedgerFile {
 
     /// Has the links of events told that stand between the requests of a stretch, or behind the last where it has no end: one may
     /// have been written before the first of those was over, or after the last.
-    fn cover_events(&self, range: &Range, events: &[Event], marks: &mut Marks<'_>) -> Result<(), LedgerError> {
+    fn cover_events(
+        &self,
+        range: &Range,
+        events: &[Event],
+        marks: &mut Marks<'_>,
+    ) -> Result<(), LedgerError> {
         if !marks.on() {
             return Ok(());
         }

@@ -287,7 +287,8 @@ fn is_guarded(who: &str) -> bool {
 /// Says whether two policies send the same shares of sessions other ways.
 fn same_canaries(one: &Policy, other: &Policy) -> bool {
     let of = |policy: &Policy| {
-        let routes = policy.routes.iter().filter_map(|route| Some((Arc::clone(&route.name), route.canary.clone()?)));
+        let routes =
+            policy.routes.iter().filter_map(|route| Some((Arc::clone(&route.name), route.canary.clone()?)));
         routes.collect::<Vec<_>>()
     };
     of(one) == of(other)

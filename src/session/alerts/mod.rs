@@ -10,6 +10,8 @@ mod incidents;
 mod said;
 mod shown;
 mod sink;
+#[cfg(test)]
+mod tests;
 mod trouble;
 mod view;
 
