@@ -233,7 +233,9 @@ fn drift_that_the_index_misses_is_seen_by_d_unless_confidences_come_in_order() {
     let many = |order: fn(u32) -> u32| spread((0..20_000).map(|at| u16::try_from(order(at)).unwrap()));
     let looked = |spread: &Spread| {
         let mut drift = Drift::new(Arc::new(Reference::new(spread, 8).unwrap()), 1000);
-        moved.iter().for_each(|confidence| drift.observe(per_mille(*confidence)));
+        for confidence in &moved {
+            drift.observe(per_mille(*confidence));
+        }
         drift.look()
     };
     let mixed = looked(&many(|at| at * 619 % 1000));
@@ -248,7 +250,9 @@ fn drift_that_the_index_misses_is_seen_by_d_unless_confidences_come_in_order() {
     assert!(ordered.ks_critical.is_none_or(|critical| critical > 0.4), "{ordered:?}");
     // Between two looks it says what the next one goes by, which is less.
     let mut again = Drift::new(Arc::new(Reference::new(&many(|at| at * 619 % 1000), 8).unwrap()), 1000);
-    moved.iter().for_each(|confidence| again.observe(per_mille(*confidence)));
+    for confidence in &moved {
+        again.observe(per_mille(*confidence));
+    }
     let (first, second) = (again.look(), again.read());
     assert!(second.ks_critical > first.ks_critical);
 }

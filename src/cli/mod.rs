@@ -212,7 +212,7 @@ pub fn main() -> ExitCode {
     {
         return report(&mistyped);
     }
-    let cli = match piped::parse(&words) {
+    let cli: Cli = match piped::parse(&words) {
         Ok(cli) => cli,
         Err(error) => {
             let code = if error.use_stderr() { 2 } else { 0 };

@@ -8,9 +8,9 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{ArgMatches, Command, CommandFactory as _, FromArgMatches as _, Parser as _};
+use clap::{ArgMatches, Command, Parser};
 
-use super::{Cli, output};
+use super::output;
 
 /// How long a first byte is waited for where a command can do without a log.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -19,18 +19,18 @@ const PATIENCE: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// As the reader of the command line says.
-pub(super) fn parse(words: &[OsString]) -> Result<Cli, clap::Error> {
-    let mut command = Cli::command();
+pub(super) fn parse<C: Parser>(words: &[OsString]) -> Result<C, clap::Error> {
+    let mut command = C::command();
     match command.try_get_matches_from_mut(words) {
         Err(error) if wants_a_log(&error) && is_fed() => {
-            Cli::try_parse_from(with(words, &["-"])).map_err(|_| error)
+            C::try_parse_from(with(words, &["-"])).map_err(|_| error)
         }
         Err(error) => Err(error),
         Ok(matches) => {
-            let cli = Cli::from_arg_matches(&matches)?;
+            let cli = C::from_arg_matches(&matches)?;
             let Some(dash) = unnamed(&command, &matches) else { return Ok(cli) };
             // Where a log does not go with what was said, nobody waits for one.
-            match Cli::try_parse_from(with(words, dash)) {
+            match C::try_parse_from(with(words, dash)) {
                 Ok(piped) if is_fed() && comes() => Ok(piped),
                 _ => Ok(cli),
             }

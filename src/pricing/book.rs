@@ -471,7 +471,7 @@ mod tests {
         }
     }
 
-    /// A session on DeepSeek would else grow cheaper with every prompt that its cache has lost.
+    /// A session on `DeepSeek` would else grow cheaper with every prompt that its cache has lost.
     #[test]
     fn a_write_that_costs_nothing_besides_is_billed_as_input() {
         let build = |prices: [(&str, i64); 4]| {

@@ -274,6 +274,8 @@ impl Elements {
                 self.depth = self.depth.saturating_add(1);
             }
             b'{' | b'[' => self.depth = self.depth.saturating_add(1),
+            // The end of a list is none of an object: one that lacks its own goes on to the end, and is left behind there.
+            b']' if self.depth == 1 && self.current.bytes.first() == Some(&b'{') => {}
             b'}' | b']' => {
                 self.depth = self.depth.saturating_sub(1);
                 self.within = self.within.min((self.depth as usize).saturating_sub(1));

@@ -101,8 +101,12 @@ fn compared(mut seen: Seen, series: u32) -> Option<Drifted> {
 fn holds_less([then, now]: &[Vec<Judged>; 2]) -> Option<bool> {
     let is_lost = |judged: &Judged| judged.quality < PerMille::ONE;
     let mut losses = Losses::default();
-    then.iter().for_each(|judged| losses.note(judged.confidence, is_lost(judged)));
+    for judged in then {
+        losses.note(judged.confidence, is_lost(judged));
+    }
     let mut kept = Kept::new(&losses).filter(|_| !now.is_empty())?;
-    now.iter().for_each(|judged| kept.observe(judged.confidence, is_lost(judged)));
+    for judged in now {
+        kept.observe(judged.confidence, is_lost(judged));
+    }
     Some(kept.is_broken())
 }

@@ -153,8 +153,7 @@ impl Player {
             }
             self.slide_tail();
             let whole = self.window.is_none()
-                && self.view.trend().slot().0.saturating_mul(2)
-                    < super::player::trend_slot(&self.log, None).0;
+                && self.view.trend().slot().0.saturating_mul(2) < super::view::trend_slot(&self.log, None).0;
             if whole {
                 self.rebuild();
             }

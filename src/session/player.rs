@@ -16,7 +16,7 @@ use super::proof::Proof;
 use super::second::Second;
 use super::snapshot::{Change, Play, Reading, RerunState};
 use super::stream::settle;
-use super::view::View;
+use super::view::{View, trend_slot};
 use super::{Command, Log, Speed, TriedLimit};
 use crate::certificate::Terms;
 use crate::engine::{Engine, Event};
@@ -27,8 +27,6 @@ use crate::units::{Instant, PerMille, Span};
 
 /// Operations between two checkpoints of the totals.
 const CHECKPOINT: usize = 65_536;
-/// Slots of the trend over a window.
-const TREND_SLOTS: i64 = 120;
 /// A silence longer than this, in wall time at the present speed, is skipped while playing.
 const SILENCE: Duration = Duration::from_secs(20);
 
@@ -70,11 +68,6 @@ pub struct Player {
     pub(super) branch_job: Option<BranchJob>,
     /// How branches stand, kept by the worker.
     pub branches: BranchState,
-}
-
-pub(super) fn trend_slot(log: &Log, window: Option<Span>) -> Span {
-    let span = window.unwrap_or_else(|| log.span());
-    Span((span.0 / TREND_SLOTS).max(1_000_000))
 }
 
 impl Player {

@@ -9,6 +9,15 @@ use crate::routing::Policy;
 use crate::telemetry::{Sign, Totals, Trend};
 use crate::units::Span;
 
+/// Slots of the trend over a window.
+const TREND_SLOTS: i64 = 120;
+
+/// Returns how long a slot of the trend is, over a window or the whole log.
+pub(super) fn trend_slot(log: &Log, window: Option<Span>) -> Span {
+    let span = window.unwrap_or_else(|| log.span());
+    Span((span.0 / TREND_SLOTS).max(1_000_000))
+}
+
 /// The sums of one window.
 #[derive(Clone, Debug)]
 pub struct View {
