@@ -573,3 +573,19 @@ fn a_threshold_that_is_staged_while_traffic_comes_is_tried_against_the_budgets_i
     worker.send(Command::Stage(None));
     assert!(pictures.iter().take(600).any(|snapshot| snapshot.rerun == RerunState::Idle));
 }
+
+/// An undo of what a rollout or an automation did by itself would put shares of sessions back that nobody guards.
+#[test]
+fn what_a_rollout_or_an_automation_did_is_nothing_for_a_console_to_take_back() {
+    let mut player = live(None, 1000);
+    let base = Arc::clone(&player.snapshot().policy);
+    player.policy_came(turned(&base, 2, 222), at(3), "kim", Deed::Change("flash 222"));
+    assert_eq!(player.snapshot().undoable, 1);
+    player.policy_came(turned(&base, 3, 333), at(4), "automation night", Deed::Change("shifted"));
+    assert_eq!(player.snapshot().undoable, 0, "what lies beneath would take that away, too");
+    player.handle(Command::Undo);
+    assert!(player.take_outgoing().is_empty());
+    player.policy_came(turned(&base, 4, 444), at(5), "kim", Deed::Change("flash 444"));
+    player.policy_came(turned(&base, 5, 444), at(6), "rollout cheaper", Deed::Change("taken back"));
+    assert_eq!(player.snapshot().undoable, 0);
+}

@@ -1,6 +1,6 @@
 //! Who a request comes from, what that key may do, and why a request is turned away.
 
-use crate::units::words;
+use crate::units::{UNKEYED, words};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -122,7 +122,7 @@ impl Caller {
         let none: Arc<str> = Arc::from("");
         Self {
             id: Arc::clone(&none),
-            name: Arc::from("local"),
+            name: Arc::from(UNKEYED),
             require: Arc::default(),
             tags: Arc::default(),
             team: Arc::clone(&none),

@@ -32,6 +32,8 @@ const AT_ONCE: usize = 4096;
 const PAST: Span = Span::days(8);
 /// What fired so long before the last run's end and was not written down is told of.
 const UNTOLD: Span = Span::mins(15);
+/// How long a gateway may take to find in its ledger what was spent of a new limit.
+const COUNTED: Span = Span::mins(2);
 /// Alerts and deliveries that are known after a start.
 const KNOWN: u32 = 500;
 
@@ -107,7 +109,8 @@ pub(super) fn start(
     let feed = AlertFeed::new(rules, &limits, (basis.ingest, basis.policy, basis.book))
         .telling(Arc::clone(gateway.rollouts()), Arc::clone(gateway.automations()));
     let watching = Arc::downgrade(gateway);
-    let watch = move || Watching { gateway: watching, feed, file, limits: Vec::new() }.run(past, &lines);
+    let watch =
+        move || Watching { gateway: watching, feed, file, limits: Vec::new(), fresh: None }.run(past, &lines);
     std::thread::Builder::new().name("alerts".to_owned()).spawn(watch).context("no thread for alerts")?;
     runtime.spawn(FutureExt::boxed(Arc::clone(notifier).deliver()));
     Ok(())
@@ -118,12 +121,17 @@ struct Watching {
     feed: AlertFeed,
     file: File,
     limits: Vec<Arc<Limit>>,
+    /// Until when the gateway may still find what was spent of new limits before they came, and when it is asked next.
+    fresh: Option<(Instant, Instant)>,
 }
 
 impl Watching {
     fn run(mut self, past: Option<(PathBuf, Range)>, lines: &Receiver<Arc<str>>) {
         if let Some((path, range)) = past {
             self.catch_up(&path, &range);
+            if let Some(gateway) = self.gateway.upgrade() {
+                gateway.end_orphans(&path);
+            }
         }
         loop {
             match lines.recv_timeout(LOOK) {
@@ -136,6 +144,7 @@ impl Watching {
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             let Some(gateway) = self.gateway.upgrade() else { return };
+            self.raise(&gateway, lines);
             let changes = self.feed.pass(now());
             gateway.alerts().take(changes, Instant(i64::MIN));
             gateway.turn_rollouts();
@@ -192,7 +201,20 @@ impl Watching {
             let plain: Vec<Limit> = limits.iter().map(|limit| (**limit).clone()).collect();
             self.feed.set_limits(&plain);
             self.limits = limits;
+            self.fresh = self.feed.awaits_past().then(|| (now() + COUNTED, now()));
         }
+    }
+
+    /// Takes over what the gateway has found to be spent of limits before they came. What it has counted since is on its way here,
+    /// so that it is asked first, and then what is there is taken: else a call would count twice.
+    fn raise(&mut self, gateway: &Gateway, lines: &Receiver<Arc<str>>) {
+        let Some((until, next)) = self.fresh.filter(|(_, next)| *next <= now()) else { return };
+        let standings = gateway.live().budgets(now());
+        std::thread::sleep(GATHER);
+        lines.try_iter().take(AT_ONCE).for_each(|line| self.feed.take(&line));
+        let is_all = now() >= until;
+        self.feed.raise(&standings, is_all);
+        self.fresh = (!is_all).then(|| (until, next + Span::secs(1)));
     }
 }
 

@@ -28,7 +28,7 @@ use crate::console::paint::{self, Look};
 use crate::console::terminal::{self, Session};
 use crate::console::text;
 use crate::console::theme::{Role, Theme};
-use crate::console::widgets::panel::Panel;
+use crate::console::widgets::panel::{self, Panel, SMALLEST};
 use crate::ledger::now;
 use crate::record::{self, Entry, Label, LateLabel};
 use crate::units::PerMille;
@@ -257,6 +257,9 @@ impl Sitting {
     /// Draws it.
     fn draw(&self, area: Rect, buf: &mut Buffer, look: Look<'_>) {
         frame::ground(area, buf, look);
+        if panel::too_small(area, buf, look) {
+            return;
+        }
         let (body, foot) = paint::split_top(area, area.height.saturating_sub(1));
         draw_keys(foot, buf, look);
         let done = self.before + self.judged.len();
@@ -370,7 +373,10 @@ pub fn compare(sitting: &mut Sitting, file: &mut LabelFile, options: &ConsoleOpt
                 } else {
                     deed(key.code)
                 };
-                if let Some(asked) = asked
+                // Nobody judges what the window has no room to show.
+                let (width, height) = crossterm::terminal::size().map_err(Internal::from_any)?;
+                let is_shown = width >= SMALLEST.0 && height >= SMALLEST.1;
+                if let Some(asked) = asked.filter(|asked| is_shown || *asked == Deed::Quit)
                     && !sitting.act(asked, file)?
                 {
                     session.close();
@@ -409,6 +415,17 @@ mod tests {
         sitting.draw(buf.area, &mut buf, Look { theme: &theme, glyphs: Glyphs::of(GlyphSet::Braille) });
         let row = |y| (0..width).map(|x| buf[(x, y)].symbol()).collect::<String>();
         (0..height).map(|y| row(y) + "\n").collect()
+    }
+
+    /// Verdicts of people certify thresholds: none is about what nobody could read.
+    #[test]
+    fn a_window_without_room_for_both_answers_says_so_and_offers_no_verdict() {
+        let sitting = Sitting::new(pairs(3), 7, |_| false);
+        for size in [(40, 10), (20, 5), (59, 30), (80, 15)] {
+            let page = shown(&sitting, size);
+            assert!(page.contains("too small") && !page.contains("better"), "{page}");
+        }
+        assert!(shown(&sitting, SMALLEST).contains("left better"));
     }
 
     #[test]

@@ -333,6 +333,11 @@ pub(super) async fn text_of(
     response: reqwest::Result<reqwest::Response>,
 ) -> anyhow::Result<String> {
     let response = response.map_err(|error| {
+        if error.is_builder() {
+            return anyhow::anyhow!(
+                "{url}: no address of a gateway\nhint: it looks like http://127.0.0.1:4141"
+            );
+        }
         let why = if error.is_connect() { "nothing answers there" } else { "the connection broke" };
         anyhow::anyhow!("{url}: {why}\nhint: start one with `pointsman serve`")
     })?;
@@ -343,6 +348,8 @@ pub(super) async fn text_of(
     }
     let hint = if status.as_u16() == 401 || status.as_u16() == 403 {
         "\nhint: give a key with the scope read: --key-file FILE, or the variable POINTSMAN_KEY"
+    } else if status.as_u16() == 404 && url.trim_end_matches('/').ends_with("/v1") {
+        "\nhint: leave /v1 away: that is where clients send their requests"
     } else {
         ""
     };
@@ -365,7 +372,9 @@ async fn bounded(mut response: reqwest::Response) -> anyhow::Result<String> {
 fn said(body: &str) -> String {
     let read: Option<serde_json::Value> = serde_json::from_str(body).ok();
     let message = read.as_ref().and_then(|body| body.pointer("/error/message")?.as_str());
-    message.unwrap_or(body).chars().take(300).collect()
+    // Of another server's page, which is no answer of a gateway, its first line is enough.
+    let first = || body.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    message.unwrap_or_else(first).chars().take(300).collect()
 }
 
 #[cfg(test)]

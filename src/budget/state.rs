@@ -108,6 +108,11 @@ pub struct Standing {
 }
 
 impl Standing {
+    /// Returns which account it is; none of a limit that nobody has drawn on.
+    pub fn draw(&self) -> Option<(u16, Member)> {
+        (self.draw.0 != u16::MAX).then_some(self.draw)
+    }
+
     /// Returns how much of the limit is spent or held, in thousandths.
     fn share(&self) -> i128 {
         self.account.committed().0.saturating_mul(1000).checked_div(self.amount.0).unwrap_or(i128::MAX)
@@ -463,6 +468,12 @@ impl Budgets {
         let account = self.accounts.entry((number, member)).or_default().open(window);
         account.spent = Pico(account.spent.0.saturating_add(spent.0.max(0)));
         account.in_force = true;
+    }
+
+    /// Finds the account of a limit that somebody draws on under a name.
+    pub fn account_of(&mut self, limit: &Limit, member: &str) -> Option<(u16, Member)> {
+        let number = self.limits.iter().position(|slot| slot.is_of(limit))?;
+        Some((u16::try_from(number).ok()?, self.member(member)))
     }
 
     /// Lists the accounts of the limits in force as they stand at a moment, in order of limits and of members' first

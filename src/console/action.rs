@@ -145,7 +145,7 @@ actions! {
     NextDimension "overview.next-dimension" [Overview Spend] ["b"] "", "Break spend down by the next dimension", "Shows spend by team, project, route or task; on Spend, unit costs by session, too.", "group team project route task";
     AllOn "models.all-on" [Models] ["a"] "all on it", "All on this model", "Says what the window would have cost with the chosen model alone, beside the policy, and what is not known of it.", "what-if single one picker baseline compare";
     AllOnNamed "models.all-on-named" [Overview Models] ["A"] "", "All on any model", "Says the same of any model that has a price, whether or not the traffic saw it; names are completed.", "what-if single one picker baseline compare price book";
-    AckAlert "events.acknowledge" [Events] ["a"] "note", "Acknowledge the alert", "Takes note of the chosen alert, for everybody to see.", "alert ack confirm seen";
+    AckAlert "events.acknowledge" [Events] ["a"] "seen", "Acknowledge the alert", "Takes note of the chosen alert, for everybody to see.", "alert ack confirm seen";
     SilenceAlert "events.silence" [Events] ["x"] "silence 1 h", "Silence such alerts for an hour", "Has nobody told of the chosen alert's rule and scope for an hour.", "alert mute quiet snooze";
     HoldRollout "rollout.hold" [Rollout] ["h"] "hold", "Hold the rollout", "Lets no step of the chosen rollout come by itself; asks why.", "canary stage stop pause";
     GoRollout "rollout.go" [Rollout] ["r"] "go on", "Let the rollout go on", "Lets steps of a held rollout come again; asks why.", "canary stage resume continue";

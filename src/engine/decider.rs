@@ -6,13 +6,14 @@
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
 use super::adapting::{advice, learn};
 use super::claims::Claims;
 use super::warmth::{Before, wanted};
 use super::{Arrival, OperationKey, Unexpected};
 use crate::bandit::{Advice, Learners};
-use crate::budget::{Budgets, Draws, Hold, Over, Payer};
+use crate::budget::{Budgets, Draws, Hold, Limit, Over, Payer};
 use crate::outcome::{Attempt, Evidence, Operation, Settled};
 use crate::pricing::{PriceRow, PriceTable};
 use crate::prompt_cache::{Answered, Caches, Prompt, Standing, Underway};
@@ -44,6 +45,21 @@ struct Open {
     turn: Option<Box<Underway>>,
     /// The tokens of its prompt as guards saw them, and the number of its request, where its route learns.
     told: (u32, u64),
+    /// The limits at which it was counted: at each it is one request, however often it finds no room there.
+    noted: Noted,
+}
+
+/// Limits that kept a request from a call, each with who draws on it.
+type Noted = SmallVec<[(Arc<Limit>, Arc<str>); 1]>;
+
+/// Counts a request at a limit that keeps it from a call, where it is not counted there yet.
+fn turn(noted: &mut Noted, over: &Over, budgets: &mut Budgets, at: Instant) {
+    let is_it =
+        |(limit, member): &(Arc<Limit>, Arc<str>)| Arc::ptr_eq(limit, &over.limit) && *member == over.member;
+    if !noted.iter().any(is_it) {
+        budgets.note(over, false, at);
+        noted.push((Arc::clone(&over.limit), Arc::clone(&over.member)));
+    }
 }
 
 impl Open {
@@ -157,7 +173,7 @@ impl Decider {
         let decision = decide(&self.policy, &operation.signals_by(&self.prices), arrival.circumstance);
         let mut settled = self.spare.pop().unwrap_or_default();
         settled.begin(&self.policy, decision.route, decision.rung);
-        self.note_over(&arrival, &decision);
+        let noted = self.note_over(&arrival, &decision);
         if decision.refused {
             settled.push(Attempt::REFUSED);
             let evidence = Evidence { operation: &operation, extra: None };
@@ -186,6 +202,7 @@ impl Decider {
             whose,
             turn,
             told,
+            noted,
         };
         self.open.insert(arrival.key, open);
         Some(Course::Call { rung, model, why: None })
@@ -285,15 +302,18 @@ impl Decider {
         &mut self.caches
     }
 
-    /// Counts a request that budgets turned away from where it was placed.
-    fn note_over(&mut self, arrival: &Arrival<'_>, decision: &Decision) {
-        let Some(claims) = arrival.claims else { return };
+    /// Counts a request that budgets turned away from where it was placed; returns at which limit.
+    fn note_over(&mut self, arrival: &Arrival<'_>, decision: &Decision) -> Noted {
+        let mut noted = Noted::new();
+        let Some(claims) = arrival.claims else { return noted };
         let is_elsewhere = || decision.trail.iter().any(|step| matches!(step, Step::PassedOn { .. }));
         if let Some(over) = claims.turned(&self.policy, decision, arrival.operation.asked)
             && (decision.refused || is_elsewhere())
         {
             self.budgets.note(over, decision.refused, arrival.operation.at);
+            noted.push((Arc::clone(&over.limit), Arc::clone(&over.member)));
         }
+        noted
     }
 
     /// Has a request wait that is about to arrive, where all that keeps it from being served is a limit that queues. Returns
@@ -329,7 +349,7 @@ impl Decider {
         }
         if let Some(over) = open.claims.ask(&mut self.budgets, model, at) {
             open.decision.trail.push(Step::Barred { rung: open.rung, why: Bar::Budget(Short::Hard) });
-            self.budgets.note(&over, false, at);
+            turn(&mut open.noted, &over, &mut self.budgets, at);
             return self.follow(key, attempt, None).map(Some);
         }
         open.hold = open.claims.of(model).map(|claim| self.budgets.take(claim.draws, claim.amount, at));
@@ -410,7 +430,7 @@ impl Decider {
             if let Some(over) = open.claims.ask(&mut self.budgets, next.model, at) {
                 open.decision.close(usize::from(to));
                 open.decision.trail.push(Step::Barred { rung: to, why: Bar::Budget(Short::Hard) });
-                self.budgets.note(&over, false, at);
+                turn(&mut open.noted, &over, &mut self.budgets, at);
                 continue;
             }
             let claim = open.claims.of(next.model);

@@ -180,6 +180,8 @@ fn the_same_model_is_asked_again_only_while_there_is_room() {
     let barred: Vec<_> =
         closed.decision.trail.iter().filter(|step| matches!(step, Step::Barred { .. })).collect();
     assert_eq!(barred.len(), 2, "neither for itself nor for the next rung: {barred:?}");
+    let [all] = &poor.budgets().standings(Instant(7), true)[..] else { panic!("one limit") };
+    assert_eq!(all.account.moved, 1, "it is one request, however often it found no room");
     assert_eq!((account(&poor), poor.open()), ((usd("1"), Pico::ZERO), 0));
 }
 

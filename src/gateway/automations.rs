@@ -3,7 +3,7 @@
 //! Invariants: a file that cannot be read changes nothing, and it is said; what is done is a policy with who and why, what is only
 //! proposed a note; a rule that is changed or gone takes its canary with it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use http::Response;
@@ -15,6 +15,8 @@ use super::watch::model_health;
 use super::{Gateway, lock, now};
 use crate::automation::{Proposal, Rule, Signal};
 use crate::budget::Standing;
+use crate::ledger::LedgerFile;
+use crate::routing::RouteSpec;
 use crate::session::{Automations, Deed};
 use crate::telemetry::ModelHealth;
 use crate::units::counted;
@@ -45,8 +47,13 @@ impl Gateway {
         if !source.has_changed() {
             return None;
         }
-        let spec = self.live.policy_spec().1;
         let read = source.read().and_then(|rules| {
+            // As it will be without the canaries of rules that were changed or are gone.
+            let mut spec = self.live.policy_spec().1;
+            for old in lock(&self.automations).all().filter(|one| one.rule.acts && !rules.contains(&one.rule))
+            {
+                spec = old.rule.plan(old.rule.share).without(&spec);
+            }
             rules.iter().try_for_each(|rule| rule.check(&spec))?;
             Ok(rules)
         });
@@ -59,8 +66,55 @@ impl Gateway {
             self.take_out(&old.rule, "its rule was changed or is gone");
         }
         let count = rules.len() as u64;
-        *all = Automations::new(rules, &spec);
+        *all = Automations::new(rules, &self.live.policy_spec().1);
         Some(format!("automations: {} in force", counted(count, "rule")))
+    }
+
+    /// Takes out what automations of an earlier run put into force and no rule stands behind any more: while nobody ran, their
+    /// file was changed.
+    pub fn end_orphans(&self, ledger: &Path) {
+        let mut all = lock(&self.automations);
+        let spec = self.live.policy_spec().1;
+        let has_rule = |route: &RouteSpec, of: &str| {
+            let is_of = |rule: &Rule| rule.acts && *rule.name == *route.name && *rule.route == *of;
+            let is_to = |rule: &Rule| route.no_signal.as_deref().is_none_or(|to| *to == *rule.to);
+            all.all().any(|one| is_of(&one.rule) && is_to(&one.rule))
+        };
+        let alone: Vec<&RouteSpec> = (spec.routes.iter())
+            .filter(|route| route.canary.as_ref().is_some_and(|canary| !has_rule(route, &canary.of)))
+            .collect();
+        if alone.is_empty() {
+            return;
+        }
+        let mut next = spec.clone();
+        let mut ended = Vec::new();
+        for route in alone {
+            let who = format!("automation {}", route.name);
+            match LedgerFile::open(ledger).and_then(|file| file.who_brought(route)) {
+                Ok(Some(found)) if found == who => {
+                    next.routes.retain(|one| one.name != route.name);
+                    ended.push(&*route.name);
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::error!(%error, route = route.name, "whose canary this is cannot be read from the ledger");
+                }
+            }
+        }
+        if ended.is_empty() {
+            return;
+        }
+        let names = ended.join(", ");
+        let what = format!(
+            "automation {names}: nothing is shifted any more, its rule was changed or is gone since the last run"
+        );
+        if let Err(error) = self.apply(&next, &format!("automation {names}"), Deed::Change(&what)) {
+            self.remark(&format!(
+                "automation {names}: its rule is gone, and its canary cannot be taken out: {error}"
+            ));
+        }
+        let rules = all.all().map(|one| (*one.rule).clone()).collect();
+        *all = Automations::new(rules, &self.live.policy_spec().1);
     }
 
     fn take_out(&self, rule: &Rule, why: &str) {

@@ -33,6 +33,13 @@ pub(super) enum Endpoint {
     Unknown,
 }
 
+impl Endpoint {
+    /// Says whether operators speak there, and no client's traffic.
+    pub(super) fn is_operators(self) -> bool {
+        OWN.iter().any(|(path, endpoint, _)| *endpoint == self && path.starts_with("/operator/"))
+    }
+}
+
 /// The calls of the API with what each is for, without what clients put before them.
 const CALLS: [(&str, Endpoint); 9] = [
     ("chat/completions", Endpoint::Generate(Dialect::OpenAiChat)),

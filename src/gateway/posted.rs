@@ -59,6 +59,18 @@ pub(super) fn apply(gateway: &Gateway, body: &Bytes, caller: &Caller) -> Result<
             "routes: a check runs a program that the policy in force does not; programs come with the policy file, never over the network",
         ));
     }
+    // A share that a rollout or an automation gave up comes back with it alone, as nobody else guards it.
+    let canaries = |spec: &PolicySpec| -> Vec<_> {
+        let routes = spec.routes.iter().filter_map(|route| Some((route.name.clone(), route.canary.clone()?)));
+        routes.collect()
+    };
+    if change.undo && canaries(spec) != canaries(&before) {
+        return Err(ApiError::invalid(
+            "a rollout or an automation has changed what is in force since: its shares of sessions are not put back by an undo; \
+             `pointsman rollout` and automations.toml move them",
+        )
+        .with_status(409));
+    }
     let deed = if change.undo { Deed::Undo(&change.what) } else { Deed::Change(&change.what) };
     let applied =
         gateway.apply(spec, &caller.name, deed).map_err(|error| ApiError::invalid(error.to_string()))?;

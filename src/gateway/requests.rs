@@ -52,8 +52,8 @@ pub(super) async fn handle(gateway: Arc<Gateway>, request: Request<Sending>) -> 
     let form = place.form(&headers);
     // Who asks before sending sends nothing to an answer that refuses.
     let asks_first = headers.contains_key(EXPECT);
-    // A console of before `rights` asks in this way what it may do.
-    let may_probe = place.endpoint == Endpoint::Policy;
+    // An operator's order that cannot be carried out, or a console's question what it may do, is no request of the traffic.
+    let may_be_order = place.endpoint.is_operators();
     let visit = cors::visit(&gateway.settings.cors, &place, &headers);
     let asked = Asked { place, uri: &uri, method, headers, visit: visit.clone() };
     let served = match too_large(&asked.headers, version, gateway.settings.limits.headers) {
@@ -64,7 +64,7 @@ pub(super) async fn handle(gateway: Arc<Gateway>, request: Request<Sending>) -> 
         spill(&gateway, &mut body).await;
     }
     let mut response = served.unwrap_or_else(|error| {
-        if !(may_probe && error.status == 400) {
+        if !may_be_order || matches!(error.status, 401 | 403) {
             gateway.turned_away.count(error.status);
         }
         let mut response = refuse(form, &error);

@@ -108,7 +108,9 @@ impl LedgerFile {
             Ahead::new(corrected.query([first, last]).map_err(fault)?, StoredCorrection::read);
         let mut rows = all.query(params![first, last, from, to]).map_err(fault)?;
         let mut written = Exported::default();
-        let mut events = self.events(range, &mut Faults::fatal())?.into_iter().peekable();
+        let events = self.events(range, &mut Faults::fatal())?;
+        self.cover_events(range, &events, &mut marks)?;
+        let mut events = events.into_iter().peekable();
         let mut prices = options.prices.then(|| self.rates()).transpose()?.map(Prices::new);
         let mut out = Writer::new(out, &self.header(range)?);
         let (mut passed, mut run) = (0, None);
@@ -153,7 +155,7 @@ impl LedgerFile {
                 return Err(LedgerError::Cancelled);
             }
         }
-        if range.to.is_none() && range.last.is_none() {
+        if range.is_open() {
             for event in events {
                 event.write(&mut out, &mut marks)?;
                 written.events += 1;
@@ -167,6 +169,32 @@ impl LedgerFile {
         drop((rows, attempts, labels, late, corrected));
         moment.finish().map_err(fault)?;
         Ok(written)
+    }
+
+    /// Has the links of events told that stand between the requests of a stretch, or behind the last where it has no end: one may
+    /// have been written before the first of those was over, or after the last.
+    fn cover_events(
+        &self,
+        range: &Range,
+        events: &[Event],
+        marks: &mut Marks<'_>,
+    ) -> Result<(), LedgerError> {
+        if !marks.on() {
+            return Ok(());
+        }
+        let ends = format!("SELECT min(o.seq), max(o.seq) FROM operations o WHERE {WITHIN}");
+        let ends: Vec<(Option<i64>, Option<i64>)> =
+            self.all(&ends, self.bounds(range)?, |row| row.try_into())?;
+        let (first, last) = ends.first().copied().unwrap_or_default();
+        let is_whole = range.from.is_none() && range.first.is_none();
+        let first = if is_whole { -1 } else { first.unwrap_or(0) };
+        let last = if range.is_open() { i64::MAX } else { last.unwrap_or(-1) };
+        let within = |event: &&Event| (first + 1..=last).contains(&whole(event.before));
+        for event in events.iter().filter(within) {
+            let (kind, number) = event.entry();
+            marks.widen(kind, number).map_err(|source| self.failed(source))?;
+        }
+        Ok(())
     }
 
     /// Returns the columns that [`record`] takes.

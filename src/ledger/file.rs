@@ -27,6 +27,11 @@ pub struct Range {
 pub(super) const WITHIN: &str = "o.seq BETWEEN ?1 AND ?2 AND o.at >= ?3 AND o.at < ?4";
 
 impl Range {
+    /// Says whether it goes on to the end of the ledger.
+    pub(super) fn is_open(&self) -> bool {
+        self.to.is_none() && self.last.is_none()
+    }
+
     /// Returns the four bounds that [`WITHIN`] takes.
     pub(super) fn bounds(&self) -> [i64; 4] {
         [

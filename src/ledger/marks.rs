@@ -100,6 +100,18 @@ impl<'f> Marks<'f> {
         Ok(())
     }
 
+    /// Takes upon it to tell an entry's link, and all between it and the others.
+    pub(super) fn widen(&mut self, kind: i64, number: i64) -> rusqlite::Result<()> {
+        let Some(kind) = Kind::from_code(kind).filter(|_| self.on) else { return Ok(()) };
+        let Some((link, _)) = newest_link(&self.file.conn, kind, number)? else { return Ok(()) };
+        let (gateway, link) = (gateway_of(link), own(link));
+        match self.told.get_mut(&gateway) {
+            Some(told) => (told.first, told.last) = (told.first.min(link), told.last.max(link)),
+            None => self.cover(gateway, link, link),
+        }
+        Ok(())
+    }
+
     /// Returns the member of a line; none where lines are not marked or the entry has no link.
     pub(super) fn member(&mut self, kind: Kind, number: i64) -> rusqlite::Result<Option<Member>> {
         if !self.on {

@@ -222,6 +222,15 @@ pub fn on_model(evidence: &Evidence<'_>, choice: Choice<'_>, outlook: &Outlook<'
     if let Some(seen) = evidence.observed(choice, outlook.prices).last() {
         return outlook.seen(seen, at);
     }
+    // Where nobody could be called, as the log says, neither could this one that it names: that was seen, and is no estimate.
+    let circumstance = || outlook.circumstances.get(evidence.operation.circumstance);
+    if outlook.weather.is_none()
+        && evidence.operation.served.status == Status::Unavailable
+        && evidence.attempts().all(|attempt| !attempt.status.is_call())
+        && (circumstance().is_down(model) || circumstance().is_down_as(identity))
+    {
+        return Attempt { model, status: Status::Unavailable, ..Attempt::REFUSED };
+    }
     let basis = evidence.basis();
     let scales = basis.map_or(Scales::SAME, |basis| {
         let from = outlook.prices.identity(basis.model);

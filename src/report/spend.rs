@@ -253,9 +253,10 @@ impl SpendReport {
         let mut remarks = Vec::new();
         let sums = &self.total.sums;
         if sums.simulated_requests > 0 {
-            let amount = sums.simulated.usd().unwrap_or_else(|| "unknown".to_owned());
+            let amount = sums.simulated.usd();
+            let amount = amount.map_or_else(|| "of unknown cost".to_owned(), |amount| format!("${amount}"));
             remarks.push(format!(
-                "of which simulated: {}, ${amount}, which nobody bills",
+                "of which simulated: {}, {amount}, which nobody bills",
                 counted(sums.simulated_requests, "request")
             ));
         }

@@ -120,7 +120,7 @@ impl Plan {
             return Err(format!("there is no route `{}`; {}", self.route, choice(&self.route, &known)));
         };
         if spec.routes.iter().any(|route| route.name == *self.name) {
-            return Err(format!("`{}` is a route's name already; give the rollout another", self.name));
+            return Err(format!("`{}` is a route's name already; take another for this", self.name));
         }
         let before = at.checked_sub(1).and_then(|before| spec.routes.get(before));
         if let Some(other) = before.filter(|other| other.canary.is_some()) {

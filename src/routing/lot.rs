@@ -3,7 +3,7 @@
 //! Invariants: a lot depends on names alone, the same on every machine, live and in replay; at a larger share all that were
 //! drawn before stay drawn.
 
-use crate::units::PerMille;
+use crate::units::{PerMille, UNKEYED};
 
 /// How a log writes a request's lot, among what could not be called: `lot:5f3a9c12`.
 const WORD: &str = "lot:";
@@ -15,6 +15,8 @@ pub struct Lot(u32);
 impl Lot {
     /// Draws the lot of a request: by its session, else by its user, else by its key, else by itself.
     pub fn of(session: &str, user: &str, key: &str, id: &str) -> Self {
+        // All who come without a key bear that name: one lot for them would send everything one way.
+        let key = if key == UNKEYED { "" } else { key };
         let whose = [session, user, key].into_iter().find(|name| !name.is_empty()).unwrap_or(id);
         Self((hash(whose) >> 32) as u32)
     }
@@ -87,6 +89,15 @@ mod tests {
         assert_eq!(Lot::of("", "u", "k", "1"), Lot::of("", "u", "l", "2"));
         assert_eq!(Lot::of("", "", "k", "1"), Lot::of("", "", "k", "2"));
         assert_ne!(Lot::of("", "", "", "1"), Lot::of("", "", "", "2"));
+    }
+
+    /// A share of 60% of a gateway without keys was all of its traffic, and one of 40% none.
+    #[test]
+    fn a_share_of_what_comes_without_session_user_and_key_is_that_share_of_its_requests() {
+        let lots = (0..20_000).map(|n| Lot::of("", "", UNKEYED, &format!("op-1-{n:x}")));
+        let drawn = lots.filter(|lot| lot.is_within(hash("day"), share(600))).count();
+        assert!((11_500..12_500).contains(&drawn), "{drawn} of 20000 at 600 per mille");
+        assert_eq!(Lot::of("s", "", UNKEYED, "1"), Lot::of("s", "", UNKEYED, "2"), "a session stays whole");
     }
 
     #[test]

@@ -248,8 +248,11 @@ impl Player {
             words => words.to_owned(),
         };
         let what = if deed.is_undo() { format!("undo: {what}") } else { what };
-        // Every console keeps the same list of what can be taken back, whoever took something back.
-        if deed.is_undo() {
+        // Every console keeps the same list of what can be taken back, whoever took something back. What is guarded by a rollout
+        // or an automation is its writer's: neither that nor what lies beneath it can be put back without it.
+        if is_guarded(who) || !same_canaries(&before, &policy) {
+            self.undo.clear();
+        } else if deed.is_undo() {
             self.undo.pop();
         } else {
             self.undo.push((from, before));
@@ -274,4 +277,19 @@ impl Player {
             self.enter_policy();
         }
     }
+}
+
+/// Says whether a writer changes the policy by itself, and guards what it changed.
+fn is_guarded(who: &str) -> bool {
+    ["rollout ", "automation ", "steering"].iter().any(|writer| who.starts_with(writer))
+}
+
+/// Says whether two policies send the same shares of sessions other ways.
+fn same_canaries(one: &Policy, other: &Policy) -> bool {
+    let of = |policy: &Policy| {
+        let routes =
+            policy.routes.iter().filter_map(|route| Some((Arc::clone(&route.name), route.canary.clone()?)));
+        routes.collect::<Vec<_>>()
+    };
+    of(one) == of(other)
 }

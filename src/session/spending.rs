@@ -23,6 +23,8 @@ pub struct Spending {
     /// The limits over time, and how many of their changes are in force.
     history: LimitHistory,
     changes: usize,
+    /// Whether others have come into force, and nobody has looked at what that means.
+    turned_over: bool,
     names: Names,
     turned: Vec<Turned>,
     refused: u64,
@@ -72,6 +74,7 @@ impl Spending {
             budgets,
             history,
             changes: 0,
+            turned_over: false,
             names: names.share(),
             turned: Vec::new(),
             refused: 0,
@@ -89,7 +92,7 @@ impl Spending {
     pub(super) fn reach(&mut self, at: Instant) {
         while let Some((_, limits)) = self.history.later().get(self.changes).filter(|(from, _)| *from <= at) {
             self.budgets.change(limits.iter().cloned());
-            self.changes += 1;
+            (self.changes, self.turned_over) = (self.changes + 1, true);
         }
     }
 
@@ -263,9 +266,37 @@ impl Spending {
         self.budgets.standing(draw, at)
     }
 
-    /// Brings other limits into force; what was spent stands.
-    pub(super) fn change(&mut self, limits: &[Limit]) {
-        self.budgets.change(limits.iter().cloned());
+    /// Brings other limits into force; what was spent stands. Returns the numbers of those that nobody counted so far.
+    pub(super) fn change(&mut self, limits: &[Limit]) -> Vec<u16> {
+        self.turned_over = true;
+        self.budgets.change(limits.iter().cloned())
+    }
+
+    /// Says whether other limits have come into force since this was asked last.
+    pub(super) fn take_turned_over(&mut self) -> bool {
+        std::mem::take(&mut self.turned_over)
+    }
+
+    /// Lists how the accounts in force stand at a moment.
+    pub(super) fn accounts(&self, at: Instant) -> Vec<Standing> {
+        self.budgets.standings(at, false)
+    }
+
+    /// Has an account stand at what a gateway says was spent of it in a window, where that is more than is known here, with
+    /// what is `ahead`: known and not counted yet.
+    pub(super) fn raise(&mut self, told: &Standing, ahead: impl Fn((u16, Member)) -> Pico, of: &[u16]) {
+        let Some(draw) = self.budgets.account_of(&told.limit, &told.member) else { return };
+        if !of.contains(&draw.0) {
+            return;
+        }
+        let start = told.account.window.start;
+        let known = self.budgets.standing(draw, start).map_or(Pico::ZERO, |known| known.account.spent);
+        let lacks = told.account.spent.0.saturating_sub(known.0).saturating_sub(ahead(draw).0);
+        if lacks <= 0 {
+            return;
+        }
+        self.budgets.carry(&told.limit, &told.member, start, Pico(lacks));
+        self.turned_over = true;
     }
 
     /// Adds what was spent before the log began.

@@ -29,7 +29,7 @@ pub use id::{KeyId, LabelId, ModelId, ProjectId, RouteTag, SessionId, TagsId, Te
 pub use instant::{Instant, InstantError, Span};
 pub(crate) use members::members;
 pub use money::{MoneyError, Pico, PicoPerMillion};
-pub use names::{NameTable, Names, OTHERS, SHADOW};
+pub use names::{NameTable, Names, OTHERS, SHADOW, UNKEYED};
 pub use nearest::nearest;
 pub use permille::PerMille;
 pub use settings::{Fault, from_toml};

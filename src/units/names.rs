@@ -20,6 +20,8 @@ const MOST_LABELS: usize = 63;
 pub const OTHERS: &str = "(others)";
 /// The key's name of calls that the gateway makes beside its traffic: shadow runs and those who judge them. No key can be called so.
 pub const SHADOW: &str = "(shadow)";
+/// The key's name of whoever reaches a gateway that has no keys: it says of nobody who he is.
+pub const UNKEYED: &str = "local";
 
 /// Names of one kind, by number in order of first appearance.
 #[derive(Clone, Debug, Default)]

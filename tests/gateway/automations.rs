@@ -85,6 +85,9 @@ fn it_shifts_in_steps_over_a_restart_only_proposes_where_told_and_the_session_is
     let refused =
         Ask::post("/operator/v1/rollouts", &json!({"start": "cheaper", "plan": plan})).send(front.address());
     assert!(refused.status() == 409 && refused.text().contains("one writer a route"), "{}", refused.text());
+    let metrics = Ask::get("/metrics").send(front.address()).text().clone();
+    let malformed = "pointsman_refused_total{reason=\"malformed\"} 0";
+    assert!(metrics.contains(malformed), "an order that cannot be is no client's request: {metrics}");
     front.stop();
     let front = sandbox.serve(&setup);
     let stood = until(&front, automation, |row| row["reading"].is_u64());
@@ -110,6 +113,66 @@ fn it_shifts_in_steps_over_a_restart_only_proposes_where_told_and_the_session_is
         let report: Value = serde_json::from_str(&report).unwrap();
         assert_eq!(pico(&report["cost_known_usd"]), sum, "{reading}");
     }
+}
+
+/// A rule of the clock, so that it acts at once: for every hour but the one before this.
+fn at_this_hour(folder: &Path, name: &str, route: &str) {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let from = since.as_secs() / 3600 % 24;
+    let until = (from + 23) % 24;
+    let text = format!(
+        "[automation.{name}]\nwhen = {{ hours = \"{from}-{until}\" }}\nroute = \"{route}\"\nto = \"small\"\nshare = 600\nstep = 1000\n\
+         dwell = \"1s\"\nact = true\n"
+    );
+    fs::write(folder.join("config/automations.toml"), text).unwrap();
+}
+
+/// Traffic would stay shifted for ever, and nothing would say so.
+#[test]
+fn a_rule_that_is_given_another_route_or_is_gone_after_a_restart_leaves_no_canary_behind() {
+    let upstream = Upstream::with(|_| Reply::default());
+    let mut setup = Setup::of(&upstream.url());
+    let other = "[[route]]\nname = \"other\"\nmatch.task = [\"agent\"]\nladder = [\n  { rung = \"small\", model = \"gpt-4.1-nano\", threshold = 0 },\n\
+                 { rung = \"large\", model = \"gpt-4.1\" },\n]\n\n[[route]]";
+    setup.policy = POLICY.replacen("[[route]]", other, 1);
+    let sandbox = Sandbox::new(&setup);
+    at_this_hour(sandbox.path(), "night", "other");
+    let front = sandbox.serve(&setup);
+    let of = |policy: &Value| -> Vec<(String, String)> {
+        let routes = policy["routes"].as_array().unwrap().iter().filter(|route| route["canary"].is_object());
+        routes.map(|route| (route["route"].to_string(), route["canary"]["of"].to_string())).collect()
+    };
+    let is = |policy: &Value, wanted: &[(&str, &str)]| {
+        of(policy)
+            == wanted
+                .iter()
+                .map(|(name, of)| (format!("\"{name}\""), format!("\"{of}\"")))
+                .collect::<Vec<_>>()
+    };
+    until(&front, policy, |policy| is(policy, &[("night", "other")]));
+    at_this_hour(sandbox.path(), "night", "everything");
+    until(&front, policy, |policy| is(policy, &[("night", "everything")]));
+    // Of requests that nobody's name comes with, a share is shifted: not all of them, and not none.
+    for _ in 0..40 {
+        let body =
+            json!({"model": "auto", "max_tokens": 50, "messages": [{"role": "user", "content": "hello"}]});
+        assert_eq!(Ask::post("/v1/chat/completions", &body).send(front.address()).status(), 200);
+    }
+    upstream.wait_idle();
+    let rows = front.settle();
+    let small = rows.iter().filter(|row| row.model == "gpt-4.1-nano").count();
+    assert!((1..40).contains(&small), "{small} of 40");
+    front.stop();
+    at_this_hour(sandbox.path(), "day", "other");
+    let front = sandbox.serve(&setup);
+    let left = until(&front, policy, |policy| is(policy, &[("day", "other")]));
+    assert!(left["version"].as_u64() > Some(3), "{left:#}");
+    front.stop();
+    fs::remove_file(sandbox.path().join("config/automations.toml")).unwrap();
+    let front = sandbox.serve(&setup);
+    let none = until(&front, policy, |policy| is(policy, &[]));
+    assert!(none["what"].as_str().unwrap().contains("automation day"), "it is said: {none:#}");
+    front.stop();
 }
 
 #[test]

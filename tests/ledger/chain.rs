@@ -277,6 +277,19 @@ fn an_export_proves_itself_on_another_machine() {
         assert_eq!(report.findings, Vec::<String>::new());
         assert!(report.proved > 11, "{report}");
     }
+    // One without an end has what came after its last request, which no request's link lies behind.
+    let (ledger, _) = Ledger::open(options(folder.path())).unwrap();
+    for text in ["stop ci-bot", "lift ci-bot"] {
+        ledger.record(Entry::Note(Box::new(Note { at: at(36), text: text.into(), simulated: false })));
+    }
+    ledger.close().unwrap();
+    let open = marked(&path, &Range { from: Some(at(13)), ..Range::default() });
+    assert!(open.contains("lift ci-bot"));
+    let report = proved(folder.path(), &open, None);
+    assert_eq!(report.findings, Vec::<String>::new());
+    let mut lines: Vec<&str> = open.lines().collect();
+    lines.retain(|line| !line.contains("stop ci-bot"));
+    assert!(proved(folder.path(), &(lines.join("\n") + "\n"), None).wrong > 0, "it is proved to be there");
     // A log reader takes it as any log.
     let mut source =
         record::open(&Input::bytes("export", text.into_bytes()), &ReadOptions::default()).unwrap();

@@ -377,7 +377,7 @@ fn gemini_gets_no_more_stop_sequences_than_it_takes() {
     assert_eq!(left_out, ["stop_sequences (more than 5)"]);
 }
 
-/// SGLang, Kimi and llama.cpp count calls anew in each answer: results would go to the wrong function, or be refused.
+/// `SGLang`, Kimi and llama.cpp count calls anew in each answer: results would go to the wrong function, or be refused.
 #[test]
 fn results_belong_to_the_nearest_call_of_their_id() {
     let call = |name: &str| {

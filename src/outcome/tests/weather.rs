@@ -185,3 +185,28 @@ fn charges_of_a_log_are_counted_and_told_where_the_prices_differ() {
     assert_eq!(account.requests, 3, "a charge of an earlier call counts");
     assert!(Terms::NONE.is_none());
 }
+
+/// A request of an outage that failed and was free would else be one that was served, at a cost that nobody knows.
+#[test]
+fn where_the_log_says_that_nobody_could_be_called_neither_could_another_that_it_names() {
+    let prices = cached_prices();
+    let mut circumstances = Circumstances::default();
+    let down = Circumstance { down: vec![SMALL, LARGE], ..Circumstance::PLAIN.clone() };
+    let outage = circumstances.intern(&down);
+    let outlook = Outlook {
+        prices: &prices,
+        profiles: &Profiles::default(),
+        circumstances: &circumstances,
+        weather: None,
+    };
+    let made = |status: Status, model: ModelId| {
+        let served = Observed { status, ..warm_call(SMALL) };
+        let operation = Operation { served, circumstance: outage, ..Operation::default() };
+        let evidence = Evidence { operation: &operation, extra: None };
+        let attempt = on_model(&evidence, Choice::plain(model), &outlook);
+        (attempt.status, attempt.observed)
+    };
+    assert_eq!(made(Status::Unavailable, LARGE), (Status::Unavailable, true));
+    assert_eq!(made(Status::Unavailable, OTHER), (Status::Ok, false), "nothing is said of this one");
+    assert_eq!(made(Status::Ok, LARGE), (Status::Ok, false), "it was down, and yet the request was served");
+}

@@ -193,6 +193,14 @@ impl Accounts {
     /// Looks how fast limits are spent, at the end of a minute, and whether they last, at the end of an hour.
     pub(super) fn look(&mut self, at: Instant, sink: &mut AlertSink) {
         self.spending.reach(at);
+        if self.spending.take_turned_over() {
+            // A limit that came, or was lowered, may be spent already.
+            for standing in self.spending.accounts(at) {
+                if let Some(draw) = standing.draw() {
+                    self.threshold(draw, &standing, at, sink);
+                }
+            }
+        }
         let rules = sink.rules.clone();
         let burns = rules.of(Source::BurnRate).next().is_some();
         let foretells = at.0.rem_euclid(HOUR.0) == 0 && rules.of(Source::Forecast).next().is_some();

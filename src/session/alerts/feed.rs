@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::Watcher;
 use crate::alert::{Alert, Change, Rules};
-use crate::budget::Limit;
+use crate::budget::{Limit, Standing};
 use crate::outcome::{Evidence, Extra, ModelLabel, Operation, Outlook, Profiles};
 use crate::pricing::{PriceBook, PriceTable};
 use crate::record::{self, Entry};
@@ -244,5 +244,18 @@ impl AlertFeed {
     pub fn set_limits(&mut self, limits: &[Limit]) {
         self.watcher.set_limits(limits);
         self.steering.change(limits);
+    }
+
+    /// Says whether limits came into force beside it that may have been drawn on before.
+    pub fn awaits_past(&self) -> bool {
+        self.watcher.has_fresh()
+    }
+
+    /// Takes what a gateway says was spent of limits that came into force beside it; `is_all` where nothing more is to come.
+    pub fn raise(&mut self, told: &[Standing], is_all: bool) {
+        self.watcher.raise(told);
+        if is_all {
+            self.watcher.settle_fresh();
+        }
     }
 }

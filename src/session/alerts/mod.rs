@@ -10,6 +10,8 @@ mod incidents;
 mod said;
 mod shown;
 mod sink;
+#[cfg(test)]
+mod tests;
 mod trouble;
 mod view;
 
@@ -30,7 +32,7 @@ use super::anomalies::tell;
 use super::proof::Rungs;
 use super::spending::Before;
 use crate::alert::{Alert, Alerts, Change, Rules, Source};
-use crate::budget::{Limit, LimitHistory};
+use crate::budget::{Limit, LimitHistory, Standing};
 use crate::certificate::Terms;
 use crate::outcome::{Attempt, Evidence, Outlook, Settled, recorded};
 use crate::pricing::{Cost, PriceTable};
@@ -66,6 +68,8 @@ pub struct Watcher {
     minute: Option<Instant>,
     last: Instant,
     settled: Settled,
+    /// Limits that came into force beside the run, and may have been drawn on before.
+    fresh: Vec<u16>,
 }
 
 impl Watcher {
@@ -85,6 +89,7 @@ impl Watcher {
             minute: None,
             last: Instant(i64::MIN),
             settled: Settled::default(),
+            fresh: Vec::new(),
         }
     }
 
@@ -265,7 +270,30 @@ impl Watcher {
 
     /// Brings other limits into force; what was spent stands.
     pub fn set_limits(&mut self, limits: &[Limit]) {
-        self.accounts.spending.change(limits);
+        self.fresh.extend(self.accounts.spending.change(limits));
+    }
+
+    /// Has limits that came into force beside a run stand at what was spent of them before, as whoever counts tells it.
+    pub(super) fn raise(&mut self, told: &[Standing]) {
+        let Self { accounts, waiting, fresh, .. } = self;
+        // What is over and not counted yet is in what is told.
+        let payments = || waiting.values().flat_map(|done| &done.calls).map(|call| &call.payment);
+        let ahead = |draw| {
+            let own = payments().filter(|payment| payment.draws.contains(&draw));
+            own.map(|payment| payment.cost.amount().unwrap_or_default()).sum::<Pico>()
+        };
+        for one in told {
+            accounts.spending.raise(one, ahead, fresh);
+        }
+    }
+
+    pub(super) fn has_fresh(&self) -> bool {
+        !self.fresh.is_empty()
+    }
+
+    /// Takes it that all that was spent of limits before they came is told.
+    pub(super) fn settle_fresh(&mut self) {
+        self.fresh.clear();
     }
 
     /// Takes names that were met since.
