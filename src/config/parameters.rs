@@ -19,14 +19,27 @@ pub const FILE: &str = "parameters.toml";
 pub struct Parameters {
     /// What they refuse.
     pub rules: Vec<RuleSpec>,
-    /// Those that take messages of role `system` in the middle of a conversation, as patterns.
-    pub takes_system: Vec<String>,
-    /// Those that want their thoughts back, as patterns.
-    pub wants_thoughts: Vec<String>,
-    /// Those whose servers know chat in its older form alone, as patterns.
-    pub older_chat: Vec<String>,
-    /// Those that OpenAI serves in Responses alone, as patterns.
-    pub responses_alone: Vec<String>,
+    /// Those that take messages of role `system` in the middle of a conversation.
+    pub takes_system: Patterns,
+    /// Those that refuse a call of theirs without their thoughts.
+    pub wants_thoughts: Patterns,
+    /// Those that are the better for their thoughts.
+    pub keeps_thoughts: Patterns,
+    /// Those whose servers know chat in its older form alone.
+    pub older_chat: Patterns,
+    /// Those that OpenAI serves in Responses alone.
+    pub responses_alone: Patterns,
+}
+
+/// Models of which something is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Patterns {
+    /// Those that the program knows, as patterns.
+    pub known: Vec<String>,
+    /// Those of them of which the operator says that it is not so.
+    pub except: Vec<String>,
+    /// Those that the operator names besides.
+    pub own: Vec<String>,
 }
 
 /// A rule of the file.
@@ -113,6 +126,7 @@ struct File {
     trust: Vec<String>,
     takes_system: Option<Habit>,
     wants_thoughts: Option<Habit>,
+    keeps_thoughts: Option<Habit>,
     older_chat: Option<Habit>,
     responses_alone: Option<Habit>,
     #[serde(default)]
@@ -141,10 +155,21 @@ pub fn load(user_dir: Option<&Path>) -> Result<Parameters, ParametersError> {
 /// Reads the file that comes with the program.
 pub fn builtin() -> Result<Parameters, FileError> {
     let file = read("built-in parameters.toml", BUILTIN)?;
-    let models = |habit: Option<Habit>| habit.map(|habit| habit.models).unwrap_or_default();
-    let [takes_system, wants_thoughts, older_chat, responses_alone] =
-        [file.takes_system, file.wants_thoughts, file.older_chat, file.responses_alone].map(models);
-    Ok(Parameters { rules: file.rule, takes_system, wants_thoughts, older_chat, responses_alone })
+    let models = |habit: Option<Habit>| Patterns {
+        known: habit.map(|habit| habit.models).unwrap_or_default(),
+        ..Patterns::default()
+    };
+    let [takes_system, wants_thoughts, keeps_thoughts, older_chat, responses_alone] =
+        [file.takes_system, file.wants_thoughts, file.keeps_thoughts, file.older_chat, file.responses_alone]
+            .map(models);
+    Ok(Parameters {
+        rules: file.rule,
+        takes_system,
+        wants_thoughts,
+        keeps_thoughts,
+        older_chat,
+        responses_alone,
+    })
 }
 
 /// Reads a user's file over the program's own.
@@ -158,12 +183,12 @@ pub fn parse(origin: &str, text: &str) -> Result<Parameters, FileError> {
     for (habit, models) in [
         (user.takes_system, &mut all.takes_system),
         (user.wants_thoughts, &mut all.wants_thoughts),
+        (user.keeps_thoughts, &mut all.keeps_thoughts),
         (user.older_chat, &mut all.older_chat),
         (user.responses_alone, &mut all.responses_alone),
     ] {
-        if let Some(habit) = habit {
-            *models = habit.models;
-        }
+        models.except.clone_from(&user.trust);
+        models.own = habit.map(|habit| habit.models).unwrap_or_default();
     }
     Ok(all)
 }
@@ -190,6 +215,7 @@ fn read(origin: &str, text: &str) -> Result<File, FileError> {
     let habits = [
         ("takes-system", &file.takes_system),
         ("wants-thoughts", &file.wants_thoughts),
+        ("keeps-thoughts", &file.keeps_thoughts),
         ("older-chat", &file.older_chat),
         ("responses-alone", &file.responses_alone),
     ];
@@ -241,7 +267,7 @@ mod tests {
     #[test]
     fn every_rule_of_the_program_is_dated_and_sourced() {
         let known = builtin().unwrap();
-        assert!(known.rules.len() > 10 && !known.takes_system.is_empty());
+        assert!(known.rules.len() > 10 && !known.takes_system.known.is_empty());
         assert!(BUILTIN.contains("\nchecked = \"20"));
     }
 
@@ -253,7 +279,19 @@ mod tests {
         assert!(
             both.rules.iter().take(own.rules.len()).all(|rule| rule.except.contains(&"gpt-5*".to_owned()))
         );
-        assert_eq!(both.takes_system, own.takes_system);
+        assert_eq!(both.takes_system.known, own.takes_system.known);
+    }
+
+    /// With the built-in lists gone, `DeepSeek` would get a limit that it ignores, and a hard budget would be pierced.
+    #[test]
+    fn a_list_of_ones_own_adds_to_that_of_the_program_and_trust_takes_out_of_it() {
+        let text = "trust = [\"qwen*\"]\n[older-chat]\nmodels = [\"house\"]\nsource = \"tried\"\nsince = \"2026-11-01\"\n";
+        let (own, both) = (builtin().unwrap(), parse("parameters.toml", text).unwrap());
+        assert_eq!(both.older_chat.known, own.older_chat.known);
+        assert_eq!(
+            (both.older_chat.own, both.older_chat.except),
+            (vec!["house".to_owned()], vec!["qwen*".to_owned()])
+        );
     }
 
     #[test]

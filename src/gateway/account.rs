@@ -232,28 +232,58 @@ pub(super) fn hollow(
     }
 }
 
-/// Says whether a provider refuses the gateway's own account, under a status that speaks of the request: Google a key, Anthropic
-/// and OpenAI one without credit.
+/// Says whether an error is about the gateway's own key or its account there, so that another account may serve. Of a message
+/// only what it begins with counts: further on it may quote the client.
 pub(super) fn is_account(error: &ApiError) -> bool {
-    const WORDS: [&str; 7] = [
+    const CODES: [&str; 10] = [
         "api_key_invalid",
+        "invalid_api_key",
+        "incorrect_api_key",
+        "insufficient_quota",
+        "billing_hard_limit_reached",
+        "billing_not_active",
+        "account_deactivated",
+        "billing_error",
+        "arrearage",
+        "authentication_error",
+    ];
+    const BEGINNINGS: [&str; 6] = [
         "api key not valid",
         "api key expired",
-        "credit balance is too low",
-        "billing_hard_limit_reached",
+        "your credit balance is too low",
         "billing hard limit has been reached",
-        "account is not active",
+        "your account is not active",
+        "you exceeded your current quota",
     ];
-    let says = |text: &str| {
-        let text = text.to_ascii_lowercase();
-        WORDS.iter().any(|word| text.contains(word))
+    /// What a status that may be about many things has to say to be about a key.
+    const KEYS: [&str; 10] = [
+        "api key",
+        "api_key",
+        "apikey",
+        "credential",
+        "security token",
+        "signature",
+        "billing",
+        "suspended",
+        "deactivated",
+        "is not authorized to perform",
+    ];
+    let message = error.message.to_ascii_lowercase();
+    let code = error.code.as_deref().unwrap_or_default().to_ascii_lowercase();
+    let is_named = || {
+        CODES.contains(&&*code)
+            || BEGINNINGS.iter().any(|beginning| message.trim_start().starts_with(beginning))
     };
-    error.status == 400 && (says(&error.message) || error.code.as_deref().is_some_and(says))
+    match error.status {
+        401 | 402 => true,
+        403 => !is_content(error) && (is_named() || KEYS.iter().any(|word| message.contains(word))),
+        400 => is_named(),
+        _ => false,
+    }
 }
 
-/// Says how an error that a provider told sees to routing. What this model does not take, another may.
-pub(super) fn told(error: &ApiError) -> Status {
-    /// What a provider calls a request that it will not serve for what it says: not for others to serve instead.
+/// Says whether a provider will not serve a request for what it says: that is not for others to serve instead.
+pub(super) fn is_content(error: &ApiError) -> bool {
     const CONTENT: [&str; 6] = [
         "content_policy",
         "content policy",
@@ -262,13 +292,21 @@ pub(super) fn told(error: &ApiError) -> Status {
         "safety system",
         "moderation",
     ];
-    if !matches!(error.status, 400 | 413 | 422) {
-        return Status::from_http(error.status);
-    }
+    /// What it says where the status may as well be about a key.
+    const FORBIDDEN: [&str; 4] = ["usage guidelines", "safety_check", "usage policies", "flagged"];
     let says = |text: &str| {
         let text = text.to_ascii_lowercase();
         CONTENT.iter().any(|word| text.contains(word))
+            || (error.status == 403 && FORBIDDEN.iter().any(|word| text.contains(word)))
     };
-    let content = says(&error.message) || error.code.as_deref().is_some_and(says);
-    if content { Status::Rejected } else { Status::Unfit }
+    says(&error.message) || error.code.as_deref().is_some_and(says)
+}
+
+/// Says how an error that a provider told sees to routing. What this model does not take, another may.
+pub(super) fn told(error: &ApiError) -> Status {
+    match error.status {
+        400 | 403 | 413 | 422 if is_content(error) => Status::Rejected,
+        400 | 413 | 422 => Status::Unfit,
+        status => Status::from_http(status),
+    }
 }

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant as Moment};
 use tokio::time::Instant as Clock;
 
 use super::account::{
-    Attempt, Took, accent, can_escalate, client_gone, failed, hollow, is_account, refused as refused_within,
-    report, told, unfit, watched, written,
+    Attempt, Took, accent, can_escalate, client_gone, failed, hollow, is_account, is_content,
+    refused as refused_within, report, told, unfit, watched, written,
 };
 use super::audience::Audience;
 use super::background::{self, Ended};
@@ -381,12 +381,19 @@ async fn declined(
             error = provider_fault(format!("{provider} answered with a redirect, which is not followed"));
             (Status::Failed, Some(false))
         }
-        status if matches!(status, 401..=403) || is_account(&error) => {
+        // What a prompt says is nobody's doing but its own: no account serves it, and none is left alone for it.
+        403 if is_content(&error) => (told(&error), Some(false)),
+        _ if is_account(&error) => {
             error = provider_fault(format!("{provider} refused the gateway's own key: {}", error.message));
             // Another account may serve, this request too.
             if target.has_others() {
                 permit.distrust(Moment::now());
             }
+            (Status::Failed, Some(false))
+        }
+        403 => {
+            let upstream = target.upstream();
+            error = provider_fault(format!("{provider} does not serve {upstream} here: {}", error.message));
             (Status::Failed, Some(false))
         }
         404 | 410 => {

@@ -67,10 +67,15 @@ pub(super) fn of(spec: &ProviderSpec, base: &Url, upstream: &str) -> Addresses {
 }
 
 /// Returns where calls of a model may run, by its name at the provider: Bedrock's profiles name the places among which a call may go
-/// in front of the model, of which `global` is none; else the region that the provider is set to.
+/// in front of the model, of which `global` is none, also behind their ARN; else the region that the provider is set to.
 pub fn region<'s>(hosting: &'s Hosting, upstream: &'s str) -> Option<&'s str> {
     const PROFILES: [&str; 6] = ["us", "eu", "apac", "jp", "au", "us-gov"];
     let region = hosting.region.as_deref()?;
+    // Of an application's profile nobody knows where it leads.
+    if hosting.platform == Platform::Bedrock && upstream.contains(":application-inference-profile/") {
+        return None;
+    }
+    let upstream = upstream.rsplit_once(":inference-profile/").map_or(upstream, |(_, profile)| profile);
     match upstream.split_once('.').filter(|_| hosting.platform == Platform::Bedrock) {
         Some(("global", _)) => None,
         Some((profile, _)) if PROFILES.contains(&profile) => Some(profile),
@@ -180,4 +185,29 @@ fn vertex(hosting: &Hosting, speaks: Speaks, base: &Url, model: &str) -> Address
         return Addresses { chat: call("generateContent"), chat_stream: stream, ..Addresses::default() };
     }
     Addresses { chat: call("rawPredict"), chat_stream: call("streamRawPredict"), ..Addresses::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A request that has to stay in a region would go wherever a profile leads that the console names by its ARN.
+    #[test]
+    fn a_profile_leads_where_it_does_however_it_is_named() {
+        let hosting = Hosting {
+            platform: Platform::Bedrock,
+            region: Some("eu-west-1".to_owned()),
+            ..Hosting::default()
+        };
+        let arn = "arn:aws:bedrock:eu-west-1:123456789012";
+        for (model, want) in [
+            ("anthropic.claude-opus-4-6-v1".to_owned(), Some("eu-west-1")),
+            ("global.anthropic.claude-opus-4-6-v1".to_owned(), None),
+            (format!("{arn}:inference-profile/global.anthropic.claude-opus-4-6-v1"), None),
+            (format!("{arn}:inference-profile/us.anthropic.claude-opus-4-6-v1"), Some("us")),
+            (format!("{arn}:application-inference-profile/a1b2c3"), None),
+        ] {
+            assert_eq!(region(&hosting, &model), want, "{model}");
+        }
+    }
 }

@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Request};
 use tokio::time::{Instant as Clock, timeout_at};
 
@@ -18,7 +18,7 @@ use super::error::CallError;
 use super::provider::Slot;
 use super::reply::{Deadlines, Reply};
 use crate::config::providers::{Platform, ProviderSpec, Speaks};
-use crate::wire::Dialect;
+use crate::wire::{Dialect, betas_for_vertex};
 
 /// A client's headers that go along to a server of Anthropic's kind.
 const TO_ANTHROPIC: [HeaderName; 2] =
@@ -102,7 +102,16 @@ pub(super) fn pass(from: &HeaderMap, spec: &ProviderSpec, to: &mut HeaderMap) {
         (Speaks::OpenAi, Platform::Own | Platform::Azure) => &TO_OPENAI,
         _ => &[],
     };
+    let is_vertex = spec.hosting.platform == Platform::Vertex;
     for name in names {
+        if is_vertex && name == "anthropic-beta" {
+            let known = from.get_all(name).iter().filter_map(|line| betas_for_vertex(line.to_str().ok()?));
+            let known = HeaderValue::from_str(&known.collect::<Vec<_>>().join(","));
+            if let Some(known) = known.ok().filter(|known| !known.is_empty()) {
+                to.insert(name, known);
+            }
+            continue;
+        }
         let mut values = from.get_all(name).iter().cloned();
         if let Some(first) = values.next() {
             to.insert(name, first);

@@ -2,21 +2,51 @@
 
 use std::sync::Arc;
 
+use reqwest::Url;
+
 use super::names::matches;
-use crate::config::parameters::{EffortSpec, Parameters, RuleSpec, Speech, plain};
+use crate::config::parameters::{EffortSpec, Parameters, Patterns, RuleSpec, Speech, plain};
+use crate::config::providers::{Platform, ProviderSpec, Speaks};
 use crate::wire::{Dialect, Known, Rule, WithEffort};
 
-/// Returns what is known of a model, by the name that its provider has for it.
-pub(super) fn known(parameters: &Parameters, model: &str) -> Known {
+/// Servers that refuse thoughts in what the assistant said, whatever they serve: by their names, or where they are.
+/// <https://console.groq.com/docs/openai>, <https://inference-docs.cerebras.ai/resources/openai>
+const WITHOUT_THOUGHTS: [&str; 2] = ["groq", "cerebras"];
+
+/// Returns what is known of a model at its provider, by the name that the provider has for it.
+pub(super) fn known(parameters: &Parameters, provider: &ProviderSpec, model: &str) -> Known {
+    let host = Url::parse(&provider.base_url).ok().and_then(|url| url.host_str().map(str::to_owned));
+    let host = host.unwrap_or_default();
+    let is_at = |names: &[&str]| {
+        let name = provider.name.to_ascii_lowercase();
+        names.iter().any(|one| name == *one || host.split('.').any(|part| part == *one))
+    };
+    // Their own models alone know the newer words for certain.
+    let is_openais = provider.hosting.platform == Platform::Azure || is_at(&["openai", "azure"]);
+    Known {
+        refuses_thoughts: is_at(&WITHOUT_THOUGHTS),
+        // <https://api-docs.deepseek.com/api/create-chat-completion>
+        json_object_alone: is_at(&["deepseek"]),
+        older_words: provider.speaks == Speaks::OpenAi && !is_openais,
+        ..of_model(parameters, model)
+    }
+}
+
+/// Returns what is known of a model wherever it is.
+fn of_model(parameters: &Parameters, model: &str) -> Known {
     let model = plain(model);
     let fits = |patterns: &[String]| patterns.iter().any(|pattern| matches(&plain(pattern), &model));
+    let fits_one =
+        |patterns: &Patterns| fits(&patterns.own) || (fits(&patterns.known) && !fits(&patterns.except));
     let holds = |rule: &&RuleSpec| fits(&rule.models) && !fits(&rule.except);
     Known {
         rules: parameters.rules.iter().filter(holds).map(|rule| Arc::new(compiled(rule))).collect(),
-        takes_system: fits(&parameters.takes_system),
-        wants_thoughts: fits(&parameters.wants_thoughts),
-        older_chat: fits(&parameters.older_chat),
-        responses_alone: fits(&parameters.responses_alone),
+        takes_system: fits_one(&parameters.takes_system),
+        wants_thoughts: fits_one(&parameters.wants_thoughts),
+        keeps_thoughts: fits_one(&parameters.keeps_thoughts),
+        older_chat: fits_one(&parameters.older_chat),
+        responses_alone: fits_one(&parameters.responses_alone),
+        ..Known::NOTHING
     }
 }
 
@@ -48,9 +78,33 @@ mod tests {
     use crate::config::parameters::builtin;
 
     fn refused(model: &str) -> Vec<String> {
-        let found = known(&builtin().unwrap(), model);
+        let found = of_model(&builtin().unwrap(), model);
         let is_plain = |rule: &&Arc<Rule>| !rule.with.iter().any(|with| with.contains('='));
         found.rules.iter().filter(is_plain).flat_map(|rule| rule.members.clone()).collect()
+    }
+
+    /// Groq and Cerebras refuse thoughts of any model; a house's own name for one says nothing of its server.
+    #[test]
+    fn servers_are_known_by_their_names_and_where_they_are() {
+        let at = |name: &str, base_url: &str, model: &str| {
+            let providers = crate::config::providers::parse(&[]).unwrap().providers;
+            let openai = providers.into_iter().find(|one| one.name == "openai").unwrap();
+            let provider = ProviderSpec { name: name.to_owned(), base_url: base_url.to_owned(), ..openai };
+            known(&builtin().unwrap(), &provider, model)
+        };
+        assert!(at("fast", "https://api.groq.com/openai/v1", "gpt-oss-120b").refuses_thoughts);
+        assert!(!at("own", "http://10.0.0.1:8000/v1", "gpt-oss-120b").refuses_thoughts);
+        assert!(at("own", "http://10.0.0.1:8000/v1", "devstral-small").older_words);
+        assert!(!at("openai", "http://127.0.0.1:9/v1", "gpt-4.1").older_words);
+        assert!(at("ds", "https://api.deepseek.com", "deepseek-chat").json_object_alone);
+    }
+
+    #[test]
+    fn a_list_of_ones_own_adds_and_trust_takes_out() {
+        let text = "trust = [\"qwen*\"]\n[older-chat]\nmodels = [\"house\"]\nsource = \"tried\"\nsince = \"2026-11-01\"\n";
+        let all = crate::config::parameters::parse("parameters.toml", text).unwrap();
+        let is_older = |model: &str| of_model(&all, model).older_chat;
+        assert_eq!(["house", "deepseek-chat", "qwen3-32b"].map(is_older), [true, true, false]);
     }
 
     #[test]
@@ -73,7 +127,7 @@ mod tests {
         for plain in ["gpt-4.1", "gpt-4o", "gpt-5-chat-latest", "gpt-oss-120b", "llama-3", "mistral-small"] {
             assert!(!refused(plain).contains(&"temperature".to_owned()), "{plain}");
         }
-        assert!(known(&builtin().unwrap(), "claude-opus-4-8").takes_system);
-        assert!(!known(&builtin().unwrap(), "claude-sonnet-5").takes_system);
+        assert!(of_model(&builtin().unwrap(), "claude-opus-4-8").takes_system);
+        assert!(!of_model(&builtin().unwrap(), "claude-sonnet-5").takes_system);
     }
 }

@@ -130,8 +130,8 @@ impl Permit {
     pub(super) fn settle(mut self, outcome: &Outcome, now: Instant) {
         let (http, wait) = self.answer.unwrap_or((0, None));
         let verdict = match (outcome.status, http) {
-            // A key that is refused serves nobody.
-            (Status::Rejected, 401 | 403) => Verdict::Ill(None),
+            // A key that is refused serves nobody; a 403 that is one of the key's is told as a failure.
+            (Status::Rejected, 401) => Verdict::Ill(None),
             // The provider answers, even if with a no.
             (Status::Ok | Status::Rejected | Status::Unfit, _) => Verdict::Well,
             (Status::ServerError | Status::Timeout | Status::Failed, _) => Verdict::Ill(wait),

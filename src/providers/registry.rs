@@ -273,7 +273,7 @@ impl Providers {
             model: Arc::clone(model),
             slot: slot(self.all.get(at)?),
             others: self.others.get(at).into_iter().flatten().map(slot).collect(),
-            known: Arc::new(known::known(&self.parameters, upstream)),
+            known: Arc::new(known::known(&self.parameters, &self.all.get(at)?.spec, upstream)),
             fallback: None,
             prefers: 0,
         })

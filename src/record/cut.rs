@@ -90,7 +90,7 @@ pub(crate) struct Elements {
 }
 
 /// How many elements that are broken are left behind one by one; after that many the rest is one.
-const MOST_BROKEN: usize = 1000;
+const MOST_BROKEN: usize = 100;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -164,7 +164,8 @@ impl Elements {
             self.finish(data, pieces);
             self.feed(&rest, data, pieces);
         }
-        if self.state == State::Between && self.lists > 0 {
+        // Told once, however often the end is asked for.
+        if self.state == State::Between && std::mem::take(&mut self.lists) > 0 {
             self.start(State::Junk, b'[');
         }
         if matches!(self.state, State::Inside | State::Junk) {

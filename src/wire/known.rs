@@ -18,9 +18,17 @@ pub struct Known {
     pub takes_system: bool,
     /// Whether it wants back what it thought before it called a tool.
     pub wants_thoughts: bool,
-    /// Whether its servers know chat in its older form alone: one message of the system at the beginning, no role `developer`, no
-    /// thoughts in what the assistant said, a limit under the name `max_tokens`.
+    /// Whether it is the better for what it thought before it called a tool, though it takes a call without.
+    pub keeps_thoughts: bool,
+    /// Whether its server refuses thoughts in what the assistant said.
+    pub refuses_thoughts: bool,
+    /// Whether its servers know chat in its older form alone: one message of the system at the beginning, no role `developer`, a
+    /// limit under the name `max_tokens`.
     pub older_chat: bool,
+    /// Whether its server may know neither the role `developer` nor `max_completion_tokens`, whatever it serves.
+    pub older_words: bool,
+    /// Whether its server takes `json_object` as the form of an answer, and no schema.
+    pub json_object_alone: bool,
     /// Whether a server that has OpenAI's responses serves it there alone.
     pub responses_alone: bool,
 }
@@ -95,9 +103,22 @@ impl Known {
         rules: Vec::new(),
         takes_system: false,
         wants_thoughts: false,
+        keeps_thoughts: false,
+        refuses_thoughts: false,
         older_chat: false,
+        older_words: false,
+        json_object_alone: false,
         responses_alone: false,
     };
+
+    /// Says whether messages of a chat may have to be changed for it.
+    pub(super) fn changes_chat(&self) -> bool {
+        self.older_chat
+            || self.older_words
+            || self.wants_thoughts
+            || self.refuses_thoughts
+            || self.json_object_alone
+    }
 
     /// Says whether it refuses to go on with what the assistant is said to have begun.
     pub(super) fn refuses_prefill(&self, to: Dialect) -> bool {

@@ -6,6 +6,7 @@
 
 mod answer;
 mod ask;
+mod branches;
 mod calls;
 mod chat;
 mod cited;
@@ -15,6 +16,7 @@ mod effort;
 mod embeddings;
 mod error;
 mod faults;
+mod fence;
 mod finish;
 mod gemini;
 mod halves;
@@ -52,7 +54,7 @@ pub use error::{ApiError, ErrorKind, Halted, SpentBudget, WireError};
 pub use faults::{NO_MODEL_MAY_SERVE, error_body, read_error};
 pub use finish::Finish;
 pub use gemini::listed::Listed;
-pub use hosted::{Form, Unframed, conversed, framed};
+pub use hosted::{Form, Unframed, betas_for_vertex, conversed, framed};
 pub use known::{Known, Rule, WithEffort};
 pub use marks::{keyed, marked};
 pub use models::{ModelEntry, model_body, models_body, read_models};

@@ -14,6 +14,7 @@ use std::rc::Rc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::branches;
 use super::effort::Effort;
 use super::error::Result;
 use super::json::{Value, put, written};
@@ -189,6 +190,12 @@ impl<'a> Tool<'a> {
             put!(o, "type": "object");
             members.for_each(|(key, value)| o.put(&key, value));
         }))
+    }
+
+    /// Returns it as those take it who want an object without a choice at its top.
+    pub(super) fn rooted_schema(&self) -> Cow<'a, str> {
+        let schema = self.schema();
+        branches::folded(Value::of(&schema)).map_or(schema, Cow::Owned)
     }
 }
 

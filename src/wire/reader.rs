@@ -164,9 +164,16 @@ impl Reader<'_> {
 
     /// Says whether the target wants back what it thought.
     pub(super) fn wants_thoughts(self) -> bool {
+        let known = self.sending.known;
         self.to == Dialect::OpenAiChat
             && self.sending.accent == Accent::OpenAi
-            && self.sending.known.wants_thoughts
+            && !known.refuses_thoughts
+            && (known.wants_thoughts || known.keeps_thoughts)
+    }
+
+    /// Says whether it refuses a call without what it thought before, so that an empty text has to stand there.
+    pub(super) fn wants_empty_thoughts(self) -> bool {
+        self.wants_thoughts() && self.sending.known.wants_thoughts
     }
 
     /// Refuses bytes that the target does not take in this form.

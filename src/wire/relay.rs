@@ -9,6 +9,7 @@ use bytes::BytesMut;
 
 use super::calls::unfit_call;
 use super::error::Result;
+use super::fence::Fences;
 use super::finish::{ended_empty, unended};
 use super::halves::Halves;
 use super::json::{BYTE_ORDER_MARK, Value, check};
@@ -45,6 +46,8 @@ pub struct Relay {
     halves: Halves,
     /// Puts the answer into the client's dialect; none where that is the provider's.
     translation: Option<Translation>,
+    /// The fences around JSON that was asked for in words.
+    fences: Fences,
     hides_usage: bool,
     hides_logprobs: bool,
     story: Story,
@@ -97,6 +100,7 @@ impl Relay {
             source: source(from),
             halves: Halves::default(),
             translation: ask.is_translated(from).then(|| Translation::new(ask)),
+            fences: Fences::new(ask.is_translated(from) && ask.measures().wants_json),
             hides_usage: !ask.wants_stream_usage(),
             hides_logprobs: false,
             story: Story::new(ask),
@@ -162,7 +166,8 @@ impl Relay {
             Form::Unknown | Form::Events => self.splitter.held(),
         };
         let translated = self.translation.as_ref().map_or(0, Translation::held);
-        waiting.saturating_add(self.story.held()).saturating_add(translated)
+        let held = self.story.held().saturating_add(self.fences.held());
+        waiting.saturating_add(held).saturating_add(translated)
     }
 
     fn read(&mut self, chunk: &[u8], out: &mut BytesMut) -> Result<()> {
@@ -257,7 +262,7 @@ impl Relay {
         let hides_logprobs = self.hides_logprobs;
         let is_hidden = |delta: &Delta<'_>| hides_logprobs && matches!(delta, Delta::Logprobs(_));
         let (ask, to) = (&self.ask, self.ask.dialect());
-        let mut tell = |delta: Delta<'_>| {
+        let mut write = |delta: Delta<'_>| {
             if translation.is_some() && left_out.takes(&delta, to) {
                 return;
             }
@@ -274,6 +279,8 @@ impl Relay {
                 translation.write(delta, out);
             }
         };
+        let fences = &mut self.fences;
+        let mut tell = |delta: Delta<'_>| fences.take(delta, &mut write);
         let data = self.halves.join(&event.data);
         let seen = match data.trim() {
             "" => Ok(Seen::Some),

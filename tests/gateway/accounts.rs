@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
+use crate::client::Ask;
 use crate::cloud::{Came, Cloud, Said, whole};
 use crate::front::{Sandbox, Setup};
 use crate::rungs::follow;
@@ -224,5 +225,50 @@ fn an_account_whose_key_is_refused_is_followed_by_the_next_and_the_client_hears_
         let called: Vec<String> = cloud.seen("/v1/messages").iter().map(account).collect();
         assert_eq!(called, ["main", "spare", "spare"], "the one that was refused is left alone");
         front.stop();
+    }
+}
+
+/// One such prompt each 15 s would send everybody to the dearer rung, and be sent, and charged for, once per account.
+#[test]
+fn a_prompt_that_is_refused_for_what_it_says_closes_no_account_and_is_sent_once() {
+    let cloud = Cloud::start(0, |came| {
+        let refuse = |status: u16, message: &str| {
+            let body =
+                json!({ "type": "error", "error": { "type": "invalid_request_error", "message": message } });
+            (status, String::new(), body.to_string().into_bytes())
+        };
+        match String::from_utf8_lossy(&came.body) {
+            text if text.contains("bad words") => {
+                refuse(403, "Content violates usage guidelines. Failed check: SAFETY_CHECK_TYPE")
+            }
+            text if text.contains("no such value") => refuse(
+                400,
+                "Invalid value: 'billing hard limit has been reached'. Supported values are: 'a'.",
+            ),
+            text if text.contains("a model") => refuse(403, "Project does not have access to this model"),
+            _ => answer(""),
+        }
+    });
+    let (setup, sandbox) = setup(&cloud, "");
+    let front = sandbox.serve(&setup);
+    let ask = |text: &str| {
+        let body = json!({ "model": "claude-opus-4-6", "max_tokens": 9,
+            "messages": [{ "role": "user", "content": text }] });
+        let answer = Ask::post("/v1/messages", &body).send(front.address());
+        (answer.status(), answer.text())
+    };
+    for (text, status, says) in [
+        ("bad words", 403, "usage guidelines"),
+        ("no such value", 400, "Invalid value"),
+        ("a model", 502, "access"),
+    ] {
+        let before = cloud.seen("/v1/messages").len();
+        let (told, message) = ask(text);
+        assert_eq!(told, status, "{message}");
+        assert!(message.contains(says) && !message.contains("own key"), "{message}");
+        assert_eq!(cloud.seen("/v1/messages").len(), before + 1, "another account is not asked: {text}");
+        assert_eq!(ask("hello").0, 200);
+        let last = cloud.seen("/v1/messages").last().map(account);
+        assert_eq!(last.as_deref(), Some("main"), "no account is left alone for it: {text}");
     }
 }

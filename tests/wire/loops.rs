@@ -377,7 +377,7 @@ fn gemini_gets_no_more_stop_sequences_than_it_takes() {
     assert_eq!(left_out, ["stop_sequences (more than 5)"]);
 }
 
-/// SGLang, Kimi and llama.cpp count calls anew in each answer: results would go to the wrong function, or be refused.
+/// `SGLang`, Kimi and llama.cpp count calls anew in each answer: results would go to the wrong function, or be refused.
 #[test]
 fn results_belong_to_the_nearest_call_of_their_id() {
     let call = |name: &str| {
@@ -432,6 +432,18 @@ fn chat_in_its_older_form_is_what_servers_of_other_makers_get() {
         ]
     );
     assert_eq!((&got["max_tokens"], got.get("max_completion_tokens")), (&json!(9), None));
+    assert_eq!(
+        (&got["messages"][2]["reasoning_content"], left_out.len()),
+        (&json!("hm"), 0),
+        "the makers of MiniMax, GLM and gpt-oss want them back"
+    );
+    let refusing = Known { refuses_thoughts: true, ..known.clone() };
+    let (got, left_out) = written(
+        &ask(OpenAiChat, &body),
+        OpenAiChat,
+        "m",
+        &Sending { known: &refusing, ..Sending::default() },
+    );
     assert!(got["messages"][2].get("reasoning_content").is_none());
     assert_eq!(left_out, ["messages.reasoning_content"]);
     let wanting = Known { wants_thoughts: true, ..known.clone() };

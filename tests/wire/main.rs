@@ -11,6 +11,7 @@
 mod answers;
 mod cited;
 mod grammar;
+mod habits;
 mod inbound;
 mod known;
 mod loops;

@@ -314,7 +314,9 @@ fn claude_thinks_as_hard_as_its_rung_says_where_that_goes_together_with_the_requ
     for (most, want) in [(4000, json!({"type":"enabled","budget_tokens":2000})), (1000, Value::Null)] {
         let with = Parameters { max_output: Some(most), ..Parameters::NONE };
         let got = sent(AnthropicMessages, &asked, AnthropicMessages, "claude-sonnet-4-5", &with);
-        assert_eq!((&read(&got)["thinking"], got.left_out.is_empty()), (&want, most == 4000), "{most}");
+        let is_told = got.left_out.contains(&"thinking".to_owned());
+        assert_eq!((&read(&got)["thinking"], is_told), (&want, most == 1000), "{most}");
+        assert!(got.left_out.contains(&format!("max_tokens (above {most})")), "a cut answer is told of");
     }
 }
 

@@ -4,6 +4,7 @@
 //! (`splice`); for another it is translated, and the table (`table`) says what becomes of each member.
 
 mod called;
+mod clearing;
 mod edits;
 mod gemini;
 mod measures;
@@ -83,10 +84,24 @@ impl Ask {
             }
             None => self.written(reader)?,
         };
+        let body = match (self.dialect, to) {
+            (Dialect::AnthropicMessages, Dialect::AnthropicMessages) => clearing::settle(self, body, reader),
+            _ => body,
+        };
+        self.tell_limit(reader);
         let is_generation = !matches!(self.dialect, Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings);
         let is_tier_written = is_generation && !notes.lacks_tier();
         let tier = sending.with.service_tier.as_ref().filter(|_| is_tier_written).cloned();
         Ok(Sent { body, left_out: notes.into_names(), tier })
+    }
+
+    /// Tells of a limit of output that is lower than the client's.
+    fn tell_limit(&self, reader: Reader<'_>) {
+        let most = reader.sending.with.max_output.map(u64::from);
+        let is_lowered = |most: &u64| self.scan.measures.max_output.is_some_and(|asked| asked > *most);
+        if let (Some(most), Some((name, _))) = (most.filter(is_lowered), self.scan.limits.first()) {
+            reader.leave_out(&format!("{name} (above {most})"));
+        }
     }
 
     /// Writes the body that it goes as.

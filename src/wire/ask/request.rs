@@ -97,7 +97,15 @@ impl Ask {
 
     /// Names a member by which the client says that others than the model's provider see the request, or where it is worked on.
     pub fn hands_on(&self) -> Option<&'static str> {
-        const MEMBERS: [&str; 4] = ["mcp_servers", "inference_geo", "provider", "plugins"];
+        const MEMBERS: [&str; 7] = [
+            "mcp_servers",
+            "inference_geo",
+            "provider",
+            "plugins",
+            "data_sources",
+            "dataSources",
+            "providerOptions",
+        ];
         let root = self.root();
         let says = |name: &&str| {
             root.get(name).is_some_and(|value| {
@@ -107,7 +115,12 @@ impl Ask {
         };
         let brought = || root.list("input").filter(|item| tools::brings_tools(*item));
         let found = MEMBERS.into_iter().find(says);
-        let found = found.or_else(|| root.list("tools").any(has_server).then_some("tools"));
+        // A stored prompt brings tools of its own.
+        let is_stored = |prompt: Value<'_>| prompt.is_object() && self.dialect == Dialect::OpenAiResponses;
+        let found = found.or_else(|| root.get("prompt").is_some_and(is_stored).then_some("prompt"));
+        let tools = root.get("tools");
+        let has_servers = || tools.is_some_and(|tools| has_server(tools) || tools.items().any(has_server));
+        let found = found.or_else(|| has_servers().then_some("tools"));
         found.or_else(|| brought().flat_map(|item| item.list("tools")).any(has_server).then_some("input"))
     }
 
@@ -275,8 +288,12 @@ impl Ask {
 
 /// Says whether a tool is, or holds, one by which a third party's server is asked.
 fn has_server(tool: Value<'_>) -> bool {
+    // As Gemini has them.
+    if ["mcpServers", "mcp_servers"].iter().any(|name| tool.get(name).is_some_and(|value| !value.is_null())) {
+        return true;
+    }
     match tool.text_of("type").as_deref() {
-        Some("mcp") => true,
+        Some("mcp" | "mcp_toolset") => true,
         Some("namespace") => tool.list("tools").any(has_server),
         _ => false,
     }

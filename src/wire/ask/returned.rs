@@ -17,7 +17,7 @@ use crate::wire::prompt::Reader;
 use crate::wire::responses::read_request::is_our_reasoning;
 
 /// Returns the body without such thoughts. Anthropic wants a thought before calls whose results follow where the model is to
-/// think by a budget: where it was another model's, none is asked for.
+/// think by a budget: where another model called, none is asked for.
 pub(super) fn without_thoughts(body: Bytes, reader: Reader<'_>) -> Bytes {
     let to = reader.to;
     let (mark, list): (&[u8], _) = match to {
@@ -27,7 +27,9 @@ pub(super) fn without_thoughts(body: Bytes, reader: Reader<'_>) -> Bytes {
         Dialect::OpenAiChat => (b"\"thinking\"", "messages"),
         _ => return body,
     };
-    if memmem::find(&body, mark).is_none() {
+    let has = |mark: &[u8]| memmem::find(&body, mark).is_some();
+    let may_be_bare = to == Dialect::AnthropicMessages && has(b"\"enabled\"") && has(b"\"tool_use\"");
+    if !has(mark) && !may_be_bare {
         return body;
     }
     let root = std::str::from_utf8(&body).map(Value::of);
@@ -54,7 +56,7 @@ pub(super) fn without_thoughts(body: Bytes, reader: Reader<'_>) -> Bytes {
             let is_ours = |part: &Value<'_>| part.text_of("signature").is_some_and(|sign| sign == SIGNATURE);
             if turn.text_of("role").as_deref() == Some("assistant") {
                 let first = content.items().find(|part| !is_ours(part)).and_then(|part| part.text_of("type"));
-                is_bare = content.items().any(|part| is_ours(&part)) && first.as_deref() != Some("thinking");
+                is_bare = !matches!(first.as_deref(), Some("thinking" | "redacted_thinking"));
                 is_bare &= content.items().any(|part| part.text_of("type").as_deref() == Some("tool_use"));
             }
             if content.items().any(|part| is_ours(&part) || cites_ours(part)) {
@@ -127,7 +129,7 @@ mod tests {
         for (content, left, kind) in [
             (format!("[{ours},{call}]"), format!("[{call}]"), "disabled"),
             (format!("[{theirs},{call}]"), format!("[{theirs},{call}]"), "enabled"),
-            (format!("[{call}]"), format!("[{call}]"), "enabled"),
+            (format!("[{call}]"), format!("[{call}]"), "disabled"),
         ] {
             let got = sent(Dialect::AnthropicMessages, &thinks(&content, "enabled"));
             assert_eq!(

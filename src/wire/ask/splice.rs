@@ -7,7 +7,7 @@
 //! - other models that the client would have asked, which is for policy to say;
 //! - what the model is known to refuse (`known`, `refused`), and messages of the system that it does not take (`system`);
 //! - a last turn by the assistant, where Claude would refuse it (`prefill`);
-//! - what servers of chat in its older form do not know (`older`);
+//! - what servers of chat in its older form do not know, and thoughts that are refused or wanted (`older`);
 //! - thoughts of another provider's model, as an earlier answer of ours told them (`returned`).
 
 use std::ops::Range;
@@ -73,7 +73,7 @@ pub(super) fn splice(ask: &Ask, reader: Reader<'_>) -> Bytes {
     if !sending.known.rules.is_empty() {
         refused::leave_out(&mut edits, reader);
     }
-    if to == Dialect::OpenAiChat && sending.known.older_chat {
+    if to == Dialect::OpenAiChat && sending.known.changes_chat() {
         older::settle(&mut edits, reader);
     }
     if scan.has_system_turns {

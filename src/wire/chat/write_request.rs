@@ -21,8 +21,7 @@ pub(in crate::wire) fn write(prompt: &Prompt<'_>, reader: Reader<'_>) -> Result<
     try_body(1024, |o| {
         put!(o, "model": model);
         o.array("messages", |a| {
-            // OpenAI has a mode for objects alone.
-            let is_mode = !matches!(prompt.format, Format::Schema { schema, .. } if !has_object_root(schema));
+            let is_mode = !matches!(prompt.format, Format::Schema { schema, .. } if !is_mode(schema, reader));
             let asked = prompt.format.instruction().filter(|_| !is_mistral && !is_mode);
             if !prompt.system.is_empty() || asked.is_some() {
                 let texts = prompt.system.iter().map(|text| &*text.text).chain(asked.as_deref());
@@ -58,7 +57,10 @@ pub(in crate::wire) fn write(prompt: &Prompt<'_>, reader: Reader<'_>) -> Result<
         match &prompt.format {
             Format::Text => {}
             Format::Json => put!(o, "response_format": { "type": "json_object" }),
-            Format::Schema { schema, .. } if !is_mistral && !has_object_root(*schema) => {}
+            Format::Schema { schema, .. } if !is_mistral && !is_mode(*schema, reader) => {
+                let is_object = sending.known.json_object_alone && has_object_root(*schema);
+                put!(o, "response_format"?: is_object.then_some(Raw(r#"{"type":"json_object"}"#)));
+            }
             Format::Schema { name, schema, strict } => {
                 let strict = strict.filter(|strict| !strict || is_mistral || is_strict(*schema));
                 put!(o, "response_format": {
@@ -81,12 +83,17 @@ pub(in crate::wire) fn write(prompt: &Prompt<'_>, reader: Reader<'_>) -> Result<
     })
 }
 
+/// Says whether the server has a mode for answers of a schema. OpenAI has one for objects alone.
+fn is_mode(schema: Value<'_>, reader: Reader<'_>) -> bool {
+    has_object_root(schema) && !reader.sending.known.json_object_alone
+}
+
 /// Says whether a schema is of an object, as OpenAI wants the form of an answer.
 fn has_object_root(schema: Value<'_>) -> bool {
     schema.text_of("type").as_deref() == Some("object") || schema.get("$ref").is_some()
 }
 
-/// Says whether OpenAI takes a schema as strict: every member of every object required, and no others let in.
+/// Says whether OpenAI takes a schema as strict: every member of every object required, no others let in, no choice but `anyOf`.
 fn is_strict(schema: Value<'_>) -> bool {
     if schema.is_array() {
         return schema.items().all(is_strict);
@@ -99,6 +106,8 @@ fn is_strict(schema: Value<'_>) -> bool {
         return false;
     }
     schema.members().all(|(key, value)| match &*key {
+        "oneOf" | "allOf" | "not" | "if" | "then" | "else" | "dependentRequired" | "dependentSchemas"
+        | "patternProperties" => false,
         "const" | "enum" | "default" | "examples" | "required" => true,
         "properties" | "$defs" | "definitions" => value.members().all(|(_, value)| is_strict(value)),
         _ => !value.is_object() && !value.is_array() || is_strict(value),
@@ -113,19 +122,30 @@ fn short_user(user: &str) -> Cow<'_, str> {
     Cow::Owned(hex(&Sha256::digest(user.as_bytes())))
 }
 
+/// Returns the schema of a tool's arguments. Others than OpenAI take a choice at its top.
+fn parameters<'a>(tool: &Tool<'a>, reader: Reader<'_>) -> Cow<'a, str> {
+    let known = reader.sending.known;
+    let is_open = reader.sending.accent == Accent::Mistral || known.older_words || known.older_chat;
+    if is_open { tool.schema() } else { tool.rooted_schema() }
+}
+
 fn tools(o: &mut Object<'_>, prompt: &Prompt<'_>, reader: Reader<'_>) {
     if prompt.tools.is_empty() {
         return;
+    }
+    if prompt.tools.iter().any(|tool| tool.schema() != parameters(tool, reader)) {
+        reader.leave_out("tools.schema");
     }
     put!(o, "tools": [for tool in &prompt.tools => {
         "type": "function",
         "function": {
             "name": &tool.name, "description"?: &tool.description,
-            "parameters": Raw(&tool.schema()),
-            "strict"?: tool.strict.filter(|strict| *strict && is_strict(Value::of(&tool.schema()))),
+            "parameters": Raw(&parameters(tool, reader)),
+            "strict"?: tool.strict.filter(|strict| *strict && is_strict(Value::of(&parameters(tool, reader)))),
         },
     }]);
-    let is_loose = |tool: &Tool<'_>| tool.strict == Some(true) && !is_strict(Value::of(&tool.schema()));
+    let is_loose =
+        |tool: &Tool<'_>| tool.strict == Some(true) && !is_strict(Value::of(&parameters(tool, reader)));
     if prompt.tools.iter().any(is_loose) {
         reader.leave_out("tools.strict");
     }
@@ -259,7 +279,8 @@ fn assistant(a: &mut Array<'_>, turn: &Turn<'_>, is_last: bool, reader: Reader<'
         let prefix = (is_last && reader.sending.accent == Accent::Mistral).then_some(true);
         put!(o, "role": "assistant", "content": text, "prefix"?: prefix);
         let is_told = !thought.is_empty() || !calls.is_empty();
-        put!(o, "reasoning_content"?: Some(&thought).filter(|_| is_told && reader.wants_thoughts()));
+        let is_wanted = reader.wants_empty_thoughts() || (reader.wants_thoughts() && !thought.is_empty());
+        put!(o, "reasoning_content"?: Some(&thought).filter(|_| is_told && is_wanted));
         if !calls.is_empty() {
             put!(o, "tool_calls": [for call in &calls => {
                 "id": call_id(&call.id, reader), "type": "function",

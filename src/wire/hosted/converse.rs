@@ -38,12 +38,18 @@ fn members(
         o.array("system", |a| blocks(a, system, "system", is_marked))?;
     }
     let number = |name| root.get(name).filter(|value: &Value<'_>| !value.is_null());
+    // "This model doesn't support the stopSequences field."
+    let takes_stops = !["gpt-oss", "qwen"].iter().any(|one| model.contains(one));
+    let has_stops = Stops(root).list().next().is_some();
     put!(o, "inferenceConfig": {
         "maxTokens"?: number("max_tokens"),
         "temperature"?: number("temperature"),
         "topP"?: number("top_p"),
-        "stopSequences"?: Some(Stops(root)).filter(|stops| stops.list().next().is_some()),
+        "stopSequences"?: has_stops.then_some(Stops(root)).filter(|_| takes_stops),
     });
+    if has_stops && !takes_stops {
+        left_out.push("stop_sequences".to_owned());
+    }
     let choice = root.get("tool_choice");
     let kind = choice.and_then(|choice| choice.text_of("type"));
     let tools = || root.list("tools");

@@ -4,6 +4,7 @@
 //! Invariants: the rest of the program sees messages as Anthropic has them, whichever of these forms they travel in; of a
 //! body only what a form names is touched.
 
+mod betas;
 mod converse;
 mod conversed;
 mod frames;
@@ -17,6 +18,7 @@ use super::json::{self, check, put};
 use super::sse;
 use crate::wire::WireError;
 
+pub use betas::betas_for_vertex;
 pub use conversed::conversed;
 
 /// The form in which messages travel.
@@ -33,43 +35,34 @@ pub enum Form {
     Converse,
 }
 
-/// What of Anthropic's betas Bedrock knows, as of 2026-11; it refuses a call that names another.
-/// <https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-claude-messages-request-response.html>
-const BETAS: [&str; 12] = [
-    "computer-use-2025-01-24",
-    "computer-use-2025-11-24",
-    "token-efficient-tools-2025-02-19",
-    "interleaved-thinking-2025-05-14",
-    "output-128k-2025-02-19",
-    "dev-full-thinking-2025-05-14",
-    "context-1m-2025-08-07",
-    "context-management-2025-06-27",
-    "effort-2025-11-24",
-    "tool-search-tool-2025-10-19",
-    "tool-examples-2025-10-29",
-    "fine-grained-tool-streaming-2025-05-14",
-];
-
 /// Puts a request for messages into the form in which it travels. `betas` are the client's, as its headers have them. Returns
 /// besides what was left out.
 pub fn framed(form: Form, body: Bytes, model: &str, betas: &[&str]) -> Result<(Bytes, Vec<String>)> {
     if form == Form::Plain {
         return Ok((body, Vec::new()));
     }
-    let root = check(&body)?;
     let mut left_out = Vec::new();
     let mut flags: Vec<Cow<'_, str>> = Vec::new();
-    if form != Form::Vertex {
-        let own = root.list("anthropic_beta").filter_map(super::json::Value::text);
-        let told = betas.iter().flat_map(|line| line.split(',')).map(|flag| Cow::Borrowed(flag.trim()));
-        for flag in own.chain(told) {
-            if !BETAS.contains(&&*flag) {
-                left_out.push(format!("anthropic-beta: {flag}"));
-            } else if !flags.contains(&flag) {
-                flags.push(flag);
-            }
+    let asked = body.clone();
+    let asked = check(&asked)?;
+    let own = asked.list("anthropic_beta").filter_map(super::json::Value::text);
+    let own = own.filter(|_| form != Form::Vertex);
+    let told = betas.iter().flat_map(|line| line.split(',')).map(|flag| Cow::Borrowed(flag.trim()));
+    for flag in own.chain(told).filter(|flag| !flag.is_empty()) {
+        let flag = if form != Form::Vertex && betas::is_searching(&flag, asked) {
+            Cow::Borrowed(betas::TOOL_SEARCH)
+        } else {
+            flag
+        };
+        if !betas::knows(form == Form::Vertex, &flag) {
+            left_out.push(format!("anthropic-beta: {flag}"));
+        } else if !flags.contains(&flag) {
+            flags.push(flag);
         }
     }
+    let body =
+        if form == Form::Converse { body } else { betas::without_members(body, &flags, &mut left_out)? };
+    let root = check(&body)?;
     if form == Form::Converse {
         let sent = converse::request(root, model, &flags, &mut left_out)?;
         return Ok((sent.into(), left_out));
@@ -77,17 +70,20 @@ pub fn framed(form: Form, body: Bytes, model: &str, betas: &[&str]) -> Result<(B
     let sent = json::body(body.len() + 64, |o| {
         let is_bedrock = form == Form::Bedrock;
         put!(o, "anthropic_version": if is_bedrock { "bedrock-2023-05-31" } else { "vertex-2023-10-16" });
-        if !flags.is_empty() {
+        if is_bedrock && !flags.is_empty() {
             put!(o, "anthropic_beta": [for flag in &flags => flag]);
         }
         for (key, value) in root.members() {
             let is_elsewhere = matches!(&*key, "model" | "anthropic_version")
                 || (is_bedrock && matches!(&*key, "stream" | "anthropic_beta"));
-            if !is_elsewhere {
+            if !is_elsewhere && !betas::is_unknown(&key, value) {
                 o.put(&key, value);
             }
         }
     });
+    if root.get("speed").is_some() {
+        left_out.push("speed".to_owned());
+    }
     Ok((sent.into(), left_out))
 }
 

@@ -192,7 +192,7 @@ fn source(o: &mut Object<'_>, data: &Data<'_>) {
 
 /// Returns the schema of a tool's arguments; a strict one is held to what Anthropic takes.
 fn input_schema<'a>(tool: &Tool<'a>, is_strict: bool, reader: Reader<'_>) -> Cow<'a, str> {
-    let given = tool.schema();
+    let given = tool.rooted_schema();
     if !is_strict {
         return given;
     }
@@ -205,8 +205,12 @@ fn tools(o: &mut Object<'_>, prompt: &Prompt<'_>, reader: Reader<'_>) {
     if prompt.tools.is_empty() {
         return;
     }
-    let is_strict =
-        |tool: &Tool<'_>| tool.strict == Some(true) && is_mode(Value::of(&tool.schema()), reader.model);
+    let is_strict = |tool: &Tool<'_>| {
+        tool.strict == Some(true) && is_mode(Value::of(&tool.rooted_schema()), reader.model)
+    };
+    if prompt.tools.iter().any(|tool| tool.schema() != tool.rooted_schema()) {
+        reader.leave_out("tools.schema");
+    }
     if prompt.tools.iter().any(|tool| tool.strict == Some(true) && !is_strict(tool)) {
         reader.leave_out("tools.strict");
     }
