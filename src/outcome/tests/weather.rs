@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::pricing::{Charged, Terms};
-use crate::routing::Status;
+use crate::routing::{Circumstance, Status};
 use crate::units::Millis;
 
 const OTHER: ModelId = ModelId(2);
