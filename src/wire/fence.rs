@@ -129,7 +129,9 @@ mod tests {
                 out.push_str(text);
             }
         };
-        pieces.iter().for_each(|piece| fences.take(Delta::Text(piece), &mut tell));
+        for piece in pieces {
+            fences.take(Delta::Text(piece), &mut tell);
+        }
         fences.take(Delta::Finish { finish: Finish::Stop, stop: None }, &mut tell);
         out
     }

@@ -35,9 +35,9 @@ fn standings(limits: &[Limit], spent: &str) -> Vec<Standing> {
 fn told(watcher: &mut Watcher, at: i64) -> Vec<String> {
     watcher.look(Instant(at), Instant(at));
     let changes = watcher.take_changes();
-    let fired = changes.iter().filter_map(|change| match change {
-        Change::Fired(alert) => Some(format!("{} {}", alert.scope, alert.threshold)),
-        _ => None,
+    let fired = changes.iter().filter_map(|change| {
+        let Change::Fired(alert) = change else { return None };
+        Some(format!("{} {}", alert.scope, alert.threshold))
     });
     fired.collect()
 }

@@ -45,7 +45,7 @@ pub(super) fn settle(edits: &mut Edits<'_>, reader: Reader<'_>) {
         {
             Some(content) => list.object(|o| put!(o, "role": role, "content": content)),
             None if !texts.is_empty() => {
-                list.object(|o| put!(o, "role": role, "content": &texts.join("\n\n")))
+                list.object(|o| put!(o, "role": role, "content": &texts.join("\n\n")));
             }
             None => {}
         }

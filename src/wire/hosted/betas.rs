@@ -140,7 +140,9 @@ impl Without<'_, '_> {
             }
         });
         self.spans.push((tool.span_in(self.body), kept));
-        gone.iter().for_each(|name| self.note(name));
+        for name in &gone {
+            self.note(name);
+        }
         if mark.is_some() {
             self.note("cache_control.scope");
         }
