@@ -111,7 +111,7 @@ fn servers_of_others_than_openai_get_the_older_words_for_any_model() {
     assert_eq!(got["max_completion_tokens"], 9, "OpenAI's own know no other name");
 }
 
-/// 400 "This response_format type is unavailable now": every typed request would fail.
+/// 400 "This `response_format` type is unavailable now": every typed request would fail.
 #[test]
 fn a_server_without_schemas_is_asked_for_them_in_words() {
     let known = Known { json_object_alone: true, ..Known::NOTHING };
