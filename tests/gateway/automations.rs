@@ -162,7 +162,6 @@ fn a_rule_that_is_given_another_route_or_is_gone_after_a_restart_leaves_no_canar
     let rows = front.settle();
     let small = rows.iter().filter(|row| row.model == "gpt-4.1-nano").count();
     assert!((1..40).contains(&small), "{small} of 40");
-    front.stop();
     at_this_hour(sandbox.path(), "day", "other");
     let front = sandbox.serve(&setup);
     let left = until(&front, policy, |policy| is(policy, &[("day", "other")]));
