@@ -225,11 +225,14 @@ fn an_independent_calculation_agrees_with_every_imported_price() {
                 let input = pick("input_cost_per_token", above, service).unwrap();
                 let output = pick("output_cost_per_token", above, service).unwrap_or(zero);
                 let read = pick("cache_read_input_token_cost", above, service).unwrap_or(input);
-                let short = pick("cache_creation_input_token_cost", above, service).unwrap_or(input);
-                let long = pick("cache_creation_input_token_cost_above_1hr", above, service);
+                // A write of 0 costs nothing besides, so it is none of its own.
+                let write =
+                    |field| pick(field, above, service).filter(|write| !write.is_zero() || input.is_zero());
+                let told = write("cache_creation_input_token_cost");
+                let (short, long) =
+                    (told.unwrap_or(input), write("cache_creation_input_token_cost_above_1hr"));
                 // Without any price of writes, one of long ones is not known.
-                let has_writes =
-                    long.is_some() || pick("cache_creation_input_token_cost", above, service).is_some();
+                let has_writes = long.is_some() || told.is_some();
                 let long = long.unwrap_or(short);
                 let (cached, write_5m, answer) = (prompt / 3, prompt / 7, 1_000_000u64);
                 let write_1h = if has_writes { prompt / 11 } else { 0 };
@@ -478,14 +481,18 @@ fn price() -> impl Strategy<Value = PicoPerMillion> {
 fn tier() -> impl Strategy<Value = Tier> {
     let some = || proptest::option::of(price());
     (price(), some(), some(), some(), price(), some()).prop_map(
-        |(input, cache_read, write_5m, write_1h, output, reasoning)| Tier {
-            input,
-            cache_read,
-            write_5m,
-            write_1h,
-            output,
-            reasoning,
-            ..Tier::default()
+        |(input, cache_read, write_5m, write_1h, output, reasoning)| {
+            // A write that costs nothing besides is billed as input, and no book holds it as free.
+            let write = |told: Option<PicoPerMillion>| told.filter(|write| write.0 != 0 || input.0 == 0);
+            Tier {
+                input,
+                cache_read,
+                write_5m: write(write_5m),
+                write_1h: write(write_1h),
+                output,
+                reasoning,
+                ..Tier::default()
+            }
         },
     )
 }

@@ -407,7 +407,8 @@ fn what_limits_had_no_room_for_stays_so_whatever_threshold_is_tried() {
     for word in ["over", "over-refuse", "over-queue", "over-soft", "over-later"] {
         let line = |n: u32| {
             let down = ["gpt-4.1", "gemini-2.5-flash", "gpt-4.1-nano"][n as usize % 3];
-            let down = if n.is_multiple_of(2) { format!(",\"down\":[\"{word}:{down}\"]") } else { String::new() };
+            let down =
+                if n.is_multiple_of(2) { format!(",\"down\":[\"{word}:{down}\"]") } else { String::new() };
             format!(
                 "{{\"id\":\"o{n}\",\"at\":\"2026-05-23T10:{:02}:00Z\",\"confidence\":{},\"model\":\"gpt-4.1\",\"in\":1000,\"out\":50{down}}}\n",
                 n % 60,
