@@ -13,6 +13,9 @@ use crate::wire::{Dialect, Known, Rule, WithEffort};
 /// <https://console.groq.com/docs/openai>, <https://inference-docs.cerebras.ai/resources/openai>
 const WITHOUT_THOUGHTS: [&str; 2] = ["groq", "cerebras"];
 
+/// OpenAI's models, by their names; those whose weights anybody may serve are among `older-chat`.
+const OPENAIS: [&str; 3] = ["gpt-4*", "gpt-5*", "chatgpt-*"];
+
 /// Returns what is known of a model at its provider, by the name that the provider has for it.
 pub(super) fn known(parameters: &Parameters, provider: &ProviderSpec, model: &str) -> Known {
     let host = Url::parse(&provider.base_url).ok().and_then(|url| url.host_str().map(str::to_owned));
@@ -21,8 +24,10 @@ pub(super) fn known(parameters: &Parameters, provider: &ProviderSpec, model: &st
         let name = provider.name.to_ascii_lowercase();
         names.iter().any(|one| name == *one || host.split('.').any(|part| part == *one))
     };
-    // Their own models alone know the newer words for certain.
-    let is_openais = provider.hosting.platform == Platform::Azure || is_at(&["openai", "azure"]);
+    // OpenAI's own models alone know the newer words for certain, also behind somebody's proxy.
+    let is_openais = provider.hosting.platform == Platform::Azure
+        || is_at(&["openai", "azure"])
+        || OPENAIS.iter().any(|pattern| matches(&plain(pattern), &plain(model)));
     Known {
         refuses_thoughts: is_at(&WITHOUT_THOUGHTS),
         // <https://api-docs.deepseek.com/api/create-chat-completion>
@@ -95,7 +100,9 @@ mod tests {
         assert!(at("fast", "https://api.groq.com/openai/v1", "gpt-oss-120b").refuses_thoughts);
         assert!(!at("own", "http://10.0.0.1:8000/v1", "gpt-oss-120b").refuses_thoughts);
         assert!(at("own", "http://10.0.0.1:8000/v1", "devstral-small").older_words);
-        assert!(!at("openai", "http://127.0.0.1:9/v1", "gpt-4.1").older_words);
+        for (name, model) in [("openai", "house"), ("own", "gpt-4.1"), ("own", "openai/gpt-5-mini")] {
+            assert!(!at(name, "http://127.0.0.1:9/v1", model).older_words, "{model}");
+        }
         assert!(at("ds", "https://api.deepseek.com", "deepseek-chat").json_object_alone);
     }
 
