@@ -50,6 +50,21 @@ impl<'b> Edits<'b> {
         self.removed.push(at);
     }
 
+    /// Gives a top-level member another name; where something stands under that already, the first goes.
+    pub(super) fn rename(&mut self, from: &str, to: &str) {
+        let ask = self.ask;
+        let Some(at) = ask.find(from) else { return };
+        if ask.member(to).is_some_and(|value| !value.is_null()) {
+            return self.remove(at);
+        }
+        if let Some(empty) = ask.find(to) {
+            self.remove(empty);
+        }
+        if let Some(member) = ask.scan.members.get(at) {
+            self.replace(member.key.clone(), format!("\"{to}\""));
+        }
+    }
+
     /// Takes out all top-level members of a name; says whether there was any.
     pub(super) fn remove_all(&mut self, name: &str) -> bool {
         let before = self.removed.len();

@@ -15,7 +15,7 @@ const THOUGHTS: [&str; 3] = ["reasoning_content", "reasoning", "reasoning_detail
 pub(super) fn settle(edits: &mut Edits<'_>, reader: Reader<'_>) {
     let known = reader.sending.known;
     if known.older_chat || (known.older_words && !thinks_before_answering(reader.model)) {
-        limit(edits);
+        edits.rename("max_completion_tokens", "max_tokens");
     }
     let Some(messages) = edits.ask.member("messages") else { return };
     let all: Vec<(Value<'_>, Role)> = messages.items().map(|said| (said, Role::of(said))).collect();
@@ -161,20 +161,5 @@ fn remind(list: &mut Array<'_>, waiting: &mut Vec<String>) {
     let said = waiting.drain(..).filter(|text| !text.trim().is_empty()).collect::<Vec<_>>().join("\n\n");
     if !said.is_empty() {
         list.object(|o| put!(o, "role": "user", "content": &reminder(&said)));
-    }
-}
-
-/// Gives the limit of output its first name; where both stand there, the newer goes.
-fn limit(edits: &mut Edits<'_>) {
-    let ask = edits.ask;
-    let Some(at) = ask.find("max_completion_tokens") else { return };
-    if ask.member("max_tokens").is_some_and(|value| !value.is_null()) {
-        return edits.remove(at);
-    }
-    if let Some(older) = ask.find("max_tokens") {
-        edits.remove(older);
-    }
-    if let Some(member) = ask.scan.members.get(at) {
-        edits.replace(member.key.clone(), "\"max_tokens\"");
     }
 }

@@ -62,7 +62,7 @@ pub(super) fn splice(ask: &Ask, reader: Reader<'_>) -> Bytes {
     }
     let is_older = scan.limits.iter().any(|(name, _)| *name == "max_tokens");
     if to == Dialect::OpenAiChat && is_older && thinks_before_answering(model) {
-        rename_limit(&mut edits);
+        edits.rename("max_tokens", "max_completion_tokens");
     }
     // Which models may serve is for policy to say, and what they cost for budgets to hold.
     for name in ELSEWHERE {
@@ -84,21 +84,6 @@ pub(super) fn splice(ask: &Ask, reader: Reader<'_>) -> Bytes {
         return prefill::settle(sent, reader);
     }
     sent
-}
-
-/// Renames the limit of output to what reasoning models know; where both stand there, the older one goes.
-fn rename_limit(edits: &mut Edits<'_>) {
-    let ask = edits.ask;
-    let Some(at) = ask.find("max_tokens") else { return };
-    if ask.member("max_completion_tokens").is_some_and(|value| !value.is_null()) {
-        return edits.remove(at);
-    }
-    if let Some(newer) = ask.find("max_completion_tokens") {
-        edits.remove(newer);
-    }
-    if let Some(member) = ask.scan.members.get(at) {
-        edits.replace(member.key.clone(), "\"max_completion_tokens\"");
-    }
 }
 
 /// Returns the key under which a limit is added where the client gives none.
