@@ -10,12 +10,13 @@ use super::ask::Ask;
 /// The buckets of runs of characters; words and their pairs follow.
 pub const CHARACTERS: usize = 1 << 15;
 /// The buckets of words and pairs of words.
-pub const WORDS: usize = 1 << 15;
+pub const WORDS: usize = 1 << 17;
+/// Those of weights that were trained when there were fewer: each holds all whose numbers begin alike.
+pub const WORDS_BEFORE: usize = 1 << 15;
 /// All buckets.
 pub const BUCKETS: usize = CHARACTERS + WORDS;
-/// One of them: there are exactly as many as this type tells apart.
-pub type Bucket = u16;
-const _: () = assert!(BUCKETS == 1 << Bucket::BITS);
+/// One of them.
+pub type Bucket = u32;
 /// How many slots tell which words are known.
 pub const WORD_SLOTS: usize = 1 << 18;
 /// The bytes read at each end of an ask.
@@ -41,10 +42,9 @@ impl Default for Met {
 
 impl Met {
     /// Takes a bucket in; says whether it is new.
-    #[expect(clippy::indexing_slicing, reason = "ten bits index 1,024 slots; nothing is checked at run time")]
-    fn take(&mut self, bucket: Bucket) -> bool {
-        let slot = &mut self.0[usize::from(bucket >> 6)];
-        let bit = 1u64 << (bucket & 63);
+    fn take(&mut self, bucket: usize) -> bool {
+        let Some(slot) = self.0.get_mut(bucket / 64) else { return false };
+        let bit = 1u64 << (bucket % 64);
         let is_new = *slot & bit == 0;
         *slot |= bit;
         is_new
@@ -302,41 +302,58 @@ impl Folded {
     pub(super) fn grams(&self, met: &mut Met, mut give: impl FnMut(Bucket, bool)) -> Counts {
         let mut counts = Counts::default();
         let mut take = |bucket: usize, count: &mut u32| {
-            let bucket = Bucket::try_from(bucket).unwrap_or(0);
             let is_new = met.take(bucket);
             *count += u32::from(is_new);
-            give(bucket, is_new);
+            give(Bucket::try_from(bucket).unwrap_or(0), is_new);
         };
         self.characters(|bucket| take(bucket, &mut counts.characters));
         self.pairs(|bucket| take(bucket, &mut counts.words));
         counts
     }
 
-    /// Adds up the weights of all distinct buckets: of characters, and of words. Whether one is new is turned into all ones or none, for
-    /// half of the branches would be foretold wrongly; a byte for each of the many runs of characters takes fewer steps than a bit.
+    /// Adds up the weights of all distinct buckets: of characters, and of words, whose buckets may be [as few](WORDS_BEFORE) as they were.
+    pub(super) fn weigh(&self, weights: &[i8]) -> ([i64; 2], Counts) {
+        let Some((of_characters, of_words)) = weights.split_first_chunk() else { return Default::default() };
+        let (characters, characters_met) = self.weigh_characters(of_characters);
+        let (words, words_met) = self.weigh_words(of_words);
+        (
+            [i64::from(characters), i64::from(words)],
+            Counts { characters: characters_met, words: words_met },
+        )
+    }
+
+    /// Whether a bucket is new is turned into all ones or none, for half of the branches would be foretold wrongly; a byte for each of
+    /// the many runs of characters takes fewer steps than a bit.
     #[expect(clippy::indexing_slicing, reason = "buckets index all weights; nothing is checked at run time")]
     #[expect(
         clippy::large_stack_arrays,
         reason = "half of what the fastest memory holds, and cleared at once"
     )]
-    pub(super) fn weigh(&self, weights: &[i8; BUCKETS]) -> ([i64; 2], Counts) {
-        let (mut met, mut met_words) = ([0u8; CHARACTERS], [0u64; WORDS / 64]);
-        let (mut characters, mut words, mut counts) = (0i32, 0i32, Counts::default());
+    fn weigh_characters(&self, weights: &[i8; CHARACTERS]) -> (i32, u32) {
+        let (mut met, mut sum, mut count) = ([0u8; CHARACTERS], 0i32, 0u32);
         self.characters(|bucket| {
             let bucket = bucket % CHARACTERS;
             let new = i32::from(met[bucket]) - 1;
             met[bucket] = 1;
-            counts.characters = counts.characters.wrapping_sub(new.cast_unsigned());
-            characters += i32::from(weights[bucket]) & new;
+            count = count.wrapping_sub(new.cast_unsigned());
+            sum += i32::from(weights[bucket]) & new;
         });
+        (sum, count)
+    }
+
+    fn weigh_words(&self, weights: &[i8]) -> (i32, u32) {
+        let fewer = WORDS.checked_div(weights.len()).and_then(usize::checked_ilog2).unwrap_or(0);
+        let (mut met, mut sum, mut count) = ([0u64; WORDS / 64], 0i32, 0u32);
         self.pairs(|bucket| {
-            let (slot, bit) = (&mut met_words[bucket % WORDS / 64], 1u64 << (bucket % 64));
+            let bucket = bucket - CHARACTERS >> fewer;
+            let (Some(slot), Some(&weight)) = (met.get_mut(bucket / 64), weights.get(bucket)) else { return };
+            let bit = 1u64 << (bucket % 64);
             let new = i32::from(*slot & bit != 0) - 1;
             *slot |= bit;
-            counts.words = counts.words.wrapping_sub(new.cast_unsigned());
-            words += i32::from(weights[bucket % BUCKETS]) & new;
+            count = count.wrapping_sub(new.cast_unsigned());
+            sum += i32::from(weight) & new;
         });
-        ([i64::from(characters), i64::from(words)], counts)
+        (sum, count)
     }
 
     /// Passes on the bucket of every run of three to five characters, of each place the shortest first.
@@ -393,15 +410,22 @@ mod tests {
 
     /// What training counts and what decides must read a text alike, or weights would be of other buckets than they were fitted to.
     fn both(text: &str) {
-        let weights: Box<[i8; BUCKETS]> = Box::new(std::array::from_fn(|bucket| {
-            i8::from_le_bytes([mix(bucket as u64 + 1).to_le_bytes()[7]])
-        }));
+        let weights: Vec<i8> = (1..=BUCKETS as u64).map(|bucket| mix(bucket).to_le_bytes()[7].cast_signed()).collect();
         let (mut sums, folded) = ([0i64; 2], folded(text));
+        let mut before = std::collections::BTreeSet::new();
         let counts = folded.grams(&mut Met::default(), |bucket, is_new| {
-            let kind = usize::from(usize::from(bucket) >= CHARACTERS);
-            sums[kind] += i64::from(weights[usize::from(bucket)]) * i64::from(is_new);
+            let bucket = bucket as usize;
+            let kind = usize::from(bucket >= CHARACTERS);
+            sums[kind] += i64::from(weights[bucket]) * i64::from(is_new);
+            if kind == 1 {
+                before.insert(CHARACTERS + (bucket - CHARACTERS) * WORDS_BEFORE / WORDS);
+            }
         });
         assert_eq!(folded.weigh(&weights), (sums, counts), "{text:?}");
+        // Weights that were trained when there were fewer buckets read what they were fitted to.
+        sums[1] = before.iter().map(|&bucket| i64::from(weights[bucket])).sum();
+        let counts = Counts { words: u32::try_from(before.len()).unwrap(), ..counts };
+        assert_eq!(folded.weigh(&weights[..CHARACTERS + WORDS_BEFORE]), (sums, counts), "{text:?}");
     }
 
     #[test]

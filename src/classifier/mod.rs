@@ -25,7 +25,7 @@ mod weights;
 pub use about::About;
 pub use class::TaskClass;
 pub use feature::{FEATURES, FEATURES_VERSION, FeatureId, Features, Measures, Tags};
-pub use grams::{BUCKETS, Bucket, CHARACTERS, Counts, Met, WORD_SLOTS, WORDS, word_slot};
+pub use grams::{BUCKETS, Bucket, CHARACTERS, Counts, Met, WORD_SLOTS, WORDS, WORDS_BEFORE, word_slot};
 pub use model::BUILTIN;
 pub use opinion::{Basis, Contribution, Opinion};
 pub use reading::Reading;

@@ -3,7 +3,7 @@
 use super::Measures;
 use super::ask::Ask;
 use super::feature::Features;
-use super::grams::{BUCKETS, Bucket, Counts, Folded, Met};
+use super::grams::{Bucket, Counts, Folded, Met};
 use super::surface::Surface;
 
 /// What was read of one request's text.
@@ -37,7 +37,7 @@ impl Reading {
     }
 
     /// Adds up the weights of all distinct buckets: of characters, and of words.
-    pub(super) fn weigh(&self, weights: &[i8; BUCKETS]) -> ([i64; 2], Counts) {
+    pub(super) fn weigh(&self, weights: &[i8]) -> ([i64; 2], Counts) {
         self.folded.weigh(weights)
     }
 

@@ -3,7 +3,7 @@
 //! Invariant: integers alone decide, in one fixed order, so the same request gets the same confidence on every machine; a request
 //! unlike what was trained on gets none.
 
-use super::grams::{BUCKETS, Counts, WORD_SLOTS, word_slot};
+use super::grams::{BUCKETS, CHARACTERS, Counts, WORD_SLOTS, WORDS_BEFORE, word_slot};
 use super::reading::Reading;
 use super::surface::Surface;
 use super::{FeatureId, Measures, Tags};
@@ -43,8 +43,8 @@ impl Tree {
 pub struct Trained {
     /// The mean gain.
     pub mean: i32,
-    /// A weight for every bucket, in units of `unit`.
-    pub buckets: Box<[i8; BUCKETS]>,
+    /// A weight for every bucket, in units of `unit`; [fewer of words](WORDS_BEFORE) where it was trained when there were fewer.
+    pub buckets: Box<[i8]>,
     /// Billionths of quality that a weight of one is worth in a text of one bucket.
     pub unit: i32,
     /// The trees.
@@ -166,6 +166,9 @@ impl Trained {
         let invalid = |field, problem: &str| Some((field, problem.to_owned()));
         if self.known.len() != WORD_SLOTS / 64 {
             return invalid("trained.known", "must hold a bit for every slot of words");
+        }
+        if self.buckets.len() != BUCKETS && self.buckets.len() != CHARACTERS + WORDS_BEFORE {
+            return invalid("trained.buckets", "holds a wrong number of weights");
         }
         if self.curve.len() < 2 || self.curve.len() > MOST_KNOTS {
             return invalid("trained.curve", "2 to 64 knots are needed");

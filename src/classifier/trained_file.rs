@@ -11,6 +11,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::about::About;
 use super::feature::FEATURES_VERSION;
+use super::grams::{BUCKETS, CHARACTERS, WORDS_BEFORE};
 use super::surface::SURFACE_VERSION;
 use super::trained::{INNER, LEAVES, Trained, Tree};
 use super::weights::{Classifier, Source, WeightsError};
@@ -187,6 +188,10 @@ impl Classifier {
         let curve = tables.records("curve", |&[a, b, c, d, low, high]| {
             Some((i32::from_le_bytes([a, b, c, d]), PerMille::new(u16::from_le_bytes([low, high]))?))
         })?;
+        let buckets: Box<[i8]> = tables.records("buckets", |&[byte]| Some(byte.cast_signed()))?.into();
+        if ![BUCKETS, CHARACTERS + WORDS_BEFORE].contains(&buckets.len()) {
+            return Err(tables.wrong("buckets", "holds a wrong number of weights; train the weights again"));
+        }
         let trained = Trained {
             mean: tables.small("mean")?,
             unit: tables.small("unit")?,
@@ -195,11 +200,7 @@ impl Classifier {
             tags: [tables.records("tasks", unpack_tag)?, tables.records("projects", unpack_tag)?],
             trees: tables.records("trees", unpack_tree)?,
             known: tables.records("known", |bytes| Some(u64::from_le_bytes(*bytes)))?.into(),
-            buckets: (tables.records("buckets", |&[byte]| Some(byte.cast_signed()))?.into_boxed_slice())
-                .try_into()
-                .map_err(|_| {
-                    tables.wrong("buckets", "holds a wrong number of weights; train the weights again")
-                })?,
+            buckets,
         };
         let name = source.text(top.get("name")?, "name")?;
         over.trained(name, top.small("version")?, trained, about)
@@ -208,7 +209,7 @@ impl Classifier {
     /// Writes a trained classifier as a file; `None` where it was not trained.
     pub fn to_toml(&self) -> Option<String> {
         let (trained, about) = (self.trained.as_deref()?, self.about.as_deref()?);
-        let mut out = String::with_capacity(400 * 1024);
+        let mut out = String::with_capacity(512 * 1024);
         let quoted = |text: &str| toml::Value::from(text).to_string();
         let list = |words: &[String]| words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(", ");
         let packed = |bytes: &[u8]| STANDARD.encode(bytes);

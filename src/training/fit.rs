@@ -288,7 +288,6 @@ impl Sum {
     }
 
     /// Turns everything into whole numbers.
-    #[expect(clippy::large_stack_arrays, reason = "made once a training; what decides is on the heap")]
     fn whole(&self, curve: calibrate::Curve, known: Box<[u64]>, most_unknown: u16) -> Trained {
         let most = self.linear.iter().fold(0.0f64, |most, weight| most.max(weight.abs()));
         // Billionths of quality that a weight of one stands for, so that the largest is 127.
@@ -299,13 +298,9 @@ impl Sum {
             splits: tree.splits,
             leaves: tree.leaves.map(|leaf| millionths(f64::from(leaf) * weight)),
         };
-        let mut buckets = Box::new([0; BUCKETS]);
-        for (slot, weight) in buckets.iter_mut().zip(&self.linear) {
-            *slot = small(weight);
-        }
         Trained {
             mean: millionths(self.mean),
-            buckets,
+            buckets: self.linear.iter().map(small).collect(),
             unit: i32::try_from(unit).unwrap_or(i32::MAX),
             trees: self.trees.iter().map(tree).collect(),
             tags: [0, 1].map(|kind| {
@@ -327,7 +322,7 @@ impl Sum {
             let surface = examples.surfaces.get(row).and_then(Option::as_ref);
             let (of_characters, of_words) = super::linear::shares(grams);
             let float = |buckets: &[Bucket]| -> f64 {
-                buckets.iter().filter_map(|&bucket| self.linear.get(usize::from(bucket))).sum()
+                buckets.iter().filter_map(|&bucket| self.linear.get(bucket as usize)).sum()
             };
             let mut gain =
                 self.mean + float(grams.0) * f64::from(of_characters) + float(grams.1) * f64::from(of_words);
@@ -343,7 +338,7 @@ impl Sum {
             let sum = |buckets: &[Bucket]| -> i64 {
                 buckets
                     .iter()
-                    .filter_map(|&bucket| trained.buckets.get(usize::from(bucket)))
+                    .filter_map(|&bucket| trained.buckets.get(bucket as usize))
                     .map(|&w| i64::from(w))
                     .sum()
             };
