@@ -11,7 +11,7 @@ use super::ask::Ask;
 pub const CHARACTERS: usize = 1 << 15;
 /// The buckets of words and pairs of words.
 pub const WORDS: usize = 1 << 17;
-/// Those of weights that were trained when there were fewer: each holds all whose numbers begin alike.
+/// Those of weights that were trained when there were fewer, and line ends were blanks: each holds all whose numbers begin alike.
 pub const WORDS_BEFORE: usize = 1 << 15;
 /// All buckets.
 pub const BUCKETS: usize = CHARACTERS + WORDS;
@@ -210,7 +210,7 @@ fn inside(bytes: &[u8]) -> u64 {
     (0u32..).step_by(8).zip(flags.as_chunks().0).fold(0, |all, (at, eight)| all | bits(eight) << at)
 }
 
-/// The ask in small letters, with a blank for every line end and the like.
+/// The ask in small letters, with a blank for every control character but line ends.
 pub(super) struct Folded {
     text: [u8; READ + SLACK],
     len: usize,
@@ -223,8 +223,8 @@ impl Folded {
         Self { text: [0; READ + SLACK], len: 0, words: Words::new() }
     }
 
-    /// Reads an ask; where it is large it is better not moved afterwards.
-    pub(super) fn read(&mut self, ask: &Ask<'_>) {
+    /// Reads an ask, with a byte for the ends of its lines; where it is large it is better not moved afterwards.
+    pub(super) fn read(&mut self, ask: &Ask<'_>, line_end: u8) {
         self.put(b' ');
         let (mut from, tail) = (0, ask.read.saturating_sub(END));
         for piece in &ask.pieces {
@@ -234,7 +234,7 @@ impl Folded {
             for end in
                 [bytes.get(..head), bytes.get(rest..)].into_iter().flatten().filter(|end| !end.is_empty())
             {
-                self.take(end);
+                self.take(end, line_end);
                 if rest > head {
                     self.put(b' ');
                 }
@@ -245,9 +245,9 @@ impl Folded {
         self.find_words();
     }
 
-    /// Writes a byte at the end; a blank behind a blank is written over it.
+    /// Writes a byte at the end; a blank behind a blank or the end of a line is written over it.
     fn put(&mut self, byte: u8) {
-        let after_blank = self.text.get(self.len.wrapping_sub(1)) == Some(&b' ');
+        let after_blank = matches!(self.text.get(self.len.wrapping_sub(1)), Some(b' ' | b'\n'));
         let at = self.len - usize::from(byte == b' ' && after_blank);
         if let Some(slot) = self.text.get_mut(at).filter(|_| at < READ) {
             *slot = byte;
@@ -256,12 +256,13 @@ impl Folded {
     }
 
     /// Writes a piece behind what is there; eight or more bytes at a time, for nothing in it depends on its neighbours.
-    fn take(&mut self, piece: &[u8]) {
+    fn take(&mut self, piece: &[u8], line_end: u8) {
         let room = self.text.get_mut(self.len..READ).unwrap_or_default();
         let count = room.len().min(piece.len());
         for (slot, &byte) in room.iter_mut().zip(piece) {
             let small = byte.to_ascii_lowercase();
-            *slot = if small < b' ' { b' ' } else { small };
+            let blank = if byte == b'\n' { line_end } else { b' ' };
+            *slot = if small < b' ' { blank } else { small };
         }
         self.len += count;
     }
@@ -316,10 +317,7 @@ impl Folded {
         let Some((of_characters, of_words)) = weights.split_first_chunk() else { return Default::default() };
         let (characters, characters_met) = self.weigh_characters(of_characters);
         let (words, words_met) = self.weigh_words(of_words);
-        (
-            [i64::from(characters), i64::from(words)],
-            Counts { characters: characters_met, words: words_met },
-        )
+        ([i64::from(characters), i64::from(words)], Counts { characters: characters_met, words: words_met })
     }
 
     /// Whether a bucket is new is turned into all ones or none, for half of the branches would be foretold wrongly; a byte for each of
@@ -404,13 +402,14 @@ mod tests {
 
     fn folded(text: &str) -> Folded {
         let mut folded = Folded::new();
-        folded.read(&ask::find(text));
+        folded.read(&ask::find(text), b'\n');
         folded
     }
 
     /// What training counts and what decides must read a text alike, or weights would be of other buckets than they were fitted to.
     fn both(text: &str) {
-        let weights: Vec<i8> = (1..=BUCKETS as u64).map(|bucket| mix(bucket).to_le_bytes()[7].cast_signed()).collect();
+        let weights: Vec<i8> =
+            (1..=BUCKETS as u64).map(|bucket| mix(bucket).to_le_bytes()[7].cast_signed()).collect();
         let (mut sums, folded) = ([0i64; 2], folded(text));
         let mut before = std::collections::BTreeSet::new();
         let counts = folded.grams(&mut Met::default(), |bucket, is_new| {

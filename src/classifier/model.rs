@@ -116,14 +116,14 @@ impl Classifier {
         (features, basis, class)
     }
 
-    /// Reads a request as a trained classifier does; returns whether there is an ask.
+    /// Reads a request as a classifier does that is trained now; returns whether there is an ask.
     pub fn read(&self, text: &str, measures: &Measures, reading: &mut Reading) -> bool {
         let mut features = Features::default();
         extract::measures(measures, &mut features);
         let ask = ask::find(text);
         let has_ask = extract::text(&ask, &self.lexicon, self.least_known, &mut features).is_some();
         if has_ask {
-            reading.fill(&ask, &features, measures);
+            reading.fill(&ask, &features, measures, b'\n');
         }
         has_ask
     }
@@ -140,7 +140,8 @@ impl Classifier {
         let ask = text.map(ask::find).unwrap_or_default();
         let told = extract::text(&ask, &self.lexicon, self.least_known, &mut features);
         if let Some(reading) = reading.filter(|_| told.is_some()) {
-            reading.fill(&ask, &features, measures);
+            let line_end = self.trained.as_deref().map_or(b'\n', Trained::line_end);
+            reading.fill(&ask, &features, measures, line_end);
         }
         (features, told)
     }

@@ -26,8 +26,8 @@ impl Reading {
     }
 
     /// Reads an ask whose features have been found. It is large, and so is filled where it lies.
-    pub(super) fn fill(&mut self, ask: &Ask<'_>, features: &Features, measures: &Measures) {
-        self.folded.read(ask);
+    pub(super) fn fill(&mut self, ask: &Ask<'_>, features: &Features, measures: &Measures, line_end: u8) {
+        self.folded.read(ask, line_end);
         self.surface = Surface::of(&self.folded, ask.len, features, measures);
     }
 

@@ -75,6 +75,11 @@ pub struct Parts {
 }
 
 impl Trained {
+    /// Returns the byte that the end of a line is read as.
+    pub(super) fn line_end(&self) -> u8 {
+        if self.buckets.len() == BUCKETS { b'\n' } else { b' ' }
+    }
+
     /// Returns the tags to look up: the task in the client's own words, or else the class that these mean.
     pub fn tags_of(&self, measures: &Measures) -> Tags {
         let [task, project] = measures.tags.0;
