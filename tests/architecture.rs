@@ -212,7 +212,7 @@ fn room(path: &str) -> Option<(&str, usize)> {
     let below = path.strip_prefix("src/")?.strip_suffix(".rs")?;
     let parts: Vec<&str> = below.split('/').collect();
     let depth = parts.len() - usize::from(parts.last() == Some(&"mod"));
-    (!matches!(below, "lib" | "main")).then(|| (parts[0], depth))
+    (!matches!(below, "base" | "lib" | "main")).then(|| (parts[0], depth))
 }
 
 fn may_name(room: &str, named: &str) -> bool {
@@ -424,8 +424,25 @@ fn files_are_kept_well() {
 
 #[test]
 fn every_dependency_is_used() {
-    let idle = idle(include_str!("../Cargo.toml"), &sources());
-    assert!(idle.is_empty(), "dead weight in Cargo.toml: {}", idle.join(", "));
+    let (base, above): (Vec<File>, Vec<File>) =
+        sources().into_iter().partition(|file| room(&file.path).is_some_and(|(room, _)| in_base(room)));
+    let wrong = [idle(include_str!("../Cargo.toml"), &above), idle(BASE, &base)].concat();
+    assert!(wrong.is_empty(), "dead weight in the manifests: {}", wrong.join(", "));
+}
+
+/// The lower package: what it names, the compiler holds; that it can name no network, runtime, database or terminal, this does.
+const BASE: &str = include_str!("../src/Cargo.toml");
+
+fn in_base(room: &str) -> bool {
+    include_str!("../src/base.rs").contains(&format!("pub mod {room};"))
+}
+
+#[test]
+fn the_base_reaches_neither_network_nor_database_nor_terminal() {
+    assert!(CORE.iter().chain(&["record", "session", "training", "wire"]).all(|room| in_base(room)));
+    let far =
+        ["tokio", "hyper", "h2", "reqwest", "rustls", "rusqlite", "crossterm", "ratatui", "clap", "rustix"];
+    hold(&far.map(str::to_owned).into_iter().filter(|name| BASE.contains(name)).collect::<Vec<_>>());
 }
 
 #[test]
@@ -499,6 +516,7 @@ fn an_arrow_upwards_is_found_however_it_is_written() {
         ("src/console/screens/traffic/mod.rs", "use super::super::paint;"),
         ("src/console/app.rs", "use crate::session::Snapshot;"),
         ("src/lib.rs", "use crate::cli;"),
+        ("src/base.rs", "use crate::wire;"),
     ];
     for (path, text) in downwards {
         assert_eq!(arrows(&made_up(path, text)), Vec::<String>::new(), "{path}: {text}");
