@@ -145,6 +145,7 @@ pub(super) async fn open(
         key: Arc::clone(&caller.name),
         calls: 0,
         tries: 0,
+        lacks_logprobs: false,
         n: 0,
         simulated: false,
         escalated: None,

@@ -47,6 +47,8 @@ pub(super) struct Operation {
     pub(super) calls: u32,
     /// Calls made to the present model.
     pub(super) tries: u32,
+    /// Whether its model refused to say how likely its words are, which policy asks for.
+    pub(super) lacks_logprobs: bool,
     /// Attempts so far, refused ones included.
     pub(super) n: u32,
     pub(super) simulated: bool,

@@ -161,7 +161,7 @@ impl Operation {
                         unseen.push((provider, body));
                     }
                     self.escalated = Some(by.map_or(why.into(), |by| format!("{why} ({by})").into()));
-                    self.tries = 0;
+                    (self.tries, self.lacks_logprobs) = (0, false);
                     dispatch = next;
                 }
                 Follow::Answer { cost } => {
