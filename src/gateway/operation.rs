@@ -72,6 +72,8 @@ pub(super) struct Operation {
     pub(super) call_began: Instant,
     /// The text of a streamed answer, where it is to be compared with another.
     pub(super) said: Option<String>,
+    /// The id of a stream of which the client had nothing.
+    pub(super) unheard: Option<String>,
     /// Whether it is settled.
     pub(super) is_settled: bool,
     /// Held until the operation is over.
