@@ -50,7 +50,7 @@ pub(super) async fn open(
         pinned,
         prefix: Arc::clone(&hashes.prefix),
         tags: gateway.tagged.read(&headers, caller, &ask),
-        ..arriving(&ask, &tags, caller)
+        ..arriving(gateway, &ask, &tags, caller)
     };
     arriving.wants.at_most = bound(&ask, gateway.settings.max_output_default);
     if gateway.live.has_budgets() && arriving.wants.max_output.is_none() && !is_embedding(&ask) {
@@ -145,6 +145,7 @@ pub(super) async fn open(
         key: Arc::clone(&caller.name),
         calls: 0,
         tries: 0,
+        lacks_logprobs: false,
         n: 0,
         simulated: false,
         escalated: None,
@@ -157,6 +158,7 @@ pub(super) async fn open(
         began: Clock::now(),
         call_began,
         said: None,
+        unheard: None,
         is_settled: false,
         _place: place,
     })
@@ -176,7 +178,7 @@ fn go_on(gateway: &Gateway, ask: &Ask, arriving: &mut Arriving<'_>) {
 }
 
 /// Says what the engine hears of a request.
-pub(super) fn arriving<'a>(ask: &'a Ask, tags: &Tags, caller: &Caller) -> Arriving<'a> {
+pub(super) fn arriving<'a>(gateway: &Gateway, ask: &'a Ask, tags: &Tags, caller: &Caller) -> Arriving<'a> {
     let found = ask.measures();
     let embeds = matches!(ask.dialect(), Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings);
     Arriving {
@@ -211,6 +213,7 @@ pub(super) fn arriving<'a>(ask: &'a Ask, tags: &Tags, caller: &Caller) -> Arrivi
             max_output: found.max_output,
             require: Arc::clone(&caller.require),
             key: Arc::clone(&caller.name),
+            unreached: gateway.unreached(ask.dialect()),
             ..Wants::default()
         },
     }

@@ -48,7 +48,7 @@ pub use matched::match_route;
 pub use matcher::Matcher;
 pub use needs::{
     AtMost, BEFORE, Circumstance, CircumstanceId, Circumstances, FULL, Needs, RUNAWAY, STOPPED, Short, TAG,
-    WAITED, on_grid, up_to_grid,
+    UNREACHED, WAITED, on_grid, up_to_grid,
 };
 pub use policy::{AUTO, Policy, Route, RouteId, Rung, Thresholds};
 pub use rungs::{Bar, MAX_RUNGS, NO_RUNG, Rungs};

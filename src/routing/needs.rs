@@ -92,6 +92,10 @@ pub fn on_grid(tokens: u64) -> u32 {
 /// How a log writes that a model had as many calls under way as it may have, among what could not be called: `full:gpt-4.1`.
 pub const FULL: &str = "full:";
 
+/// How a log writes that a model could not be asked in the form of the client's request, among what could not be called:
+/// `unreached:gpt-5-codex`.
+pub const UNREACHED: &str = "unreached:";
+
 /// What budgets have to say of a call to a model: there is not enough room for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Short {
@@ -145,6 +149,8 @@ pub struct Circumstance {
     pub down_as: Vec<ModelId>,
     /// The ids of models that had as many calls under way as the policy lets them, in ascending order.
     pub full: Vec<ModelId>,
+    /// Models that could not be asked in the form of the client's request, in ascending order.
+    pub unreached: Vec<ModelId>,
     /// The ids of models for a call to which budgets had no room, in ascending order.
     pub over: Vec<(ModelId, Short)>,
     /// What held for whoever sent it: [`Then::Freeze`] where he was stopped, [`Then::Tell`] where nothing did.
@@ -166,7 +172,7 @@ impl Hash for Circumstance {
         hash.write_u64(u64::from(window) << 32 | u64::from(output));
         hash.write_u64(u64::from(at_most.prompt) << 32 | u64::from(at_most.output));
         (self.needs.capabilities, self.tags).hash(hash);
-        self.down.iter().chain(&self.full).for_each(|model| model.hash(hash));
+        self.down.iter().chain(&self.full).chain(&self.unreached).for_each(|model| model.hash(hash));
         self.over.iter().for_each(|short| short.hash(hash));
         if self.standing != Standing::NONE || self.advice != Advice::None {
             (&self.standing, &self.advice).hash(hash);
@@ -196,6 +202,7 @@ impl Circumstance {
         down: Vec::new(),
         down_as: Vec::new(),
         full: Vec::new(),
+        unreached: Vec::new(),
         over: Vec::new(),
         runaway: Then::Tell,
         drawn: None,
@@ -232,6 +239,11 @@ impl Circumstance {
     /// Says whether a model had as many calls under way as it may have.
     pub fn is_full(&self, model: ModelId) -> bool {
         !self.full.is_empty() && self.full.binary_search(&model).is_ok()
+    }
+
+    /// Says whether a model could not be asked in the form of the client's request.
+    pub fn is_unreached(&self, model: ModelId) -> bool {
+        !self.unreached.is_empty() && self.unreached.binary_search(&model).is_ok()
     }
 
     /// Says whether a model could not be called by a name.

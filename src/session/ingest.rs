@@ -16,7 +16,7 @@ use crate::prompt_cache::{Rules, Standing, Word};
 use crate::record::{Attempt, Label, PolicyChange, Record, Timing, WriteTtl};
 use crate::routing::{
     AtMost, BEFORE, CHANCE, Capabilities, Capability, Circumstance, Circumstances, ConfidenceSource, Draw,
-    Drawn, FULL, Labels, Lot, Needs, Policy, PolicyError, RUNAWAY, STOPPED, Short, TAG, UNDRAWN, WAITED,
+    Drawn, FULL, Labels, Lot, Needs, Policy, PolicyError, RUNAWAY, STOPPED, Short, TAG, UNDRAWN, UNREACHED, WAITED,
     on_grid,
 };
 use crate::runaway::{Call, Then};
@@ -323,6 +323,7 @@ impl Ingest {
         let prompt = told.window.map(u64::from).or_else(|| usage.prompt()).unwrap_or(0);
         let (mut down, mut full, mut over, mut drawn) = (Vec::new(), Vec::new(), Vec::new(), None);
         let (mut runaway, mut standing) = (Then::Tell, Standing::NONE);
+        let mut unreached = Vec::new();
         let (mut tags, mut advice, mut at_most) = (Vec::new(), Advice::None, AtMost::default());
         for name in &told.down {
             if [Call::WORD, WAITED, CHANCE, UNDRAWN, BEFORE, Second::WORD]
@@ -345,6 +346,8 @@ impl Ingest {
             } else if let Some(name) = name.strip_prefix(FULL) {
                 let model = self.names.intern_model(name);
                 full.push(self.names.identity(model));
+            } else if let Some(name) = name.strip_prefix(UNREACHED) {
+                unreached.push(self.names.intern_model(name));
             } else if let Some((short, name)) = Short::parse(name) {
                 let model = self.names.intern_model(name);
                 over.push((self.names.identity(model), short));
@@ -366,6 +369,8 @@ impl Ingest {
         over.dedup();
         full.sort_unstable();
         full.dedup();
+        unreached.sort_unstable();
+        unreached.dedup();
         let circumstance = Circumstance {
             needs: Needs {
                 capabilities: has
@@ -378,6 +383,7 @@ impl Ingest {
                 at_most,
             },
             full,
+            unreached,
             over,
             runaway,
             drawn,

@@ -75,11 +75,13 @@ impl Met {
         if let Some(Some(known)) = self.places.get(id.index()) {
             return *known;
         }
-        let Circumstance { needs, down, full, over, runaway, drawn, tags, mut standing, .. } =
+        let Circumstance { needs, down, full, unreached, over, runaway, drawn, tags, mut standing, .. } =
             self.circumstances.get(id).clone();
         // One name at most, so there is no order to keep.
         let labels = Labels::of(&needs.labels.names(&self.names), names);
         let down = down.iter().map(|one| self.model(*one, names)).collect();
+        let mut unreached: Vec<_> = unreached.iter().map(|one| self.model(*one, names)).collect();
+        unreached.sort_unstable();
         let mut known_as = |model, names: &mut Names| {
             let model = self.model(model, names);
             names.identity(model)
@@ -95,7 +97,7 @@ impl Met {
         let needs = Needs { labels, ..needs };
         let tags = if tags.is_some() { names.intern_tags(self.names.tags(tags)) } else { tags };
         let circumstance =
-            Circumstance { needs, full, over, runaway, drawn, tags, standing, ..Circumstance::default() };
+            Circumstance { needs, full, unreached, over, runaway, drawn, tags, standing, ..Circumstance::default() };
         let found = whole.intern(&circumstance.with_down(down, |model| names.identity(model)));
         known(&mut self.places, id.index(), || found)
     }

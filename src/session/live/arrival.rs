@@ -15,7 +15,7 @@ use crate::outcome::Operation;
 use crate::pricing::Cost;
 use crate::prompt_cache::expected_word;
 use crate::routing::{
-    BEFORE, CHANCE, Circumstance, Draw, Drawn, FULL, Lot, Needs, Short, TAG, UNDRAWN, WAITED,
+    BEFORE, CHANCE, Circumstance, Draw, Drawn, FULL, Lot, Needs, Short, TAG, UNDRAWN, UNREACHED, WAITED,
 };
 use crate::session::reason::{barred, reason};
 use crate::units::{Instant, ModelId, PerMille, Pico, Span, tags_of};
@@ -142,7 +142,7 @@ impl Live {
         let advice = core.decider.advice(&operation, needs.window);
         let learnt = advice.word().map(Into::into);
         let circumstance =
-            Circumstance { runaway, drawn, standing, advice, ..core.circumstance(needs, over, operation.at) };
+            Circumstance { runaway, drawn, standing, advice, ..core.circumstance(needs, over, operation.at, &arriving.wants) };
         let place = prompt.as_deref().and_then(|(prompt, _)| core.decider.caches().place(prompt));
         let arrival = Arrival {
             key: seq,
@@ -163,6 +163,9 @@ impl Live {
         };
         let down = circumstance.down.iter().map(|&model| core.names.model(model).into());
         let full = circumstance.full.iter().map(|&model| format!("{FULL}{}", core.names.model(model)).into());
+        let unreached = circumstance.unreached.iter();
+        let unreached =
+            unreached.map(|&model| format!("{UNREACHED}{}", core.names.model(model)).into());
         let over = circumstance.over.iter();
         let over = over.map(|(model, short)| format!("{}{}", short.name(), core.names.model(*model)).into());
         let drawn = circumstance.drawn.map(|drawn| drawn.word().into());
@@ -188,6 +191,7 @@ impl Live {
         let down = tags
             .chain(down)
             .chain(full)
+            .chain(unreached)
             .chain(over)
             .chain(drawn)
             .chain(lot)
@@ -314,7 +318,7 @@ impl Core {
         let standing = self.standing(operation, self.prompt(arriving).as_deref());
         let advice = self.decider.advice(operation, needs.window);
         let circumstance =
-            Circumstance { drawn, standing, advice, ..self.circumstance(*needs, over.clone(), operation.at) };
+            Circumstance { drawn, standing, advice, ..self.circumstance(*needs, over.clone(), operation.at, &arriving.wants) };
         self.decider.wait(operation, &circumstance, claims, turn)
     }
 

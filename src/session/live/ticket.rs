@@ -79,6 +79,8 @@ pub struct Wants {
     pub at_most: AtMost,
     /// Where an answer whose length the client leaves open is cut, so that there is a most.
     pub cap: Option<u32>,
+    /// Models that cannot be asked in the form of the request.
+    pub unreached: Arc<[Arc<str>]>,
 }
 
 /// Why no model may serve a request.

@@ -7,6 +7,7 @@ mod called;
 mod clearing;
 mod edits;
 mod gemini;
+mod ids;
 mod measures;
 mod older;
 mod parameters;

@@ -163,7 +163,14 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
             "metadata" if dialect == Dialect::AnthropicMessages => {
                 scan.user = value.text_of("user_id").map(Cow::into_owned);
             }
-            "web_search_options" | "mcp_servers" | "plugins" => scan.measures.is_elsewhere = true,
+            "web_search_options" | "mcp_servers" | "plugins" | "data_sources" | "dataSources" => {
+                scan.measures.is_elsewhere = true;
+            }
+            // The provider searches: xAI, Qwen.
+            "search_parameters" => {
+                scan.measures.is_elsewhere |= value.text_of("mode").as_deref() != Some("off");
+            }
+            "enable_search" => scan.measures.is_elsewhere |= value.flag() != Some(false),
             "prediction" => scan.measures.predicted = weigh::bytes(value),
             "response_format" | "text" | "output_config" | "output_format" => {
                 scan.measures.beside += weigh::bytes(value);
