@@ -12,7 +12,7 @@ use super::output;
 use super::whatif::rates;
 use crate::certificate::{Label, certify};
 use crate::pricing::CostSum;
-use crate::report::{Format, Sheet, count, error_text, quality, render};
+use crate::report::{Format, Sheet, count, error_text, quality, render, simulated};
 use crate::routing::Route;
 use crate::session::{Aim, GOOD, Keeping, Plan, PlannedRoute, Trial};
 use crate::telemetry::Forecast;
@@ -172,7 +172,7 @@ members! {
     prices: String = trial.book.clone(),
     goal: String = format!(
         "{aim}{}{}",
-        if args.certified { ", within what is certified" } else { "" },
+        if args.certified { ", within what these labels certify as they stand" } else { "" },
         args.within.map_or_else(String::new, |within| format!(", 95 of 100 within {} ms", count(within)))
     ),
     feasible: bool = plan.is_feasible,
@@ -196,6 +196,8 @@ members! {
         }
     }),
     requests: u64 = plan.requests,
+    /// Requests of the log whose answers were simulated: their part of the costs nobody bills.
+    simulated_requests: u64 = trial.simulated,
     flipped_requests: u64 = routes.iter().map(|route| route.flipped_requests).sum(),
     epsilon: f64 = args.promise.epsilon,
     delta: f64 = args.promise.delta,
@@ -273,6 +275,11 @@ pub fn run(args: &OptimiseArgs) -> anyhow::Result<()> {
     };
     let report = Report::new(args, &aim, &trial, &plan, &of, &flips);
     output::report(args.input.format, &report, || render(&sheets(&report), args.input.format))?;
+    if args.certified && args.input.format == Format::Table {
+        output::say(
+            "these are the labels as they stand; Tune and the ledger go by running certificates, which a price that changes withdraws (docs/quality.md)",
+        );
+    }
     // A table says it itself.
     if let Some(nearest) = report.nearest.as_ref().filter(|_| args.input.format == Format::Json) {
         output::say(&format!("infeasible: {nearest}"));
@@ -362,10 +369,11 @@ fn sheets(report: &Report) -> Vec<Sheet> {
         |side: &Side| side.cost_per_month_usd.as_deref().map_or_else(|| "-".to_owned(), output::money);
     let short = |text: &str| text.get(..text.len().saturating_sub(2)).unwrap_or(text).to_owned();
     let title = format!(
-        "{} · {} · {} · prices {}",
+        "{} · {} · {}{} · prices {}",
         report.log,
         report.goal,
         counted(report.requests, "request"),
+        simulated(report.simulated_requests),
         report.prices
     );
     let mut all = Sheet::new(title, &["", ">applied", ">planned", ""]);

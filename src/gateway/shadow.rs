@@ -141,11 +141,9 @@ impl Run {
         let read = judge::reads(&judge::question(&judge, &conversation, &cheap, "")?) + strong;
         let most = [self.most(&model, prompt, output)?, self.most(&judge, read, VERDICT_TOKENS)?];
         let held = most[0] + most[1];
-        if !self.gateway.shadows.hold(&self.route, held, self.settings.max_spend_per_day) {
-            return Err(format!(
-                "what is left of today's {} is not enough",
-                self.settings.max_spend_per_day.usd()
-            ));
+        let what = format!("shadow run of route {}", self.route);
+        if !self.gateway.sets_aside(&self.route, (&what, held), self.settings.max_spend_per_day) {
+            return Err("what is left of today's money is not enough".to_owned());
         }
         let mut spent = Pico::ZERO;
         // What nobody can say the cost of may have cost the most.
@@ -223,10 +221,12 @@ impl Run {
         let kept = tokio::task::spawn_blocking(move || {
             // In one piece, so that lines of several runs do not mix.
             let mut options = OpenOptions::new();
-            options.create(true).append(true);
+            options.create(true).read(true).append(true);
             #[cfg(unix)]
             std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            options.open(&path)?.write_all(line.as_bytes())
+            let mut file = options.open(&path)?;
+            crate::record::end_line(&mut file)?;
+            file.write_all(line.as_bytes())
         });
         if let Ok(Err(error)) = kept.await {
             tracing::warn!("{place}: what a shadow run compared cannot be kept: {error}");
