@@ -88,12 +88,9 @@ struct Report {
 /// # Errors
 /// Where the log cannot be used.
 pub fn run(args: &AdviseArgs) -> anyhow::Result<()> {
-    let since = match args.since {
-        Some(When::At(at)) => Some(at),
-        Some(When::Clock(_)) => anyhow::bail!("--since: a time of day is of no day; write 2026-05-23"),
-        None => None,
-    };
     let log = args.input.engine.load(std::slice::from_ref(&args.input.log))?;
+    let first = log.bounds().unwrap_or_default().0;
+    let since = args.since.map(|since| since.near_start(first));
     let asked = Asked {
         epsilon: args.promise.epsilon,
         delta: args.promise.delta,

@@ -77,7 +77,7 @@ fn earlier(text: &str) -> Result<Earlier, String> {
 
 impl WindowArg {
     /// Finds the moments in a log.
-    fn moments(self, log: &Log) -> (Instant, Instant) {
+    pub(super) fn moments(self, log: &Log) -> (Instant, Instant) {
         let (first, last) = log.bounds().unwrap_or_default();
         let from = self.from.map_or(first, |from| from.near_start(first));
         let end = Instant(last.0.saturating_add(1));

@@ -73,7 +73,8 @@ pub(super) fn of(operation: &mut Operation, dispatch: &Dispatch, outcome: &Outco
         _ => return None,
     };
     let settings = operation.gateway.settings.shadow.get(&*operation.placed.route)?.clone();
-    let is_own = *dispatch.model == *settings.model || *dispatch.model == *settings.judge;
+    let book = operation.gateway.live.book();
+    let is_own = [&settings.model, &settings.judge].into_iter().any(|own| book.are_one(&dispatch.model, own));
     let is_cheap = dispatch.rung.is_some_and(|rung| operation.placed.cheaper.contains(&rung.into()));
     // Of a real answer nothing made up may say how good it was.
     let gateway = &operation.gateway;
