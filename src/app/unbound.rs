@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn what_is_asked_of_nobody_is_said_and_no_judge_is_taken_under_another_name() {
         let asked = |text: &str| {
-            let settings: GatewaySettings = toml::from_str(text).unwrap();
+            let settings = crate::config::gateway::read("gateway.toml", text).unwrap();
             let mut book = PriceBook::default();
             for model in ["gpt-4.1", "claude-opus-4-6"] {
                 book.models.insert(model.into(), ModelPrices::default());

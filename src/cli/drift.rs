@@ -11,7 +11,7 @@ use crate::calibration::Diagram;
 use crate::certificate::Loss;
 use crate::report::{Sheet, count, render};
 use crate::session::{Drifted, drifted, first_half};
-use crate::units::{Instant, members};
+use crate::units::members;
 
 /// Compares confidences with how they were.
 #[derive(Args, Debug)]
