@@ -94,6 +94,8 @@ pub fn run(args: &RequestsArgs) -> anyhow::Result<()> {
     while table.work(&snapshot) {}
     if let Some(problem) = traffic::problem(&table, &snapshot) {
         output::remark(&format!("--filter {}: {problem}", args.filter));
+    } else if traffic::rows(&table, &snapshot) == 0 && !log.is_empty() {
+        output::remark(&format!("--filter {}: no request of the log passes it", args.filter));
     }
     let out = BufWriter::new(io::stdout().lock());
     match write_requests(out, args.input.format, &table, &snapshot, args.limit)
