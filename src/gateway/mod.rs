@@ -168,7 +168,7 @@ pub struct Gateway {
     seconded: remembered::Remembered<Option<PerMille>>,
     stored: remembered::Remembered<crate::ledger::Kept>,
     /// What was made of an ask for responses, by the id of its operation and by that of its answer.
-    judged: remembered::Remembered<(TaskClass, Option<PerMille>)>,
+    judged: remembered::Remembered<arriving::Taken>,
     /// Until when models cannot be called, as was said last.
     down: Mutex<FxHashMap<Arc<str>, std::time::Instant>>,
     turned_away: turned_away::Counts,

@@ -7,6 +7,7 @@ mod called;
 mod clearing;
 mod edits;
 mod gemini;
+mod looped;
 mod measures;
 mod older;
 mod parameters;
