@@ -85,7 +85,6 @@ use rustc_hash::FxHashMap;
 
 use self::billed::BillBeside;
 use crate::access::Access;
-use crate::classifier::TaskClass;
 use crate::config::gateway::GatewaySettings;
 use crate::ledger::{Audit, Entry, Label, Ledger, LedgerError, LedgerFile, Note, PolicyVersion, Signal};
 use crate::notify::Notifier;

@@ -338,6 +338,7 @@ mod tests {
             expected: NonZeroU64::new(if has(27) { u64::from(part(28)) } else { 0 }),
             warm: has(28).then(|| part(29)),
             call: if has(29) { bits } else { 0 },
+            ask: if has(26) { AskId::new(u64::from(part(29)) << 20, has(27)) } else { AskId::default() },
         }
     }
 

@@ -218,7 +218,7 @@ mod tests {
             let ask = AskId::new(hash, is_turn);
             prop_assert_eq!(AskId::parse(&ask.word().unwrap()), Some(ask));
             prop_assert_eq!(ask.turn().key(), ask.seconded().key());
-            let effort = Effort::ALL.get(effort).map(|(_, effort)| *effort);
+            let effort = Effort::ALL.get(effort).copied();
             let follows = Follows { model: ModelId::NONE, effort, stays };
             prop_assert_eq!(Follows::parse(&follows.word("eu.a:b")), Some((follows, "eu.a:b")));
         }

@@ -122,7 +122,7 @@ pub use log::{Judged, LoadError, Log, PolicySpan, Skipped, SkippedLine, StripCel
 pub use notes::{LogNote, NoteKind, meter_text, recharge_text};
 pub use pace::{Pace, pace, spent_at};
 pub use paired::Sides;
-pub use plan::{GOOD, Keeping, Plan, PlannedRoute, Target, quality_between};
+pub use plan::{GOOD, Keeping, Plan, PlannedRoute, Target, quality_between, quality_change};
 pub use player::Player;
 pub use preview::{Preview, preview};
 pub use proof::{Graded, Proofs, Quality, RungProof, Verdicts};
