@@ -411,7 +411,9 @@ fn recall_loops(gateway: &Gateway, ledger: &Path, by: (&Ingest, &Policy, &PriceB
     }
     match past(ledger, by, now + Span(-LOOPED.0)) {
         Ok(log) => log.iter().for_each(|log| gateway.live().go_on_in_loops(log)),
-        Err(error) => tracing::warn!(%error, "turns of tool loops are decided anew: the ledger cannot be read"),
+        Err(error) => {
+            tracing::warn!(%error, "turns of tool loops are decided anew: the ledger cannot be read")
+        }
     }
 }
 

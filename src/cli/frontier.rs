@@ -134,7 +134,9 @@ pub fn run(args: &FrontierArgs) -> anyhow::Result<()> {
         ));
     }
     if trial.remembers() && format != Format::Json {
-        output::say("without caps on calls, warm caches and tool loops; `pointsman whatif` decides them in order");
+        output::say(
+            "without caps on calls, warm caches and tool loops; `pointsman whatif` decides them in order",
+        );
     }
     output::damage(&trial.damaged)
 }

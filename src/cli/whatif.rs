@@ -29,8 +29,7 @@ use crate::report::{Format, Latency, Sheet, count, error_text, quality, render, 
 use crate::routing::{Mode, Policy, Route, Rung};
 use crate::session::{
     RouteConsequences, Trial, carried, change_error, is_within_error, quality_between, quality_change,
-    rechecked,
-    reclassified,
+    rechecked, reclassified,
 };
 use crate::telemetry::Forecast;
 use crate::units::{Names, PerMille, Pico, Span, counted, members};

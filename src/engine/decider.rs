@@ -18,8 +18,8 @@ use crate::outcome::{Attempt, Evidence, Operation, Settled};
 use crate::pricing::{PriceRow, PriceTable};
 use crate::prompt_cache::{Answered, Caches, Prompt, Standing, Underway};
 use crate::routing::{
-    Availability, Bar, Circumstance, Decision, Follows, InFlight, NO_RUNG, Needs, Next, Policy, Short, Step, Why,
-    after_attempt, decide,
+    Availability, Bar, Circumstance, Decision, Follows, InFlight, NO_RUNG, Needs, Next, Policy, Short, Step,
+    Why, after_attempt, decide,
 };
 use crate::runaway::{Runaways, Then, Whose};
 use crate::units::{Instant, ModelId, Names, PerMille, Pico};

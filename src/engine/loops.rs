@@ -27,20 +27,17 @@ impl Loops {
     }
 
     /// Takes a request that was decided.
-    pub fn decided(
-        &mut self,
-        ask: AskId,
-        policy: &Policy,
-        decision: &Decision,
-        circumstance: &Circumstance,
-    ) {
-        if ask.key().is_none() || decision.rung == NO_RUNG {
+    pub fn decided(&mut self, ask: AskId, policy: &Policy, decision: &Decision, circumstance: &Circumstance) {
+        // Where a holdout sent a request says nothing of its loop, and would else be counted as routing's.
+        let is_held = circumstance.drawn.is_some_and(|drawn| drawn.held);
+        if ask.key().is_none() || decision.rung == NO_RUNG || is_held {
             return;
         }
         let route = policy.route(decision.route);
         let Some(rung) = route.ladder.get(usize::from(decision.rung)) else { return };
         let is_drawn = |step: &Step| matches!(step, Step::Lot { placed_as: Some(_), .. });
-        let stayed = circumstance.follows.stays && route.followed(circumstance.follows) == Some(decision.rung);
+        let stayed =
+            circumstance.follows.stays && route.followed(circumstance.follows) == Some(decision.rung);
         let stays = stayed || ask.is_seconded() || decision.trail.iter().any(is_drawn);
         self.went(ask, rung, stays);
     }

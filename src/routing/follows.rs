@@ -220,7 +220,8 @@ mod tests {
             prop_assert_eq!(ask.turn().key(), ask.seconded().key());
             let effort = Effort::ALL.get(effort).copied();
             let follows = Follows { model: ModelId::NONE, effort, stays };
-            prop_assert_eq!(Follows::parse(&follows.word("eu.a:b")), Some((follows, "eu.a:b")));
+            let word = follows.word("eu.a:b");
+            prop_assert_eq!(Follows::parse(&word), Some((follows, "eu.a:b")));
         }
     }
 }

@@ -351,7 +351,9 @@ impl Fold {
         let evidence = &Evidence { operation: &own, extra: evidence.extra };
         routed(evidence, policy, &decision, outlook, &mut self.settled);
         self.loops.decided(own.ask, policy, &decision, &self.circumstance);
-        if let Some(last) = ladder.get(usize::from(self.settled.rung)).filter(|_| self.settled.rung != decision.rung) {
+        if let Some(last) =
+            ladder.get(usize::from(self.settled.rung)).filter(|_| self.settled.rung != decision.rung)
+        {
             self.loops.moved(own.ask, last);
         }
         if let Some(warmed) = &mut self.warmed {

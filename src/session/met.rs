@@ -76,7 +76,17 @@ impl Met {
             return *known;
         }
         let Circumstance {
-            needs, down, full, over, runaway, drawn, tags, mut standing, advice, mut follows, ..
+            needs,
+            down,
+            full,
+            over,
+            runaway,
+            drawn,
+            tags,
+            mut standing,
+            advice,
+            mut follows,
+            ..
         } = self.circumstances.get(id).clone();
         // One name at most, so there is no order to keep.
         let labels = Labels::of(&needs.labels.names(&self.names), names);
@@ -98,8 +108,18 @@ impl Met {
         }
         let needs = Needs { labels, ..needs };
         let tags = if tags.is_some() { names.intern_tags(self.names.tags(tags)) } else { tags };
-        let circumstance =
-            Circumstance { needs, full, over, runaway, drawn, tags, standing, advice, follows, ..Circumstance::default() };
+        let circumstance = Circumstance {
+            needs,
+            full,
+            over,
+            runaway,
+            drawn,
+            tags,
+            standing,
+            advice,
+            follows,
+            ..Circumstance::default()
+        };
         let found = whole.intern(&circumstance.with_down(down, |model| names.identity(model)));
         known(&mut self.places, id.index(), || found)
     }

@@ -35,8 +35,8 @@ mod inserts;
 mod limited;
 pub mod listing;
 mod live;
-mod looped;
 mod log;
+mod looped;
 mod met;
 mod news;
 mod notes;
@@ -107,7 +107,6 @@ pub use events::LogEvents;
 pub use explain::{Answered, Explanation, cost_text, cost_text_of, explain, tokens_text};
 pub use feed::{Feed, LiveControl, spawn, spawn_live};
 pub use fold::{Fold, any_remembers};
-pub use looped::loops_of;
 pub use follow::{KEEP, LiveStart};
 pub use following::Outgoing;
 pub use frontiers::{Frontiers, carried, moved_along, with_earlier};
@@ -119,6 +118,7 @@ pub use live::{
     Placed, Reader, Refusal, Ticket, Uncounted, Waiting, Wants, WarmModel,
 };
 pub use log::{Judged, LoadError, Log, PolicySpan, Skipped, SkippedLine, StripCell};
+pub use looped::loops_of;
 pub use notes::{LogNote, NoteKind, meter_text, recharge_text};
 pub use pace::{Pace, pace, spent_at};
 pub use paired::Sides;

@@ -92,7 +92,8 @@ impl Trial {
 
     /// Says whether thresholds move more than sums tell: decisions depend on how requests before were routed.
     pub fn remembers(&self) -> bool {
-        self.now.remembers() || self.player.as_ref().is_some_and(|player| player.log.circumstances.have_loops())
+        self.now.remembers()
+            || self.player.as_ref().is_some_and(|player| player.log.circumstances.have_loops())
     }
 
     /// Returns the time that rates are made of; none where the log tells none.

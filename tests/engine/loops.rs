@@ -66,7 +66,8 @@ proptest! {
                 before.is_none_or(|at| decision.rung >= at || !circumstance.over.is_empty()),
                 "request {} goes down in its loop", index
             );
-            let Some(key) = ask.key() else { continue };
+            let is_held = circumstance.drawn.is_some_and(|drawn| drawn.held);
+            let Some(key) = ask.key().filter(|_| !is_held || settled.rung != decision.rung) else { continue };
             let rung = &route.ladder[usize::from(settled.rung)];
             let is_drawn = decision.trail.iter().any(|step| matches!(step, Step::Lot { placed_as: Some(_), .. }));
             let stayed = follows.stays && route.followed(follows) == Some(decision.rung);

@@ -206,7 +206,11 @@ fn a_loop_that_went_up_stays_up() {
     let ask = "Translate 'cat' to French.";
     for dialect in DIALECTS {
         fails.store(true, Ordering::SeqCst);
-        assert_eq!(model(&conversation(dialect, ask, &[], false).send(front.address())), "gpt-4.1", "{dialect}");
+        assert_eq!(
+            model(&conversation(dialect, ask, &[], false).send(front.address())),
+            "gpt-4.1",
+            "{dialect}"
+        );
         fails.store(false, Ordering::SeqCst);
         for (returned, reminds) in [(&["ok"][..], false), (&["ok", "and ok"][..], true)] {
             let later = conversation(dialect, ask, returned, reminds).send(front.address());

@@ -142,8 +142,14 @@ impl Live {
         let advice = core.decider.advice(&operation, needs.window);
         let learnt = advice.word().map(Into::into);
         let follows = core.follows(&operation, &arriving);
-        let circumstance =
-            Circumstance { runaway, drawn, standing, advice, follows, ..core.circumstance(needs, over, operation.at) };
+        let circumstance = Circumstance {
+            runaway,
+            drawn,
+            standing,
+            advice,
+            follows,
+            ..core.circumstance(needs, over, operation.at)
+        };
         let place = prompt.as_deref().and_then(|(prompt, _)| core.decider.caches().place(prompt));
         let arrival = Arrival {
             key: seq,
@@ -333,8 +339,13 @@ impl Core {
         let standing = self.standing(operation, self.prompt(arriving).as_deref());
         let advice = self.decider.advice(operation, needs.window);
         let follows = self.follows(operation, arriving);
-        let circumstance =
-            Circumstance { drawn, standing, advice, follows, ..self.circumstance(*needs, over.clone(), operation.at) };
+        let circumstance = Circumstance {
+            drawn,
+            standing,
+            advice,
+            follows,
+            ..self.circumstance(*needs, over.clone(), operation.at)
+        };
         self.decider.wait(operation, &circumstance, claims, turn)
     }
 

@@ -142,8 +142,13 @@ impl Core {
         let runaway = if self.is_stopped(arriving) { Then::Freeze } else { Then::Tell };
         let standing = self.standing(operation, self.prompt(arriving).as_deref());
         let follows = self.follows(operation, arriving);
-        let circumstance =
-            Circumstance { runaway, drawn, standing, follows, ..self.circumstance(needs, over, self.last_at) };
+        let circumstance = Circumstance {
+            runaway,
+            drawn,
+            standing,
+            follows,
+            ..self.circumstance(needs, over, self.last_at)
+        };
         let policy = Arc::clone(self.decider.policy());
         let decision = decide(&policy, &operation.signals_by(self.decider.prices()), &circumstance);
         (policy, decision)
