@@ -219,9 +219,9 @@ members! {
         // Pico-dollars and millionths of an answer: millionths of an answer a dollar.
         share(margin.quality.saturating_mul(1_000_000_000_000) / margin.cost, 1)
     }),
-    /// Whether calls are capped, so that only a full run tells exactly.
+    /// Whether calls are capped or there are tool loops, so that only a full run tells exactly.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    approximate: bool = now.remembers(),
+    approximate: bool = trial.remembers(),
     /// The command that shows them closely.
     #[serde(skip_serializing_if = "Option::is_none")]
     look: Option<String> = look_at(args, &set),
@@ -395,8 +395,12 @@ fn sheets(report: &Report) -> Vec<Sheet> {
         (0, 0) => "by labels".to_owned(),
         (0, some) if some == routes => "by confidence alone: nobody judged".to_owned(),
         (0, some) => format!("of {some} of {routes} routes by confidence alone"),
-        (some, 0) => format!("by labels, but of rungs without any by confidence, on {some} of {routes} routes"),
-        (some, alone) => format!("by confidence alone on {alone} of {routes} routes, for some rungs on {some} more"),
+        (some, 0) => {
+            format!("by labels, but of rungs without any by confidence, on {some} of {routes} routes")
+        }
+        (some, alone) => {
+            format!("by confidence alone on {alone} of {routes} routes, for some rungs on {some} more")
+        }
     };
     let note = basis + within(report.change.quality_within_error == Some(true));
     let good = |side: &Side| {

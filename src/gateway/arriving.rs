@@ -17,11 +17,19 @@ use crate::classifier::{self, Measures, TaskClass};
 use crate::engine::may_cost_more;
 use crate::ledger::{Entry, Opened, Prompt, Prompted};
 use crate::prompt_cache::{Prompt as CachedPrompt, Tie, session_number};
-use crate::routing::{AtMost, ConfidenceSource, up_to_grid};
+use crate::routing::{AskId, AtMost, ConfidenceSource, up_to_grid};
 use crate::runaway::Call;
 use crate::session::{Arriving, Wants};
-use crate::units::Span;
+use crate::units::{PerMille, Span};
 use crate::wire::{ApiError, Ask, AskMeasures, Dialect, prefix_ends};
+
+/// What an ask was taken for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Taken {
+    class: TaskClass,
+    confidence: Option<PerMille>,
+    ask: AskId,
+}
 
 /// Hashes of a prompt.
 pub(super) struct Hashes {
@@ -60,9 +68,10 @@ pub(super) async fn open(
         let hasher = gateway.calls.build_hasher();
         arriving.call = ask.last_call(hasher).map(|(hash, turns)| Call::new(hash, turns));
     }
-    if gateway.live.explores() {
-        arriving.after_tools = ask.last_call(FxHasher::default()).is_some();
-    }
+    arriving.after_tools = ask.is_after_tools();
+    let whose = [&*caller.name, &*tags.session, &*tags.user];
+    let hash = ask.ask_hash(&gateway.prefix_key, whose);
+    arriving.ask = hash.map(|hash| AskId::new(hash, arriving.after_tools)).unwrap_or_default();
     if gateway.live.minds_caches() {
         (arriving.beginnings, arriving.tie) = (beginnings(&hashes.prefix), tie(&ask));
         arriving.blocked = gateway.providers.blocked_accounts(Moment::now()).into();
@@ -79,7 +88,8 @@ pub(super) async fn open(
         gateway.record_trips(&placed.trips, placed.send.as_ref().err().and_then(|why| why.stop.as_deref()));
     }
     if ask.dialect() == Dialect::OpenAiResponses {
-        gateway.judged.note(&id, (placed.class, placed.confidence));
+        let ask = placed.ticket.ask();
+        gateway.judged.note(&id, Taken { class: placed.class, confidence: placed.confidence, ask });
     }
     let needs = placed.ticket.needs();
     let call_began = placed.at;
@@ -171,9 +181,13 @@ fn go_on(gateway: &Gateway, ask: &Ask, arriving: &mut Arriving<'_>) {
         return;
     }
     let Some((_, Some(earlier))) = ask.leans_on() else { return };
-    if let Some((class, confidence)) = gateway.judged.find(&earlier) {
+    arriving.after_tools = true;
+    if let Some(Taken { class, confidence, ask }) = gateway.judged.find(&earlier) {
         arriving.measures.task = arriving.measures.task.or(Some(class));
         arriving.confidence = arriving.confidence.or(confidence);
+        arriving.ask = ask.turn();
+    } else {
+        arriving.goes_on = gateway.stored.find(&earlier).map(|kept| kept.model);
     }
 }
 
@@ -204,7 +218,9 @@ pub(super) fn arriving<'a>(gateway: &Gateway, ask: &'a Ask, tags: &Tags, caller:
         confidence: tags.confidence,
         before: None,
         call: None,
+        ask: AskId::default(),
         after_tools: false,
+        goes_on: None,
         beginnings: Arc::default(),
         tie: None,
         blocked: Arc::default(),

@@ -83,7 +83,8 @@ pub(super) async fn attempt(
         return refused(operation, dispatch, &provider, gateway.budget.full());
     }
     let most = gateway.settings.max_output_default;
-    let with = Parameters { logprobs: dispatch.with.logprobs && !operation.lacks_logprobs, ..dispatch.with.clone() };
+    let with =
+        Parameters { logprobs: dispatch.with.logprobs && !operation.lacks_logprobs, ..dispatch.with.clone() };
     let sent = if operation.ask.body().len() < LARGE {
         written(&operation.ask, &with, (&target, dialect), most, &operation.headers)
     } else {
@@ -431,8 +432,10 @@ async fn declined(
     report(operation, permit, status, Some(&Usage::NONE), Some(message.clone()));
     error.message = target.conceal(&error.message).into_owned();
     // What policy adds to look at the answer costs nobody the answer.
-    let is_ours = status == Status::Unfit && attempt.dispatch.with.logprobs && !operation.ask.wants_logprobs();
-    let asks_less = is_ours && !operation.lacks_logprobs && error.message.to_ascii_lowercase().contains("logprobs");
+    let is_ours =
+        status == Status::Unfit && attempt.dispatch.with.logprobs && !operation.ask.wants_logprobs();
+    let asks_less =
+        is_ours && !operation.lacks_logprobs && error.message.to_ascii_lowercase().contains("logprobs");
     operation.lacks_logprobs |= asks_less;
     let retry = operation.gateway.providers.retry(target, operation.tries, &failure, Moment::now());
     Attempted {

@@ -85,7 +85,6 @@ use rustc_hash::FxHashMap;
 
 use self::billed::BillBeside;
 use crate::access::Access;
-use crate::classifier::TaskClass;
 use crate::config::gateway::GatewaySettings;
 use crate::ledger::{Audit, Entry, Label, Ledger, LedgerError, LedgerFile, Note, PolicyVersion, Signal};
 use crate::notify::Notifier;
@@ -146,6 +145,9 @@ pub struct Parts {
 /// Hears of a policy that was applied, and its version.
 pub type OnApply = Box<dyn Fn(&PolicySpec, u32) + Send + Sync>;
 
+/// Models by id.
+type Models = Arc<[Arc<str>]>;
+
 /// A gateway.
 pub struct Gateway {
     live: Arc<Live>,
@@ -168,11 +170,11 @@ pub struct Gateway {
     seconded: remembered::Remembered<Option<PerMille>>,
     stored: remembered::Remembered<crate::ledger::Kept>,
     /// What was made of an ask for responses, by the id of its operation and by that of its answer.
-    judged: remembered::Remembered<(TaskClass, Option<PerMille>)>,
+    judged: remembered::Remembered<arriving::Taken>,
     /// Until when models cannot be called, as was said last.
     down: Mutex<FxHashMap<Arc<str>, std::time::Instant>>,
     /// Which models of the policy cannot be asked in which clients' form.
-    unreached: Mutex<Vec<(Dialect, Arc<[Arc<str>]>)>>,
+    unreached: Mutex<Vec<(Dialect, Models)>>,
     turned_away: turned_away::Counts,
     budget: Arc<budget::Budget>,
     teams: roll::Roll,
@@ -349,13 +351,14 @@ impl Gateway {
             lacking.map(|target| Arc::clone(target.model())).collect()
         };
         // Embeddings go to routes that are made for them.
-        let is_asked = |dialect: &Dialect| !matches!(dialect, Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings);
+        let is_asked =
+            |dialect: &Dialect| !matches!(dialect, Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings);
         let all = Dialect::ALL.into_iter().filter(is_asked).map(|dialect| (dialect, lacks(dialect)));
         *lock(&self.unreached) = all.filter(|(_, models)| !models.is_empty()).collect();
     }
 
     /// Lists the policy's models that cannot be asked in a client's form.
-    fn unreached(&self, dialect: Dialect) -> Arc<[Arc<str>]> {
+    fn unreached(&self, dialect: Dialect) -> Models {
         let known = lock(&self.unreached);
         let found = known.iter().find(|(known, _)| *known == dialect);
         found.map(|(_, models)| Arc::clone(models)).unwrap_or_default()

@@ -175,7 +175,9 @@ impl Elements {
             return false;
         }
         self.broken += 1;
-        let Some(next) = next_start(&self.current.bytes, self.own_indent, self.lists > 0) else { return false };
+        let Some(next) = next_start(&self.current.bytes, self.own_indent, self.lists > 0) else {
+            return false;
+        };
         let rest = self.current.bytes.split_off(next);
         let lines = memchr::memchr_iter(b'\n', &self.current.bytes).count();
         self.line = self.current.line + lines as u64;
@@ -274,7 +276,8 @@ impl Elements {
             b'{' | b'[' => self.depth = self.depth.saturating_add(1),
             // The end of a list is none of an object: one that lacks its own is left behind, here or at the end of the text.
             b']' if self.depth == 1 && self.current.bytes.first() == Some(&b'{') => {
-                if self.lists > 0 && self.leave_behind(data, pieces) {
+                let is_in_list = self.lists > 0;
+                if is_in_list && self.leave_behind(data, pieces) {
                     return self.feed(b"]", data, pieces);
                 }
             }
@@ -447,7 +450,9 @@ mod tests {
     /// A list on one line has no lines to go on at.
     #[test]
     fn a_broken_element_of_a_list_takes_none_that_begins_with_the_same_members() {
-        let one = |n: usize| format!("{{\"id\":\"r{n}\",\"said\": [{{\"id\":\"t\"}},{{\"id\":\"u\"}}],\"in\":{{\"x\":{n}}}}}");
+        let one = |n: usize| {
+            format!("{{\"id\":\"r{n}\",\"said\": [{{\"id\":\"t\"}},{{\"id\":\"u\"}}],\"in\":{{\"x\":{n}}}}}")
+        };
         let whole: Vec<String> = (0..5).map(one).collect();
         for broken in [
             one(2).trim_end_matches('}').to_owned(),

@@ -15,9 +15,9 @@ use crate::pricing::{PriceBook, Usage, is_unlisted};
 use crate::prompt_cache::{Rules, Standing, Word};
 use crate::record::{Attempt, Label, PolicyChange, Record, Timing, WriteTtl};
 use crate::routing::{
-    AtMost, BEFORE, CHANCE, Capabilities, Capability, Circumstance, Circumstances, ConfidenceSource, Draw,
-    Drawn, FULL, Labels, Lot, Needs, Policy, PolicyError, RUNAWAY, STOPPED, Short, TAG, UNDRAWN, UNREACHED, WAITED,
-    on_grid,
+    AskId, AtMost, BEFORE, CHANCE, Capabilities, Capability, Circumstance, Circumstances, ConfidenceSource,
+    Draw, Drawn, FULL, Follows, Labels, Lot, Needs, Policy, PolicyError, RUNAWAY, STOPPED, Short, TAG,
+    UNDRAWN, UNREACHED, WAITED, on_grid,
 };
 use crate::runaway::{Call, Then};
 use crate::units::{Instant, Millis, Names, SessionId, tag, tag_set};
@@ -325,11 +325,13 @@ impl Ingest {
         let (mut runaway, mut standing) = (Then::Tell, Standing::NONE);
         let mut unreached = Vec::new();
         let (mut tags, mut advice, mut at_most) = (Vec::new(), Advice::None, AtMost::default());
+        let mut follows = Follows::NONE;
         for name in &told.down {
             if [Call::WORD, WAITED, CHANCE, UNDRAWN, BEFORE, Second::WORD]
                 .iter()
                 .any(|word| name.starts_with(word))
                 || Lot::parse(name).is_some()
+                || AskId::parse(name).is_some()
             {
                 // Of its request alone, not of how things stood.
             } else if let Some(told) = AtMost::parse(name) {
@@ -357,6 +359,9 @@ impl Ingest {
                     let model = names.intern_model(model);
                     names.identity(model)
                 });
+            } else if let Some((told, name)) = Follows::parse(name) {
+                let model = self.names.intern_model(name);
+                follows = Follows { model: self.names.identity(model), ..told };
             } else if let Some(told) = Advice::parse(name) {
                 advice = told;
             } else if let Some(told) = Drawn::parse(name) {
@@ -389,6 +394,7 @@ impl Ingest {
             drawn,
             standing,
             advice,
+            follows,
             tags: self.names.intern_tags(&tag_set(tags)),
             ..Circumstance::default()
         };
@@ -419,6 +425,9 @@ impl Ingest {
             Some(first) if record.pinned && record.asked.is_empty() => self.names.intern_model(&first.model),
             _ => self.names.intern_model(&record.asked),
         };
+        let ask = record.needs.down.iter().find_map(|word| AskId::parse(word)).unwrap_or_default();
+        let is_seconded = record.needs.down.iter().any(|word| word.starts_with(BEFORE));
+        let ask = if is_seconded { ask.seconded() } else { ask };
         let mut operation = Operation {
             at: record.at,
             served,
@@ -436,7 +445,10 @@ impl Ingest {
             turn: record.turn.and_then(|turn| u16::try_from(turn).ok()).unwrap_or(u16::MAX),
             simulated: !record.simulated.is_empty(),
             pinned: record.pinned,
-            draw: Draw::of_turn(&record.id, record.needs.down.iter().any(|word| *word == UNDRAWN)),
+            draw: Draw::of_turn(
+                &record.id,
+                ask.is_turn() || record.needs.down.iter().any(|word| *word == UNDRAWN),
+            ),
             class: record.task.unwrap_or_default(),
             lot: record
                 .needs
@@ -446,6 +458,7 @@ impl Ingest {
                 .unwrap_or_else(|| Lot::of(&record.session, &record.user, &record.key, &record.id)),
             call: Call::packed(record.needs.down.iter().find_map(|word| Call::parse(word))),
             expected: record.needs.down.iter().find_map(|word| expected(word)),
+            ask,
             ..Operation::default()
         };
         self.judge(record, &mut operation);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::fold::{any_remembers, walk};
+use super::fold::walk;
 use super::frontiers::{with_earlier, with_staged};
 use super::log::PolicySpan;
 use super::rerun::{Rerun, RerunJob};
@@ -53,7 +53,7 @@ impl Player {
     /// Returns what the staged policy would have meant over the window where calls are capped: every request decided in order
     /// of time, on the state of its instant. `None` where nothing is capped, nothing staged, or time runs.
     pub fn what_if_in_order(&mut self) -> Option<Vec<RouteConsequences>> {
-        let job = self.rerun_wanted().filter(|job| any_remembers(&job.policies))?;
+        let job = self.rerun_wanted().filter(|job| self.log.remembers(&job.policies))?;
         let mut rows = self.what_if();
         for row in &mut rows {
             (row.staged, row.flips) = (Forecast::default(), 0);

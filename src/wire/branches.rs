@@ -43,7 +43,11 @@ pub(super) fn folded(schema: Value<'_>) -> Option<String> {
     };
     Some(written(|o| {
         put!(o, "type": "object", "description": &description.join("\n"));
-        o.object("properties", |o| fold.properties.iter().for_each(|(name, each)| o.raw(name, &either(each))));
+        o.object("properties", |o| {
+            for (name, each) in &fold.properties {
+                o.raw(name, &either(each));
+            }
+        });
         if !required.is_empty() {
             put!(o, "required": [for name in &required => name]);
         }
@@ -93,8 +97,10 @@ impl<'a> Fold<'a> {
             schema.list("required").filter_map(Value::text).map(Cow::into_owned).collect();
         let Some(below) = levels.checked_sub(1) else { return names };
         for key in HOLDERS {
-            let each: Vec<Vec<String>> =
-                branches(schema, self.root, key).into_iter().map(|branch| self.required(branch, below)).collect();
+            let each: Vec<Vec<String>> = branches(schema, self.root, key)
+                .into_iter()
+                .map(|branch| self.required(branch, below))
+                .collect();
             let is_all = matches!(key, "$ref" | "allOf");
             let is_needed = |name: &&String| is_all || each.iter().all(|known| known.contains(name));
             names.extend(each.iter().flatten().filter(is_needed).cloned());
@@ -113,10 +119,15 @@ fn either(each: &[Value<'_>]) -> String {
         return any.raw().to_owned();
     }
     let told = |one: &Value<'_>| {
-        let is_known = |key: &str| matches!(key, "type" | "const" | "enum" | "title" | "description" | "default");
+        let is_known =
+            |key: &str| matches!(key, "type" | "const" | "enum" | "title" | "description" | "default");
         let only = one.is_object() && one.members().all(|(key, _)| is_known(&key));
-        let values: Vec<String> =
-            one.get("const").into_iter().chain(one.list("enum")).map(|value| value.raw().to_owned()).collect();
+        let values: Vec<String> = one
+            .get("const")
+            .into_iter()
+            .chain(one.list("enum"))
+            .map(|value| value.raw().to_owned())
+            .collect();
         (only && !values.is_empty()).then_some(values)
     };
     if let Some(values) = each.iter().map(told).collect::<Option<Vec<_>>>() {
@@ -127,7 +138,11 @@ fn either(each: &[Value<'_>]) -> String {
             }
         }
         let kinds: Vec<_> = each.iter().map(|one| one.text_of("type")).collect();
-        let kind = kinds.first().cloned().flatten().filter(|kind| kinds.iter().all(|other| other.as_ref() == Some(kind)));
+        let kind = kinds
+            .first()
+            .cloned()
+            .flatten()
+            .filter(|kind| kinds.iter().all(|other| other.as_ref() == Some(kind)));
         return written(|o| put!(o, "type"?: kind.as_deref(), "enum": Raw(&format!("[{}]", list.join(",")))));
     }
     written(|o| put!(o, "anyOf": [for one in each => *one]))
@@ -166,22 +181,34 @@ mod tests {
         let read = |schema: serde_json::Value| -> serde_json::Value {
             serde_json::from_str(&folded(Value::of(&schema.to_string())).unwrap()).unwrap()
         };
-        let of = |action: &str, more: &str| serde_json::json!({"properties": {"action": {"type": "string", "const": action},
-            more: {"type": "string"}}, "required": ["action", more], "additionalProperties": false});
-        let union = serde_json::json!({"type": "object", "oneOf": [of("create", "title"), of("delete", "id")]});
+        let of = |action: &str, more: &str| {
+            serde_json::json!({"properties": {"action": {"type": "string", "const": action},
+            more: {"type": "string"}}, "required": ["action", more], "additionalProperties": false})
+        };
+        let union =
+            serde_json::json!({"type": "object", "oneOf": [of("create", "title"), of("delete", "id")]});
         for schema in [union.clone(), serde_json::json!({"$ref": "#/$defs/T", "$defs": {"T": union}})] {
             let got = read(schema);
-            assert_eq!(got["properties"]["action"], serde_json::json!({"type": "string", "enum": ["create", "delete"]}));
+            assert_eq!(
+                got["properties"]["action"],
+                serde_json::json!({"type": "string", "enum": ["create", "delete"]})
+            );
             assert_eq!(got["required"], serde_json::json!(["action"]), "{got}");
             assert!(got["properties"]["title"].is_object() && got["properties"]["id"].is_object(), "{got}");
         }
-        let kinds = read(serde_json::json!({"anyOf": [{"properties": {"v": {"type": "string"}}}, {"properties": {"v": {"type": "integer"}}}]}));
+        let kinds = read(
+            serde_json::json!({"anyOf": [{"properties": {"v": {"type": "string"}}}, {"properties": {"v": {"type": "integer"}}}]}),
+        );
         assert_eq!(kinds["properties"]["v"]["anyOf"].as_array().unwrap().len(), 2, "{kinds}");
-        let nested = read(serde_json::json!({"additionalProperties": false, "anyOf": [{"anyOf": [{"properties": {"a": {}}}, {"properties": {"b": {}}}]},
-            {"properties": {"c": {}}}]}));
+        let nested = read(
+            serde_json::json!({"additionalProperties": false, "anyOf": [{"anyOf": [{"properties": {"a": {}}}, {"properties": {"b": {}}}]},
+            {"properties": {"c": {}}}]}),
+        );
         assert_eq!(nested["properties"].as_object().unwrap().len(), 3, "{nested}");
         assert_eq!(nested["additionalProperties"], false);
-        let lost = read(serde_json::json!({"additionalProperties": false, "anyOf": [{"$ref": "https://elsewhere"}]}));
+        let lost = read(
+            serde_json::json!({"additionalProperties": false, "anyOf": [{"$ref": "https://elsewhere"}]}),
+        );
         assert!(lost.get("additionalProperties").is_none(), "what is not known may be given: {lost}");
     }
 }

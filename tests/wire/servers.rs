@@ -25,7 +25,11 @@ fn long_ids_of_calls_are_short_for_openai_and_results_find_their_calls() {
     let got = put(OpenAiChat, &chat, OpenAiChat, "gpt-4.1", &own);
     let short = got["messages"][1]["tool_calls"][0]["id"].as_str().unwrap();
     assert!(short.len() <= 40 && got["messages"][2]["tool_call_id"] == short, "{got}");
-    assert_eq!(put(OpenAiChat, &chat, OpenAiChat, "m", &Known::NOTHING)["messages"], chat["messages"], "vLLM knows it");
+    assert_eq!(
+        put(OpenAiChat, &chat, OpenAiChat, "m", &Known::NOTHING)["messages"],
+        chat["messages"],
+        "vLLM knows it"
+    );
     let long = "f".repeat(70);
     let items = json!({"model": "m", "input": [{"role": "user", "content": "x"},
         {"type": "function_call", "call_id": long, "name": "f", "arguments": "{}"},
@@ -45,9 +49,15 @@ fn an_end_user_has_a_plain_name_at_servers_that_want_one() {
         let got = put(AnthropicMessages, &body, AnthropicMessages, "m", &plain);
         let user = got["metadata"]["user_id"].as_str().unwrap();
         assert_eq!(user == name, stays, "{got}");
-        assert!((6..=128).contains(&user.len()) && user.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'), "{user}");
+        assert!(
+            (6..=128).contains(&user.len()) && user.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'),
+            "{user}"
+        );
         assert_eq!(got["metadata"]["k"], 1);
-        assert_eq!(put(AnthropicMessages, &body, AnthropicMessages, "m", &Known::NOTHING)["metadata"], body["metadata"]);
+        assert_eq!(
+            put(AnthropicMessages, &body, AnthropicMessages, "m", &Known::NOTHING)["metadata"],
+            body["metadata"]
+        );
     }
 }
 
@@ -66,14 +76,22 @@ fn models_that_take_no_word_after_results_get_a_turn_between() {
         {"role": "assistant", "content": [{"type": "tool_use", "id": "c1", "name": "f", "input": {}}]},
         {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c1", "content": "y"}, {"type": "text", "text": "hint"}]}]});
     let roles = |body: &Value| -> Vec<String> {
-        body["messages"].as_array().unwrap().iter().map(|said| said["role"].as_str().unwrap().to_owned()).collect()
+        body["messages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|said| said["role"].as_str().unwrap().to_owned())
+            .collect()
     };
     let between = ["user", "assistant", "tool", "assistant", "user"];
     let said = chat(json!([{"role": "user", "content": "hint"}]));
     assert_eq!(roles(&put(OpenAiChat, &said, OpenAiChat, "devstral", &known)), between);
     assert_eq!(roles(&put(AnthropicMessages, &messages, OpenAiChat, "devstral", &known)), between);
     let told = chat(json!([{"role": "system", "content": "hint"}]));
-    assert_eq!(roles(&put(OpenAiChat, &told, OpenAiChat, "devstral", &known)), ["user", "assistant", "tool", "assistant", "system"]);
+    assert_eq!(
+        roles(&put(OpenAiChat, &told, OpenAiChat, "devstral", &known)),
+        ["user", "assistant", "tool", "assistant", "system"]
+    );
     let older = Known { older_chat: true, ..known.clone() };
     assert_eq!(roles(&put(OpenAiChat, &told, OpenAiChat, "mixtral", &older)), between);
     let goes_on = chat(json!([{"role": "assistant", "content": "done"}]));
@@ -87,7 +105,11 @@ fn an_effort_holds_in_the_midst_of_calls_where_claude_thinks_as_it_sees_fit() {
         {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"},
         {"type": "function_call_output", "call_id": "c", "output": "y"}]});
     let got = sent(OpenAiResponses, &body, AnthropicMessages, "claude-opus-4-8");
-    assert_eq!((&got["thinking"]["type"], &got["output_config"]["effort"]), (&json!("adaptive"), &json!("medium")), "{got}");
+    assert_eq!(
+        (&got["thinking"]["type"], &got["output_config"]["effort"]),
+        (&json!("adaptive"), &json!("medium")),
+        "{got}"
+    );
     let got = sent(OpenAiResponses, &body, AnthropicMessages, "claude-sonnet-4-5");
     assert!(got.get("thinking").is_none(), "a budget wants a thought before the calls: {got}");
 }
@@ -99,13 +121,25 @@ fn pictures_that_claude_and_converse_do_not_take_are_refused_by_name() {
         json!({"model": "m", "messages": [{"role": "user", "content": [
             {"type": "image_url", "image_url": {"url": format!("data:{kind};base64,{bytes}")}}]}]})
     };
-    assert!(refused(OpenAiChat, &picture("image/heic", "AAAAGGZ0"), AnthropicMessages).contains("image/heic"));
-    let got = sent(OpenAiChat, &picture("application/octet-stream", "iVBORw0KGgoAAA"), AnthropicMessages, "m");
-    assert_eq!(got["messages"][0]["content"][0]["source"]["media_type"], "image/png", "its bytes say what it is");
-    assert!(sent(OpenAiChat, &picture("image/heic", "AAAAGGZ0"), Gemini, "gemini-2.5-flash").to_string().contains("heic"));
+    assert!(
+        refused(OpenAiChat, &picture("image/heic", "AAAAGGZ0"), AnthropicMessages).contains("image/heic")
+    );
+    let got =
+        sent(OpenAiChat, &picture("application/octet-stream", "iVBORw0KGgoAAA"), AnthropicMessages, "m");
+    assert_eq!(
+        got["messages"][0]["content"][0]["source"]["media_type"], "image/png",
+        "its bytes say what it is"
+    );
+    assert!(
+        sent(OpenAiChat, &picture("image/heic", "AAAAGGZ0"), Gemini, "gemini-2.5-flash")
+            .to_string()
+            .contains("heic")
+    );
     let body = json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": [
         {"type": "image", "source": {"type": "base64", "media_type": "image/heic", "data": "AAAA"}}]}]});
-    let told = framed(Form::Converse, Bytes::from(body.to_string()), "claude-opus-4-6", &[]).unwrap_err().to_string();
+    let told = framed(Form::Converse, Bytes::from(body.to_string()), "claude-opus-4-6", &[])
+        .unwrap_err()
+        .to_string();
     assert!(told.contains("media_type"), "{told}");
 }
 
@@ -123,14 +157,20 @@ fn llama_is_asked_whole_at_converse_where_tools_are_offered() {
 /// A hard budget would hold next to nothing for what may be of any length.
 #[test]
 fn what_lies_elsewhere_is_known_in_every_form() {
-    let is_elsewhere = |body: &Value| Ask::read(OpenAiChat, Bytes::from(body.to_string())).unwrap().measures().is_elsewhere;
+    let is_elsewhere =
+        |body: &Value| Ask::read(OpenAiChat, Bytes::from(body.to_string())).unwrap().measures().is_elsewhere;
     let part = |part: Value| json!({"model": "m", "messages": [{"role": "user", "content": [part]}]});
     let more = |name: &str, value: Value| json!({"model": "m", "messages": [{"role": "user", "content": "x"}], name: value});
     for (body, want) in [
         (part(json!({"type": "document_url", "document_url": "https://a.example/x.pdf"})), true),
         (part(json!({"type": "document_url", "document_url": "data:application/pdf;base64,AAAA"})), false),
         (part(json!({"type": "input_audio", "input_audio": "https://a.example/x.mp3"})), true),
-        (part(json!({"type": "input_audio", "input_audio": {"data": "https://a.example/x.mp3", "format": "mp3"}})), true),
+        (
+            part(
+                json!({"type": "input_audio", "input_audio": {"data": "https://a.example/x.mp3", "format": "mp3"}}),
+            ),
+            true,
+        ),
         (part(json!({"type": "input_audio", "input_audio": {"data": "AAAA", "format": "mp3"}})), false),
         (part(json!({"type": "audio_url", "audio_url": {"url": "https://a.example/x.mp3"}})), true),
         (part(json!({"type": "audio_url", "audio_url": {"url": "data:audio/mp3;base64,AAAA"}})), false),
