@@ -86,7 +86,7 @@ pub(super) fn written(
     if target.form() != Form::Plain {
         let betas = headers.get_all("anthropic-beta").iter().filter_map(|value| value.to_str().ok());
         let betas: Vec<&str> = betas.collect();
-        let (body, left_out) = wire::framed(target.form(), sent.body, target.upstream(), &betas)?;
+        let (body, left_out) = wire::framed(target.form(), sent.body, target.known_as(), &betas)?;
         sent.body = body;
         sent.left_out.extend(left_out);
     }
@@ -233,9 +233,9 @@ pub(super) fn hollow(
 }
 
 /// Says whether an error is about the gateway's own key or its account there, so that another account may serve. Of a message
-/// only what it begins with counts: further on it may quote the client.
+/// only what it begins with counts where the status may be about the request: further on it may quote the client.
 pub(super) fn is_account(error: &ApiError) -> bool {
-    const CODES: [&str; 10] = [
+    const CODES: [&str; 11] = [
         "api_key_invalid",
         "invalid_api_key",
         "incorrect_api_key",
@@ -243,41 +243,48 @@ pub(super) fn is_account(error: &ApiError) -> bool {
         "billing_hard_limit_reached",
         "billing_not_active",
         "account_deactivated",
+        "organization_restricted",
         "billing_error",
         "arrearage",
         "authentication_error",
     ];
-    const BEGINNINGS: [&str; 6] = [
+    const BEGINNINGS: [&str; 8] = [
         "api key not valid",
         "api key expired",
         "your credit balance is too low",
         "billing hard limit has been reached",
         "your account is not active",
         "you exceeded your current quota",
+        "you have reached your specified api usage limits",
+        "this organization has been disabled",
     ];
-    /// What a status that may be about many things has to say to be about a key.
-    const KEYS: [&str; 10] = [
-        "api key",
-        "api_key",
-        "apikey",
-        "credential",
-        "security token",
-        "signature",
-        "billing",
-        "suspended",
-        "deactivated",
-        "is not authorized to perform",
+    /// What a 403 says that is about the model, or a wall in front of the server, which looks at what the request says.
+    const OTHERS: [&str; 12] = [
+        "access to model",
+        "access to the model",
+        "access to this model",
+        "access to the requested model",
+        "use this model",
+        "not available in your",
+        "not supported in your",
+        "territory not supported",
+        "<html",
+        "<!doctype",
+        "cloudflare",
+        "request blocked",
     ];
     let message = error.message.to_ascii_lowercase();
+    let begins = |words: &&str| message.trim_start().starts_with(words);
     let code = error.code.as_deref().unwrap_or_default().to_ascii_lowercase();
-    let is_named = || {
-        CODES.contains(&&*code)
-            || BEGINNINGS.iter().any(|beginning| message.trim_start().starts_with(beginning))
-    };
+    let is_named = || CODES.contains(&&*code) || BEGINNINGS.iter().any(|words| begins(words));
     match error.status {
         401 | 402 => true,
-        403 => !is_content(error) && (is_named() || KEYS.iter().any(|word| message.contains(word))),
+        403 => {
+            let is_others = || is_clients_own(error) || OTHERS.iter().any(|words| message.contains(words));
+            !is_content(error) && (is_named() || (!is_others() && message.trim() != "forbidden"))
+        }
         400 => is_named(),
+        412 => is_named() || (begins(&"account ") && message.contains("suspended")),
         _ => false,
     }
 }
@@ -293,11 +300,18 @@ pub(super) fn is_content(error: &ApiError) -> bool {
         "moderation",
     ];
     /// What it says where the status may as well be about a key.
-    const FORBIDDEN: [&str; 4] = ["usage guidelines", "safety_check", "usage policies", "flagged"];
+    const FORBIDDEN: [&str; 3] = ["usage guidelines", "safety_check", "usage policies"];
+    /// What was flagged, where it is not an account.
+    const FLAGGED: [&str; 4] = ["input", "prompt", "request", "content"];
     let says = |text: &str| {
         let text = text.to_ascii_lowercase();
+        let is_flagged = || {
+            text.contains("flagged")
+                && !text.contains("account has been flagged")
+                && FLAGGED.iter().any(|word| text.contains(word))
+        };
         CONTENT.iter().any(|word| text.contains(word))
-            || (error.status == 403 && FORBIDDEN.iter().any(|word| text.contains(word)))
+            || (error.status == 403 && (FORBIDDEN.iter().any(|word| text.contains(word)) || is_flagged()))
     };
     says(&error.message) || error.code.as_deref().is_some_and(says)
 }
@@ -323,6 +337,15 @@ pub(super) fn is_clients_own(error: &ApiError) -> bool {
     let is_named = error.status != 403 && error.param.as_deref().is_some_and(|param| param != "model");
     let message = error.message.to_ascii_lowercase();
     !is_models && (is_named || OWN.iter().any(|words| message.contains(words)))
+}
+
+/// Says whether a provider cannot read, or does not have, what a model of another provider thought.
+pub(super) fn is_sealed(error: &ApiError) -> bool {
+    let message = error.message.to_ascii_lowercase();
+    matches!(error.status, 400 | 404)
+        && (error.code.as_deref() == Some("invalid_encrypted_content")
+            || (message.contains("encrypted content") && message.contains("verif"))
+            || message.contains("item with id 'rs_"))
 }
 
 /// Says how an error that a provider told sees to routing. What this model does not take, another may.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant as Moment};
 use tokio::time::Instant as Clock;
 
 use super::account::{
-    Attempt, Took, accent, can_escalate, client_gone, failed, hollow, is_account, is_clients_own, is_content,
+    Attempt, Took, accent, can_escalate, client_gone, failed, hollow, is_account, is_clients_own, is_content, is_sealed,
     refused as refused_within, report, told, unfit, watched, written,
 };
 use super::audience::Audience;
@@ -45,7 +45,9 @@ pub(super) async fn attempt(
 ) -> Attempted {
     let gateway = Arc::clone(&operation.gateway);
     let nobody: Arc<str> = "".into();
-    let Some(target) = gateway.providers.target_now(&dispatch.model, Moment::now()) else {
+    let measures = operation.ask.measures();
+    let tokens = measures.estimated_prompt_tokens.saturating_add(measures.max_output.unwrap_or(0));
+    let Some(target) = gateway.providers.target_now(&dispatch.model, tokens, Moment::now()) else {
         let message = format!("no provider serves {}; add it to providers.toml", dispatch.model);
         return refused(operation, dispatch, &nobody, ApiError::new(ErrorKind::NotFound, message));
     };
@@ -94,14 +96,15 @@ pub(super) async fn attempt(
     let body = match sent {
         Ok(sent) => {
             operation.left_out = sent.left_out.into_iter().map(Into::into).collect();
+            if operation.lacks_reasoning {
+                operation.left_out.push("input (reasoning)".into());
+            }
             operation.tier = sent.tier;
             operation.place = target.place().cloned();
             sent.body
         }
         Err(error) => return refused(operation, dispatch, &provider, error.to_api()),
     };
-    let measures = operation.ask.measures();
-    let tokens = measures.estimated_prompt_tokens.saturating_add(measures.max_output.unwrap_or(0));
     let mut permit = match permitted(operation, dispatch, &target, tokens, audience).await {
         Ok(permit) => permit,
         Err(None) => {
@@ -434,7 +437,13 @@ async fn declined(
     let is_ours = status == Status::Unfit && attempt.dispatch.with.logprobs && !operation.ask.wants_logprobs();
     let asks_less = is_ours && !operation.lacks_logprobs && error.message.to_ascii_lowercase().contains("logprobs");
     operation.lacks_logprobs |= asks_less;
+    // What one provider's model thought no other can read, nor find by its id.
+    let unsealed = if !operation.lacks_reasoning && is_sealed(&error) { operation.ask.without_reasoning() } else { None };
+    let asks_less = asks_less || unsealed.is_some();
     let retry = operation.gateway.providers.retry(target, operation.tries, &failure, Moment::now());
+    if let Some(ask) = unsealed {
+        (operation.ask, operation.lacks_reasoning) = (ask, true);
+    }
     Attempted {
         called: Called { status, error: message, ..attempt.took((Usage::NONE, WriteTtl::Reported, false)) },
         retry: if asks_less { Some(Duration::ZERO) } else { retry },

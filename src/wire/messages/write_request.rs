@@ -22,7 +22,7 @@ pub(in crate::wire) fn write(prompt: &Prompt<'_>, reader: Reader<'_>) -> Result<
     let limit = sending.limit(prompt.max_output);
     let most = limit.unwrap_or(sending.default_max_output).max(1);
     try_body(1024, |o| {
-        put!(o, "model": model, "max_tokens": most);
+        put!(o, "model": reader.upstream, "max_tokens": most);
         let asked = instruction(&prompt.format, model).map(|text| Text { text, cache: None });
         if asked.is_some() || prompt.system.iter().any(is_said) {
             let said = prompt.system.iter().filter(|text| is_said(text)).chain(&asked);
