@@ -133,6 +133,7 @@ impl LabelFile {
             let header = record::Header { source: "labels".to_owned(), ..record::Header::default() };
             record::Writer::new(&mut file, &header).finish()?;
         }
+        record::end_line(&mut file)?;
         Ok(Self { file, source: format!("label by {who}"), ends: Vec::new() })
     }
 

@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use super::alerting;
 use super::load::classifier;
 use super::scheduled::Schedule;
-use super::unbound::unbound;
+use super::unbound::{unasked, unbound};
 use super::{Internal, Setup, logs};
 use crate::access::{self, Access};
 use crate::budget::Limit;
@@ -209,10 +209,11 @@ pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
     let live = Arc::new(live.trying(tried.map(Arc::new)));
     live.know_caches(ingest.cache_rules().as_ref().clone());
     know_made_up(&live, &providers);
+    let routes: Vec<&str> = policy.routes.iter().map(|route| &*route.name).collect();
+    let of_policy = |name: &str| ingest.names.models().iter().any(|known| **known == *name);
+    let has_model = |name: &str| book.find(name).is_some() || of_policy(name);
+    remarks.extend(unasked(&gateway_settings, &routes, has_model, &book)?);
     let limits = spending(&live, options, &ledger_options.path, |limits| {
-        let routes: Vec<&str> = policy.routes.iter().map(|route| &*route.name).collect();
-        let of_policy = |name: &str| ingest.names.models().iter().any(|known| **known == *name);
-        let has_model = |name: &str| book.find(name).is_some() || of_policy(name);
         remarks.extend(unbound(limits, &routes, has_model, "neither policy nor price book"));
     })?;
     if !options.no_ledger {

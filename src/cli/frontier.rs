@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::args::LogArgs;
 use super::output;
-use crate::report::{Format, Sheet, quality, render};
+use crate::report::{Format, Sheet, quality, render, simulated};
 use crate::session::RouteConsequences;
 use crate::telemetry::{CurvePoint, Forecast};
 use crate::units::{Pico, choice, counted, members};
@@ -51,6 +51,8 @@ struct FrontierReport {
     rung: String,
     model: String,
     requests: u64,
+    /// Requests of the log whose answers were simulated: their part of the costs nobody bills.
+    simulated_requests: u64,
     /// Those of the route whose clients named their model, which are in no point.
     pinned_requests: u64,
     pinned_cost_usd: Option<String>,
@@ -113,6 +115,7 @@ pub fn run(args: &FrontierArgs) -> anyhow::Result<()> {
         rung: route.ladder[rung].name.to_string(),
         model: trial.names.model(route.ladder[rung].model).to_owned(),
         requests: rows.iter().map(|row| row.applied.requests).sum(),
+        simulated_requests: trial.simulated,
         pinned_requests: pinned.requests,
         pinned_cost_usd: pinned.cost.usd(),
         without_confidence: rows.iter().map(|row| row.unsure).sum(),
@@ -146,12 +149,13 @@ fn sheet(report: &FrontierReport, format: Format) -> Sheet {
         _ => usd.to_owned(),
     };
     let title = format!(
-        "{} · route {} · threshold of {} ({}) · {} · prices {}",
+        "{} · route {} · threshold of {} ({}) · {}{} · prices {}",
         report.log,
         report.route,
         report.rung,
         report.model,
         counted(report.requests, "request"),
+        simulated(report.simulated_requests),
         report.prices
     );
     Sheet::of(

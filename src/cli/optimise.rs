@@ -12,10 +12,10 @@ use super::output;
 use super::whatif::rates;
 use crate::certificate::{Label, certify};
 use crate::pricing::CostSum;
-use crate::report::{Format, Sheet, count, error_text, quality, render};
+use crate::report::{Format, Sheet, count, error_text, quality, render, simulated};
 use crate::routing::Route;
 use crate::session::{Aim, GOOD, Keeping, Plan, PlannedRoute, Trial};
-use crate::telemetry::Forecast;
+use crate::telemetry::{Basis, Forecast};
 use crate::units::{PerMille, Pico, Span, When, counted, members};
 
 /// Says what labels prove of a rung: the threshold, none where none can be, and how many labels there were.
@@ -124,7 +124,7 @@ members! {
     route: String = route.name.to_string(),
     requests: u64 = requests,
     flipped_requests: u64 = flips.get(planned.route.index()).copied().unwrap_or(0),
-    /// What quality rests on: `labels`, or `confidence` where there are none.
+    /// What quality rests on: `labels`, `confidence` where there are none, `labels in part` where some rungs have none.
     quality_from: &'static str = planned.basis.word(),
     labelled_requests: u64 = planned.planned.labelled,
     /// Of the labels alone, as `whatif` has it.
@@ -172,7 +172,7 @@ members! {
     prices: String = trial.book.clone(),
     goal: String = format!(
         "{aim}{}{}",
-        if args.certified { ", within what is certified" } else { "" },
+        if args.certified { ", within what these labels certify as they stand" } else { "" },
         args.within.map_or_else(String::new, |within| format!(", 95 of 100 within {} ms", count(within)))
     ),
     feasible: bool = plan.is_feasible,
@@ -196,6 +196,8 @@ members! {
         }
     }),
     requests: u64 = plan.requests,
+    /// Requests of the log whose answers were simulated: their part of the costs nobody bills.
+    simulated_requests: u64 = trial.simulated,
     flipped_requests: u64 = routes.iter().map(|route| route.flipped_requests).sum(),
     epsilon: f64 = args.promise.epsilon,
     delta: f64 = args.promise.delta,
@@ -273,6 +275,11 @@ pub fn run(args: &OptimiseArgs) -> anyhow::Result<()> {
     };
     let report = Report::new(args, &aim, &trial, &plan, &of, &flips);
     output::report(args.input.format, &report, || render(&sheets(&report), args.input.format))?;
+    if args.certified && args.input.format == Format::Table {
+        output::say(
+            "these are the labels as they stand; Tune and the ledger go by running certificates, which a price that changes withdraws (docs/quality.md)",
+        );
+    }
     // A table says it itself.
     if let Some(nearest) = report.nearest.as_ref().filter(|_| args.input.format == Format::Json) {
         output::say(&format!("infeasible: {nearest}"));
@@ -362,10 +369,11 @@ fn sheets(report: &Report) -> Vec<Sheet> {
         |side: &Side| side.cost_per_month_usd.as_deref().map_or_else(|| "-".to_owned(), output::money);
     let short = |text: &str| text.get(..text.len().saturating_sub(2)).unwrap_or(text).to_owned();
     let title = format!(
-        "{} · {} · {} · prices {}",
+        "{} · {} · {}{} · prices {}",
         report.log,
         report.goal,
         counted(report.requests, "request"),
+        simulated(report.simulated_requests),
         report.prices
     );
     let mut all = Sheet::new(title, &["", ">applied", ">planned", ""]);
@@ -381,13 +389,16 @@ fn sheets(report: &Report) -> Vec<Sheet> {
     };
     all.push(vec!["cost".into(), cost(applied), cost(planned), change]);
     all.push(vec!["per month at this rate".into(), month(applied), month(planned), String::new()]);
-    let guessed = report.routes.iter().filter(|route| route.quality_from == "confidence").count();
-    let note = match guessed {
-        0 => "by labels".to_owned(),
-        some if some == report.routes.len() => "by confidence alone: nobody judged".to_owned(),
-        some => format!("of {some} of {} routes by confidence alone", report.routes.len()),
+    let on = |basis: Basis| report.routes.iter().filter(|route| route.quality_from == basis.word()).count();
+    let routes = report.routes.len();
+    let basis = match (on(Basis::Partly), on(Basis::Confidence)) {
+        (0, 0) => "by labels".to_owned(),
+        (0, some) if some == routes => "by confidence alone: nobody judged".to_owned(),
+        (0, some) => format!("of {some} of {routes} routes by confidence alone"),
+        (some, 0) => format!("by labels, but of rungs without any by confidence, on {some} of {routes} routes"),
+        (some, alone) => format!("by confidence alone on {alone} of {routes} routes, for some rungs on {some} more"),
     };
-    let note = note + within(report.change.quality_within_error == Some(true));
+    let note = basis + within(report.change.quality_within_error == Some(true));
     let good = |side: &Side| {
         let between = side.quality_low.as_ref().zip(side.quality_high.as_ref());
         let between = between.map(|(low, high)| format!(" ({}-{})", short(low), short(high)));

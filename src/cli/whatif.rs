@@ -25,7 +25,7 @@ use super::output;
 use crate::app::{load_log, policies_text, unbound_in};
 use crate::console::format;
 use crate::record::{self, BudgetFiles, Timing};
-use crate::report::{Format, Latency, Sheet, count, error_text, quality, render, to_json};
+use crate::report::{Format, Latency, Sheet, count, error_text, quality, render, simulated, to_json};
 use crate::routing::{Mode, Policy, Route, Rung};
 use crate::session::{
     RouteConsequences, Trial, carried, change_error, is_within_error, quality_between, rechecked,
@@ -191,6 +191,8 @@ members! {
         policy: String = policies_text(&trial.policies),
         prices: String = trial.book.clone(),
         requests: u64 = applied.requests,
+        /// Requests of the log whose answers were simulated: their part of the costs nobody bills.
+        simulated_requests: u64 = trial.simulated,
         /// Those of them whose clients named their model: they cost the same on both sides.
         pinned_requests: u64 = pinned.requests,
         pinned_cost_usd: Option<String> = pinned.cost.usd(),
@@ -402,10 +404,11 @@ fn flat(report: &WhatIfReport) -> Sheet {
 
 fn sheets(report: &WhatIfReport) -> Vec<Sheet> {
     let title = format!(
-        "{} · {}, {}{}{} · policy {} · prices {}",
+        "{} · {}, {}{}{}{} · policy {} · prices {}",
         report.log,
         counted(report.requests, "request"),
         counted(report.flipped_requests, "flip"),
+        simulated(report.simulated_requests),
         if report.in_order { " · in order, calls capped" } else { "" },
         if report.budgets.is_some() { " · limits that are tried are below" } else { "" },
         report.policy,

@@ -270,7 +270,7 @@ impl Fold {
             self.circumstance.runaway = then;
         }
         let mut overs = Vec::new();
-        if let Some(spending) = &mut self.spending {
+        if let Some(spending) = self.spending.as_mut().filter(|spending| spending.decides()) {
             let shortage = spending.short(evidence, policy, &self.circumstance, outlook, turn);
             (self.circumstance.over, overs) = (shortage.short, shortage.overs);
         }

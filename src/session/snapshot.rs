@@ -25,15 +25,7 @@ pub enum Reading {
     Routed,
 }
 
-impl Reading {
-    /// Returns the word on screen and in reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Recorded => "recorded",
-            Self::Routed => "routed",
-        }
-    }
-}
+crate::units::words!(Reading { Recorded = "recorded", Routed = "routed" });
 
 /// What the player is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -36,7 +36,8 @@ fn opened(path: &Path) -> anyhow::Result<File> {
     // They hold what was asked.
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).with_context(|| format!("{}: it cannot be written", path.display()))
+    let file = options.open(path).and_then(|mut file| record::end_line(&mut file).map(|()| file));
+    file.with_context(|| format!("{}: it cannot be written", path.display()))
 }
 
 impl Kept {
