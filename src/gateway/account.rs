@@ -81,7 +81,14 @@ pub(super) fn written(
     most: u64,
     headers: &HeaderMap,
 ) -> Result<Sent, WireError> {
-    let sending = Sending { known: target.known(), with, default_max_output: most, accent: accent(target) };
+    let needs_limit = target.form() != Form::Converse;
+    let sending = Sending {
+        known: target.known(),
+        with,
+        default_max_output: most,
+        needs_limit,
+        accent: accent(target),
+    };
     let mut sent = ask.body_for(dialect, target.upstream(), &sending)?;
     if target.form() != Form::Plain {
         let betas = headers.get_all("anthropic-beta").iter().filter_map(|value| value.to_str().ok());
@@ -259,7 +266,9 @@ pub(super) fn is_account(error: &ApiError) -> bool {
         "this organization has been disabled",
     ];
     /// What a 403 says that is about the model, or a wall in front of the server, which looks at what the request says.
-    const OTHERS: [&str; 12] = [
+    const OTHERS: [&str; 14] = [
+        " tool",
+        "skill",
         "access to model",
         "access to the model",
         "access to this model",
@@ -278,7 +287,8 @@ pub(super) fn is_account(error: &ApiError) -> bool {
     let code = error.code.as_deref().unwrap_or_default().to_ascii_lowercase();
     let is_named = || CODES.contains(&&*code) || BEGINNINGS.iter().any(|words| begins(words));
     match error.status {
-        401 | 402 => true,
+        401 => true,
+        402 => !is_too_dear(error),
         403 => {
             let is_others = || is_clients_own(error) || OTHERS.iter().any(|words| message.contains(words));
             !is_content(error) && (is_named() || (!is_others() && message.trim() != "forbidden"))
@@ -313,13 +323,43 @@ pub(super) fn is_content(error: &ApiError) -> bool {
         CONTENT.iter().any(|word| text.contains(word))
             || (error.status == 403 && (FORBIDDEN.iter().any(|word| text.contains(word)) || is_flagged()))
     };
-    says(&error.message) || error.code.as_deref().is_some_and(says)
+    says(&without_quotes(&error.message)) || error.code.as_deref().is_some_and(says)
+}
+
+/// Returns a message without what stands in quotes: names of the client's tools and members.
+fn without_quotes(message: &str) -> String {
+    let mut out = String::with_capacity(message.len());
+    let mut rest = message;
+    while let Some(at) = rest.find(['\'', '"', '`']) {
+        let (before, from) = rest.split_at(at);
+        // An apostrophe opens nothing.
+        let opens = !before.ends_with(char::is_alphanumeric);
+        let end = from.chars().next().filter(|_| opens).and_then(|quote| from.get(1..)?.find(quote));
+        let end = end.map_or(1, |end| end + 2);
+        out.push_str(before);
+        out.push(' ');
+        rest = from.get(end..).unwrap_or_default();
+    }
+    out + rest
+}
+
+/// Says whether an account has not enough for a request of that length, but for a shorter one.
+fn is_too_dear(error: &ApiError) -> bool {
+    let message = error.message.to_ascii_lowercase();
+    error.status == 402 && ["can only afford", "fewer max_tokens"].iter().any(|words| message.contains(words))
+}
+
+/// Says whether a refusal for quota is about one request, which is larger than all that the account may send.
+pub(super) fn is_too_large(error: &ApiError) -> bool {
+    let message = error.message.to_ascii_lowercase();
+    error.status == 429
+        && ["request too large", "long context requests"].iter().any(|words| message.contains(words))
 }
 
 /// Says whether a provider does not have what the client names beside the model: an answer, an item, a conversation, a file. Nobody
 /// else has it either, and the client can send it anew.
 pub(super) fn is_clients_own(error: &ApiError) -> bool {
-    const OWN: [&str; 11] = [
+    const OWN: [&str; 12] = [
         "item with id",
         "items are not persisted",
         "conversation with id",
@@ -328,7 +368,8 @@ pub(super) fn is_clients_own(error: &ApiError) -> bool {
         "file not found",
         "file_id",
         "vector store",
-        "container",
+        "container with id",
+        "container not found",
         "cachedcontent not found",
         "permission to access the file",
     ];
@@ -351,8 +392,64 @@ pub(super) fn is_sealed(error: &ApiError) -> bool {
 /// Says how an error that a provider told sees to routing. What this model does not take, another may.
 pub(super) fn told(error: &ApiError) -> Status {
     match error.status {
+        402 if is_too_dear(error) => Status::Unfit,
         400 | 403 | 413 | 422 if is_content(error) => Status::Rejected,
         400 | 413 | 422 => Status::Unfit,
         status => Status::from_http(status),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(status: u16, message: &str) -> ApiError {
+        ApiError { status, ..ApiError::new(ErrorKind::from_status(status), message) }
+    }
+
+    /// A tool's name would end a routed request that the next rung answers.
+    #[test]
+    fn what_is_refused_for_what_it_says_is_told_from_names_in_quotes() {
+        for (message, want) in [
+            ("Invalid schema for function 'moderation_lookup': object schema missing properties", false),
+            ("Unknown parameter: 'moderation'.", false),
+            ("Invalid schema: In context=('properties', 'content_filter'), 'oneOf' is not permitted", false),
+            (
+                "The response was filtered due to the prompt triggering Azure OpenAI's content management policy.",
+                true,
+            ),
+            ("Your request was rejected as a result of our safety system.", true),
+            ("Your chosen model requires moderation and your input was flagged", true),
+        ] {
+            assert_eq!(is_content(&error(400, message)), want, "{message}");
+        }
+        assert!(is_content(&error(
+            403,
+            "Content violates usage guidelines. Failed check: SAFETY_CHECK_TYPE"
+        )));
+        assert!(!is_content(&error(403, "Your account has been flagged for potential abuse.")));
+    }
+
+    #[test]
+    fn a_403_is_the_accounts_unless_it_is_about_something_else() {
+        for (message, want) in [
+            ("Key limit exceeded (monthly limit)", true),
+            ("Your newly created teams doesn't have any credits yet.", true),
+            ("API has not been used in project 123 before or it is disabled.", true),
+            ("Your account has been flagged for potential abuse.", true),
+            ("Project does not have access to model `mb`", false),
+            ("This service is not available in your region", false),
+            ("<html><title>Just a moment..</title>", false),
+            ("CachedContent not found (or permission denied)", false),
+        ] {
+            assert_eq!(is_account(&error(403, message)), want, "{message}");
+        }
+        // One long request would shut the account for everybody.
+        let dear =
+            error(402, "This request requires more credits, or fewer max_tokens. You can only afford 9500");
+        assert!(
+            !is_account(&dear) && told(&dear) == Status::Unfit && is_account(&error(402, "Payment required"))
+        );
+        assert!(!is_account(&error(400, "Invalid value: 'billing hard limit has been reached'")));
     }
 }

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant as Moment};
 use tokio::time::Instant as Clock;
 
 use super::account::{
-    Attempt, Took, accent, can_escalate, client_gone, failed, hollow, is_account, is_clients_own, is_content, is_sealed,
-    refused as refused_within, report, told, unfit, watched, written,
+    Attempt, Took, accent, can_escalate, client_gone, failed, hollow, is_account, is_clients_own, is_content,
+    is_sealed, is_too_large, refused as refused_within, report, told, unfit, watched, written,
 };
 use super::audience::Audience;
 use super::background::{self, Ended};
@@ -47,7 +47,14 @@ pub(super) async fn attempt(
     let nobody: Arc<str> = "".into();
     let measures = operation.ask.measures();
     let tokens = measures.estimated_prompt_tokens.saturating_add(measures.max_output.unwrap_or(0));
-    let Some(target) = gateway.providers.target_now(&dispatch.model, tokens, Moment::now()) else {
+    // What goes on from something kept goes to its keeper, or nowhere.
+    let is_kept = operation.ask.leans_on().is_some_and(|(member, _)| member != "background");
+    let found = if is_kept {
+        gateway.providers.target(&dispatch.model)
+    } else {
+        gateway.providers.target_now(&dispatch.model, tokens, Moment::now())
+    };
+    let Some(target) = found else {
         let message = format!("no provider serves {}; add it to providers.toml", dispatch.model);
         return refused(operation, dispatch, &nobody, ApiError::new(ErrorKind::NotFound, message));
     };
@@ -85,7 +92,8 @@ pub(super) async fn attempt(
         return refused(operation, dispatch, &provider, gateway.budget.full());
     }
     let most = gateway.settings.max_output_default;
-    let with = Parameters { logprobs: dispatch.with.logprobs && !operation.lacks_logprobs, ..dispatch.with.clone() };
+    let with =
+        Parameters { logprobs: dispatch.with.logprobs && !operation.lacks_logprobs, ..dispatch.with.clone() };
     let sent = if operation.ask.body().len() < LARGE {
         written(&operation.ask, &with, (&target, dialect), most, &operation.headers)
     } else {
@@ -396,6 +404,10 @@ async fn declined(
             }
             (Status::Failed, Some(false))
         }
+        // What this client's account there may not have.
+        403 if [" tool", "skill"].iter().any(|word| error.message.contains(word)) => {
+            (Status::Unfit, Some(false))
+        }
         403 => {
             let upstream = target.upstream();
             error = provider_fault(format!("{provider} does not serve {upstream} here: {}", error.message));
@@ -409,6 +421,13 @@ async fn declined(
         ..=299 => {
             error = provider_fault(format!("{provider} answered with status {http}"));
             (Status::Failed, None)
+        }
+        // However long it waits, it does not become shorter.
+        429 if is_too_large(&error) => {
+            permit.forgive();
+            (retry_after, error.retry_after_ms) = (None, None);
+            error = ApiError { status: 413, kind: ErrorKind::TooLarge, ..error };
+            (Status::Unfit, Some(false))
         }
         429 => {
             retry_after = retry_after.or(error.retry_after_ms.map(Duration::from_millis));
@@ -434,11 +453,17 @@ async fn declined(
     report(operation, permit, status, Some(&Usage::NONE), Some(message.clone()));
     error.message = target.conceal(&error.message).into_owned();
     // What policy adds to look at the answer costs nobody the answer.
-    let is_ours = status == Status::Unfit && attempt.dispatch.with.logprobs && !operation.ask.wants_logprobs();
-    let asks_less = is_ours && !operation.lacks_logprobs && error.message.to_ascii_lowercase().contains("logprobs");
+    let is_ours =
+        status == Status::Unfit && attempt.dispatch.with.logprobs && !operation.ask.wants_logprobs();
+    let asks_less =
+        is_ours && !operation.lacks_logprobs && error.message.to_ascii_lowercase().contains("logprobs");
     operation.lacks_logprobs |= asks_less;
     // What one provider's model thought no other can read, nor find by its id.
-    let unsealed = if !operation.lacks_reasoning && is_sealed(&error) { operation.ask.without_reasoning() } else { None };
+    let unsealed = if !operation.lacks_reasoning && is_sealed(&error) {
+        operation.ask.without_reasoning()
+    } else {
+        None
+    };
     let asks_less = asks_less || unsealed.is_some();
     let retry = operation.gateway.providers.retry(target, operation.tries, &failure, Moment::now());
     if let Some(ask) = unsealed {

@@ -350,7 +350,8 @@ impl Gateway {
             lacking.map(|target| Arc::clone(target.model())).collect()
         };
         // Embeddings go to routes that are made for them.
-        let is_asked = |dialect: &Dialect| !matches!(dialect, Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings);
+        let is_asked =
+            |dialect: &Dialect| !matches!(dialect, Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings);
         let all = Dialect::ALL.into_iter().filter(is_asked).map(|dialect| (dialect, lacks(dialect)));
         *lock(&self.unreached) = all.filter(|(_, models)| !models.is_empty()).collect();
     }

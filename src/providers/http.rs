@@ -39,7 +39,8 @@ pub(super) async fn call(slot: &Slot, call: Call) -> Result<Reply, CallError> {
     let provider = &slot.provider;
     let to = || provider.to.clone();
     // Told as a stream all the same.
-    let streams = call.stream && !(provider.form() == Form::Converse && is_answered_whole(&slot.upstream, &call.body));
+    let streams =
+        call.stream && !(provider.form() == Form::Converse && is_answered_whole(&slot.upstream, &call.body));
     let Some(url) = slot.address(call.dialect, streams) else {
         return Err(CallError::Unsupported(to(), call.dialect.name()));
     };

@@ -24,7 +24,8 @@ pub(super) fn known(parameters: &Parameters, provider: &ProviderSpec, upstream: 
         of != Known::NOTHING || crate::wire::may_think(name)
     };
     // Who may give it any name chooses one that may look like another model's.
-    let is_free = provider.hosting.platform == Platform::Azure || upstream.contains(":application-inference-profile/");
+    let is_free =
+        provider.hosting.platform == Platform::Azure || upstream.contains(":application-inference-profile/");
     let names = if is_free { [served, upstream] } else { [upstream, served] };
     let model = base(names.into_iter().map(base).find(|name| says(name)).unwrap_or(upstream));
     let host = Url::parse(&provider.base_url).ok().and_then(|url| url.host_str().map(str::to_owned));
@@ -145,7 +146,12 @@ mod tests {
             (Platform::Bedrock, profile, "claude-sonnet-4-5", Some("claude-sonnet-4-5")),
             (Platform::Own, "gpt-5-nano", "claude-sonnet-4-5", None),
             (Platform::Own, "house", "house", None),
-            (Platform::Own, "ft:o4-mini-2025-04-16:org::x", "ft:o4-mini-2025-04-16:org::x", Some("o4-mini-2025-04-16")),
+            (
+                Platform::Own,
+                "ft:o4-mini-2025-04-16:org::x",
+                "ft:o4-mini-2025-04-16:org::x",
+                Some("o4-mini-2025-04-16"),
+            ),
         ] {
             assert_eq!(at(platform, upstream, served).as_deref(), want, "{upstream} as {served}");
         }

@@ -282,7 +282,10 @@ mod tests {
         assert!(limiter.take(10, start + Duration::from_secs(500)).is_err());
         assert_eq!(limiter.take(10, start + Duration::from_secs(620)), Ok(()));
         limiter.give_back(10, Some(5_000));
-        assert!(limiter.take(1, start + Duration::from_secs(700)).is_err(), "what is used then counts as well");
+        assert!(
+            limiter.take(1, start + Duration::from_secs(700)).is_err(),
+            "what is used then counts as well"
+        );
         let (limiter, start) = self::limiter(0, 1000, 0);
         assert_eq!(limiter.take(1000, start), Ok(()));
         assert!(limiter.take(1, start).is_err());

@@ -96,8 +96,17 @@ impl Met {
         }
         let needs = Needs { labels, ..needs };
         let tags = if tags.is_some() { names.intern_tags(self.names.tags(tags)) } else { tags };
-        let circumstance =
-            Circumstance { needs, full, unreached, over, runaway, drawn, tags, standing, ..Circumstance::default() };
+        let circumstance = Circumstance {
+            needs,
+            full,
+            unreached,
+            over,
+            runaway,
+            drawn,
+            tags,
+            standing,
+            ..Circumstance::default()
+        };
         let found = whole.intern(&circumstance.with_down(down, |model| names.identity(model)));
         known(&mut self.places, id.index(), || found)
     }

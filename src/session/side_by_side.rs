@@ -99,8 +99,7 @@ pub fn branch_out(
     let as_it_was = run("as it was", as_they_were(), None);
     // A log that brings its limits along was under them.
     let decide = as_it_was.decide && log.budgets.is_empty();
-    let mut runs =
-        vec![Run { decide, ..as_it_was }, run("in this world", as_they_were(), Some(world))];
+    let mut runs = vec![Run { decide, ..as_it_was }, run("in this world", as_they_were(), Some(world))];
     for ((branch, _), policy) in tried.iter().zip(compiled) {
         let policies = if let Some(policy) = policy {
             spans_with(&log, of.policies, start, Other::Policy(policy))
@@ -160,7 +159,9 @@ pub fn branch_out(
             !index.is_multiple_of(4096) || tick(before + index.saturating_sub(from) as u64, all)
         };
         let world = (world.as_ref(), start);
-        let Some(branch) = branched(of, &policies, (&limits, decide), world, incident, hear) else { return Ok(None) };
+        let Some(branch) = branched(of, &policies, (&limits, decide), world, incident, hear) else {
+            return Ok(None);
+        };
         estimates.sort();
         before += length(of);
         let mut policies: Vec<Arc<Policy>> = policies.into_iter().map(|span| span.policy).collect();

@@ -136,7 +136,8 @@ impl Prompt<'_> {
         let mut gone: HashSet<String> = HashSet::new();
         for is_called in [false, true] {
             for tool in self.tools.iter().rev().filter(|tool| tool.is_deferred) {
-                if over > 0 && called.contains(&*tool.name) == is_called && gone.insert(tool.name.to_string()) {
+                if over > 0 && called.contains(&*tool.name) == is_called && gone.insert(tool.name.to_string())
+                {
                     over -= 1;
                 }
             }

@@ -133,7 +133,14 @@ fn responses_tool<'a>(tool: Value<'a>, namespace: Option<&str>) -> Offered<'a> {
                 let tool = Tool { name, description, parameters, strict, is_deferred, cache: None };
                 return Offered::Function { tool, origin: None };
             }
-            offered(ToolKind::Function, &name, namespace, description, parameters, (strict, is_deferred(tool)))
+            offered(
+                ToolKind::Function,
+                &name,
+                namespace,
+                description,
+                parameters,
+                (strict, is_deferred(tool)),
+            )
         }
         "custom" => match tool.text_of("name") {
             Some(name) => made(ToolKind::Custom, &name, Some(custom_description(tool)), CUSTOM),

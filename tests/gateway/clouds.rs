@@ -217,7 +217,12 @@ fn any_client_speaks_to_converse() {
 #[test]
 fn tools_of_llamas_are_asked_for_whole_and_told_as_a_stream() {
     let cloud = Cloud::start(0, conversed);
-    let setup = setup(&cloud, &BEDROCK.replace("DIALECT", "converse").replace("us.anthropic.claude-opus-4-6-v1:0", "us.meta.llama4-scout"));
+    let setup = setup(
+        &cloud,
+        &BEDROCK
+            .replace("DIALECT", "converse")
+            .replace("us.anthropic.claude-opus-4-6-v1:0", "us.meta.llama4-scout"),
+    );
     let sandbox = sandbox(&setup, &[("aws.json", &good_keys())]);
     let front = sandbox.serve(&setup);
     let tools = json!([{ "name": "weather", "input_schema": { "type": "object" } }]);

@@ -317,13 +317,21 @@ fn an_answer_over_http2_of_which_nothing_is_taken_is_given_back_and_its_connecti
             let mut asked = body(Some("gpt-4.1"));
             asked["stream"] = stream.into();
             let request = http::Request::post(format!("http://{to}/v1/chat/completions"));
-            let answer = sender.send_request(request.body(Full::new(Bytes::from(asked.to_string()))).unwrap()).await.unwrap();
+            let answer = sender
+                .send_request(request.body(Full::new(Bytes::from(asked.to_string()))).unwrap())
+                .await
+                .unwrap();
             assert_eq!(answer.status(), 200);
             let taken = tokio::time::timeout(Duration::from_secs(20), answer.into_body().collect()).await;
             assert!(taken.expect("it is reset").is_err(), "streamed: {stream}");
         }
-        let request = http::Request::get(format!("http://{to}/healthz")).body(Full::new(Bytes::new())).unwrap();
-        assert_eq!(sender.send_request(request).await.unwrap().status(), 200, "others of the connection are served");
+        let request =
+            http::Request::get(format!("http://{to}/healthz")).body(Full::new(Bytes::new())).unwrap();
+        assert_eq!(
+            sender.send_request(request).await.unwrap().status(),
+            200,
+            "others of the connection are served"
+        );
     });
     front.settle();
 }

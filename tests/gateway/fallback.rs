@@ -167,7 +167,8 @@ ladder = [
 ]
 "#;
     let mut setup = Setup { policy: policy.to_owned(), ..Setup::of(&upstream.url()) };
-    setup.providers = setup.providers.replace("name = \"up-chat\"\n", "name = \"up-chat\"\nresponses = true\n");
+    setup.providers =
+        setup.providers.replace("name = \"up-chat\"\n", "name = \"up-chat\"\nresponses = true\n");
     let sandbox = Sandbox::new(&setup);
     let front = sandbox.serve(&setup);
     let mut feed = follow(&front);
@@ -175,7 +176,8 @@ ladder = [
     let answer = ask();
     assert_eq!((answer.status(), answer.header("pointsman-rung")), (200, Some("small")), "{}", answer.text());
     let body = json!({"model": "auto", "input": "What is due?"});
-    let responses = Ask::post("/v1/responses", &body).header("pointsman-confidence", "100").send(front.address());
+    let responses =
+        Ask::post("/v1/responses", &body).header("pointsman-confidence", "100").send(front.address());
     assert_eq!(responses.header("pointsman-rung"), Some("large"), "{}", responses.text());
     upstream.push(Reply::status(500));
     upstream.push(Reply::status(500));

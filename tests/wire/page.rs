@@ -26,7 +26,7 @@ templates know one system message, at the beginning). Those before the first tur
 
 **A schema** goes to Anthropic, as the form of an answer or of a strict tool's arguments, with what Anthropic takes: bounds (`minimum`, `maxLength`, `minItems` above 1, ..), forms of texts that it does not know
 and further members are left out, told as `schema.NAME`, and stand in the description instead; `oneOf` goes as `anyOf`. Converse and models without structured outputs get it as an instruction, and so does
-Anthropic where it refers to itself or elsewhere, lists values that have parts, or lets members have any name, which Anthropic could only answer empty, and Gemini before 3 beside tools.
+Anthropic where it has more than 24 optional members or 16 choices of types (tools are not strict where they are more than 20, or come to more than that together), refers to itself or elsewhere, lists values that have parts, or lets members have any name, which Anthropic could only answer empty, and Gemini before 3 beside tools.
 
 **Names of tools** that not every provider takes (longer than 64 characters, dots, colons) go as names made from them; the answer calls the tool by the client's own. Calls of one id in several turns
 are told apart. **The user has the first word** towards Anthropic, Gemini and Converse (a turn `...` where the assistant begins), and to Mistral's models, at whatever server, the assistant speaks between results and what the user says after them.

@@ -25,7 +25,11 @@ fn long_ids_of_calls_are_short_for_openai_and_results_find_their_calls() {
     let got = put(OpenAiChat, &chat, OpenAiChat, "gpt-4.1", &own);
     let short = got["messages"][1]["tool_calls"][0]["id"].as_str().unwrap();
     assert!(short.len() <= 40 && got["messages"][2]["tool_call_id"] == short, "{got}");
-    assert_eq!(put(OpenAiChat, &chat, OpenAiChat, "m", &Known::NOTHING)["messages"], chat["messages"], "vLLM knows it");
+    assert_eq!(
+        put(OpenAiChat, &chat, OpenAiChat, "m", &Known::NOTHING)["messages"],
+        chat["messages"],
+        "vLLM knows it"
+    );
     let long = "f".repeat(70);
     let items = json!({"model": "m", "input": [{"role": "user", "content": "x"},
         {"type": "function_call", "call_id": long, "name": "f", "arguments": "{}"},
@@ -45,9 +49,15 @@ fn an_end_user_has_a_plain_name_at_servers_that_want_one() {
         let got = put(AnthropicMessages, &body, AnthropicMessages, "m", &plain);
         let user = got["metadata"]["user_id"].as_str().unwrap();
         assert_eq!(user == name, stays, "{got}");
-        assert!((6..=128).contains(&user.len()) && user.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'), "{user}");
+        assert!(
+            (6..=128).contains(&user.len()) && user.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'),
+            "{user}"
+        );
         assert_eq!(got["metadata"]["k"], 1);
-        assert_eq!(put(AnthropicMessages, &body, AnthropicMessages, "m", &Known::NOTHING)["metadata"], body["metadata"]);
+        assert_eq!(
+            put(AnthropicMessages, &body, AnthropicMessages, "m", &Known::NOTHING)["metadata"],
+            body["metadata"]
+        );
     }
 }
 
@@ -66,14 +76,22 @@ fn models_that_take_no_word_after_results_get_a_turn_between() {
         {"role": "assistant", "content": [{"type": "tool_use", "id": "c1", "name": "f", "input": {}}]},
         {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c1", "content": "y"}, {"type": "text", "text": "hint"}]}]});
     let roles = |body: &Value| -> Vec<String> {
-        body["messages"].as_array().unwrap().iter().map(|said| said["role"].as_str().unwrap().to_owned()).collect()
+        body["messages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|said| said["role"].as_str().unwrap().to_owned())
+            .collect()
     };
     let between = ["user", "assistant", "tool", "assistant", "user"];
     let said = chat(json!([{"role": "user", "content": "hint"}]));
     assert_eq!(roles(&put(OpenAiChat, &said, OpenAiChat, "devstral", &known)), between);
     assert_eq!(roles(&put(AnthropicMessages, &messages, OpenAiChat, "devstral", &known)), between);
     let told = chat(json!([{"role": "system", "content": "hint"}]));
-    assert_eq!(roles(&put(OpenAiChat, &told, OpenAiChat, "devstral", &known)), ["user", "assistant", "tool", "assistant", "system"]);
+    assert_eq!(
+        roles(&put(OpenAiChat, &told, OpenAiChat, "devstral", &known)),
+        ["user", "assistant", "tool", "assistant", "system"]
+    );
     let older = Known { older_chat: true, ..known.clone() };
     assert_eq!(roles(&put(OpenAiChat, &told, OpenAiChat, "mixtral", &older)), between);
     let goes_on = chat(json!([{"role": "assistant", "content": "done"}]));
@@ -87,7 +105,11 @@ fn an_effort_holds_in_the_midst_of_calls_where_claude_thinks_as_it_sees_fit() {
         {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"},
         {"type": "function_call_output", "call_id": "c", "output": "y"}]});
     let got = sent(OpenAiResponses, &body, AnthropicMessages, "claude-opus-4-8");
-    assert_eq!((&got["thinking"]["type"], &got["output_config"]["effort"]), (&json!("adaptive"), &json!("medium")), "{got}");
+    assert_eq!(
+        (&got["thinking"]["type"], &got["output_config"]["effort"]),
+        (&json!("adaptive"), &json!("medium")),
+        "{got}"
+    );
     let got = sent(OpenAiResponses, &body, AnthropicMessages, "claude-sonnet-4-5");
     assert!(got.get("thinking").is_none(), "a budget wants a thought before the calls: {got}");
 }
@@ -99,13 +121,25 @@ fn pictures_that_claude_and_converse_do_not_take_are_refused_by_name() {
         json!({"model": "m", "messages": [{"role": "user", "content": [
             {"type": "image_url", "image_url": {"url": format!("data:{kind};base64,{bytes}")}}]}]})
     };
-    assert!(refused(OpenAiChat, &picture("image/heic", "AAAAGGZ0"), AnthropicMessages).contains("image/heic"));
-    let got = sent(OpenAiChat, &picture("application/octet-stream", "iVBORw0KGgoAAA"), AnthropicMessages, "m");
-    assert_eq!(got["messages"][0]["content"][0]["source"]["media_type"], "image/png", "its bytes say what it is");
-    assert!(sent(OpenAiChat, &picture("image/heic", "AAAAGGZ0"), Gemini, "gemini-2.5-flash").to_string().contains("heic"));
+    assert!(
+        refused(OpenAiChat, &picture("image/heic", "AAAAGGZ0"), AnthropicMessages).contains("image/heic")
+    );
+    let got =
+        sent(OpenAiChat, &picture("application/octet-stream", "iVBORw0KGgoAAA"), AnthropicMessages, "m");
+    assert_eq!(
+        got["messages"][0]["content"][0]["source"]["media_type"], "image/png",
+        "its bytes say what it is"
+    );
+    assert!(
+        sent(OpenAiChat, &picture("image/heic", "AAAAGGZ0"), Gemini, "gemini-2.5-flash")
+            .to_string()
+            .contains("heic")
+    );
     let body = json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": [
         {"type": "image", "source": {"type": "base64", "media_type": "image/heic", "data": "AAAA"}}]}]});
-    let told = framed(Form::Converse, Bytes::from(body.to_string()), "claude-opus-4-6", &[]).unwrap_err().to_string();
+    let told = framed(Form::Converse, Bytes::from(body.to_string()), "claude-opus-4-6", &[])
+        .unwrap_err()
+        .to_string();
     assert!(told.contains("media_type"), "{told}");
 }
 
@@ -123,14 +157,20 @@ fn llama_is_asked_whole_at_converse_where_tools_are_offered() {
 /// A hard budget would hold next to nothing for what may be of any length.
 #[test]
 fn what_lies_elsewhere_is_known_in_every_form() {
-    let is_elsewhere = |body: &Value| Ask::read(OpenAiChat, Bytes::from(body.to_string())).unwrap().measures().is_elsewhere;
+    let is_elsewhere =
+        |body: &Value| Ask::read(OpenAiChat, Bytes::from(body.to_string())).unwrap().measures().is_elsewhere;
     let part = |part: Value| json!({"model": "m", "messages": [{"role": "user", "content": [part]}]});
     let more = |name: &str, value: Value| json!({"model": "m", "messages": [{"role": "user", "content": "x"}], name: value});
     for (body, want) in [
         (part(json!({"type": "document_url", "document_url": "https://a.example/x.pdf"})), true),
         (part(json!({"type": "document_url", "document_url": "data:application/pdf;base64,AAAA"})), false),
         (part(json!({"type": "input_audio", "input_audio": "https://a.example/x.mp3"})), true),
-        (part(json!({"type": "input_audio", "input_audio": {"data": "https://a.example/x.mp3", "format": "mp3"}})), true),
+        (
+            part(
+                json!({"type": "input_audio", "input_audio": {"data": "https://a.example/x.mp3", "format": "mp3"}}),
+            ),
+            true,
+        ),
         (part(json!({"type": "input_audio", "input_audio": {"data": "AAAA", "format": "mp3"}})), false),
         (part(json!({"type": "audio_url", "audio_url": {"url": "https://a.example/x.mp3"}})), true),
         (part(json!({"type": "audio_url", "audio_url": {"url": "data:audio/mp3;base64,AAAA"}})), false),
@@ -161,8 +201,55 @@ fn deferred_tools_are_left_out_where_openai_takes_no_more() {
     let sending = Sending { known: &known, ..Sending::default() };
     let told = ask(AnthropicMessages, &body).body_for(OpenAiChat, "gpt-4.1", &sending).unwrap();
     let got: Value = serde_json::from_slice(&told.body).unwrap();
-    let names: Vec<&str> = got["tools"].as_array().unwrap().iter().map(|one| one["function"]["name"].as_str().unwrap()).collect();
+    let names: Vec<&str> = got["tools"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["function"]["name"].as_str().unwrap())
+        .collect();
     assert_eq!((names.len(), names[0], names[127]), (128, "t0", "t199"), "what was called stays: {names:?}");
     assert!(told.left_out.contains(&"tools (more than 128)".to_owned()), "{:?}", told.left_out);
-    assert_eq!(sent(AnthropicMessages, &body, OpenAiChat, "m")["tools"].as_array().unwrap().len(), 200, "others take them");
+    assert_eq!(
+        sent(AnthropicMessages, &body, OpenAiChat, "m")["tools"].as_array().unwrap().len(),
+        200,
+        "others take them"
+    );
+}
+
+/// "Too many strict tools (30). The maximum number of strict tools supported is 20": agents' kits mark every tool so.
+#[test]
+fn claude_is_held_to_no_more_than_anthropic_compiles() {
+    let tool = |nth: usize, properties: &Value, required: &Value| {
+        json!({"type": "function", "function": {"name": format!("f{nth}"), "strict": true, "parameters":
+            {"type": "object", "properties": properties, "required": required, "additionalProperties": false}}})
+    };
+    let put = |tools: Vec<Value>| {
+        let body = json!({"model": "m", "tools": tools, "messages": [{"role": "user", "content": "x"}]});
+        let told = ask(OpenAiChat, &body)
+            .body_for(AnthropicMessages, "claude-sonnet-4-6", &Sending::default())
+            .unwrap();
+        let got: Value = serde_json::from_slice(&told.body).unwrap();
+        let strict = got["tools"].as_array().unwrap().iter().filter(|tool| tool["strict"] == true).count();
+        (strict, told.left_out.contains(&"tools.strict".to_owned()))
+    };
+    let one = (json!({"a": {"type": "string"}}), json!(["a"]));
+    assert_eq!(put((0..20).map(|nth| tool(nth, &one.0, &one.1)).collect()), (20, false));
+    assert_eq!(put((0..30).map(|nth| tool(nth, &one.0, &one.1)).collect()), (0, true));
+    let names: Vec<String> = (0..8).map(|nth| format!("p{nth}")).collect();
+    let each =
+        |schema: Value| Value::Object(names.iter().map(|name| (name.clone(), schema.clone())).collect());
+    assert_eq!(
+        put((0..5).map(|nth| tool(nth, &each(json!({"type": "string"})), &json!([]))).collect()),
+        (0, true),
+        "optional"
+    );
+    let nullable = each(json!({"type": ["string", "null"]}));
+    assert_eq!(put((0..5).map(|nth| tool(nth, &nullable, &json!(names))).collect()), (0, true), "nullable");
+    let many: Value =
+        Value::Object((0..40).map(|nth| (format!("p{nth}"), json!({"type": ["string", "null"]}))).collect());
+    let required: Vec<String> = (0..40).map(|nth| format!("p{nth}")).collect();
+    let body = json!({"model": "m", "messages": [{"role": "user", "content": "x"}], "response_format": {"type": "json_schema",
+        "json_schema": {"name": "a", "schema": {"type": "object", "properties": many, "required": required, "additionalProperties": false}}}});
+    let got = sent(OpenAiChat, &body, AnthropicMessages, "claude-sonnet-4-6");
+    assert!(got.get("output_config").is_none() && got["system"].to_string().contains("JSON schema"), "{got}");
 }

@@ -141,8 +141,13 @@ impl Live {
         let standing_kept = standing.clone();
         let advice = core.decider.advice(&operation, needs.window);
         let learnt = advice.word().map(Into::into);
-        let circumstance =
-            Circumstance { runaway, drawn, standing, advice, ..core.circumstance(needs, over, operation.at, &arriving.wants) };
+        let circumstance = Circumstance {
+            runaway,
+            drawn,
+            standing,
+            advice,
+            ..core.circumstance(needs, over, operation.at, &arriving.wants)
+        };
         let place = prompt.as_deref().and_then(|(prompt, _)| core.decider.caches().place(prompt));
         let arrival = Arrival {
             key: seq,
@@ -164,8 +169,7 @@ impl Live {
         let down = circumstance.down.iter().map(|&model| core.names.model(model).into());
         let full = circumstance.full.iter().map(|&model| format!("{FULL}{}", core.names.model(model)).into());
         let unreached = circumstance.unreached.iter();
-        let unreached =
-            unreached.map(|&model| format!("{UNREACHED}{}", core.names.model(model)).into());
+        let unreached = unreached.map(|&model| format!("{UNREACHED}{}", core.names.model(model)).into());
         let over = circumstance.over.iter();
         let over = over.map(|(model, short)| format!("{}{}", short.name(), core.names.model(*model)).into());
         let drawn = circumstance.drawn.map(|drawn| drawn.word().into());
@@ -317,8 +321,12 @@ impl Core {
         let drawn = *drawn;
         let standing = self.standing(operation, self.prompt(arriving).as_deref());
         let advice = self.decider.advice(operation, needs.window);
-        let circumstance =
-            Circumstance { drawn, standing, advice, ..self.circumstance(*needs, over.clone(), operation.at, &arriving.wants) };
+        let circumstance = Circumstance {
+            drawn,
+            standing,
+            advice,
+            ..self.circumstance(*needs, over.clone(), operation.at, &arriving.wants)
+        };
         self.decider.wait(operation, &circumstance, claims, turn)
     }
 

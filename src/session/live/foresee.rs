@@ -140,8 +140,12 @@ impl Core {
         let drawn = self.drawn(operation, arriving);
         let runaway = if self.is_stopped(arriving) { Then::Freeze } else { Then::Tell };
         let standing = self.standing(operation, self.prompt(arriving).as_deref());
-        let circumstance =
-            Circumstance { runaway, drawn, standing, ..self.circumstance(needs, over, self.last_at, &arriving.wants) };
+        let circumstance = Circumstance {
+            runaway,
+            drawn,
+            standing,
+            ..self.circumstance(needs, over, self.last_at, &arriving.wants)
+        };
         let policy = Arc::clone(self.decider.policy());
         let decision = decide(&policy, &operation.signals_by(self.decider.prices()), &circumstance);
         (policy, decision)

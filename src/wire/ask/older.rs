@@ -28,12 +28,13 @@ pub(super) fn settle(edits: &mut Edits<'_>, reader: Reader<'_>) {
         known.wants_turn_after_tools && before == Role::Tool && !matches!(said, Role::Tool | Role::Assistant)
     };
     let is_rest = all.windows(2).any(|two| matches!(two, [(_, one), (_, two)] if is_rested(*one, *two)));
-    let is_changed = is_rest || all.iter().enumerate().any(|(at, (said, role))| match role {
-        Role::Developer => known.older_chat || known.older_words,
-        Role::System => known.older_chat && at > 0,
-        Role::Assistant => assistant(*said, reader).is_some(),
-        Role::Tool | Role::User => false,
-    });
+    let is_changed = is_rest
+        || all.iter().enumerate().any(|(at, (said, role))| match role {
+            Role::Developer => known.older_chat || known.older_words,
+            Role::System => known.older_chat && at > 0,
+            Role::Assistant => assistant(*said, reader).is_some(),
+            Role::Tool | Role::User => false,
+        });
     let asked = schema_in_words(edits, reader);
     if !is_changed && !is_alone && asked.is_none() {
         return;

@@ -43,7 +43,8 @@ pub(super) fn of_part(part: Value<'_>) -> Option<Weight> {
     };
     // A file by its id or address lies elsewhere, whatever stands beside that.
     let file = |holder: Option<Value<'_>>| {
-        let is_said = |name: &str| holder.and_then(|holder| holder.get(name)).is_some_and(|said| !said.is_null());
+        let is_said =
+            |name: &str| holder.and_then(|holder| holder.get(name)).is_some_and(|said| !said.is_null());
         let is_elsewhere = is_said("file_id") || is_said("file_url");
         document(inline(holder.and_then(|holder| holder.get("file_data"))).filter(|_| !is_elsewhere))
     };

@@ -6,11 +6,11 @@ use sha2::{Digest as _, Sha256};
 
 use super::mistral::short_id;
 use crate::units::hex;
+use crate::wire::Accent;
 use crate::wire::calls::{self, LONGEST_ID};
 use crate::wire::effort::{openai_word, thinks_before_answering};
 use crate::wire::error::Result;
 use crate::wire::json::{Array, Object, Raw, Value, put, try_body};
-use crate::wire::Accent;
 use crate::wire::prompt::{
     Data, Format, Piece, Prompt, Reader, Tool, ToolChoice, ToolResult, Turn, reminder, safe_id,
 };

@@ -76,8 +76,11 @@ pub fn framed(form: Form, body: Bytes, model: &str, betas: &[&str]) -> Result<(B
     if !all_kept {
         let choice = root.get("tool_choice");
         let named = choice.and_then(|choice| choice.text_of("name"));
-        let is_there = |name: &str| root.list("tools").filter(is_kept).any(|tool| tool.text_of("name").as_deref() == Some(name));
-        let is_forced = choice.and_then(|choice| choice.text_of("type")).as_deref() == Some("any") && !has_tools;
+        let is_there = |name: &str| {
+            root.list("tools").filter(is_kept).any(|tool| tool.text_of("name").as_deref() == Some(name))
+        };
+        let is_forced =
+            choice.and_then(|choice| choice.text_of("type")).as_deref() == Some("any") && !has_tools;
         if is_forced || named.is_some_and(|name| !is_there(&name)) {
             return Err(WireError::Forced { to: Dialect::AnthropicMessages });
         }

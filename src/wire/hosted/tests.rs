@@ -56,7 +56,9 @@ fn what_anthropic_alone_runs_stays_out_of_clouds_and_the_form_of_an_answer_goes_
     let body = json!({ "max_tokens": 9, "messages": [{ "role": "user", "content": "x" }], "output_format": format,
         "output_config": { "effort": "low" }, "container": "c", "tools": [{ "type": "web_search_20250305", "name": "web_search" },
         { "name": "t", "input_schema": { "type": "object" }, "allowed_callers": ["direct"] }] });
-    let put = |form, body: &Value| framed(form, Bytes::from(body.to_string()), "claude-opus-4-6", &["compact-2026-01-12"]);
+    let put = |form, body: &Value| {
+        framed(form, Bytes::from(body.to_string()), "claude-opus-4-6", &["compact-2026-01-12"])
+    };
     let (sent, left_out) = put(Form::Bedrock, &body).unwrap();
     let sent: Value = serde_json::from_slice(&sent).unwrap();
     assert_eq!(sent["output_config"], json!({ "effort": "low", "format": format }));
