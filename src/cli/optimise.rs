@@ -238,6 +238,9 @@ pub fn run(args: &OptimiseArgs) -> anyhow::Result<()> {
     let aim = aim(args)?;
     let mut trial = args.input.trial()?;
     let target = aim.target(trial.rated())?;
+    if let Some(joined) = trial.joined() {
+        output::remark(&format!("{joined}; `pointsman whatif` decides every request"));
+    }
     let promise = args.promise.promise();
     let lowest = |trial: &Trial, route: &Route, rung: usize| {
         let labels: Vec<Label> = trial.pairs(route, rung).shuffled().into_iter().map(Label::from).collect();

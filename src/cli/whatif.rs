@@ -199,7 +199,7 @@ members! {
         /// How well its moments are known: `offset` or `placed` where they are synthetic.
         #[serde(skip_serializing_if = "str::is_empty")]
         timing: &'static str = trial.timing.word(),
-        /// Whether calls are capped, so that every request was decided in order of time.
+        /// Whether every request was decided in order of time: calls are capped, or policies too many to keep apart.
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         in_order: bool = false,
         flipped_requests: u64 = consequences.iter().map(|route| route.flips).sum(),
@@ -310,6 +310,9 @@ pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
     let routes = routes.unwrap_or_else(|| trial.consequences(&after));
     let mut report = WhatIfReport::new(&trial, &routes, grounds, &after);
     report.in_order = is_in_order;
+    if let Some(joined) = trial.joined().filter(|_| !is_in_order) {
+        output::remark(&joined);
+    }
     report.on_fail = wanted.zip(checked).map(|(on_fail, found)| on_fail.told(found.read));
     report.classifier = judged.map(|found| SecondReport::new(&found, second)).transpose()?;
     if let Some((log, limits)) = log.zip(limits) {
@@ -409,7 +412,7 @@ fn sheets(report: &WhatIfReport) -> Vec<Sheet> {
         counted(report.requests, "request"),
         counted(report.flipped_requests, "flip"),
         simulated(report.simulated_requests),
-        if report.in_order { " · in order, calls capped" } else { "" },
+        if report.in_order { " · in order" } else { "" },
         if report.budgets.is_some() { " · limits that are tried are below" } else { "" },
         report.policy,
         report.prices
