@@ -327,6 +327,9 @@ fn look_at(args: &OptimiseArgs, set: &[String]) -> Option<String> {
     for one in set {
         flag("--set", Some(one.clone()));
     }
+    for one in &input.more {
+        flag("--labels", Some(one.display().to_string()));
+    }
     flag("--policy", path(&engine.serving.policy));
     flag("--prices", Some(engine.serving.prices.clone()).filter(|prices| prices != "list"));
     flag("--classifier", path(&engine.serving.classifier));
@@ -398,8 +401,12 @@ fn sheets(report: &Report) -> Vec<Sheet> {
         (0, 0) => "by labels".to_owned(),
         (0, some) if some == routes => "by confidence alone: nobody judged".to_owned(),
         (0, some) => format!("of {some} of {routes} routes by confidence alone"),
-        (some, 0) => format!("by labels, but of rungs without any by confidence, on {some} of {routes} routes"),
-        (some, alone) => format!("by confidence alone on {alone} of {routes} routes, for some rungs on {some} more"),
+        (some, 0) => {
+            format!("by labels, but of rungs without any by confidence, on {some} of {routes} routes")
+        }
+        (some, alone) => {
+            format!("by confidence alone on {alone} of {routes} routes, for some rungs on {some} more")
+        }
     };
     let note = basis + within(report.change.quality_within_error == Some(true));
     let good = |side: &Side| {

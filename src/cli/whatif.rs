@@ -246,7 +246,7 @@ fn split(route: &Route, thresholds: &[PerMille], names: &Names, forecast: &Forec
 
 /// Returns the budgets that a log brings, as files have them; none where it brings none or can be read but once.
 fn brought(args: &WhatIfArgs) -> BudgetFiles {
-    let logs = input(std::slice::from_ref(&args.input.log));
+    let logs = input(&args.input.logs());
     if !logs.can_be_read_again() {
         return BudgetFiles::default();
     }
@@ -274,7 +274,7 @@ pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
         (None, args.input.trial()?)
     } else {
         // Budgets are a matter of order, and two opinions of every request: the log is held in memory.
-        let logs = [args.input.log.clone()];
+        let logs = args.input.logs();
         let setup = args.input.engine.start()?.beside(second)?;
         let log = load_log(&input(&logs), &logs, setup, &args.input.engine.read(), None)?;
         output::simulated(log.simulated as u64);

@@ -175,7 +175,9 @@ impl Elements {
             return false;
         }
         self.broken += 1;
-        let Some(next) = next_start(&self.current.bytes, self.own_indent, self.lists > 0) else { return false };
+        let Some(next) = next_start(&self.current.bytes, self.own_indent, self.lists > 0) else {
+            return false;
+        };
         let rest = self.current.bytes.split_off(next);
         let lines = memchr::memchr_iter(b'\n', &self.current.bytes).count();
         self.line = self.current.line + lines as u64;
@@ -447,7 +449,9 @@ mod tests {
     /// A list on one line has no lines to go on at.
     #[test]
     fn a_broken_element_of_a_list_takes_none_that_begins_with_the_same_members() {
-        let one = |n: usize| format!("{{\"id\":\"r{n}\",\"said\": [{{\"id\":\"t\"}},{{\"id\":\"u\"}}],\"in\":{{\"x\":{n}}}}}");
+        let one = |n: usize| {
+            format!("{{\"id\":\"r{n}\",\"said\": [{{\"id\":\"t\"}},{{\"id\":\"u\"}}],\"in\":{{\"x\":{n}}}}}")
+        };
         let whole: Vec<String> = (0..5).map(one).collect();
         for broken in [
             one(2).trim_end_matches('}').to_owned(),

@@ -15,7 +15,12 @@ use super::{Entry, Skip, native};
 /// # Errors
 /// Where it cannot be written, or is packed: plain lines would damage it.
 pub fn open_to_add(path: &Path, how: &mut OpenOptions) -> io::Result<File> {
-    let packed = || io::Error::new(io::ErrorKind::InvalidInput, "lines are added to plain files alone, and it is packed; name another");
+    let packed = || {
+        io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "lines are added to plain files alone, and it is packed; name another",
+        )
+    };
     if path.extension().is_some_and(|end| end == "gz" || end == "zst") {
         return Err(packed());
     }

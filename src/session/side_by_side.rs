@@ -158,7 +158,9 @@ pub fn branch_out(
             !index.is_multiple_of(4096) || tick(before + index.saturating_sub(from) as u64, all)
         };
         let world = (world.as_ref(), start);
-        let Some(branch) = branched(of, &policies, (&limits, decide), world, incident, hear) else { return Ok(None) };
+        let Some(branch) = branched(of, &policies, (&limits, decide), world, incident, hear) else {
+            return Ok(None);
+        };
         estimates.sort();
         before += length(of);
         let mut policies: Vec<Arc<Policy>> = policies.into_iter().map(|span| span.policy).collect();

@@ -92,9 +92,9 @@ impl Trial {
 
     /// Says that the log has more policies than are kept apart, so that the oldest count as later ones; none where it has not.
     pub fn joined(&self) -> Option<String> {
-        self.frontiers.are_joined().then(|| {
-            format!("a route had more than {MOST} settings: the oldest count as the one after them")
-        })
+        self.frontiers
+            .are_joined()
+            .then(|| format!("a route had more than {MOST} settings: the oldest count as the one after them"))
     }
 
     /// Returns the time that rates are made of; none where the log tells none.

@@ -334,7 +334,8 @@ fn a_certificate_that_is_withdrawn_is_an_alert_until_one_is_given_again() {
 fn labels_count_for_the_rung_that_they_are_of() {
     let sandbox = Sandbox::new();
     let line = |at: u32, more: &str| {
-        let label = format!("{{\"model\":\"gpt-4.1-nano\",\"quality\":{}}}", if at % 2 == 0 { 1000 } else { 0 });
+        let label =
+            format!("{{\"model\":\"gpt-4.1-nano\",\"quality\":{}}}", if at % 2 == 0 { 1000 } else { 0 });
         format!(
             "{{\"id\":\"n-{at}\",\"at\":\"2026-05-23T{:02}:{:02}:{:02}Z\",\"confidence\":{},\"model\":\"gpt-4.1-nano\",\"in\":100,\"out\":10,\"labels\":[{label}{more}]}}\n",
             10 + at / 3600,
@@ -344,7 +345,10 @@ fn labels_count_for_the_rung_that_they_are_of() {
         )
     };
     let number = |side: &Value, key: &str| {
-        side[key].as_str().and_then(|text| text.parse::<f64>().ok()).unwrap_or_else(|| panic!("{key}: {side}"))
+        side[key]
+            .as_str()
+            .and_then(|text| text.parse::<f64>().ok())
+            .unwrap_or_else(|| panic!("{key}: {side}"))
     };
     sandbox.write("some.jsonl", (0..1500).map(|at| line(at, "")).collect::<String>());
     let some = json(&sandbox.good("optimise some.jsonl --cost -90% --format json"));
@@ -367,7 +371,13 @@ fn labels_count_for_the_rung_that_they_are_of() {
     assert!(number(planned, "quality") >= 0.95, "{one:#}");
     assert!(number(planned, "quality_low") < 0.4, "one label leaves most of it open: {one:#}");
     // The same thresholds are worth the same wherever they are asked of, as far as labels go.
-    let set: Vec<String> = some["set"].as_array().expect("moves").iter().filter_map(|one| one.as_str()).map(|one| format!("--set {one}")).collect();
+    let set: Vec<String> = some["set"]
+        .as_array()
+        .expect("moves")
+        .iter()
+        .filter_map(|one| one.as_str())
+        .map(|one| format!("--set {one}"))
+        .collect();
     let tried = json(&sandbox.good(&format!("whatif some.jsonl {} --format json", set.join(" "))));
     assert_eq!(tried["staged"]["cost_usd"], some["planned"]["cost_usd"]);
 }

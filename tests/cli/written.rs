@@ -194,7 +194,9 @@ fn what_is_simulated_is_told_of_and_is_nobodys_money() {
         assert_eq!(of("mix.jsonl"), of("real.jsonl"), "{args} {key}");
     }
     // What is said on stderr is not in a file that output goes to.
-    for args in ["whatif mix.jsonl --set general.nano=600", "optimise mix.jsonl --cost -5%", "advise mix.jsonl"] {
+    for args in
+        ["whatif mix.jsonl --set general.nano=600", "optimise mix.jsonl --cost -5%", "advise mix.jsonl"]
+    {
         assert!(sandbox.run(args).out.contains("96 requests SIMULATED"), "{args}");
         let told = json(&sandbox.good(&format!("{args} --format json")));
         assert_eq!(told["simulated_requests"], 96, "{args}");
@@ -508,7 +510,8 @@ fn nothing_that_is_read_is_written_over() {
 #[test]
 fn a_log_that_waits_for_another_program_says_what_it_waits_for() {
     let sandbox = sandbox();
-    let mut child = sandbox.program().arg("replay").stdin(std::process::Stdio::piped()).spawn().expect("it starts");
+    let mut child =
+        sandbox.program().arg("replay").stdin(std::process::Stdio::piped()).spawn().expect("it starts");
     let mut said = String::new();
     let err = child.stderr.take().expect("its messages");
     let _ = std::io::BufRead::read_line(&mut std::io::BufReader::new(err), &mut said);

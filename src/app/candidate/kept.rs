@@ -35,7 +35,8 @@ fn opened(path: &Path) -> anyhow::Result<File> {
     // They hold what was asked.
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    record::open_to_add(path, &mut options).with_context(|| format!("{}: it cannot be written", path.display()))
+    record::open_to_add(path, &mut options)
+        .with_context(|| format!("{}: it cannot be written", path.display()))
 }
 
 impl Kept {

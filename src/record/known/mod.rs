@@ -19,9 +19,9 @@ pub(crate) use nest::{AROUND, Nest, Nested, SpanTold, Standing, names_one};
 use nest::{Joined, SUMMED};
 pub(crate) use told::{NAMED_TWICE, REPEATED, Sink, Told};
 
-use super::{Record, Timing};
 use super::foreign::{Coding, Within};
 use super::skip::Refusal;
+use super::{Record, Timing};
 use crate::pricing::Usage;
 use crate::units::Instant;
 

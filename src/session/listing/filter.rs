@@ -222,7 +222,10 @@ fn read(piece: &Piece) -> Result<Option<Test>, String> {
         };
     }
     if piece.not && text.starts_with(['!', '-']) {
-        return Err(format!("`{}`: a term is negated once; put a word that begins so in quotes", brief(text)));
+        return Err(format!(
+            "`{}`: a term is negated once; put a word that begins so in quotes",
+            brief(text)
+        ));
     }
     let Some(at) = text.find([':', '~', '<', '>', '=']) else {
         let lower = text.to_lowercase();
