@@ -124,7 +124,7 @@ pub struct LogsArgs {
 #[derive(Args, Debug)]
 pub struct ReadLogsArgs {
     /// The reading.
-    #[arg(long = "as", value_enum, default_value_t = Reading::Recorded)]
+    #[arg(long = "as", value_parser = readings(), default_value = Reading::Recorded.name())]
     pub read_as: Reading,
     #[command(flatten)]
     pub(crate) from: LogsArgs,
@@ -225,18 +225,14 @@ pub fn gateway_at(url: &str) -> AttachOptions {
     AttachOptions { url: url.to_owned(), key }
 }
 
-impl ValueEnum for Reading {
-    fn value_variants<'a>() -> &'a [Self] {
-        &[Self::Recorded, Self::Routed]
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        let help = match self {
-            Self::Recorded => "Account for what happened",
-            Self::Routed => "Let the engine decide; estimated where the log lacks that model's answer",
-        };
-        Some(PossibleValue::new(self.name()).help(help))
-    }
+/// Returns how a reading is told on the command line.
+pub fn readings() -> impl TypedValueParser<Value = Reading> {
+    let known = [
+        (Reading::Recorded, "Account for what happened"),
+        (Reading::Routed, "Let the engine decide; estimated where the log lacks that model's answer"),
+    ];
+    PossibleValuesParser::new(known.map(|(reading, help)| PossibleValue::new(reading.name()).help(help)))
+        .try_map(|word| Reading::from_name(&word).ok_or("neither recorded nor routed"))
 }
 
 /// How what is no table of many rows is printed.

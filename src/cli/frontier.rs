@@ -139,8 +139,10 @@ pub fn run(args: &FrontierArgs) -> anyhow::Result<()> {
             counted(pinned.requests, "pinned request")
         ));
     }
-    if policy.remembers() && format != Format::Json {
-        output::say("without caps on calls and warm caches; `pointsman whatif` decides them in order");
+    if trial.remembers() && format != Format::Json {
+        output::say(
+            "without caps on calls, warm caches and tool loops; `pointsman whatif` decides them in order",
+        );
     }
     output::damage(&trial.damaged)
 }

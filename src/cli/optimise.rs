@@ -219,9 +219,9 @@ members! {
         // Pico-dollars and millionths of an answer: millionths of an answer a dollar.
         share(margin.quality.saturating_mul(1_000_000_000_000) / margin.cost, 1)
     }),
-    /// Whether calls are capped, so that only a full run tells exactly.
+    /// Whether calls are capped or there are tool loops, so that only a full run tells exactly.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    approximate: bool = now.remembers(),
+    approximate: bool = trial.remembers(),
     /// The command that shows them closely.
     #[serde(skip_serializing_if = "Option::is_none")]
     look: Option<String> = look_at(args, &set),

@@ -302,6 +302,29 @@ pub(super) fn is_content(error: &ApiError) -> bool {
     says(&error.message) || error.code.as_deref().is_some_and(says)
 }
 
+/// Says whether a provider does not have what the client names beside the model: an answer, an item, a conversation, a file. Nobody
+/// else has it either, and the client can send it anew.
+pub(super) fn is_clients_own(error: &ApiError) -> bool {
+    const OWN: [&str; 11] = [
+        "item with id",
+        "items are not persisted",
+        "conversation with id",
+        "response with id",
+        "no such file",
+        "file not found",
+        "file_id",
+        "vector store",
+        "container",
+        "cachedcontent not found",
+        "permission to access the file",
+    ];
+    let code = error.code.as_deref().unwrap_or_default();
+    let is_models = matches!(code, "model_not_found" | "DeploymentNotFound");
+    let is_named = error.status != 403 && error.param.as_deref().is_some_and(|param| param != "model");
+    let message = error.message.to_ascii_lowercase();
+    !is_models && (is_named || OWN.iter().any(|words| message.contains(words)))
+}
+
 /// Says how an error that a provider told sees to routing. What this model does not take, another may.
 pub(super) fn told(error: &ApiError) -> Status {
     match error.status {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant as Moment};
 use tokio::time::Instant as Clock;
 
 use super::account::{
-    Attempt, Took, accent, can_escalate, client_gone, failed, hollow, is_account, is_content,
+    Attempt, Took, accent, can_escalate, client_gone, failed, hollow, is_account, is_clients_own, is_content,
     refused as refused_within, report, told, unfit, watched, written,
 };
 use super::audience::Audience;
@@ -24,7 +24,7 @@ use super::{arriving, budget, estimate, stream};
 use crate::pricing::Usage;
 use crate::providers::{Call, CallError, Cause, Failure, Permit, Refused, Reply, Target};
 use crate::record::WriteTtl;
-use crate::routing::{Check, Status};
+use crate::routing::{Check, Parameters, Status};
 use crate::session::{Called, Dispatch};
 use crate::units::counted;
 use crate::wire::{self, ApiError, Dialect, ErrorKind, WireError};
@@ -83,10 +83,12 @@ pub(super) async fn attempt(
         return refused(operation, dispatch, &provider, gateway.budget.full());
     }
     let most = gateway.settings.max_output_default;
+    let with =
+        Parameters { logprobs: dispatch.with.logprobs && !operation.lacks_logprobs, ..dispatch.with.clone() };
     let sent = if operation.ask.body().len() < LARGE {
-        written(&operation.ask, &dispatch.with, (&target, dialect), most, &operation.headers)
+        written(&operation.ask, &with, (&target, dialect), most, &operation.headers)
     } else {
-        let (ask, with, target) = (operation.ask.clone(), dispatch.with.clone(), target.clone());
+        let (ask, target) = (operation.ask.clone(), target.clone());
         let headers = operation.headers.clone();
         large::apart(move || written(&ask, &with, (&target, dialect), most, &headers)).await
     };
@@ -362,7 +364,7 @@ fn transport_error(
 
 /// Ends a call that the provider answered with an error.
 async fn declined(
-    operation: &Operation,
+    operation: &mut Operation,
     attempt: Attempt<'_>,
     mut permit: Permit,
     reply: Reply,
@@ -383,6 +385,7 @@ async fn declined(
         }
         // What a prompt says is nobody's doing but its own: no account serves it, and none is left alone for it.
         403 if is_content(&error) => (told(&error), Some(false)),
+        403 | 404 | 410 if is_clients_own(&error) => (Status::Rejected, Some(false)),
         _ if is_account(&error) => {
             error = provider_fault(format!("{provider} refused the gateway's own key: {}", error.message));
             // Another account may serve, this request too.
@@ -428,9 +431,16 @@ async fn declined(
     let message = format!("{http}: {}", unquoted(&error.message, operation.ask.body()));
     report(operation, permit, status, Some(&Usage::NONE), Some(message.clone()));
     error.message = target.conceal(&error.message).into_owned();
+    // What policy adds to look at the answer costs nobody the answer.
+    let is_ours =
+        status == Status::Unfit && attempt.dispatch.with.logprobs && !operation.ask.wants_logprobs();
+    let asks_less =
+        is_ours && !operation.lacks_logprobs && error.message.to_ascii_lowercase().contains("logprobs");
+    operation.lacks_logprobs |= asks_less;
+    let retry = operation.gateway.providers.retry(target, operation.tries, &failure, Moment::now());
     Attempted {
         called: Called { status, error: message, ..attempt.took((Usage::NONE, WriteTtl::Reported, false)) },
-        retry: operation.gateway.providers.retry(target, operation.tries, &failure, Moment::now()),
+        retry: if asks_less { Some(Duration::ZERO) } else { retry },
         outcome: Outcome::Failed(error),
     }
 }

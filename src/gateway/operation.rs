@@ -47,6 +47,8 @@ pub(super) struct Operation {
     pub(super) calls: u32,
     /// Calls made to the present model.
     pub(super) tries: u32,
+    /// Whether its model refused to say how likely its words are, which policy asks for.
+    pub(super) lacks_logprobs: bool,
     /// Attempts so far, refused ones included.
     pub(super) n: u32,
     pub(super) simulated: bool,
@@ -70,6 +72,8 @@ pub(super) struct Operation {
     pub(super) call_began: Instant,
     /// The text of a streamed answer, where it is to be compared with another.
     pub(super) said: Option<String>,
+    /// The id of a stream of which the client had nothing.
+    pub(super) unheard: Option<String>,
     /// Whether it is settled.
     pub(super) is_settled: bool,
     /// Held until the operation is over.

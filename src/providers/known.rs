@@ -33,6 +33,11 @@ pub(super) fn known(parameters: &Parameters, provider: &ProviderSpec, model: &st
         // <https://api-docs.deepseek.com/api/create-chat-completion>
         json_object_alone: is_at(&["deepseek"]),
         older_words: provider.speaks == Speaks::OpenAi && !is_openais,
+        short_ids: provider.speaks == Speaks::OpenAi && is_openais,
+        // <https://github.com/deepseek-ai/DeepSeek-V3/issues/1277>
+        plain_users: provider.speaks == Speaks::Anthropic
+            && provider.hosting.platform == Platform::Own
+            && !is_at(&["anthropic"]),
         ..of_model(parameters, model)
     }
 }
@@ -51,6 +56,7 @@ fn of_model(parameters: &Parameters, model: &str) -> Known {
         keeps_thoughts: fits_one(&parameters.keeps_thoughts),
         older_chat: fits_one(&parameters.older_chat),
         responses_alone: fits_one(&parameters.responses_alone),
+        wants_turn_after_tools: fits_one(&parameters.wants_turn_after_tools),
         ..Known::NOTHING
     }
 }

@@ -25,12 +25,12 @@ pub struct Input {
 
 /// What a file is to the system, whichever of its names it was called by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct FileId(#[cfg(unix)] (u64, u64), #[cfg(not(unix))] PathBuf);
+pub struct FileId(#[cfg(unix)] (u64, u64), #[cfg(not(unix))] PathBuf);
 
 impl FileId {
     /// Finds a regular file by a name; `None` where there is none.
     #[cfg(unix)]
-    pub(crate) fn of(path: &Path) -> Option<Self> {
+    pub fn of(path: &Path) -> Option<Self> {
         use std::os::unix::fs::MetadataExt;
         std::fs::metadata(path)
             .ok()
@@ -40,7 +40,7 @@ impl FileId {
 
     /// Finds a regular file by a name; `None` where there is none.
     #[cfg(not(unix))]
-    pub(crate) fn of(path: &Path) -> Option<Self> {
+    pub fn of(path: &Path) -> Option<Self> {
         std::fs::canonicalize(path).ok().filter(|path| path.is_file()).map(Self)
     }
 }

@@ -15,6 +15,7 @@ mod error;
 mod explore;
 mod exploring;
 mod facts;
+mod follows;
 mod guard;
 mod in_flight;
 mod limits;
@@ -40,6 +41,7 @@ pub use effort::Effort;
 pub use error::PolicyError;
 pub use explore::{CHANCE, Draw, Explore, ExploreSpec, UNDRAWN, chance_told};
 pub use facts::{Capabilities, Capability, Facts, FactsSpec, Labels, REGION};
+pub use follows::{AskId, Follows};
 pub use guard::{Availability, forbids, is_constrained};
 pub use in_flight::InFlight;
 pub use limits::{StreamFigures, StreamLimit, StreamLimits};
@@ -48,7 +50,7 @@ pub use matched::match_route;
 pub use matcher::Matcher;
 pub use needs::{
     AtMost, BEFORE, Circumstance, CircumstanceId, Circumstances, FULL, Needs, RUNAWAY, STOPPED, Short, TAG,
-    WAITED, on_grid, up_to_grid,
+    UNREACHED, WAITED, on_grid, up_to_grid,
 };
 pub use policy::{AUTO, Policy, Route, RouteId, Rung, Thresholds};
 pub use rungs::{Bar, MAX_RUNGS, NO_RUNG, Rungs};

@@ -36,6 +36,7 @@ mod limited;
 pub mod listing;
 mod live;
 mod log;
+mod looped;
 mod met;
 mod news;
 mod notes;
@@ -117,10 +118,11 @@ pub use live::{
     Placed, Reader, Refusal, Ticket, Uncounted, Waiting, Wants, WarmModel,
 };
 pub use log::{Judged, LoadError, Log, PolicySpan, Skipped, SkippedLine, StripCell};
+pub use looped::loops_of;
 pub use notes::{LogNote, NoteKind, meter_text, recharge_text};
 pub use pace::{Pace, pace, spent_at};
 pub use paired::Sides;
-pub use plan::{GOOD, Keeping, Plan, PlannedRoute, Target, quality_between};
+pub use plan::{GOOD, Keeping, Plan, PlannedRoute, Target, quality_between, quality_change};
 pub use player::Player;
 pub use preview::{Preview, preview};
 pub use proof::{Graded, Proofs, Quality, RungProof, Verdicts};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::fold::{any_remembers, walk};
+use super::fold::walk;
 use super::frontiers::{with_earlier, with_staged};
 use super::log::PolicySpan;
 use super::rerun::{Rerun, RerunJob};
@@ -53,7 +53,7 @@ impl Player {
     /// staged, or time runs.
     pub fn what_if_in_order(&mut self) -> Option<Vec<RouteConsequences>> {
         let is_joined = self.view.frontiers().are_joined();
-        let job = self.rerun_wanted().filter(|job| is_joined || any_remembers(&job.policies))?;
+        let job = self.rerun_wanted().filter(|job| is_joined || self.log.remembers(&job.policies))?;
         let mut rows = self.what_if();
         for row in &mut rows {
             let Forecast { cascade, kept, .. } = std::mem::take(&mut row.applied);

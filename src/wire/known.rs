@@ -31,6 +31,12 @@ pub struct Known {
     pub json_object_alone: bool,
     /// Whether a server that has OpenAI's responses serves it there alone.
     pub responses_alone: bool,
+    /// Whether it takes no word of the user's right after what tools gave back.
+    pub wants_turn_after_tools: bool,
+    /// Whether it is OpenAI's own, or at a server of theirs, which takes no ids of calls longer than 40 characters.
+    pub short_ids: bool,
+    /// Whether its server takes Anthropic's messages, and of an end user's name short words alone.
+    pub plain_users: bool,
 }
 
 /// Members that a model refuses.
@@ -109,6 +115,9 @@ impl Known {
         older_words: false,
         json_object_alone: false,
         responses_alone: false,
+        wants_turn_after_tools: false,
+        short_ids: false,
+        plain_users: false,
     };
 
     /// Says whether messages of a chat may have to be changed for it.
@@ -118,6 +127,7 @@ impl Known {
             || self.wants_thoughts
             || self.refuses_thoughts
             || self.json_object_alone
+            || self.wants_turn_after_tools
     }
 
     /// Says whether it refuses to go on with what the assistant is said to have begun.

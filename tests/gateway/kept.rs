@@ -366,3 +366,33 @@ fn a_conversation_belongs_to_the_team_that_spoke_in_it_first_also_after_a_restar
     assert_eq!(within(&front, &theirs, json!("conv_B")).status(), 200);
     front.stop();
 }
+
+/// Libraries retry a 502 and report an outage; one that hears what is missing sends it anew.
+#[test]
+fn what_the_client_names_and_nobody_keeps_is_told_as_its_own_and_sent_to_nobody_else() {
+    let upstream = Upstream::with(|call| {
+        let about = call.body["input"][0]["id"].as_str().unwrap_or_default();
+        let error = match about {
+            "rs_9" => {
+                json!({"message": "Item with id 'rs_9' not found. Items are not persisted when `store` is set to false.",
+                "type": "invalid_request_error", "param": "input", "code": null})
+            }
+            _ => {
+                json!({"message": "The model `gpt-4.1` does not exist", "type": "invalid_request_error", "param": null, "code": "model_not_found"})
+            }
+        };
+        Reply { status: 404, ..Reply::json(&json!({"error": error})) }
+    });
+    let setup = setup(&upstream);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
+    let item = |id: &str| {
+        ask("gpt-4.1", &json!({"input": [{"type": "item_reference", "id": id}]})).send(front.address())
+    };
+    let lost = item("rs_9");
+    let error = lost.json()["error"].clone();
+    assert_eq!((lost.status(), &error["param"]), (404, &json!("input")), "{}", lost.text());
+    assert!(error["message"].as_str().unwrap().contains("not persisted"), "{error}");
+    assert_eq!(item("rs_8").status(), 502, "a model that is not there is the gateway's affair");
+    front.stop();
+}

@@ -7,6 +7,8 @@ mod called;
 mod clearing;
 mod edits;
 mod gemini;
+mod ids;
+mod looped;
 mod measures;
 mod older;
 mod parameters;

@@ -8,6 +8,7 @@
 //! - what the model is known to refuse (`known`, `refused`), and messages of the system that it does not take (`system`);
 //! - a last turn by the assistant, where Claude would refuse it (`prefill`);
 //! - what servers of chat in its older form do not know, and thoughts that are refused or wanted (`older`);
+//! - names of end users and ids of calls that a server does not take (`ids`);
 //! - thoughts of another provider's model, as an earlier answer of ours told them (`returned`).
 
 use std::ops::Range;
@@ -16,7 +17,7 @@ use bytes::Bytes;
 
 use super::edits::Edits;
 use super::request::Ask;
-use super::{older, prefill, refused, returned, system};
+use super::{ids, older, prefill, refused, returned, system};
 use crate::wire::Dialect;
 use crate::wire::completions::USUAL_LIMIT;
 use crate::wire::effort::thinks_before_answering;
@@ -79,7 +80,11 @@ pub(super) fn splice(ask: &Ask, reader: Reader<'_>) -> Bytes {
     if scan.has_system_turns {
         system::settle(&mut edits, reader);
     }
+    if to == Dialect::AnthropicMessages && sending.known.plain_users {
+        ids::name_user(&mut edits);
+    }
     let sent = returned::without_thoughts(edits.done(), reader);
+    let sent = if sending.known.short_ids { ids::shortened(sent, to) } else { sent };
     if to == Dialect::AnthropicMessages && scan.ends_with_assistant {
         return prefill::settle(sent, reader);
     }

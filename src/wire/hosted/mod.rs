@@ -19,6 +19,7 @@ use super::sse;
 use crate::wire::WireError;
 
 pub use betas::betas_for_vertex;
+pub use converse::is_answered_whole;
 pub use conversed::conversed;
 
 /// The form in which messages travel.

@@ -5,10 +5,7 @@
 
 use std::borrow::Cow;
 
-use sha2::{Digest as _, Sha256};
-
-use super::schema;
-use crate::units::hex;
+use super::{opaque, schema};
 use crate::wire::effort::{
     Claude, Effort, LEAST_BUDGET, claude, claude_keeps_thoughts, claude_lacks_schemas, claude_word,
 };
@@ -38,7 +35,8 @@ pub(in crate::wire) fn write(prompt: &Prompt<'_>, reader: Reader<'_>) -> Result<
             put!(o, "stop_sequences": [for stop in &prompt.stop => stop]);
         }
         if let Some(user) = &prompt.user {
-            put!(o, "metadata": { "user_id": opaque(user) });
+            let lengths = if sending.known.plain_users { 6..=128 } else { 1..=256 };
+            put!(o, "metadata": { "user_id": opaque(user, lengths) });
         }
         for (key, value) in &prompt.passed {
             // Anthropic's range ends at 1, which is also what holds where nothing is said.
@@ -51,17 +49,6 @@ pub(in crate::wire) fn write(prompt: &Prompt<'_>, reader: Reader<'_>) -> Result<
         put!(o, "stream"?: prompt.stream.then_some(true));
         Ok(())
     })
-}
-
-/// Returns the name of an end user as Anthropic takes it, which wants no addresses and no numbers of telephones: what is no
-/// opaque word goes as its digest.
-fn opaque(user: &str) -> Cow<'_, str> {
-    let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-    let is_number = user.chars().all(|c| c.is_ascii_digit() || c == '-');
-    if user.len() <= 256 && !is_number && user.chars().all(is_word) {
-        return Cow::Borrowed(user);
-    }
-    Cow::Owned(hex(&Sha256::digest(user.as_bytes())))
 }
 
 fn messages(a: &mut Array<'_>, prompt: &Prompt<'_>, reader: Reader<'_>) -> Result<()> {
@@ -135,6 +122,9 @@ fn block(a: &mut Array<'_>, piece: &Piece<'_>, reader: Reader<'_>) -> Result<()>
         Piece::Text(said) | Piece::System(said) if !is_said(said) => {}
         Piece::Text(said) => text(a, said),
         Piece::System(said) => text(a, &Text { text: reminder(&said.text).into(), cache: said.cache }),
+        Piece::Image { data: Data::Base64 { kind, bytes }, .. } if !is_picture(kind, bytes) => {
+            return reader.refuse(format!("a picture of type {kind}"));
+        }
         Piece::Image { data, detail, cache } => {
             reader.detail(detail.as_deref());
             a.object(|o| put!(o, "type": "image", "source": |o| source(o, data), "cache_control"?: *cache));
@@ -176,6 +166,13 @@ fn picture(bytes: &str) -> Option<&'static str> {
         ("UklGR", "image/webp"),
     ];
     SIGNATURES.iter().find(|(begin, _)| bytes.starts_with(begin)).map(|(_, kind)| *kind)
+}
+
+/// Says whether it is a picture of a kind that Anthropic takes: by its bytes, or by what it is said to be.
+fn is_picture(kind: &str, bytes: &str) -> bool {
+    let kind = kind.to_ascii_lowercase();
+    picture(bytes).is_some()
+        || matches!(&*kind, "image/png" | "image/jpeg" | "image/jpg" | "image/gif" | "image/webp")
 }
 
 fn source(o: &mut Object<'_>, data: &Data<'_>) {
@@ -238,8 +235,8 @@ fn thinking_and_format(o: &mut Object<'_>, prompt: &Prompt<'_>, most: u64, reade
     let effort = prompt.effort.filter(|effort| *effort != Effort::None);
     let mut word = None;
     let thinks = may_think(prompt);
-    match (effort.filter(|_| thinks || prompt.is_effort_policys), claude(model)) {
-        (Some(effort), Claude::Budget) if thinks && most / 2 >= LEAST_BUDGET => {
+    match (effort, claude(model)) {
+        (Some(effort), Claude::Budget) if thinks && !is_midway(prompt) && most / 2 >= LEAST_BUDGET => {
             let budget = prompt.budget.unwrap_or(effort.budget()).clamp(LEAST_BUDGET, most / 2);
             put!(o, "thinking": { "type": "enabled", "budget_tokens": budget });
         }
@@ -275,14 +272,17 @@ fn thinking_and_format(o: &mut Object<'_>, prompt: &Prompt<'_>, most: u64, reade
     });
 }
 
-/// Says whether thinking goes together with the request: not with a forced tool or set sampling, and not in the middle
-/// of calls whose thoughts were not kept.
+/// Says whether thinking goes together with the request: not with a forced tool or set sampling.
 fn may_think(prompt: &Prompt<'_>) -> bool {
     let is_forced = matches!(prompt.choice, Some(ToolChoice::Any | ToolChoice::Named(_)));
     let is_sampled = ["temperature", "top_p", "top_k"].iter().any(|name| prompt.get(name).is_some());
-    let is_midway = prompt
+    !is_forced && !is_sampled
+}
+
+/// Says whether the request stands in the middle of calls whose thoughts were not kept: thinking by a budget wants them.
+fn is_midway(prompt: &Prompt<'_>) -> bool {
+    prompt
         .turns
         .last()
-        .is_some_and(|turn| !turn.is_user || turn.parts.iter().any(|part| matches!(part, Piece::Result(_))));
-    !is_forced && !is_sampled && !is_midway
+        .is_some_and(|turn| !turn.is_user || turn.parts.iter().any(|part| matches!(part, Piece::Result(_))))
 }

@@ -408,7 +408,7 @@ fn took(duration: Duration) -> Short {
 fn rerun_text(snapshot: &Snapshot) -> (String, Role) {
     match &snapshot.rerun {
         RerunState::Idle | RerunState::Tried(_) if snapshot.staged_remembers() => {
-            (format!("without caps and caches, {}", took(snapshot.consequences.took)), Role::Muted)
+            (format!("before caps, caches, loops, {}", took(snapshot.consequences.took)), Role::Muted)
         }
         RerunState::Idle | RerunState::Tried(_) => {
             (format!("exact sums, {}", took(snapshot.consequences.took)), Role::Muted)
