@@ -91,6 +91,7 @@ pub fn branch_report(found: &BranchesFound, logs: Vec<String>) -> BranchReport {
         logs,
         reading: "routed",
         prices: found.prices.clone(),
+        simulated_requests: found.simulated,
     };
     let mut report = BranchReport::new(scope, world, (found.start, found.end));
     report.remark(found.idle.iter().map(|idle| idle.map(Idle::text)));

@@ -124,7 +124,7 @@ impl<'a> Lessons<'a> {
         let mut questions = HashSet::new();
         let passed = lessons.each("looking through", |lesson| {
             contents.rows += 1;
-            contents.again += u64::from(!questions.insert(lesson.question));
+            contents.again += u64::from(!questions.insert(lesson.question) && lesson.prompt.is_some());
             contents.without_text += u64::from(lesson.prompt.is_none());
             for (model, quality, _) in &lesson.outcomes {
                 if let Some(quality) = quality {

@@ -21,6 +21,9 @@ const PACED: usize = 1024;
 /// The accounts whose spread is looked at: the fullest.
 const SPREAD: usize = 16;
 
+/// What a call without a price wants of a limit that refuses such calls: more than any has.
+const UNPRICED: Pico = Pico(i128::MAX);
+
 /// How far what is left of windows may be off, as it was found in an hour.
 #[derive(Clone, Debug, Default)]
 pub struct Spreads {
@@ -72,7 +75,7 @@ impl Over {
     pub fn words(&self) -> String {
         let until =
             self.resets_at.map_or_else(String::new, |at| format!("; it starts anew at {}", at.rfc3339()));
-        let wants = if self.wants == Pico(i128::MAX) {
+        let wants = if self.wants == UNPRICED {
             "a call without a price is refused".to_owned()
         } else {
             format!("this call could cost ${}", self.wants)
@@ -299,7 +302,7 @@ impl Budgets {
         let of = |limit: u16| self.limits.get(usize::from(limit)).filter(|slot| slot.in_force);
         let one =
             draws.iter().copied().find(|(limit, _)| of(*limit).is_some_and(|slot| is_refusing(&slot.limit)));
-        one.and_then(|draw| self.over_one(draw, Pico(i128::MAX), at, Mode::Hard))
+        one.and_then(|draw| self.over_one(draw, UNPRICED, at, Mode::Hard))
     }
 
     fn over_one(&mut self, draw: (u16, Member), wants: Pico, when: Instant, mode: Mode) -> Option<Over> {
@@ -457,7 +460,10 @@ impl Budgets {
         let account = self.accounts.entry((limit, member)).or_default().open(window);
         *(if refused { &mut account.refused } else { &mut account.moved }) += 1;
         account.in_force = true;
-        account.ran_out = account.ran_out.or(Some(at));
+        // A model without a price finds no room however little was spent.
+        if over.wants != UNPRICED {
+            account.ran_out = account.ran_out.or(Some(at));
+        }
     }
 
     /// Adds what was spent in a window before the calls that are known here.

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::args::{LogArgs, time};
 use super::certify::PromiseArgs;
 use super::output;
-use crate::report::{Sheet, count, render};
+use crate::report::{Sheet, count, render, simulated};
 use crate::session::{Advice, Asked, Verdict, advise};
 use crate::units::{Pico, When, counted};
 
@@ -74,6 +74,8 @@ struct NewsReport {
 struct Report {
     schema: &'static str,
     log: String,
+    /// Requests of it whose answers were simulated.
+    simulated_requests: u64,
     prices: String,
     epsilon: f64,
     delta: f64,
@@ -86,12 +88,9 @@ struct Report {
 /// # Errors
 /// Where the log cannot be used.
 pub fn run(args: &AdviseArgs) -> anyhow::Result<()> {
-    let since = match args.since {
-        Some(When::At(at)) => Some(at),
-        Some(When::Clock(_)) => anyhow::bail!("--since: a time of day is of no day; write 2026-05-23"),
-        None => None,
-    };
-    let log = args.input.engine.load(std::slice::from_ref(&args.input.log))?;
+    let log = args.input.engine.load(&args.input.logs())?;
+    let first = log.bounds().unwrap_or_default().0;
+    let since = args.since.map(|since| since.near_start(first));
     let asked = Asked {
         epsilon: args.promise.epsilon,
         delta: args.promise.delta,
@@ -102,6 +101,7 @@ pub fn run(args: &AdviseArgs) -> anyhow::Result<()> {
     let report = Report {
         schema: "pointsman.advise/1",
         log: log.title.clone(),
+        simulated_requests: log.simulated as u64,
         prices: log.book.clone(),
         epsilon: asked.epsilon,
         delta: asked.delta,
@@ -161,8 +161,10 @@ pub fn run(args: &AdviseArgs) -> anyhow::Result<()> {
 
 fn sheets(report: &Report) -> Vec<Sheet> {
     let title = format!(
-        "{} · models that nobody uses and that would cost less · prices {}",
-        report.log, report.prices
+        "{} · models that nobody uses and that would cost less{} · prices {}",
+        report.log,
+        simulated(report.simulated_requests),
+        report.prices
     );
     let mut table = Sheet::new(
         title,

@@ -124,7 +124,7 @@ pub struct LogsArgs {
 #[derive(Args, Debug)]
 pub struct ReadLogsArgs {
     /// The reading.
-    #[arg(long = "as", value_enum, default_value_t = Reading::Recorded)]
+    #[arg(long = "as", value_parser = readings(), default_value = Reading::Recorded.name())]
     pub read_as: Reading,
     #[command(flatten)]
     pub(crate) from: LogsArgs,
@@ -146,6 +146,9 @@ pub struct LogArgs {
     /// The log, plain, gzip or zstd, or a folder of logs; `-` is standard input.
     #[arg(value_name = "LOG")]
     pub log: PathBuf,
+    /// More logs, such as labels.
+    #[arg(long = "labels", value_name = "FILE")]
+    pub more: Vec<PathBuf>,
     /// How to print.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
@@ -154,24 +157,26 @@ pub struct LogArgs {
 }
 
 impl LogArgs {
+    /// Returns the log, and what is read with it.
+    pub fn logs(&self) -> Vec<PathBuf> {
+        std::iter::once(&self.log).chain(&self.more).cloned().collect()
+    }
+
     /// Reads the log, to try thresholds on it.
     ///
     /// # Errors
     /// Where the log, policy, prices or classifier cannot be used.
     pub fn trial(&self) -> anyhow::Result<Trial> {
-        let logs = [self.log.clone()];
+        let logs = self.logs();
         let trial = load_trial(&input(&logs), &logs, self.engine.start()?, &self.engine.read())?;
         output::simulated(trial.simulated);
         Ok(trial)
     }
 }
 
-/// One log, with labels that stand elsewhere.
+/// One log whose labels are looked at.
 #[derive(Args, Debug)]
 pub struct LabelledArgs {
-    /// More logs, such as labels.
-    #[arg(long = "labels", value_name = "FILE")]
-    pub more: Vec<PathBuf>,
     /// Answers of this quality or better are acceptable.
     #[arg(long, value_name = "PERMILLE", default_value = "500", value_parser = per_mille)]
     pub acceptable: PerMille,
@@ -185,9 +190,7 @@ impl LabelledArgs {
     /// # Errors
     /// Where one of the files, policy, prices or classifier cannot be used.
     pub fn load(&self) -> anyhow::Result<Log> {
-        let LogArgs { log, engine, .. } = &self.from;
-        let logs: Vec<PathBuf> = std::iter::once(log).chain(&self.more).cloned().collect();
-        engine.load(&logs)
+        self.from.engine.load(&self.from.logs())
     }
 }
 
@@ -222,18 +225,14 @@ pub fn gateway_at(url: &str) -> AttachOptions {
     AttachOptions { url: url.to_owned(), key }
 }
 
-impl ValueEnum for Reading {
-    fn value_variants<'a>() -> &'a [Self] {
-        &[Self::Recorded, Self::Routed]
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        let help = match self {
-            Self::Recorded => "Account for what happened",
-            Self::Routed => "Let the engine decide; estimated where the log lacks that model's answer",
-        };
-        Some(PossibleValue::new(self.name()).help(help))
-    }
+/// Returns how a reading is told on the command line.
+pub fn readings() -> impl TypedValueParser<Value = Reading> {
+    let known = [
+        (Reading::Recorded, "Account for what happened"),
+        (Reading::Routed, "Let the engine decide; estimated where the log lacks that model's answer"),
+    ];
+    PossibleValuesParser::new(known.map(|(reading, help)| PossibleValue::new(reading.name()).help(help)))
+        .try_map(|word| Reading::from_name(&word).ok_or("neither recorded nor routed"))
 }
 
 /// How what is no table of many rows is printed.

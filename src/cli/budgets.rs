@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use toml_edit::{DocumentMut, InlineTable, Item, Table, Value};
 
-use super::args::{EngineArgs, gateway_at, or_dash};
+use super::args::{EngineArgs, gateway_at, or_dash, readings};
 use super::brought::{NONE_YET, of_log};
 use super::output;
 use crate::app::{BUDGETS, rows_at, unbound_in};
@@ -75,7 +75,7 @@ struct Show {
     #[command(flatten)]
     of: Which,
     /// The reading: every call as it was made, or each request as the policy routes it within the budgets.
-    #[arg(long = "as", value_enum, default_value_t = Reading::Recorded)]
+    #[arg(long = "as", value_parser = readings(), default_value = Reading::Recorded.name())]
     read_as: Reading,
     /// Also windows that are over; of logs these are always listed.
     #[arg(long)]

@@ -114,8 +114,9 @@ impl Row {
 
 fn sheet(report: &Report) -> Sheet {
     let title = format!("{} · what scores of check {} are worth", report.log, report.check);
-    let fit =
-        |row: &Row| row.fit.map_or_else(|| format!("{} judged ones more", count(row.needed)), str::to_owned);
+    let fit = |row: &Row| {
+        row.fit.map_or_else(|| format!("{} more judged answers", count(row.needed)), str::to_owned)
+    };
     let share = |share: Option<f64>| share.map_or_else(|| "-".to_owned(), |share| format!("{share:.3}"));
     Sheet::of(
         title,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use super::args::{EngineArgs, input, names};
+use super::args::{EngineArgs, input, names, readings};
 use super::brought;
 use super::output;
 use super::serve::{GatewayArgs, ServeArgs};
@@ -34,7 +34,7 @@ pub struct ConsoleArgs {
     #[arg(long, value_name = "FILE")]
     pub try_classifier: Option<PathBuf>,
     /// The reading to begin with; `v` switches.
-    #[arg(long = "as", value_enum, default_value_t = Reading::Recorded)]
+    #[arg(long = "as", value_parser = readings(), default_value = Reading::Recorded.name())]
     pub read_as: Reading,
     /// Serve clients here, and watch them: the console beside a gateway in one process.
     #[arg(long, value_name = "ADDRESS", conflicts_with = "logs", num_args = 0..=1, default_missing_value = "")]

@@ -5,12 +5,13 @@ use clap::Args;
 use serde::Serialize;
 
 use super::args::LabelledArgs;
+use super::explain::{WindowArg, window};
 use super::output;
 use crate::calibration::Diagram;
 use crate::certificate::Loss;
 use crate::report::{Sheet, count, render};
 use crate::session::{Drifted, drifted, first_half};
-use crate::units::{Instant, When, members};
+use crate::units::members;
 
 /// Compares confidences with how they were.
 #[derive(Args, Debug)]
@@ -19,21 +20,10 @@ use crate::units::{Instant, When, members};
 )]
 pub struct DriftArgs {
     /// How it was, two moments or days; the first half of the requests where absent. What came after it is compared.
-    #[arg(long, value_name = "FROM..TO", value_parser = stretch)]
-    pub reference: Option<(Instant, Instant)>,
+    #[arg(long, value_name = "FROM..TO", value_parser = window)]
+    pub reference: Option<WindowArg>,
     #[command(flatten)]
     pub(crate) input: LabelledArgs,
-}
-
-fn stretch(text: &str) -> Result<(Instant, Instant), String> {
-    let invalid = || format!("`{text}` is not FROM..TO, two moments or days like 2026-05-01..2026-05-08");
-    let (from, to) = text.split_once("..").ok_or_else(invalid)?;
-    let moment = |when: When| match when {
-        When::At(at) => Ok(at),
-        When::Clock(_) => Err(format!("`{text}`: a time of day is of no day; write 2026-05-23")),
-    };
-    let (from, to) = (moment(super::args::time(from)?)?, moment(super::args::end_time(to)?)?);
-    if from < to { Ok((from, to)) } else { Err(format!("`{text}` ends before it begins")) }
 }
 
 members! {
@@ -77,7 +67,8 @@ struct Report {
 /// Where the log cannot be used.
 pub fn run(args: &DriftArgs) -> anyhow::Result<()> {
     let log = args.input.load()?;
-    let Some((from, to)) = args.reference.or_else(|| first_half(&log)) else {
+    let named = args.reference.map(|reference| reference.moments(&log));
+    let Some((from, to)) = named.or_else(|| first_half(&log)) else {
         bail!("{} holds no requests", args.input.from.log.display());
     };
     let rungs: Vec<Row> = drifted(&log, (from, to), Loss::Acceptable(args.input.acceptable))

@@ -5,7 +5,7 @@ use clap::Args;
 use super::args::{ReadLogsArgs, end_time, names, time};
 use super::output;
 use crate::report::{ExplainReport, ExplainScope, NoteRow};
-use crate::session::{Log, compare};
+use crate::session::{Compared, Log, compare};
 use crate::units::{Instant, Span, When};
 
 /// Says why cost changed between two windows: volume, mix, price, tokens, cache, escalation, retries, to the pico-dollar.
@@ -77,7 +77,7 @@ fn earlier(text: &str) -> Result<Earlier, String> {
 
 impl WindowArg {
     /// Finds the moments in a log.
-    fn moments(self, log: &Log) -> (Instant, Instant) {
+    pub(super) fn moments(self, log: &Log) -> (Instant, Instant) {
         let (first, last) = log.bounds().unwrap_or_default();
         let from = self.from.map_or(first, |from| from.near_start(first));
         let end = Instant(last.0.saturating_add(1));
@@ -101,7 +101,7 @@ pub fn run(args: &ExplainArgs) -> anyhow::Result<()> {
     };
     let reading = args.input.read_as;
     let compared = compare(&log, reading, before, after);
-    tell(&log, [("before", before, compared.before.requests), ("after", after, compared.after.requests)])?;
+    tell(&log, &compared, [("before", before), ("after", after)])?;
     if before.1 - before.0 != length {
         output::remark("the windows are not equally long: what that changes is part of the volume");
     }
@@ -111,6 +111,7 @@ pub fn run(args: &ExplainArgs) -> anyhow::Result<()> {
         logs: names(&args.input.from.logs),
         reading: reading.name(),
         prices: log.book.clone(),
+        left_out: compared.left_out,
         windows: [before, after],
         notes: notes.map(|note| NoteRow { at: note.at.rfc3339(), text: note.text.clone() }).collect(),
     };
@@ -122,12 +123,14 @@ pub fn run(args: &ExplainArgs) -> anyhow::Result<()> {
 }
 
 /// Says which windows are empty; fails where both are.
-fn tell(log: &Log, windows: [(&str, (Instant, Instant), u64); 2]) -> anyhow::Result<()> {
+fn tell(log: &Log, compared: &Compared, windows: [(&str, (Instant, Instant)); 2]) -> anyhow::Result<()> {
     let (first, last) = log.bounds().unwrap_or_default();
-    if windows.iter().all(|(.., requests)| *requests == 0) {
-        anyhow::bail!("no request in either window; the log goes from {first} to {last}");
+    let requests = [compared.before.requests, compared.after.requests];
+    if requests == [0, 0] {
+        let why = if compared.left_out == 0 { "" } else { " that anybody bills" };
+        anyhow::bail!("no request{why} in either window; the log goes from {first} to {last}");
     }
-    for (name, (from, to), _) in windows.iter().filter(|(.., requests)| *requests == 0) {
+    for ((name, (from, to)), _) in windows.iter().zip(requests).filter(|(_, requests)| *requests == 0) {
         output::remark(&format!(
             "--{name} {from}..{to} has no request: all of the change is volume; the log goes from {first} to {last}"
         ));

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::args::LogArgs;
 use super::output;
-use crate::report::{Format, Sheet, quality, render};
+use crate::report::{Format, Sheet, quality, render, simulated};
 use crate::session::RouteConsequences;
 use crate::telemetry::{CurvePoint, Forecast};
 use crate::units::{Pico, choice, counted, members};
@@ -51,6 +51,8 @@ struct FrontierReport {
     rung: String,
     model: String,
     requests: u64,
+    /// Requests of the log whose answers were simulated: their part of the costs nobody bills.
+    simulated_requests: u64,
     /// Those of the route whose clients named their model, which are in no point.
     pinned_requests: u64,
     pinned_cost_usd: Option<String>,
@@ -94,6 +96,9 @@ pub fn run(args: &FrontierArgs) -> anyhow::Result<()> {
     if let Some(why) = route.unmovable(rung) {
         anyhow::bail!("route {}, rung {}: {why}", route.name, route.ladder[rung].name);
     }
+    if let Some(joined) = trial.joined() {
+        output::remark(&format!("{joined}; `pointsman whatif` decides every request"));
+    }
     let routes = trial.consequences(&policy);
     // Policies may have given the route different rungs: all that have this one share the curve.
     let is_row = |row: &&RouteConsequences| row.moves_with(route, rung) && row.applied.requests > 0;
@@ -113,6 +118,7 @@ pub fn run(args: &FrontierArgs) -> anyhow::Result<()> {
         rung: route.ladder[rung].name.to_string(),
         model: trial.names.model(route.ladder[rung].model).to_owned(),
         requests: rows.iter().map(|row| row.applied.requests).sum(),
+        simulated_requests: trial.simulated,
         pinned_requests: pinned.requests,
         pinned_cost_usd: pinned.cost.usd(),
         without_confidence: rows.iter().map(|row| row.unsure).sum(),
@@ -133,8 +139,10 @@ pub fn run(args: &FrontierArgs) -> anyhow::Result<()> {
             counted(pinned.requests, "pinned request")
         ));
     }
-    if policy.remembers() && format != Format::Json {
-        output::say("without caps on calls and warm caches; `pointsman whatif` decides them in order");
+    if trial.remembers() && format != Format::Json {
+        output::say(
+            "without caps on calls, warm caches and tool loops; `pointsman whatif` decides them in order",
+        );
     }
     output::damage(&trial.damaged)
 }
@@ -146,12 +154,13 @@ fn sheet(report: &FrontierReport, format: Format) -> Sheet {
         _ => usd.to_owned(),
     };
     let title = format!(
-        "{} · route {} · threshold of {} ({}) · {} · prices {}",
+        "{} · route {} · threshold of {} ({}) · {}{} · prices {}",
         report.log,
         report.route,
         report.rung,
         report.model,
         counted(report.requests, "request"),
+        simulated(report.simulated_requests),
         report.prices
     );
     Sheet::of(

@@ -14,12 +14,12 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use super::output;
-use crate::app::Progress;
+use crate::app::{Cancel, Progress};
 use crate::record::{
     self, Block, BudgetFiles, Entry, Header, InputFormat, Known, Mapping, Packed, ReadOptions, Summary,
     Writer,
 };
-use crate::session::Stretch;
+use crate::session::{LoadError, Stretch};
 use crate::units::{When, counted};
 
 /// Turns request logs of any known format into Pointsman's own.
@@ -99,7 +99,7 @@ fn copy<W: Write>(
     // What the written log has: calls that the format they come from tells apart must not become one in ours.
     let mut told = (Known::default(), Stretch::new(args.from, args.to));
     let watch = source.progress();
-    let mut progress = Progress::new("importing", watch.total);
+    let (mut progress, cancel) = (Progress::new("importing", watch.total), Cancel::on_interrupt());
     while let Some(block) = source.next_block() {
         match block {
             Ok(block) => {
@@ -111,6 +111,9 @@ fn copy<W: Write>(
             Err(error) => damage.push(error),
         }
         progress.update(watch.read(), summary.entries);
+        if cancel.is_raised() {
+            return Err(LoadError::Cancelled.into());
+        }
     }
     progress.finish();
     Ok((out, (summary, damage)))

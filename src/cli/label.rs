@@ -148,7 +148,12 @@ fn judged(path: &Path, source: &str) -> anyhow::Result<BTreeSet<String>> {
         return Ok(done);
     }
     let named = || format!("{}: labels of earlier sittings cannot be read", path.display());
-    let mut known = record::open(&input(&[path.to_owned()]), &ReadOptions::default()).with_context(named)?;
+    let Ok(mut known) = record::open(&input(&[path.to_owned()]), &ReadOptions::default()) else {
+        bail!(
+            "{}: it is there and is no log that labels could be added to; name another file",
+            path.display()
+        );
+    };
     while let Some(block) = known.next_block() {
         let _ = block.with_context(named)?.for_each_new(known.known(), |_, entry| {
             if let Ok(Entry::Label(late)) = entry

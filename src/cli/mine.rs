@@ -76,6 +76,8 @@ fn report(found: &[AgentLogs], paths: &[PathBuf], engine: &EngineArgs) -> anyhow
     report.other_policy = Some(OtherPolicy {
         policy: routed.scope.policy,
         cost_usd: routed.cost_usd,
+        estimated_usd: routed.cost_estimated_usd,
+        error_usd: routed.cost_error_usd,
         unknown_calls: routed.cost_unknown_requests,
         models: models.collect(),
     });

@@ -12,10 +12,10 @@ use super::output;
 use super::whatif::rates;
 use crate::certificate::{Label, certify};
 use crate::pricing::CostSum;
-use crate::report::{Format, Sheet, count, error_text, quality, render};
+use crate::report::{Format, Sheet, count, error_text, quality, render, simulated};
 use crate::routing::Route;
 use crate::session::{Aim, GOOD, Keeping, Plan, PlannedRoute, Trial};
-use crate::telemetry::Forecast;
+use crate::telemetry::{Basis, Forecast};
 use crate::units::{PerMille, Pico, Span, When, counted, members};
 
 /// Says what labels prove of a rung: the threshold, none where none can be, and how many labels there were.
@@ -124,7 +124,7 @@ members! {
     route: String = route.name.to_string(),
     requests: u64 = requests,
     flipped_requests: u64 = flips.get(planned.route.index()).copied().unwrap_or(0),
-    /// What quality rests on: `labels`, or `confidence` where there are none.
+    /// What quality rests on: `labels`, `confidence` where there are none, `labels in part` where some rungs have none.
     quality_from: &'static str = planned.basis.word(),
     labelled_requests: u64 = planned.planned.labelled,
     /// Of the labels alone, as `whatif` has it.
@@ -172,7 +172,7 @@ members! {
     prices: String = trial.book.clone(),
     goal: String = format!(
         "{aim}{}{}",
-        if args.certified { ", within what is certified" } else { "" },
+        if args.certified { ", within what these labels certify as they stand" } else { "" },
         args.within.map_or_else(String::new, |within| format!(", 95 of 100 within {} ms", count(within)))
     ),
     feasible: bool = plan.is_feasible,
@@ -196,6 +196,8 @@ members! {
         }
     }),
     requests: u64 = plan.requests,
+    /// Requests of the log whose answers were simulated: their part of the costs nobody bills.
+    simulated_requests: u64 = trial.simulated,
     flipped_requests: u64 = routes.iter().map(|route| route.flipped_requests).sum(),
     epsilon: f64 = args.promise.epsilon,
     delta: f64 = args.promise.delta,
@@ -217,9 +219,9 @@ members! {
         // Pico-dollars and millionths of an answer: millionths of an answer a dollar.
         share(margin.quality.saturating_mul(1_000_000_000_000) / margin.cost, 1)
     }),
-    /// Whether calls are capped, so that only a full run tells exactly.
+    /// Whether calls are capped or there are tool loops, so that only a full run tells exactly.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    approximate: bool = now.remembers(),
+    approximate: bool = trial.remembers(),
     /// The command that shows them closely.
     #[serde(skip_serializing_if = "Option::is_none")]
     look: Option<String> = look_at(args, &set),
@@ -236,6 +238,9 @@ pub fn run(args: &OptimiseArgs) -> anyhow::Result<()> {
     let aim = aim(args)?;
     let mut trial = args.input.trial()?;
     let target = aim.target(trial.rated())?;
+    if let Some(joined) = trial.joined() {
+        output::remark(&format!("{joined}; `pointsman whatif` decides every request"));
+    }
     let promise = args.promise.promise();
     let lowest = |trial: &Trial, route: &Route, rung: usize| {
         let labels: Vec<Label> = trial.pairs(route, rung).shuffled().into_iter().map(Label::from).collect();
@@ -273,6 +278,11 @@ pub fn run(args: &OptimiseArgs) -> anyhow::Result<()> {
     };
     let report = Report::new(args, &aim, &trial, &plan, &of, &flips);
     output::report(args.input.format, &report, || render(&sheets(&report), args.input.format))?;
+    if args.certified && args.input.format == Format::Table {
+        output::say(
+            "these are the labels as they stand; Tune and the ledger go by running certificates, which a price that changes withdraws (docs/quality.md)",
+        );
+    }
     // A table says it itself.
     if let Some(nearest) = report.nearest.as_ref().filter(|_| args.input.format == Format::Json) {
         output::say(&format!("infeasible: {nearest}"));
@@ -316,6 +326,9 @@ fn look_at(args: &OptimiseArgs, set: &[String]) -> Option<String> {
     let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
     for one in set {
         flag("--set", Some(one.clone()));
+    }
+    for one in &input.more {
+        flag("--labels", Some(one.display().to_string()));
     }
     flag("--policy", path(&engine.serving.policy));
     flag("--prices", Some(engine.serving.prices.clone()).filter(|prices| prices != "list"));
@@ -362,10 +375,11 @@ fn sheets(report: &Report) -> Vec<Sheet> {
         |side: &Side| side.cost_per_month_usd.as_deref().map_or_else(|| "-".to_owned(), output::money);
     let short = |text: &str| text.get(..text.len().saturating_sub(2)).unwrap_or(text).to_owned();
     let title = format!(
-        "{} · {} · {} · prices {}",
+        "{} · {} · {}{} · prices {}",
         report.log,
         report.goal,
         counted(report.requests, "request"),
+        simulated(report.simulated_requests),
         report.prices
     );
     let mut all = Sheet::new(title, &["", ">applied", ">planned", ""]);
@@ -381,13 +395,20 @@ fn sheets(report: &Report) -> Vec<Sheet> {
     };
     all.push(vec!["cost".into(), cost(applied), cost(planned), change]);
     all.push(vec!["per month at this rate".into(), month(applied), month(planned), String::new()]);
-    let guessed = report.routes.iter().filter(|route| route.quality_from == "confidence").count();
-    let note = match guessed {
-        0 => "by labels".to_owned(),
-        some if some == report.routes.len() => "by confidence alone: nobody judged".to_owned(),
-        some => format!("of {some} of {} routes by confidence alone", report.routes.len()),
+    let on = |basis: Basis| report.routes.iter().filter(|route| route.quality_from == basis.word()).count();
+    let routes = report.routes.len();
+    let basis = match (on(Basis::Partly), on(Basis::Confidence)) {
+        (0, 0) => "by labels".to_owned(),
+        (0, some) if some == routes => "by confidence alone: nobody judged".to_owned(),
+        (0, some) => format!("of {some} of {routes} routes by confidence alone"),
+        (some, 0) => {
+            format!("by labels, but of rungs without any by confidence, on {some} of {routes} routes")
+        }
+        (some, alone) => {
+            format!("by confidence alone on {alone} of {routes} routes, for some rungs on {some} more")
+        }
     };
-    let note = note + within(report.change.quality_within_error == Some(true));
+    let note = basis + within(report.change.quality_within_error == Some(true));
     let good = |side: &Side| {
         let between = side.quality_low.as_ref().zip(side.quality_high.as_ref());
         let between = between.map(|(low, high)| format!(" ({}-{})", short(low), short(high)));

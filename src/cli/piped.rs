@@ -12,7 +12,7 @@ use clap::{ArgMatches, Command, Parser};
 
 use super::output;
 
-/// How long a first byte is waited for where a command can do without a log.
+/// How long a first byte is waited for in silence.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Parses the command line; where it names no log and standard input holds one, that is the log.
@@ -23,7 +23,11 @@ pub(super) fn parse<C: Parser>(words: &[OsString]) -> Result<C, clap::Error> {
     let mut command = C::command();
     match command.try_get_matches_from_mut(words) {
         Err(error) if wants_a_log(&error) && is_fed() => {
-            C::try_parse_from(with(words, &["-"])).map_err(|_| error)
+            let piped = C::try_parse_from(with(words, &["-"])).map_err(|_| error)?;
+            if comes().is_none() {
+                output::remark("no log is named, so one is waited for through standard input");
+            }
+            Ok(piped)
         }
         Err(error) => Err(error),
         Ok(matches) => {
@@ -31,7 +35,16 @@ pub(super) fn parse<C: Parser>(words: &[OsString]) -> Result<C, clap::Error> {
             let Some(dash) = unnamed(&command, &matches) else { return Ok(cli) };
             // Where a log does not go with what was said, nobody waits for one.
             match C::try_parse_from(with(words, dash)) {
-                Ok(piped) if is_fed() && comes() => Ok(piped),
+                Ok(piped) if is_fed() => Ok(match comes() {
+                    Some(true) => piped,
+                    Some(false) => cli,
+                    None => {
+                        output::remark(
+                            "nothing came through standard input, so it is not read; name it with `-` to wait for it, or close it with `</dev/null`",
+                        );
+                        cli
+                    }
+                }),
                 _ => Ok(cli),
             }
         }
@@ -86,18 +99,13 @@ fn is_fed() -> bool {
     false
 }
 
-/// Says whether anything comes through standard input; what came can still be read. A pipe that its other end merely holds
-/// open, as programs do that start others, must not keep a command from its own.
-fn comes() -> bool {
+/// Says whether anything comes through standard input, where that turns out in time; what came can still be read. A pipe that
+/// its other end merely holds open, as programs do that start others, must not keep a command from its own.
+fn comes() -> Option<bool> {
     let (tell, told) = mpsc::channel();
     std::thread::spawn(move || {
         let is_empty = std::io::stdin().lock().fill_buf().is_ok_and(<[u8]>::is_empty);
         tell.send(!is_empty)
     });
-    told.recv_timeout(PATIENCE).unwrap_or_else(|_| {
-        output::remark(
-            "nothing came through standard input, so it is not read; name it with `-` to wait for it",
-        );
-        false
-    })
+    told.recv_timeout(PATIENCE).ok()
 }

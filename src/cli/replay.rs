@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::args::{EngineArgs, input, names};
+use super::args::{EngineArgs, input, names, readings};
 use super::branches::{self, Asked, PrintAs, head};
 use super::output;
 use crate::app::stream_report;
@@ -22,7 +22,7 @@ pub struct ReplayArgs {
     #[arg(required_unless_present = "world", value_name = "LOG")]
     pub logs: Vec<PathBuf>,
     /// The reading; in another world it is always routed.
-    #[arg(long = "as", value_enum, default_value_t = Reading::Recorded)]
+    #[arg(long = "as", value_parser = readings(), default_value = Reading::Recorded.name())]
     pub read_as: Reading,
     /// Replay it in a world that is not as it was: a .toml file, or the name of one that comes with the program.
     #[arg(long, value_name = "NAME|FILE")]

@@ -7,7 +7,7 @@ use super::args::{EngineArgs, LogsArgs, names, or_dash, time};
 use super::output;
 use crate::config::{self, prices};
 use crate::pricing::PriceTable;
-use crate::report::{Format, Sheet, count, render};
+use crate::report::{Format, Sheet, count, left_out, render};
 use crate::session::{Repriced, Twice, reprice};
 use crate::units::{Instant, Pico, When, members};
 
@@ -54,6 +54,8 @@ struct Report {
     charged_by: String,
     /// Requests whose log tells what was charged.
     charged_told_requests: u64,
+    /// Requests that are in no figure: simulated for want of a key, so that nobody was charged.
+    left_out_requests: u64,
     repriced_by: String,
     /// The moment whose prices are taken; null where each call has those of its own.
     repriced_at: Option<String>,
@@ -94,6 +96,7 @@ pub fn run(args: &RepriceArgs) -> anyhow::Result<()> {
         logs: names(&args.input.logs),
         charged_by: log.book.clone(),
         charged_told_requests: found.told,
+        left_out_requests: found.left_out,
         repriced_by: book,
         repriced_at: at.map(Instant::rfc3339),
         all: Row::new(&found.all, None, [Some(found.all.count), None]),
@@ -123,7 +126,9 @@ fn sheet(report: &Report, found: &Repriced, format: Format) -> Sheet {
         ),
     };
     let at = report.repriced_at.as_ref().map_or_else(String::new, |at| format!(" of {at}"));
-    let title = format!("{} · {told} · re-priced by {}{at}", report.logs.join(", "), report.repriced_by);
+    let left_out = left_out(report.left_out_requests);
+    let title =
+        format!("{} · {told} · re-priced by {}{at}{left_out}", report.logs.join(", "), report.repriced_by);
     let name = |row: &Row| match &row.model {
         None => "all (requests)".to_owned(),
         Some(name) => or_dash(name),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
-use super::args::LogsArgs;
+use super::args::{LogsArgs, readings};
 use super::output;
 use crate::app::write_requests;
 use crate::console::screen::Screen;
@@ -23,7 +23,7 @@ pub struct RequestsArgs {
     #[arg(long, value_name = "FILTER", default_value = "", allow_hyphen_values = true)]
     pub filter: String,
     /// The reading.
-    #[arg(long = "as", value_enum, default_value_t = Reading::Recorded)]
+    #[arg(long = "as", value_parser = readings(), default_value = Reading::Recorded.name())]
     pub read_as: Reading,
     /// The order; as they arrived where absent.
     #[arg(long, value_enum)]
@@ -94,6 +94,8 @@ pub fn run(args: &RequestsArgs) -> anyhow::Result<()> {
     while table.work(&snapshot) {}
     if let Some(problem) = traffic::problem(&table, &snapshot) {
         output::remark(&format!("--filter {}: {problem}", args.filter));
+    } else if traffic::rows(&table, &snapshot) == 0 && !log.is_empty() {
+        output::remark(&format!("--filter {}: no request of the log passes it", args.filter));
     }
     let out = BufWriter::new(io::stdout().lock());
     match write_requests(out, args.input.format, &table, &snapshot, args.limit)

@@ -8,7 +8,7 @@ use clap::Args;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::args::EngineArgs;
+use super::args::{EngineArgs, readings};
 use super::brought;
 use super::console::open;
 use super::output;
@@ -52,7 +52,7 @@ pub struct SnapshotArgs {
     #[arg(long, value_name = "WINDOW", default_value = "all", value_parser = window)]
     pub window: Window,
     /// The reading.
-    #[arg(long = "as", value_enum, default_value_t = Reading::Recorded)]
+    #[arg(long = "as", value_parser = readings(), default_value = Reading::Recorded.name())]
     pub read_as: Reading,
     /// Stages a threshold; may be given more than once.
     #[arg(long = "set", value_name = "ROUTE[.RUNG]=PERMILLE")]
@@ -120,6 +120,9 @@ pub fn run(args: &SnapshotArgs) -> anyhow::Result<()> {
         return super::portable::write(&log, args.output.as_deref(), args.budgets.as_deref(), &args.engine);
     }
     let logs: Vec<PathBuf> = args.log.iter().cloned().collect();
+    if let Some(path) = &args.output {
+        output::may_write(path, &logs, true)?;
+    }
     let log = Arc::new(open(&logs, &args.engine)?);
     let mut player = Player::new(Arc::clone(&log), args.read_as, args.window.0);
     brought::play(&mut player, args.budgets.as_deref(), logs.is_empty())?;

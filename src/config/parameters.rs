@@ -29,6 +29,8 @@ pub struct Parameters {
     pub older_chat: Patterns,
     /// Those that OpenAI serves in Responses alone.
     pub responses_alone: Patterns,
+    /// Those that take no word of the user's right after what tools gave back.
+    pub wants_turn_after_tools: Patterns,
 }
 
 /// Models of which something is known.
@@ -129,6 +131,7 @@ struct File {
     keeps_thoughts: Option<Habit>,
     older_chat: Option<Habit>,
     responses_alone: Option<Habit>,
+    wants_turn_after_tools: Option<Habit>,
     #[serde(default)]
     rule: Vec<RuleSpec>,
 }
@@ -159,16 +162,14 @@ pub fn builtin() -> Result<Parameters, FileError> {
         known: habit.map(|habit| habit.models).unwrap_or_default(),
         ..Patterns::default()
     };
-    let [takes_system, wants_thoughts, keeps_thoughts, older_chat, responses_alone] =
-        [file.takes_system, file.wants_thoughts, file.keeps_thoughts, file.older_chat, file.responses_alone]
-            .map(models);
     Ok(Parameters {
         rules: file.rule,
-        takes_system,
-        wants_thoughts,
-        keeps_thoughts,
-        older_chat,
-        responses_alone,
+        takes_system: models(file.takes_system),
+        wants_thoughts: models(file.wants_thoughts),
+        keeps_thoughts: models(file.keeps_thoughts),
+        older_chat: models(file.older_chat),
+        responses_alone: models(file.responses_alone),
+        wants_turn_after_tools: models(file.wants_turn_after_tools),
     })
 }
 
@@ -186,6 +187,7 @@ pub fn parse(origin: &str, text: &str) -> Result<Parameters, FileError> {
         (user.keeps_thoughts, &mut all.keeps_thoughts),
         (user.older_chat, &mut all.older_chat),
         (user.responses_alone, &mut all.responses_alone),
+        (user.wants_turn_after_tools, &mut all.wants_turn_after_tools),
     ] {
         models.except.clone_from(&user.trust);
         models.own = habit.map(|habit| habit.models).unwrap_or_default();
@@ -218,6 +220,7 @@ fn read(origin: &str, text: &str) -> Result<File, FileError> {
         ("keeps-thoughts", &file.keeps_thoughts),
         ("older-chat", &file.older_chat),
         ("responses-alone", &file.responses_alone),
+        ("wants-turn-after-tools", &file.wants_turn_after_tools),
     ];
     let habits = || habits.into_iter().filter_map(|(name, habit)| Some((name, habit.as_ref()?)));
     let dates = file.checked.iter().chain(habits().map(|(_, habit)| &habit.since));

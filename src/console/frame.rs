@@ -205,7 +205,9 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
     };
     put_at_right(&spend, Role::Accent, buf);
     let room = put_at_right(&clock, Role::Header, buf);
-    let fullest = spend::headline(snapshot, area.width, room, look.glyphs);
+    // Budgets are as recorded, which says nothing beside what was decided anew.
+    let fullest = spend::headline(snapshot, area.width, room, look.glyphs)
+        .filter(|_| snapshot.reading == Reading::Recorded);
     if let Some((words, role)) = &fullest {
         put_at_right(words, *role, buf);
     }
@@ -249,6 +251,9 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
         snapshot.log.simulated > 0 || snapshot.live.as_ref().is_some_and(|live| live.status.simulated);
     if synthetic {
         put("SIMULATED", Role::Simulated, buf);
+    }
+    if let Some(why) = disconnected.and_then(|live| live.closed.as_ref()) {
+        put(&text::clean(why), Role::Warn, buf);
     }
     let star = if snapshot.staged.is_some() { "*" } else { "" };
     let version = snapshot.policy.version;

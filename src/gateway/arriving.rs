@@ -5,19 +5,19 @@ use std::sync::{Arc, LazyLock};
 use std::time::Instant as Moment;
 
 use http::HeaderMap;
-use rustc_hash::FxHasher;
 use tokio::time::Instant as Clock;
 
 use super::gate::InFlight;
 use super::headers::Tags;
-use super::operation::Operation;
+use super::operation::{Lacks, Operation};
+use super::taken::Taken;
 use super::{Gateway, estimate, now, second};
 use crate::access::Caller;
 use crate::classifier::{self, Measures, TaskClass};
 use crate::engine::may_cost_more;
 use crate::ledger::{Entry, Opened, Prompt, Prompted};
 use crate::prompt_cache::{Prompt as CachedPrompt, Tie, session_number};
-use crate::routing::{AtMost, ConfidenceSource, up_to_grid};
+use crate::routing::{AskId, AtMost, ConfidenceSource, up_to_grid};
 use crate::runaway::Call;
 use crate::session::{Arriving, Wants};
 use crate::units::Span;
@@ -50,7 +50,7 @@ pub(super) async fn open(
         pinned,
         prefix: Arc::clone(&hashes.prefix),
         tags: gateway.tagged.read(&headers, caller, &ask),
-        ..arriving(&ask, &tags, caller)
+        ..arriving(gateway, &ask, &tags, caller)
     };
     arriving.wants.at_most = bound(&ask, gateway.settings.max_output_default);
     if gateway.live.has_budgets() && arriving.wants.max_output.is_none() && !is_embedding(&ask) {
@@ -60,9 +60,10 @@ pub(super) async fn open(
         let hasher = gateway.calls.build_hasher();
         arriving.call = ask.last_call(hasher).map(|(hash, turns)| Call::new(hash, turns));
     }
-    if gateway.live.explores() {
-        arriving.after_tools = ask.last_call(FxHasher::default()).is_some();
-    }
+    arriving.after_tools = ask.is_after_tools();
+    let whose = [&*caller.name, &*tags.session, &*tags.user];
+    let hash = ask.ask_hash(&gateway.prefix_key, whose);
+    arriving.ask = hash.map(|hash| AskId::new(hash, arriving.after_tools)).unwrap_or_default();
     if gateway.live.minds_caches() {
         (arriving.beginnings, arriving.tie) = (beginnings(&hashes.prefix), tie(&ask));
         arriving.blocked = gateway.providers.blocked_accounts(Moment::now()).into();
@@ -79,7 +80,8 @@ pub(super) async fn open(
         gateway.record_trips(&placed.trips, placed.send.as_ref().err().and_then(|why| why.stop.as_deref()));
     }
     if ask.dialect() == Dialect::OpenAiResponses {
-        gateway.judged.note(&id, (placed.class, placed.confidence));
+        let ask = placed.ticket.ask();
+        gateway.judged.note(&id, Taken { class: placed.class, confidence: placed.confidence, ask });
     }
     let needs = placed.ticket.needs();
     let call_began = placed.at;
@@ -145,6 +147,7 @@ pub(super) async fn open(
         key: Arc::clone(&caller.name),
         calls: 0,
         tries: 0,
+        lacks: Lacks::default(),
         n: 0,
         simulated: false,
         escalated: None,
@@ -157,6 +160,7 @@ pub(super) async fn open(
         began: Clock::now(),
         call_began,
         said: None,
+        unheard: None,
         is_settled: false,
         _place: place,
     })
@@ -169,14 +173,18 @@ fn go_on(gateway: &Gateway, ask: &Ask, arriving: &mut Arriving<'_>) {
         return;
     }
     let Some((_, Some(earlier))) = ask.leans_on() else { return };
-    if let Some((class, confidence)) = gateway.judged.find(&earlier) {
+    arriving.after_tools = true;
+    if let Some(Taken { class, confidence, ask }) = gateway.judged.find(&earlier) {
         arriving.measures.task = arriving.measures.task.or(Some(class));
         arriving.confidence = arriving.confidence.or(confidence);
+        arriving.ask = ask.turn();
+    } else {
+        arriving.goes_on = gateway.stored.find(&earlier).map(|kept| kept.model);
     }
 }
 
 /// Says what the engine hears of a request.
-pub(super) fn arriving<'a>(ask: &'a Ask, tags: &Tags, caller: &Caller) -> Arriving<'a> {
+pub(super) fn arriving<'a>(gateway: &Gateway, ask: &'a Ask, tags: &Tags, caller: &Caller) -> Arriving<'a> {
     let found = ask.measures();
     let embeds = matches!(ask.dialect(), Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings);
     Arriving {
@@ -202,7 +210,9 @@ pub(super) fn arriving<'a>(ask: &'a Ask, tags: &Tags, caller: &Caller) -> Arrivi
         confidence: tags.confidence,
         before: None,
         call: None,
+        ask: AskId::default(),
         after_tools: false,
+        goes_on: None,
         beginnings: Arc::default(),
         tie: None,
         blocked: Arc::default(),
@@ -211,6 +221,7 @@ pub(super) fn arriving<'a>(ask: &'a Ask, tags: &Tags, caller: &Caller) -> Arrivi
             max_output: found.max_output,
             require: Arc::clone(&caller.require),
             key: Arc::clone(&caller.name),
+            unreached: gateway.unreached(ask.dialect()),
             ..Wants::default()
         },
     }
@@ -251,7 +262,7 @@ fn tie(ask: &Ask) -> Option<Tie> {
     if ask.leans_on().is_some() {
         return Some(Tie::State);
     }
-    ask.last_call(FxHasher::default()).map(|_| Tie::Tools)
+    ask.has_called().then_some(Tie::Tools)
 }
 
 /// Returns how long all answers to a request may be together; one whose length the client leaves open is cut at `most`.

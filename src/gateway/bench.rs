@@ -83,8 +83,7 @@ impl Bench {
 
     /// Says whether two names are one model's.
     pub fn are_one(&self, one: &str, other: &str) -> bool {
-        let named = |model| self.book.find_named(model).map(|(name, _)| name);
-        one == other || named(one).is_some_and(|name| named(other) == Some(name))
+        self.book.are_one(one, other)
     }
 
     /// Says why calls to a model cannot be charged, if so.

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant as Moment};
 use tokio::time::Instant as Clock;
 
 use super::account::{
-    Attempt, Took, accent, can_escalate, client_gone, failed, hollow, is_account, is_content,
-    refused as refused_within, report, told, unfit, watched, written,
+    Attempt, Took, accent, can_escalate, client_gone, failed, hollow, is_account, is_clients_own, is_content,
+    is_sealed, is_too_large, refused as refused_within, report, told, unfit, watched, written,
 };
 use super::audience::Audience;
 use super::background::{self, Ended};
@@ -24,7 +24,7 @@ use super::{arriving, budget, estimate, stream};
 use crate::pricing::Usage;
 use crate::providers::{Call, CallError, Cause, Failure, Permit, Refused, Reply, Target};
 use crate::record::WriteTtl;
-use crate::routing::{Check, Status};
+use crate::routing::{Check, Parameters, Status};
 use crate::session::{Called, Dispatch};
 use crate::units::counted;
 use crate::wire::{self, ApiError, Dialect, ErrorKind, WireError};
@@ -45,7 +45,16 @@ pub(super) async fn attempt(
 ) -> Attempted {
     let gateway = Arc::clone(&operation.gateway);
     let nobody: Arc<str> = "".into();
-    let Some(target) = gateway.providers.target_now(&dispatch.model, Moment::now()) else {
+    let measures = operation.ask.measures();
+    let tokens = measures.estimated_prompt_tokens.saturating_add(measures.max_output.unwrap_or(0));
+    // What goes on from something kept goes to its keeper, or nowhere.
+    let is_kept = operation.ask.leans_on().is_some_and(|(member, _)| member != "background");
+    let found = if is_kept {
+        gateway.providers.target(&dispatch.model)
+    } else {
+        gateway.providers.target_now(&dispatch.model, tokens, Moment::now())
+    };
+    let Some(target) = found else {
         let message = format!("no provider serves {}; add it to providers.toml", dispatch.model);
         return refused(operation, dispatch, &nobody, ApiError::new(ErrorKind::NotFound, message));
     };
@@ -83,24 +92,27 @@ pub(super) async fn attempt(
         return refused(operation, dispatch, &provider, gateway.budget.full());
     }
     let most = gateway.settings.max_output_default;
+    let with =
+        Parameters { logprobs: dispatch.with.logprobs && !operation.lacks.logprobs, ..dispatch.with.clone() };
     let sent = if operation.ask.body().len() < LARGE {
-        written(&operation.ask, &dispatch.with, (&target, dialect), most, &operation.headers)
+        written(&operation.ask, &with, (&target, dialect), most, &operation.headers)
     } else {
-        let (ask, with, target) = (operation.ask.clone(), dispatch.with.clone(), target.clone());
+        let (ask, target) = (operation.ask.clone(), target.clone());
         let headers = operation.headers.clone();
         large::apart(move || written(&ask, &with, (&target, dialect), most, &headers)).await
     };
     let body = match sent {
         Ok(sent) => {
             operation.left_out = sent.left_out.into_iter().map(Into::into).collect();
+            if operation.lacks.reasoning {
+                operation.left_out.push("input (reasoning)".into());
+            }
             operation.tier = sent.tier;
             operation.place = target.place().cloned();
             sent.body
         }
         Err(error) => return refused(operation, dispatch, &provider, error.to_api()),
     };
-    let measures = operation.ask.measures();
-    let tokens = measures.estimated_prompt_tokens.saturating_add(measures.max_output.unwrap_or(0));
     let mut permit = match permitted(operation, dispatch, &target, tokens, audience).await {
         Ok(permit) => permit,
         Err(None) => {
@@ -362,7 +374,7 @@ fn transport_error(
 
 /// Ends a call that the provider answered with an error.
 async fn declined(
-    operation: &Operation,
+    operation: &mut Operation,
     attempt: Attempt<'_>,
     mut permit: Permit,
     reply: Reply,
@@ -383,6 +395,7 @@ async fn declined(
         }
         // What a prompt says is nobody's doing but its own: no account serves it, and none is left alone for it.
         403 if is_content(&error) => (told(&error), Some(false)),
+        403 | 404 | 410 if is_clients_own(&error) => (Status::Rejected, Some(false)),
         _ if is_account(&error) => {
             error = provider_fault(format!("{provider} refused the gateway's own key: {}", error.message));
             // Another account may serve, this request too.
@@ -390,6 +403,10 @@ async fn declined(
                 permit.distrust(Moment::now());
             }
             (Status::Failed, Some(false))
+        }
+        // What this client's account there may not have.
+        403 if [" tool", "skill"].iter().any(|word| error.message.contains(word)) => {
+            (Status::Unfit, Some(false))
         }
         403 => {
             let upstream = target.upstream();
@@ -404,6 +421,13 @@ async fn declined(
         ..=299 => {
             error = provider_fault(format!("{provider} answered with status {http}"));
             (Status::Failed, None)
+        }
+        // However long it waits, it does not become shorter.
+        429 if is_too_large(&error) => {
+            permit.forgive();
+            (retry_after, error.retry_after_ms) = (None, None);
+            error = ApiError { status: 413, kind: ErrorKind::TooLarge, ..error };
+            (Status::Unfit, Some(false))
         }
         429 => {
             retry_after = retry_after.or(error.retry_after_ms.map(Duration::from_millis));
@@ -428,9 +452,26 @@ async fn declined(
     let message = format!("{http}: {}", unquoted(&error.message, operation.ask.body()));
     report(operation, permit, status, Some(&Usage::NONE), Some(message.clone()));
     error.message = target.conceal(&error.message).into_owned();
+    // What policy adds to look at the answer costs nobody the answer.
+    let is_ours =
+        status == Status::Unfit && attempt.dispatch.with.logprobs && !operation.ask.wants_logprobs();
+    let asks_less =
+        is_ours && !operation.lacks.logprobs && error.message.to_ascii_lowercase().contains("logprobs");
+    operation.lacks.logprobs |= asks_less;
+    // What one provider's model thought no other can read, nor find by its id.
+    let unsealed = if !operation.lacks.reasoning && is_sealed(&error) {
+        operation.ask.without_reasoning()
+    } else {
+        None
+    };
+    let asks_less = asks_less || unsealed.is_some();
+    let retry = operation.gateway.providers.retry(target, operation.tries, &failure, Moment::now());
+    if let Some(ask) = unsealed {
+        (operation.ask, operation.lacks.reasoning) = (ask, true);
+    }
     Attempted {
         called: Called { status, error: message, ..attempt.took((Usage::NONE, WriteTtl::Reported, false)) },
-        retry: operation.gateway.providers.retry(target, operation.tries, &failure, Moment::now()),
+        retry: if asks_less { Some(Duration::ZERO) } else { retry },
         outcome: Outcome::Failed(error),
     }
 }

@@ -72,7 +72,7 @@ pub(super) async fn tokens(
 async fn by_provider(gateway: &Arc<Gateway>, ask: &Ask, headers: &HeaderMap, caller: &Caller) -> Option<u64> {
     let pinned = pinned(gateway, ask.model()).ok()?;
     let tags = gateway.tags(headers, caller, ask.user());
-    let arriving = Arriving { pinned, ..arriving(ask, &tags, caller) };
+    let arriving = Arriving { pinned, ..arriving(gateway, ask, &tags, caller) };
     let model = gateway.live.would_send(&arriving);
     let target = gateway.providers.target(&model).filter(|target| !target.simulated())?;
     let dialect = target.dialect_for(ask.dialect())?;

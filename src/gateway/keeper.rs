@@ -101,12 +101,11 @@ pub(super) fn disown(operation: &Operation, id: &str, model: &Arc<str>) {
 }
 
 /// Has a provider forget an answer that no client gets: it was not fit, and another is asked.
-pub(super) fn discard(operation: &Operation, provider: &Arc<str>, body: &[u8]) {
+pub(super) fn discard(operation: &Operation, provider: Arc<str>, id: String) {
     let ask = &operation.ask;
-    let is_kept = ask.dialect() == Dialect::OpenAiResponses && !ask.keeps_nothing();
-    let Some(id) = id_in(body).filter(|_| is_kept).map(str::to_owned) else { return };
-    let (gateway, provider) = (Arc::clone(&operation.gateway), Arc::clone(provider));
-    if gateway.providers.keepers().contains(&provider) {
+    let is_kept = ask.dialect() == Dialect::OpenAiResponses && !ask.keeps_nothing() && is_id(&id);
+    let gateway = Arc::clone(&operation.gateway);
+    if is_kept && gateway.providers.keepers().contains(&provider) {
         tokio::spawn(async move {
             let mut held = gateway.budget.hold();
             let hold = &mut |size| held.follow(size);
@@ -125,7 +124,7 @@ fn unnamed(provider: Option<Arc<str>>, model: &Arc<str>, team: &Arc<str>, key: &
 }
 
 /// Finds the id of a response: the first member of that name, whole or in an event.
-fn id_in(bytes: &[u8]) -> Option<&str> {
+pub(super) fn id_in(bytes: &[u8]) -> Option<&str> {
     let at = memchr::memmem::find(bytes, b"\"id\"")?;
     let rest = bytes.get(at + 4..)?.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
     let rest = rest.strip_prefix(b"\"")?;

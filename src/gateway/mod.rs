@@ -24,6 +24,7 @@ mod corrections;
 mod cors;
 mod count;
 mod crowd;
+mod deadline;
 mod estimate;
 mod feed;
 mod feedback;
@@ -69,6 +70,8 @@ mod steering;
 mod stored;
 mod stream;
 mod tagged;
+mod taken;
+mod taking;
 mod tariff;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -85,7 +88,6 @@ use rustc_hash::FxHashMap;
 
 use self::billed::BillBeside;
 use crate::access::Access;
-use crate::classifier::TaskClass;
 use crate::config::gateway::GatewaySettings;
 use crate::ledger::{Audit, Entry, Label, Ledger, LedgerError, LedgerFile, Note, PolicyVersion, Signal};
 use crate::notify::Notifier;
@@ -95,7 +97,7 @@ use crate::record;
 use crate::routing::{Policy, PolicyError, PolicySpec};
 use crate::session::{Applied, Automations, Deed, Live, Rollouts, Uncounted};
 use crate::units::{Instant, Names, PerMille, hex};
-use crate::wire::PrefixKey;
+use crate::wire::{Dialect, PrefixKey};
 
 /// The header in which a gateway says, at /healthz, that it is one of this program's, and of which version.
 pub const IDENTITY: &str = "pointsman-version";
@@ -146,6 +148,9 @@ pub struct Parts {
 /// Hears of a policy that was applied, and its version.
 pub type OnApply = Box<dyn Fn(&PolicySpec, u32) + Send + Sync>;
 
+/// Models by id.
+type Models = Arc<[Arc<str>]>;
+
 /// A gateway.
 pub struct Gateway {
     live: Arc<Live>,
@@ -168,9 +173,11 @@ pub struct Gateway {
     seconded: remembered::Remembered<Option<PerMille>>,
     stored: remembered::Remembered<crate::ledger::Kept>,
     /// What was made of an ask for responses, by the id of its operation and by that of its answer.
-    judged: remembered::Remembered<(TaskClass, Option<PerMille>)>,
+    judged: remembered::Remembered<taken::Taken>,
     /// Until when models cannot be called, as was said last.
     down: Mutex<FxHashMap<Arc<str>, std::time::Instant>>,
+    /// Which models of the policy cannot be asked in which clients' form.
+    unreached: Mutex<Vec<(Dialect, Models)>>,
     turned_away: turned_away::Counts,
     budget: Arc<budget::Budget>,
     teams: roll::Roll,
@@ -219,11 +226,6 @@ impl Gateway {
     /// Puts a gateway together.
     pub fn new(parts: Parts) -> Self {
         let Parts { live, providers, ledger, settings, keeps_ledger, .. } = parts;
-        let (models, _) = live.offered();
-        for model in &models {
-            // Looked up once, they keep a state of their own however many others clients name.
-            providers.target(model);
-        }
         let mut seed = [0; 5];
         // Ids stay unique within a run without it.
         let _ = getrandom::fill(&mut seed);
@@ -271,6 +273,7 @@ impl Gateway {
             stored: remembered::Remembered::default(),
             judged: remembered::Remembered::default(),
             down: Mutex::default(),
+            unreached: Mutex::default(),
             turned_away: turned_away::Counts::default(),
             budget,
             teams,
@@ -293,6 +296,7 @@ impl Gateway {
             automations_source: Mutex::default(),
         };
         gateway.learn_names(&gateway.live.policy_spec().1);
+        gateway.look_up_models();
         know_made_up(&gateway.live, &gateway.providers);
         gateway
     }
@@ -340,6 +344,29 @@ impl Gateway {
         self.draining.load(Ordering::Relaxed)
     }
 
+    /// Looks the policy's models up, so that they keep a state of their own however many others clients name, and notes in which
+    /// clients' form which of them cannot be asked.
+    fn look_up_models(&self) {
+        let (models, _) = self.live.offered();
+        let targets: Vec<_> = models.iter().filter_map(|model| self.providers.target(model)).collect();
+        let lacks = |dialect: Dialect| -> Arc<[Arc<str>]> {
+            let lacking = targets.iter().filter(|target| target.dialect_for(dialect).is_none());
+            lacking.map(|target| Arc::clone(target.model())).collect()
+        };
+        // Embeddings go to routes that are made for them.
+        let is_asked =
+            |dialect: &Dialect| !matches!(dialect, Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings);
+        let all = Dialect::ALL.into_iter().filter(is_asked).map(|dialect| (dialect, lacks(dialect)));
+        *lock(&self.unreached) = all.filter(|(_, models)| !models.is_empty()).collect();
+    }
+
+    /// Lists the policy's models that cannot be asked in a client's form.
+    fn unreached(&self, dialect: Dialect) -> Models {
+        let known = lock(&self.unreached);
+        let found = known.iter().find(|(known, _)| *known == dialect);
+        found.map(|(_, models)| Arc::clone(models)).unwrap_or_default()
+    }
+
     /// Lists the policy's models whose answers are simulated.
     pub fn simulated_models(&self) -> Vec<String> {
         let (models, _) = self.live.offered();
@@ -370,11 +397,7 @@ impl Gateway {
         let applied = self.live.apply(spec, who, deed, now())?;
         let what = deed.words();
         self.learn_names(spec);
-        for route in &spec.routes {
-            for rung in &route.ladder {
-                self.providers.target(&rung.model);
-            }
-        }
+        self.look_up_models();
         self.record_policy(spec, applied.version, applied.at, applied.from_seq, (who, what, deed.is_undo()));
         if let Some(hear) = &self.on_apply {
             hear(spec, applied.version);

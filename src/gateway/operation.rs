@@ -26,6 +26,15 @@ use crate::session::{Called, Dispatch, Follow, Placed};
 use crate::units::{Count, Instant, Span};
 use crate::wire::{ApiError, Ask, ErrorKind};
 
+/// What a request is sent without once it was refused with it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Lacks {
+    /// How likely its words are, which policy asks for and its model does not say.
+    pub(super) logprobs: bool,
+    /// Thoughts that another provider sealed.
+    pub(super) reasoning: bool,
+}
+
 /// An operation under way.
 #[derive(Debug)]
 pub(super) struct Operation {
@@ -47,6 +56,8 @@ pub(super) struct Operation {
     pub(super) calls: u32,
     /// Calls made to the present model.
     pub(super) tries: u32,
+    /// What it is asked without.
+    pub(super) lacks: Lacks,
     /// Attempts so far, refused ones included.
     pub(super) n: u32,
     pub(super) simulated: bool,
@@ -70,6 +81,8 @@ pub(super) struct Operation {
     pub(super) call_began: Instant,
     /// The text of a streamed answer, where it is to be compared with another.
     pub(super) said: Option<String>,
+    /// The id of a stream of which the client had nothing.
+    pub(super) unheard: Option<String>,
     /// Whether it is settled.
     pub(super) is_settled: bool,
     /// Held until the operation is over.

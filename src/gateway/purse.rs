@@ -28,6 +28,8 @@ pub(super) struct Shadows {
 struct Purse {
     day: Instant,
     spent: Pico,
+    /// Whether it was told today that there is no more room.
+    is_told: bool,
 }
 
 impl Shadows {
@@ -56,7 +58,7 @@ impl Shadows {
         let purse = all.entry(Arc::clone(route)).or_default();
         let day = at.day_start();
         if purse.day != day {
-            *purse = Purse { day, spent: Pico::ZERO };
+            *purse = Purse { day, ..Purse::default() };
         }
         change(purse)
     }
@@ -69,6 +71,13 @@ impl Shadows {
                 purse.spent += amount;
             }
             fits
+        })
+    }
+
+    /// Returns what is left, unless that was told today.
+    pub(super) fn left_untold(&self, route: &Arc<str>, most: Pico) -> Option<Pico> {
+        self.with(route, now(), |purse| {
+            (!std::mem::replace(&mut purse.is_told, true)).then(|| (most - purse.spent).max(Pico::ZERO))
         })
     }
 

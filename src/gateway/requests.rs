@@ -236,7 +236,7 @@ async fn generate(
     if pinned && gateway.providers.target(ask.model()).is_none() {
         // Not by that model, but its route may have a ladder for it.
         let tags = gateway.tags(&headers, caller, ask.user());
-        let arriving = Arriving { pinned, ..arriving(&ask, &tags, caller) };
+        let arriving = Arriving { pinned, ..arriving(gateway, &ask, &tags, caller) };
         if !gateway.live.would_route(&arriving) {
             return Err(nobody_serves(ask.model()));
         }

@@ -157,11 +157,13 @@ impl Operation {
                     Box::pin(watched(&self, &dispatch, &mut audience, wait)).await;
                 }
                 Follow::Escalate(next, why) => {
-                    if let Outcome::Answer(body) = attempted.outcome {
-                        unseen.push((provider, body));
-                    }
+                    let id = match &attempted.outcome {
+                        Outcome::Answer(body) => keeper::id_in(body).map(str::to_owned),
+                        _ => self.unheard.take(),
+                    };
+                    unseen.extend(id.map(|id| (provider, id)));
                     self.escalated = Some(by.map_or(why.into(), |by| format!("{why} ({by})").into()));
-                    self.tries = 0;
+                    (self.tries, self.lacks.logprobs) = (0, false);
                     dispatch = next;
                 }
                 Follow::Answer { cost } => {
@@ -181,8 +183,8 @@ impl Operation {
                     if let Some(run) = run {
                         run.begin();
                     }
-                    for (provider, body) in &unseen {
-                        keeper::discard(&self, provider, body);
+                    for (provider, id) in unseen {
+                        keeper::discard(&self, provider, id);
                     }
                     // In its turn, after the response has been written.
                     tokio::spawn(FutureExt::boxed(async move { ledger.wake() }));

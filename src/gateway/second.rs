@@ -99,7 +99,8 @@ async fn asked(
     let counted = InFlight::take(gateway).ok_or("too much is under way")?;
     // A purse of its own beside that of the route's shadow runs.
     let purse: Arc<str> = format!("second:{}", near.route).into();
-    if !gateway.shadows.hold(&purse, most, settings.max_spend_per_day) {
+    let what = format!("second opinion on route {}", near.route);
+    if !gateway.sets_aside(&purse, (&what, most), settings.max_spend_per_day) {
         return Err("what is left of today's money is not enough");
     }
     let (tell, told) = oneshot::channel();

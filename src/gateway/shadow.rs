@@ -73,7 +73,8 @@ pub(super) fn of(operation: &mut Operation, dispatch: &Dispatch, outcome: &Outco
         _ => return None,
     };
     let settings = operation.gateway.settings.shadow.get(&*operation.placed.route)?.clone();
-    let is_own = *dispatch.model == *settings.model || *dispatch.model == *settings.judge;
+    let book = operation.gateway.live.book();
+    let is_own = [&settings.model, &settings.judge].into_iter().any(|own| book.are_one(&dispatch.model, own));
     let is_cheap = dispatch.rung.is_some_and(|rung| operation.placed.cheaper.contains(&rung.into()));
     // Of a real answer nothing made up may say how good it was.
     let gateway = &operation.gateway;
@@ -141,11 +142,9 @@ impl Run {
         let read = judge::reads(&judge::question(&judge, &conversation, &cheap, "")?) + strong;
         let most = [self.most(&model, prompt, output)?, self.most(&judge, read, VERDICT_TOKENS)?];
         let held = most[0] + most[1];
-        if !self.gateway.shadows.hold(&self.route, held, self.settings.max_spend_per_day) {
-            return Err(format!(
-                "what is left of today's {} is not enough",
-                self.settings.max_spend_per_day.usd()
-            ));
+        let what = format!("shadow run of route {}", self.route);
+        if !self.gateway.sets_aside(&self.route, (&what, held), self.settings.max_spend_per_day) {
+            return Err("what is left of today's money is not enough".to_owned());
         }
         let mut spent = Pico::ZERO;
         // What nobody can say the cost of may have cost the most.
@@ -223,10 +222,9 @@ impl Run {
         let kept = tokio::task::spawn_blocking(move || {
             // In one piece, so that lines of several runs do not mix.
             let mut options = OpenOptions::new();
-            options.create(true).append(true);
             #[cfg(unix)]
             std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            options.open(&path)?.write_all(line.as_bytes())
+            crate::record::open_to_add(&path, &mut options)?.write_all(line.as_bytes())
         });
         if let Ok(Err(error)) = kept.await {
             tracing::warn!("{place}: what a shadow run compared cannot be kept: {error}");

@@ -54,10 +54,11 @@ impl Limits {
     pub fn open(path: Option<PathBuf>, is_named: bool) -> Result<(Self, Vec<Limit>, Vec<Rule>), LimitsError> {
         let mut limits = Self { path, ..Self::default() };
         let Some(path) = limits.path.clone() else { return Ok((limits, Vec::new(), built_in())) };
+        // Watched also while it is not there: the first limit is often set while the gateway runs.
+        limits.watched = Watched::new([path.clone()]);
         if !is_named && !path.exists() {
             return Ok((limits, Vec::new(), built_in()));
         }
-        limits.watched = Watched::new([path.clone()]);
         let name = path.display().to_string();
         limits.text =
             std::fs::read_to_string(&path).map_err(|error| LimitsError::Io(name.clone(), error))?.into();

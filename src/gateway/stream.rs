@@ -181,6 +181,10 @@ pub(super) async fn relay(
     if matches!(ended, Ended::Whole) && shadow::is_wanted(operation) {
         operation.said = Some(stream.relay.delivered().to_owned());
     }
+    // Of one that goes on with another's beginning the client knows no id, and nor does anybody.
+    let is_unheard = !stream.told && stream.goes_on.is_none();
+    let preface = is_unheard.then(|| stream.relay.preface());
+    operation.unheard = preface.map(|preface| preface.id().to_owned()).filter(|id| !id.is_empty());
     let operation = &*operation;
     let may_go_elsewhere =
         || stream.relay.unfit().is_some() || can_escalate(operation, stream.attempt.dispatch);

@@ -292,6 +292,12 @@ impl PriceBook {
         self.find_named(model).map(|(_, prices)| prices)
     }
 
+    /// Says whether two names are one model's.
+    pub fn are_one(&self, one: &str, other: &str) -> bool {
+        let listed = |model| self.find_named(model).map(|(name, _)| name);
+        one == other || listed(one).is_some_and(|name| listed(other) == Some(name))
+    }
+
     /// Finds a model's prices as [`PriceBook::find`] does, with the name under which the book lists them.
     pub fn find_named(&self, model: &str) -> Option<(&str, &ModelPrices)> {
         let known = |name: &str| {

@@ -236,7 +236,8 @@ impl Study {
         if let Some(rule) = call.rule {
             sums.ruled = sums.ruled.saturating_add(prompt);
             let told = if call.tells && !call.is_ceiling { read.min(found.ruled) } else { 0 };
-            let usable = rule.usable(found.ruled, prompt).max(told);
+            // Of what the ideal cache holds: no rule leaves more of it than there is.
+            let usable = rule.usable(found.ruled.min(found.ideal), prompt).max(told);
             sums.reachable = sums.reachable.saturating_add(usable);
         }
         let expected = call.rule.map_or(found.ever, |rule| rule.usable(found.ever, prompt));
@@ -377,6 +378,17 @@ mod tests {
     /// Traffic by rule: prompts that share beginnings of many lengths, on three models, at many distances.
     fn traffic(ttl: Ttl, models: &[u16]) -> Study {
         let mut study = Study::new(ttl, 10_000);
+        let rule = Rule {
+            minimum: 1024,
+            step: 128,
+            ttl: Span::mins(30),
+            ttl_long: None,
+            read: 100,
+            write: 1000,
+            write_long: None,
+            storage: None,
+            asked: false,
+        };
         let mut draw = 1_u64;
         for turn in 0..3_000_i64 {
             draw = mixed(draw, 7);
@@ -386,7 +398,8 @@ mod tests {
             let blocks: Vec<u64> = (0..count).map(|block| mixed(family, block)).collect();
             let usage = plain(count * 512 - (draw >> 24) % 512);
             if models.contains(&model) {
-                study.call(&call(model, turn * 17, &usage, &blocks));
+                let rule = Some(&rule);
+                study.call(&Call { rule, ..call(model, turn * 17, &usage, &blocks) });
             }
         }
         study
@@ -400,6 +413,8 @@ mod tests {
         assert!(hits.is_sorted() && hits[0] < hits[4], "{hits:?}");
         let all = traffic(Ttl::Infinite, &[0, 1, 2]);
         assert!(all.models().values().all(|sums| sums.ideal <= sums.compared && sums.compared > 0));
+        let is_less = |sums: &Sums| sums.ruled > 0 && sums.reachable <= sums.ideal;
+        assert!(traffic(Ttl::For(Span::secs(60)), &[0]).models().values().all(is_less));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use super::error::CallError;
 use super::provider::Slot;
 use super::reply::{Deadlines, Reply};
 use crate::config::providers::{Platform, ProviderSpec, Speaks};
-use crate::wire::{Dialect, betas_for_vertex};
+use crate::wire::{Dialect, Form, betas_for_vertex, is_answered_whole};
 
 /// A client's headers that go along to a server of Anthropic's kind.
 const TO_ANTHROPIC: [HeaderName; 2] =
@@ -38,14 +38,17 @@ const STALE: Duration = Duration::from_secs(1);
 pub(super) async fn call(slot: &Slot, call: Call) -> Result<Reply, CallError> {
     let provider = &slot.provider;
     let to = || provider.to.clone();
-    let Some(url) = slot.address(call.dialect, call.stream) else {
+    // Told as a stream all the same.
+    let streams =
+        call.stream && !(provider.form() == Form::Converse && is_answered_whole(&slot.upstream, &call.body));
+    let Some(url) = slot.address(call.dialect, streams) else {
         return Err(CallError::Unsupported(to(), call.dialect.name()));
     };
     let client = provider.client()?;
     let openai = call.dialect == Dialect::OpenAiEmbeddings && provider.spec.speaks == Speaks::Gemini;
     let headers = if openai { &provider.openai_headers } else { &provider.headers };
     let timeouts = provider.spec.timeouts;
-    let deadlines = Deadlines::new(timeouts, call.stream, Clock::now());
+    let deadlines = Deadlines::new(timeouts, streams, Clock::now());
     let (mut sent, mut is_anew) = (0, false);
     loop {
         let mut request = Request::new(Method::POST, url.clone());

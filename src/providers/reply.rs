@@ -26,6 +26,9 @@ const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 const AFTERWARDS: Duration = Duration::from_secs(1);
 const AFTERMATH: usize = 64 * 1024;
 
+/// The longest answer in one piece that is told as a stream: as long as an event of one may be.
+const MOST_WHOLE: usize = 64 * 1024 * 1024;
+
 /// An answer whose head has come.
 #[derive(Debug)]
 pub struct Reply {
@@ -184,6 +187,9 @@ impl Reply {
     /// Returns the next piece of the body, unpacked where it comes packed, and as Anthropic's events where it is framed as
     /// Amazon frames them; `None` at its end.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, CallError> {
+        if self.conversed.is_some() {
+            return self.whole_conversed().await;
+        }
         loop {
             let piece = self.unpacked().await?;
             let Some(unframed) = &mut self.unframed else { return Ok(piece) };
@@ -201,6 +207,20 @@ impl Reply {
                 return Ok(Some(events));
             }
         }
+    }
+
+    /// Returns an answer of Converse that came in one piece where a stream was asked for, in Anthropic's form.
+    async fn whole_conversed(&mut self) -> Result<Option<Bytes>, CallError> {
+        let mut body = BytesMut::new();
+        while let Some(piece) = self.unpacked().await? {
+            if body.len().saturating_add(piece.len()) > MOST_WHOLE {
+                (self.source, self.packing) = (Source::Over, Packing::Plain);
+                return Err(CallError::TooLarge { to: self.to.clone(), limit: MOST_WHOLE });
+            }
+            body.extend_from_slice(&piece);
+        }
+        let id = self.request_id();
+        Ok(self.conversed.take().map(|model| conversed(&body.freeze(), &id, &model)))
     }
 
     async fn unpacked(&mut self) -> Result<Option<Bytes>, CallError> {

@@ -53,7 +53,7 @@ pub struct Attempt<'a> {
 }
 
 /// Keeps terms only where there are any.
-pub(crate) fn some_terms(terms: &Terms) -> Option<Box<Terms>> {
+pub fn some_terms(terms: &Terms) -> Option<Box<Terms>> {
     (!terms.is_none()).then(|| Box::new(*terms))
 }
 

@@ -87,6 +87,8 @@ pub(crate) struct Elements {
     indent: Option<usize>,
     /// How far the element was that is being read.
     own_indent: Option<usize>,
+    /// How often the end of an element that is broken was looked for.
+    broken: usize,
 }
 
 /// How many elements that are broken are left behind one by one; after that many the rest is one.
@@ -122,6 +124,7 @@ impl Elements {
             after_colon: false,
             indent: Some(0),
             own_indent: None,
+            broken: 0,
         }
     }
 
@@ -156,14 +159,7 @@ impl Elements {
     /// Takes the end of the stream: what is unfinished comes out as it is, but for elements behind one that is broken; and so
     /// does a list without its end, for what was cut off is no whole log.
     pub(crate) fn end(&mut self, data: &mut Vec<u8>, pieces: &mut Vec<Piece>) {
-        for _ in 0..MOST_BROKEN {
-            let Some(next) = self.next_start() else { break };
-            let rest = self.current.bytes.split_off(next);
-            let lines = memchr::memchr_iter(b'\n', &self.current.bytes).count();
-            self.line = self.current.line + lines as u64;
-            self.finish(data, pieces);
-            self.feed(&rest, data, pieces);
-        }
+        while self.leave_behind(data, pieces) {}
         // Told once, however often the end is asked for.
         if self.state == State::Between && std::mem::take(&mut self.lists) > 0 {
             self.start(State::Junk, b'[');
@@ -173,18 +169,21 @@ impl Elements {
         }
     }
 
-    /// Finds where the next element begins within one that does not end: on a line of its own that is indented alike.
-    fn next_start(&self) -> Option<usize> {
-        if self.state != State::Inside || self.current.giant {
-            return None;
+    /// Ends an element that is broken where the next one begins, and goes on with that; false where none does.
+    fn leave_behind(&mut self, data: &mut Vec<u8>, pieces: &mut Vec<Piece>) -> bool {
+        if self.broken >= MOST_BROKEN || self.state != State::Inside || self.current.giant {
+            return false;
         }
-        let bytes = self.current.bytes.as_slice();
-        memchr::memchr_iter(b'\n', bytes).find(|&at| {
-            let line = bytes.get(at + 1..).unwrap_or_default();
-            let indent = line.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-            let is_alike = self.own_indent.map_or(indent <= 1, |own| own == indent);
-            is_alike && line.get(indent) == Some(&b'{')
-        })
+        self.broken += 1;
+        let Some(next) = next_start(&self.current.bytes, self.own_indent, self.lists > 0) else {
+            return false;
+        };
+        let rest = self.current.bytes.split_off(next);
+        let lines = memchr::memchr_iter(b'\n', &self.current.bytes).count();
+        self.line = self.current.line + lines as u64;
+        self.finish(data, pieces);
+        self.feed(&rest, data, pieces);
+        true
     }
 
     /// Runs through text up to its closing quote or the end of the bytes; returns the place behind.
@@ -275,8 +274,13 @@ impl Elements {
                 self.depth = self.depth.saturating_add(1);
             }
             b'{' | b'[' => self.depth = self.depth.saturating_add(1),
-            // The end of a list is none of an object: one that lacks its own goes on to the end, and is left behind there.
-            b']' if self.depth == 1 && self.current.bytes.first() == Some(&b'{') => {}
+            // The end of a list is none of an object: one that lacks its own is left behind, here or at the end of the text.
+            b']' if self.depth == 1 && self.current.bytes.first() == Some(&b'{') => {
+                let is_in_list = self.lists > 0;
+                if is_in_list && self.leave_behind(data, pieces) {
+                    return self.feed(b"]", data, pieces);
+                }
+            }
             b'}' | b']' => {
                 self.depth = self.depth.saturating_sub(1);
                 self.within = self.within.min((self.depth as usize).saturating_sub(1));
@@ -329,6 +333,40 @@ impl Elements {
         self.indent = None;
         self.state = State::Between;
     }
+}
+
+/// Finds where the next element begins within one that does not end: on a line of its own that is indented alike or, in a list,
+/// behind a comma with the same two members at its beginning.
+fn next_start(bytes: &[u8], own_indent: Option<usize>, in_list: bool) -> Option<usize> {
+    let is_alike = |at: usize| {
+        let line = bytes.get(at + 1..).unwrap_or_default();
+        let indent = line.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+        own_indent.map_or(indent <= 1, |own| own == indent) && line.get(indent) == Some(&b'{')
+    };
+    let own = first_members(bytes).filter(|_| in_list);
+    let is_next = |at: &usize| {
+        let (before, from) = bytes.split_at(*at);
+        before.trim_ascii_end().ends_with(b",") && first_members(from) == own
+    };
+    memchr::memchr_iter(b'\n', bytes)
+        .find(|at| is_alike(*at))
+        .or_else(|| own.and_then(|_| memchr::memchr_iter(b'{', bytes).skip(1).find(is_next)))
+}
+
+/// Returns the names of the first two members of an object whose first value is plain.
+fn first_members(bytes: &[u8]) -> Option<[&[u8]; 2]> {
+    fn text(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+        let bytes = bytes.trim_ascii_start().strip_prefix(b"\"")?;
+        bytes.split_at_checked(memchr::memchr(b'"', bytes)?)
+    }
+    let (first, rest) = text(bytes.strip_prefix(b"{")?)?;
+    let value = rest.strip_prefix(b"\"")?.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
+    let rest = match text(value) {
+        Some((_, rest)) => rest.strip_prefix(b"\"")?.trim_ascii_start(),
+        None => value.get(value.iter().position(|byte| b",{}[]".contains(byte))?..)?,
+    };
+    let (second, _) = text(rest.strip_prefix(b",")?)?;
+    Some([first, second])
 }
 
 #[cfg(test)]
@@ -404,6 +442,34 @@ mod tests {
                     };
                     assert!(is_whole("\"a\"") && is_whole("\"c\"") && is_whole("\"d\""), "{text}: {got:?}");
                     assert!(got.iter().any(|(_, one)| one.contains("\"b\"")), "it is told: {got:?}");
+                }
+            }
+        }
+    }
+
+    /// A list on one line has no lines to go on at.
+    #[test]
+    fn a_broken_element_of_a_list_takes_none_that_begins_with_the_same_members() {
+        let one = |n: usize| {
+            format!("{{\"id\":\"r{n}\",\"said\": [{{\"id\":\"t\"}},{{\"id\":\"u\"}}],\"in\":{{\"x\":{n}}}}}")
+        };
+        let whole: Vec<String> = (0..5).map(one).collect();
+        for broken in [
+            one(2).trim_end_matches('}').to_owned(),
+            one(2).replace("\"t\"", "\"t"),
+            one(2).replace("{\"x\":2}", "{\"x\":2"),
+            one(2).replace("}],", "},"),
+        ] {
+            for (before, after) in [("[", "]"), ("{\"data\":[", "],\"n\":{\"id\":1}}\n")] {
+                let mut all = whole.clone();
+                all[2].clone_from(&broken);
+                let text = format!("{before}{}{after}", all.join(", "));
+                for step in [1, 7, 1000] {
+                    let got = cut(text.as_bytes(), &["data"], MAX_ENTRY, step);
+                    let is_there = |n: &usize| got.iter().any(|(_, one)| *one == whole[*n]);
+                    let there: Vec<usize> = (0..5).filter(is_there).collect();
+                    assert_eq!(there, [0, 1, 3, 4], "{text}: {got:?}");
+                    assert!(got.iter().any(|(_, one)| one.contains("r2")), "it is told: {got:?}");
                 }
             }
         }

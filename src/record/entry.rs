@@ -255,7 +255,7 @@ pub struct Under<'a> {
 
 impl Correction<'_> {
     /// Copies what it borrows.
-    pub(crate) fn into_owned(self) -> Correction<'static> {
+    pub fn into_owned(self) -> Correction<'static> {
         let (id, source) = (self.id.into_owned().into(), self.source.into_owned().into());
         Correction { at: self.at, id, call: self.call, charged: self.charged, source }
     }

@@ -114,7 +114,7 @@ impl InputFormat {
     }
 
     /// Says whether its calls may have names to be known by.
-    pub(crate) fn names_calls(self) -> bool {
+    pub fn names_calls(self) -> bool {
         !self.is_csv() && !matches!(self, Self::AgentJson | Self::Mooncake)
     }
 

@@ -12,6 +12,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::Error;
 use super::entries::{EntryOpener, EntryReader};
 
+/// How a file begins that is packed.
+pub(super) const GZIP: [u8; 2] = [0x1f, 0x8b];
+/// Likewise.
+pub(super) const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
 /// One or more logs, read one after another.
 #[derive(Clone, Debug, Default)]
 pub struct Input {
@@ -20,12 +25,12 @@ pub struct Input {
 
 /// What a file is to the system, whichever of its names it was called by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct FileId(#[cfg(unix)] (u64, u64), #[cfg(not(unix))] PathBuf);
+pub struct FileId(#[cfg(unix)] (u64, u64), #[cfg(not(unix))] PathBuf);
 
 impl FileId {
     /// Finds a regular file by a name; `None` where there is none.
     #[cfg(unix)]
-    pub(crate) fn of(path: &Path) -> Option<Self> {
+    pub fn of(path: &Path) -> Option<Self> {
         use std::os::unix::fs::MetadataExt;
         std::fs::metadata(path)
             .ok()
@@ -35,7 +40,7 @@ impl FileId {
 
     /// Finds a regular file by a name; `None` where there is none.
     #[cfg(not(unix))]
-    pub(crate) fn of(path: &Path) -> Option<Self> {
+    pub fn of(path: &Path) -> Option<Self> {
         std::fs::canonicalize(path).ok().filter(|path| path.is_file()).map(Self)
     }
 }
@@ -281,7 +286,7 @@ impl Stream {
             }
         }
         let start = magic.get(..have).unwrap_or_default().to_vec();
-        let (gzip, zstd) = (start.starts_with(&[0x1f, 0x8b]), start == [0x28, 0xb5, 0x2f, 0xfd]);
+        let (gzip, zstd) = (start.starts_with(&GZIP), start == ZSTD);
         let whole = Cursor::new(start).chain(raw);
         let (packed, reader): (_, Box<dyn Read + Send>) = if gzip {
             // Parts that were packed one by one and joined are read to the end.

@@ -11,7 +11,7 @@ use super::chart::{Bar, by_name, escaped, money};
 use super::page::{STYLE, cells, side};
 use super::replay::Latency;
 use super::sheet::{Format, Sheet, render};
-use super::text::count;
+use super::text::{count, simulated};
 use crate::budget::StandingRow;
 use crate::outcome::Spread;
 use crate::runaway::Trip;
@@ -36,6 +36,8 @@ pub struct BranchScope {
     pub reading: &'static str,
     /// The price book.
     pub prices: String,
+    /// Requests of the log whose answers were simulated: their part of the costs nobody bills.
+    pub simulated_requests: u64,
 }
 
 /// A stretch of time.
@@ -241,7 +243,8 @@ impl BranchReport {
 
     /// Lays the comparison out as sheets.
     pub fn sheets(&self, format: Format) -> Vec<Sheet> {
-        let title = format!("{} · {}", self.scope.world, self.scope.logs.join(", "));
+        let of_them = simulated(self.scope.simulated_requests);
+        let title = format!("{} · {}{of_them}", self.scope.world, self.scope.logs.join(", "));
         let mut sheets = vec![self.figures(title, format, |row| Some(&row.whole))];
         if let Some(StretchRow { from, to }) = &self.incident {
             let title = format!("From {from} to {to}");

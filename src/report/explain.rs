@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::sheet::{Format, Sheet, render};
-use super::text::{count, dollars_rounded};
+use super::text::{count, dollars_rounded, left_out};
 use crate::units::{Instant, Names, Pico, members};
 use crate::variance::{Dimension, Explained, Hit, Parts, Slice, Split, Trouble, Window};
 
@@ -163,6 +163,8 @@ pub struct ExplainScope {
     pub reading: &'static str,
     /// The price book.
     pub prices: String,
+    /// Requests that are in no figure: simulated for want of a key, so that nobody bills them.
+    pub left_out: u64,
     /// The windows: each from a moment on and before another.
     pub windows: [(Instant, Instant); 2],
     /// What the log tells of their time.
@@ -196,6 +198,8 @@ members! {
     pub reading: &'static str = scope.reading,
     /// The price book.
     pub prices: String = scope.prices,
+    /// Requests that are in no figure: simulated for want of a key, so that nobody bills them.
+    pub left_out_requests: u64 = scope.left_out,
     /// The first window.
     pub before: WindowRow = WindowRow::new(scope.windows[0], before),
     /// The second window.
@@ -279,7 +283,8 @@ impl ExplainReport {
     }
 
     fn summary(&self) -> Sheet {
-        let about = format!("{} · {} · prices {}", self.logs.join(", "), self.reading, self.prices);
+        let left_out = left_out(self.left_out_requests);
+        let about = format!("{} · {} · prices {}{left_out}", self.logs.join(", "), self.reading, self.prices);
         let mut sheet = Sheet::new(about, &["", ">before", ">after", ">change"]);
         let (before, after) = (&self.before, &self.after);
         let usd = |usd: &Option<String>| usd.as_deref().map_or_else(|| "unknown".to_owned(), dollars_rounded);

@@ -145,6 +145,10 @@ pub struct OtherPolicy {
     pub policy: String,
     /// Cost in USD of those whose cost is known or estimated; null where it is of none.
     pub cost_usd: Option<String>,
+    /// The estimated part of it.
+    pub estimated_usd: String,
+    /// Half the width of a 95% interval of that; null where nothing is known of how far off it is.
+    pub error_usd: Option<String>,
     /// Calls of unknown cost.
     pub unknown_calls: u64,
     /// How the calls are spread over models.
@@ -154,6 +158,8 @@ pub struct OtherPolicy {
 /// What agents' calls came to.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct MineReport {
+    /// The form of what follows.
+    pub schema: &'static str,
     /// Where the logs are.
     pub places: Vec<AgentPlace>,
     /// The price book.
@@ -196,7 +202,7 @@ pub struct MineReport {
 impl MineReport {
     /// Starts a report.
     pub fn new(prices: String, places: Vec<AgentPlace>) -> Self {
-        Self { places, prices, ..Self::default() }
+        Self { schema: "pointsman.mine/1", places, prices, ..Self::default() }
     }
 
     /// Adds a call.
@@ -330,8 +336,20 @@ impl MineReport {
                 .take(4)
                 .map(|(name, calls)| format!("{name} {}", count(*calls)))
                 .collect();
-            let note = format!("under policy {}: {}", other.policy, models.join(", "));
-            sheet.push(vec!["if routed".into(), cost(other.cost_usd.as_deref()), note]);
+            let mut note = format!("under policy {}: {}", other.policy, models.join(", "));
+            let is_estimate = other.estimated_usd != "0";
+            if is_estimate {
+                let off = other.error_usd.as_deref().map_or_else(
+                    || "error not known".to_owned(),
+                    |error| format!("±{}", dollars_rounded(error)),
+                );
+                note = format!("{note}; {} of it estimated ({off})", dollars_rounded(&other.estimated_usd));
+            }
+            if other.unknown_calls > 0 {
+                note = format!("{note}; {} of unknown cost not in it", count(other.unknown_calls));
+            }
+            let mark = if is_estimate && other.cost_usd.is_some() { "~" } else { "" };
+            sheet.push(vec!["if routed".into(), format!("{mark}{}", cost(other.cost_usd.as_deref())), note]);
         }
         sheet
     }

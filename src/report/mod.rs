@@ -44,5 +44,5 @@ pub use series::{ScoredPoint, SeriesReport, series_text};
 pub use sheet::{Column, Format, Sheet, aligned, render};
 pub use spend::{SpendReport, SpendRow, SpendScope, spend_rows};
 pub(crate) use text::count;
-pub use text::replay_text;
+pub use text::{left_out, replay_text, simulated};
 pub use unit::{UnitReport, UnitRow, UnitScope};

@@ -8,6 +8,19 @@ use super::replay::{
 use super::sheet::{Column, Format, Sheet, render};
 use crate::units::counted;
 
+/// Returns what a title says of requests with simulated answers, behind what they are of; nothing where there are none.
+pub fn simulated(requests: u64) -> String {
+    if requests == 0 { String::new() } else { format!(" · {} SIMULATED", counted(requests, "request")) }
+}
+
+/// Returns what a title says of requests that are in no figure, as nobody bills them.
+pub fn left_out(requests: u64) -> String {
+    if requests == 0 {
+        return String::new();
+    }
+    format!(" · left out: {} SIMULATED for want of a key, which nobody bills", counted(requests, "request"))
+}
+
 /// Writes the report as table, CSV or Markdown.
 pub fn replay_text(report: &ReplayReport, format: Format) -> String {
     if format == Format::Csv {

@@ -162,8 +162,9 @@ impl Plan {
     /// As [`Plan::staged`].
     pub fn done(&self, spec: &PolicySpec) -> Result<PolicySpec, String> {
         let mut spec = self.without(spec);
+        let known: Vec<String> = spec.routes.iter().map(|route| route.name.clone()).collect();
         let Some(route) = spec.routes.iter_mut().find(|route| route.name == *self.route) else {
-            return Err(format!("there is no route `{}` any more", self.route));
+            return Err(format!("there is no route `{}`; {}", self.route, choice(&self.route, &known)));
         };
         *route = self.changed(route)?;
         Ok(spec)

@@ -35,17 +35,18 @@ fn unfit(facts: &Facts, most: Option<u32>, circumstance: &Circumstance) -> Optio
     Some(Bar::Output { needs: asked, gives })
 }
 
-/// Constraints: bars the rungs that lack a required label or are known not to take the request.
+/// Constraints: bars the rungs that lack a required label, cannot be asked in its form or are known not to take the request.
 pub(super) fn constrain(route: &Route, circumstance: &Circumstance, trail: &mut Trail) -> Rungs {
     let required = route.require.and(circumstance.needs.labels);
     let mut open = Rungs::all(route.ladder.len());
-    if required.is_empty() && circumstance.needs == Circumstance::PLAIN.needs {
+    let is_plain = circumstance.needs == Circumstance::PLAIN.needs && circumstance.unreached.is_empty();
+    if required.is_empty() && is_plain {
         return open;
     }
     for (at, rung) in route.ladder.iter().enumerate() {
-        if let Some(why) =
-            lacking(&rung.facts, required).or_else(|| unfit(&rung.facts, rung.with.max_output, circumstance))
-        {
+        let unreached = || circumstance.is_unreached(rung.model).then_some(Bar::Unreached);
+        let unfit = || unfit(&rung.facts, rung.with.max_output, circumstance);
+        if let Some(why) = lacking(&rung.facts, required).or_else(unreached).or_else(unfit) {
             open = open.without(at);
             trail.push(Step::Barred { rung: u8::try_from(at).unwrap_or(u8::MAX), why });
         }
@@ -198,6 +199,7 @@ impl Route {
     /// none where it has to be refused.
     pub fn begin(&self, circumstance: &Circumstance, open: Rungs, placed: usize) -> Option<u8> {
         let wanted = u8::try_from(open.at_or_after(placed).or_else(|| open.last())?).ok()?;
+        let wanted = self.goes_on(circumstance.follows, open, wanted);
         afford(self, circumstance, (wanted, open), &mut Trail::new())
     }
 

@@ -15,6 +15,7 @@ mod error;
 mod explore;
 mod exploring;
 mod facts;
+mod follows;
 mod guard;
 mod in_flight;
 mod limits;
@@ -30,6 +31,7 @@ mod spec;
 #[cfg(test)]
 mod tests;
 mod trail;
+mod turns;
 
 pub use adapt::{Adapt, AdaptSpec, LearnFrom, Method};
 pub use attempt::{Check, Status};
@@ -48,7 +50,7 @@ pub use matched::match_route;
 pub use matcher::Matcher;
 pub use needs::{
     AtMost, BEFORE, Circumstance, CircumstanceId, Circumstances, FULL, Needs, RUNAWAY, STOPPED, Short, TAG,
-    WAITED, on_grid, up_to_grid,
+    UNREACHED, WAITED, on_grid, up_to_grid,
 };
 pub use policy::{AUTO, Policy, Route, RouteId, Rung, Thresholds};
 pub use rungs::{Bar, MAX_RUNGS, NO_RUNG, Rungs};
@@ -57,3 +59,4 @@ pub use spec::{
     Caching, CanarySpec, Mode, Parameters, PolicySpec, RouteSpec, RungSpec, WhenFailed, WhenFull,
 };
 pub use trail::{Stay, Step, Trail, Why};
+pub use turns::{AskId, Follows};

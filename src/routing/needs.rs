@@ -7,7 +7,7 @@ use std::hash::{Hash, Hasher};
 
 use rustc_hash::FxHashMap;
 
-use super::{Capabilities, Drawn, Labels};
+use super::{Capabilities, Drawn, Follows, Labels};
 use crate::bandit::Advice;
 use crate::prompt_cache::Standing;
 use crate::runaway::Then;
@@ -92,6 +92,10 @@ pub fn on_grid(tokens: u64) -> u32 {
 /// How a log writes that a model had as many calls under way as it may have, among what could not be called: `full:gpt-4.1`.
 pub const FULL: &str = "full:";
 
+/// How a log writes that a model could not be asked in the form of the client's request, among what could not be called:
+/// `unreached:gpt-5-codex`.
+pub const UNREACHED: &str = "unreached:";
+
 /// What budgets have to say of a call to a model: there is not enough room for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Short {
@@ -145,6 +149,8 @@ pub struct Circumstance {
     pub down_as: Vec<ModelId>,
     /// The ids of models that had as many calls under way as the policy lets them, in ascending order.
     pub full: Vec<ModelId>,
+    /// Models that could not be asked in the form of the client's request, in ascending order.
+    pub unreached: Vec<ModelId>,
     /// The ids of models for a call to which budgets had no room, in ascending order.
     pub over: Vec<(ModelId, Short)>,
     /// What held for whoever sent it: [`Then::Freeze`] where he was stopped, [`Then::Tell`] where nothing did.
@@ -157,6 +163,8 @@ pub struct Circumstance {
     pub standing: Standing,
     /// What verdicts said of its route's rungs, as far as that learns.
     pub advice: Advice,
+    /// Where the turn before was served, of a turn of a tool loop.
+    pub follows: Follows,
 }
 
 /// What most of them differ in goes into the hash; it is taken of every request that a log tells.
@@ -166,10 +174,13 @@ impl Hash for Circumstance {
         hash.write_u64(u64::from(window) << 32 | u64::from(output));
         hash.write_u64(u64::from(at_most.prompt) << 32 | u64::from(at_most.output));
         (self.needs.capabilities, self.tags).hash(hash);
-        self.down.iter().chain(&self.full).for_each(|model| model.hash(hash));
+        self.down.iter().chain(&self.full).chain(&self.unreached).for_each(|model| model.hash(hash));
         self.over.iter().for_each(|short| short.hash(hash));
         if self.standing != Standing::NONE || self.advice != Advice::None {
             (&self.standing, &self.advice).hash(hash);
+        }
+        if self.follows != Follows::NONE {
+            self.follows.hash(hash);
         }
     }
 }
@@ -179,6 +190,7 @@ impl Circumstance {
     pub const PLAIN: &Self = &Self {
         standing: Standing::NONE,
         advice: Advice::None,
+        follows: Follows::NONE,
         needs: Needs {
             capabilities: Capabilities::NONE,
             labels: Labels::NONE,
@@ -196,6 +208,7 @@ impl Circumstance {
         down: Vec::new(),
         down_as: Vec::new(),
         full: Vec::new(),
+        unreached: Vec::new(),
         over: Vec::new(),
         runaway: Then::Tell,
         drawn: None,
@@ -234,6 +247,11 @@ impl Circumstance {
         !self.full.is_empty() && self.full.binary_search(&model).is_ok()
     }
 
+    /// Says whether a model could not be asked in the form of the client's request.
+    pub fn is_unreached(&self, model: ModelId) -> bool {
+        !self.unreached.is_empty() && self.unreached.binary_search(&model).is_ok()
+    }
+
     /// Says whether a model could not be called by a name.
     pub fn is_down(&self, model: ModelId) -> bool {
         !self.down.is_empty() && self.down.binary_search(&model).is_ok()
@@ -261,6 +279,8 @@ impl CircumstanceId {
 pub struct Circumstances {
     ids: FxHashMap<Circumstance, u32>,
     list: Vec<Circumstance>,
+    /// Whether any goes on in a tool loop.
+    have_loops: bool,
 }
 
 impl Circumstances {
@@ -272,6 +292,7 @@ impl Circumstances {
         if let Some(&id) = self.ids.get(one) {
             return CircumstanceId(id);
         }
+        self.have_loops |= one.follows != Follows::NONE;
         self.list.push(one.clone());
         let id = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
         self.ids.insert(one.clone(), id);
@@ -281,6 +302,11 @@ impl Circumstances {
     /// Returns a circumstance; the plain one for a number of another table.
     pub fn get(&self, id: CircumstanceId) -> &Circumstance {
         (id.0 as usize).checked_sub(1).and_then(|at| self.list.get(at)).unwrap_or(Circumstance::PLAIN)
+    }
+
+    /// Says whether any goes on in a tool loop, so that what is decided depends on how requests before were.
+    pub fn have_loops(&self) -> bool {
+        self.have_loops
     }
 
     /// Counts them, the plain one left out.

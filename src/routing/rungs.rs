@@ -71,6 +71,8 @@ pub enum Bar {
         /// The tokens it gives.
         gives: u32,
     },
+    /// Its model cannot be asked in the form of the request.
+    Unreached,
     /// It could not be called when the request arrived: a breaker is open, or a quota is spent.
     Down,
     /// Its model had as many calls under way as it may have.
@@ -94,6 +96,7 @@ impl Bar {
             Self::Output { needs, gives } => {
                 format!("answers with {gives} tokens at most, {needs} or more are asked for")
             }
+            Self::Unreached => "cannot be asked in the form of the request".to_owned(),
             Self::Down => "could not be called then".to_owned(),
             Self::Full => "had as many calls in flight as it may have".to_owned(),
             Self::Budget(Short::Soft) => "would have gone over a soft budget".to_owned(),

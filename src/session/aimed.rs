@@ -76,15 +76,15 @@ fn words(plan: &Plan, aim: Aim, target: Target) -> String {
     let within = |is_within: bool| if is_within { " within error" } else { "" };
     let cost_error = match plan.cost_error().1 {
         Pico::ZERO => String::new(),
-        error => format!(" ±{}", error.usd_rounded(2)),
+        error => format!(" ±${}", error.usd_rounded(2)),
     };
     let cost = plan.cost_after.total().usd_rounded(2) + &cost_error;
     let (near, as_good) =
         (within(plan.is_cost_within_error()), within(plan.is_quality_within_error() == Some(true)));
-    let guessed = plan.routes.iter().filter(|route| route.basis == Basis::Confidence).count();
-    let basis = match guessed {
-        0 => "",
-        some if some == plan.routes.len() => " by confidence alone, no labels",
+    let on = |basis| plan.routes.iter().filter(|route| route.basis == basis).count();
+    let basis = match (on(Basis::Labels), on(Basis::Confidence)) {
+        (labels, _) if labels == plan.routes.len() => "",
+        (_, confidence) if confidence == plan.routes.len() => " by confidence alone, no labels",
         _ => " in part by confidence alone",
     };
     if !plan.too_slow.is_empty() {

@@ -86,6 +86,8 @@ pub struct BranchesFound {
     pub plan: Arc<BranchPlan>,
     /// The log's name on screen.
     pub title: String,
+    /// Requests of the log whose answers were simulated.
+    pub simulated: u64,
     /// The price book.
     pub prices: String,
     /// The moment from which on worlds and what is tried are otherwise.

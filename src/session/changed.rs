@@ -12,6 +12,8 @@ pub struct Compared {
     pub before: Window,
     /// The second.
     pub after: Window,
+    /// Requests of either that are in none: simulated for want of a key, so that they are nobody's money.
+    pub left_out: u64,
 }
 
 impl Compared {
@@ -29,7 +31,7 @@ pub fn compare(
     after: (Instant, Instant),
 ) -> Compared {
     let both = [before, after].map(|(from, to)| (log.history.first_at(from), log.history.first_at(to)));
-    let mut windows = [Window::default(), Window::default()];
+    let (mut windows, mut left_out) = ([Window::default(), Window::default()], 0);
     let policies = log.spans();
     // Where policies remember, what a request meets depends on all before it.
     let read = if reading == Reading::Routed && any_remembers(&policies) {
@@ -40,7 +42,12 @@ pub fn compare(
     for stretch in read {
         settle_all(log, reading, &policies, stretch, |index, evidence, _, settled| {
             for ((from, to), window) in both.iter().zip(&mut windows) {
-                if (*from..*to).contains(&index) {
+                if !(*from..*to).contains(&index) {
+                    continue;
+                }
+                if evidence.is_nobodys_money(settled) {
+                    left_out += 1;
+                } else {
                     window.add(evidence, settled, &log.prices);
                 }
             }
@@ -48,7 +55,7 @@ pub fn compare(
         });
     }
     let [before, after] = windows;
-    Compared { before, after }
+    Compared { before, after, left_out }
 }
 
 /// Returns the stretches that have to be read: each operation once.

@@ -198,7 +198,8 @@ impl Answered {
         Some(Self { policy, explained, at, requests: log.len(), log })
     }
 
-    /// Answers from a log that was streamed for it; `None` where it was not found, or calls are capped.
+    /// Answers from a log that was streamed for it; `None` where it was not found, calls are capped, or it
+    /// has tool loops and no policies.
     pub fn streamed(
         title: String,
         (book, classifier): (String, String),
@@ -206,7 +207,9 @@ impl Answered {
     ) -> Option<Self> {
         let StreamResult { names, skipped, profiles, one, .. } = found;
         let One { search, policies, prices, circumstances } = one?;
-        if policies.iter().any(|(_, policy)| policy.remembers()) {
+        // A log with its policies says how loops stood.
+        let is_anew = circumstances.have_loops() && policies.len() == 1;
+        if is_anew || policies.iter().any(|(_, policy)| policy.remembers()) {
             return None;
         }
         let (found, index) = search.found()?;
@@ -224,7 +227,7 @@ impl Answered {
 
 /// Says what the request asked of whoever was to serve it, and what could not be called then.
 fn asked_of(log: &Log, operation: &Operation) -> Vec<(&'static str, String)> {
-    let Circumstance { needs, down, full, over, runaway, drawn, .. } =
+    let Circumstance { needs, down, full, unreached, over, runaway, drawn, .. } =
         log.circumstances.get(operation.circumstance);
     let mut asks: Vec<String> = needs.labels.names(&log.names);
     asks.extend(needs.capabilities.has(Capability::Vision).then(|| "pictures".to_owned()));
@@ -232,11 +235,13 @@ fn asked_of(log: &Log, operation: &Operation) -> Vec<(&'static str, String)> {
     asks.extend((needs.output > 0).then(|| format!("up to {} tokens of answer", needs.output)));
     let down: Vec<&str> = down.iter().map(|&model| log.names.model(model)).collect();
     let full: Vec<&str> = full.iter().map(|&model| log.names.model(model)).collect();
+    let unreached: Vec<&str> = unreached.iter().map(|&model| log.names.model(model)).collect();
     let over: Vec<&str> = over.iter().map(|(model, _)| log.names.model(*model)).collect();
     let facts = [
         ("asks for", asks.join(", ")),
         ("down then", down.join(", ")),
         ("full then", full.join(", ")),
+        ("not in this form", unreached.join(", ")),
         ("over budget", over.join(", ")),
         ("runaway", if *runaway == Then::Tell { String::new() } else { runaway.name().to_owned() }),
         (

@@ -111,8 +111,7 @@ impl Player {
     /// Takes note that nothing more will come.
     pub fn close(&mut self, why: Arc<str>) {
         self.tell(|view| {
-            view.closed.get_or_insert(why);
-            view.again = None;
+            (view.closed, view.again) = (Some(why), None);
         });
     }
 

@@ -421,9 +421,18 @@ impl Core {
     }
 
     /// Returns how things stand for a request at a moment.
-    fn circumstance(&self, needs: Needs, over: Vec<(ModelId, Short)>, at: Instant) -> Circumstance {
+    fn circumstance(
+        &self,
+        needs: Needs,
+        over: Vec<(ModelId, Short)>,
+        at: Instant,
+        wants: &Wants,
+    ) -> Circumstance {
         let (down, full) = (self.decider.down_at(at), self.decider.full());
-        let circumstance = Circumstance { needs, full, over, ..Circumstance::default() };
+        let mut unreached: Vec<ModelId> =
+            wants.unreached.iter().filter_map(|model| self.names.find_model(model)).collect();
+        unreached.sort_unstable();
+        let circumstance = Circumstance { needs, full, unreached, over, ..Circumstance::default() };
         if down.is_empty() {
             return circumstance;
         }

@@ -9,7 +9,7 @@ use crate::calibration::wilson;
 use crate::outcome::Spread;
 use crate::pricing::CostSum;
 use crate::routing::{Mode, Policy, Route, RouteId, Thresholds};
-use crate::telemetry::{Basis, Forecast, Goal, Menu, Optimum, Outcome, optimise};
+use crate::telemetry::{Basis, Forecast, Goal, Graded, Grades, Menu, Optimum, Outcome, optimise};
 use crate::units::{PerMille, Pico};
 
 /// A good answer, in which quality is counted.
@@ -54,6 +54,8 @@ pub struct PlannedRoute {
     pub quality: (i128, i128),
     /// What that rests on.
     pub basis: Basis,
+    /// The same by the rung on which requests start.
+    pub graded: [Vec<Graded>; 2],
     /// How far off the cost of what moves may be: where it started, and where it would.
     pub moved: [Spread; 2],
     /// Within how many milliseconds 95 of 100 requests are over, before and after, as far as latencies are known.
@@ -61,14 +63,18 @@ pub struct PlannedRoute {
 }
 
 impl PlannedRoute {
-    /// Returns its quality before and after, each with its 95% interval; none where it does not rest on labels.
+    /// Returns its quality before and after, each with its 95% interval; none where it does not rest on labels. Labels of a rung
+    /// speak for the requests that start on it: one label leaves open what becomes of a thousand.
     fn judged(&self) -> [Option<Judged>; 2] {
-        let of = |sum: i128, labels: u64| {
-            let mean = sum as f64 / GOOD as f64 / self.applied.requests.max(1) as f64;
-            let (low, high) = wilson(mean * labels as f64, labels);
-            (self.basis == Basis::Labels && labels > 0).then_some(Judged { mean, low, high })
-        };
-        [of(self.quality.0, self.applied.labelled), of(self.quality.1, self.planned.labelled)]
+        [0, 1].map(|side| {
+            let parts = self.graded.get(side)?.iter().filter(|one| one.requests > 0);
+            let of = |one: &Graded| {
+                let mean = one.quality as f64 / GOOD as f64 / one.requests as f64;
+                let (low, high) = wilson(mean * one.labelled as f64, one.labelled);
+                (one.requests, Judged { mean, low: low.min(mean), high: high.max(mean) })
+            };
+            (self.basis == Basis::Labels).then(|| together(parts.map(of)))
+        })
     }
 
     /// Returns the 95% interval of its quality before and after (Wilson's); none where it does not rest on labels.
@@ -91,9 +97,38 @@ impl Judged {
     }
 }
 
+/// Returns the quality of requests of several kinds together: of kinds that have nothing to do with each other what each may be
+/// off to one side adds up in squares, so that no bound leaves 0 to 1.
+fn together(kinds: impl Iterator<Item = (u64, Judged)>) -> Judged {
+    let (mut all, mut requests) = (Judged { mean: 0.0, low: 0.0, high: 0.0 }, 0.0);
+    for (of, own) in kinds {
+        let weight = of as f64;
+        requests += weight;
+        all.mean += weight * own.mean;
+        all.low += (weight * (own.mean - own.low)).powi(2);
+        all.high += (weight * (own.high - own.mean)).powi(2);
+    }
+    let requests = f64::max(requests, 1.0);
+    let mean = all.mean / requests;
+    let (below, above) = (all.low.sqrt() / requests, all.high.sqrt() / requests);
+    Judged { mean, low: (mean - below).max(0.0), high: (mean + above).min(1.0) }
+}
+
 /// Returns the 95% interval of what labels say of quality (Wilson's): it never leaves 0 to 1. None where nobody judged.
 pub fn quality_between(forecast: &Forecast) -> Option<(f64, f64)> {
     (forecast.labelled > 0).then(|| wilson(forecast.quality as f64 / 1000.0, forecast.labelled))
+}
+
+/// Returns by how much what labels say of quality differs between two sides, and whether that is no more than either may be off; none
+/// where one was not judged.
+pub fn quality_change(before: &Forecast, after: &Forecast) -> Option<(f64, bool)> {
+    let side = |side: &Forecast| {
+        let mean = side.quality as f64 / 1000.0 / side.labelled.max(1) as f64;
+        quality_between(side).map(|(low, high)| (mean, (high - mean).max(mean - low)))
+    };
+    let ((before, one), (after, other)) = (side(before)?, side(after)?);
+    let change = after - before;
+    Some((change, change.abs() > 0.0 && change.abs() <= one.max(other)))
 }
 
 /// The best thresholds.
@@ -147,21 +182,12 @@ impl Plan {
         change != Pico::ZERO && change.0.abs() <= self.change_error().0
     }
 
-    /// Returns the quality before and after, each with its 95% interval; none where that of a route does not rest on labels. Of
-    /// routes that have nothing to do with each other what each may be off to one side adds up in squares, so that no bound
-    /// leaves 0 to 1.
+    /// Returns the quality before and after, each with its 95% interval; none where that of a route does not rest on labels.
     fn judged(&self) -> [Option<Judged>; 2] {
         [0, 1].map(|side| {
-            let mut all = Judged { mean: 0.0, low: 0.0, high: 0.0 };
-            for route in &self.routes {
-                let own = route.judged()[side]?;
-                let weight = route.applied.requests as f64 / self.requests.max(1) as f64;
-                all.mean += weight * own.mean;
-                all.low += (weight * (own.mean - own.low)).powi(2);
-                all.high += (weight * (own.high - own.mean)).powi(2);
-            }
-            let (below, above) = (all.low.sqrt(), all.high.sqrt());
-            Some(Judged { low: (all.mean - below).max(0.0), high: (all.mean + above).min(1.0), ..all })
+            let of = |route: &PlannedRoute| Some((route.applied.requests, route.judged()[side]?));
+            let all: Option<Vec<(u64, Judged)>> = self.routes.iter().map(of).collect();
+            all.map(|all| together(all.into_iter()))
         })
     }
 
@@ -196,7 +222,7 @@ impl Frontiers {
     /// Finds the best thresholds of a policy's routes over the window; `None` where no threshold moves anything.
     pub fn plan(&mut self, now: &Policy, wanted: Target, keeping: &Keeping<'_>) -> Option<Plan> {
         let Keeping { floor, within_ms } = *keeping;
-        let mut menus: Vec<Menu> = Vec::new();
+        let (mut menus, mut grades): (Vec<Menu>, Vec<Grades>) = (Vec::new(), Vec::new());
         let mut routes: Vec<PlannedRoute> = Vec::new();
         let (mut fixed, mut fixed_spread) = (*self.kept(), Spread::NONE);
         let mut is_moved = vec![false; self.settings().len()];
@@ -216,10 +242,8 @@ impl Frontiers {
                 (0..route.ladder.len() - 1).map(|rung| least(rung).unwrap_or_default()).collect();
             let frontiers: Vec<_> =
                 own.iter().filter_map(|&at| Some(&self.settings().get(at)?.frontier)).collect();
-            let menu = Menu::of(&frontiers, within_ms, floors, route.thresholds());
-            let Some((menu, basis)) = menu else {
-                continue;
-            };
+            let Some(known) = Grades::of(&frontiers, within_ms) else { continue };
+            let menu = Menu::of(&known, floors, route.thresholds());
             let mut applied = Forecast::default();
             for &at in &own {
                 if let Some(setting) = self.setting(at) {
@@ -233,7 +257,8 @@ impl Frontiers {
                 continue;
             }
             // What was in force may have changed on the way: each stretch by its own thresholds.
-            let before = self.filled(&own, basis);
+            let graded = self.graded(&own, &known);
+            let before = graded.iter().map(|one| one.quality).sum();
             menus.push(menu);
             routes.push(PlannedRoute {
                 route: id,
@@ -241,10 +266,12 @@ impl Frontiers {
                 applied,
                 planned: Forecast::default(),
                 quality: (before, 0),
-                basis,
+                basis: known.basis(),
+                graded: [graded, Vec::new()],
                 moved: [Spread::NONE; 2],
                 p95_ms: (None, None),
             });
+            grades.push(known);
         }
         for at in (0..is_moved.len()).filter(|&at| !is_moved.get(at).copied().unwrap_or(false)) {
             if let Some(setting) = self.setting(at) {
@@ -274,8 +301,11 @@ impl Frontiers {
         let mut cost_after = fixed;
         let mut quality = (0, 0);
         let (mut too_slow, mut untimed) = (Vec::new(), Vec::new());
-        for ((planned, thresholds), menu) in routes.iter_mut().zip(choice.thresholds).zip(&menus) {
+        for ((planned, thresholds), (menu, known)) in
+            routes.iter_mut().zip(choice.thresholds).zip(menus.iter().zip(&grades))
+        {
             planned.quality.1 = menu.outcome(&thresholds).quality;
+            planned.graded[1] = known.by_rung(&thresholds);
             let Some(route) = now.routes.get(planned.route.index()) else { continue };
             for at in 0..is_moved.len() {
                 if let Some(setting) = self.setting(at).filter(|setting| fits(setting, route)) {
@@ -314,16 +344,20 @@ impl Frontiers {
         })
     }
 
-    /// Returns the quality of what was in force, each stretch by its own thresholds.
-    fn filled(&self, own: &[usize], basis: Basis) -> i128 {
-        own.iter()
-            .filter_map(|&at| self.settings().get(at))
-            .filter_map(|setting| {
-                let thresholds = setting.route.thresholds();
-                let (menu, _) = Menu::on(basis, &[&setting.frontier], Thresholds::new(), thresholds.clone())?;
-                Some(menu.outcome(&thresholds).quality)
-            })
-            .sum()
+    /// Returns by rung how good was what was in force, each stretch by its own thresholds.
+    fn graded(&self, own: &[usize], known: &Grades) -> Vec<Graded> {
+        let mut all: Vec<Graded> = Vec::new();
+        for setting in own.iter().filter_map(|&at| self.settings().get(at)) {
+            let Some(part) = known.part(&setting.frontier) else { continue };
+            let rungs = part.by_rung(&setting.route.thresholds());
+            all.resize(all.len().max(rungs.len()), Graded::default());
+            for (sum, more) in all.iter_mut().zip(rungs) {
+                sum.requests += more.requests;
+                sum.labelled += more.labelled;
+                sum.quality += more.quality;
+            }
+        }
+        all
     }
 }
 

@@ -458,7 +458,8 @@ mod tests {
             prop_assert_eq!((found.waited, found.refused), (front.waited as u64, front.refused as u64));
             prop_assert_eq!((found.open_holds, front.live.waiting()), (0, 0));
             let start = Instant::from_secs(1_800_000_000);
-            let branch = branched(&log, &log.spans(), &limits, (None, start), None, |_, _, _| true).unwrap();
+            let branch =
+                branched(&log, &log.spans(), (&limits, true), (None, start), None, |_, _, _| true).unwrap();
             prop_assert_eq!((branch.budgets.waited, branch.refused.0), (front.waited as u64, front.refused as u64));
         }
     }

@@ -136,12 +136,14 @@ fn twice(
         };
         settle_one(&evidence, Reading::Routed, policy, &outlook, &mut before);
         settle_one(&anew, Reading::Routed, &tried.1, &outlook, &mut after);
-        if before.first_rung == NO_RUNG && after.first_rung == NO_RUNG {
-            let route = policy.route(before.route);
-            if evidence.operation.pinned
-                && route.pins(evidence.operation.class)
-                && let Some(row) = found.routes.iter_mut().find(|row| same_names(&row.setting, route))
-            {
+        // Who was refused, or nobody could serve, counts on both sides, as in every other what-if.
+        let route = policy.route(before.route);
+        if before.first_rung == NO_RUNG
+            && after.first_rung == NO_RUNG
+            && evidence.operation.pinned
+            && route.pins(evidence.operation.class)
+        {
+            if let Some(row) = found.routes.iter_mut().find(|row| same_names(&row.setting, route)) {
                 row.pinned.account(&before, Sign::Plus);
             }
             continue;

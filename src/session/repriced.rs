@@ -45,6 +45,8 @@ pub struct Repriced {
     pub models: BTreeMap<ModelId, Twice>,
     /// Requests whose log tells what was charged.
     pub told: u64,
+    /// Requests that are in none of it: simulated for want of a key, so that nobody was charged.
+    pub left_out: u64,
 }
 
 /// Prices a log once more: each call at the prices of its moment, or at those of one moment.
@@ -52,6 +54,10 @@ pub fn reprice(log: &Log, prices: &PriceTable, at: Option<Instant>) -> Repriced 
     let mut found = Repriced::default();
     for (_, recalled) in log.history.range(log.history.start(), log.len()) {
         let evidence = recalled.evidence();
+        if evidence.seen().any(|seen| evidence.stands_in(seen.call.model)) {
+            found.left_out += 1;
+            continue;
+        }
         let moment = evidence.operation.at;
         let calls = evidence.seen().map(|seen| {
             let charged = seen_attempt(seen, moment, &log.prices).cost;

@@ -53,6 +53,8 @@ struct Run {
     name: String,
     policies: Vec<PolicySpan>,
     limits: LimitHistory,
+    /// Whether they decide what there is room for, and not what was recorded of it.
+    decide: bool,
     world: Option<World>,
 }
 
@@ -90,11 +92,13 @@ pub fn branch_out(
         name: name.to_owned(),
         policies,
         limits: limits.clone(),
+        decide: !limits.is_empty(),
         world: world.cloned(),
     };
     let as_they_were = || of.policies.to_vec();
-    let mut runs =
-        vec![run("as it was", as_they_were(), None), run("in this world", as_they_were(), Some(world))];
+    // What limits turned away then the log tells; those of the world, of a file or of one's own were not there.
+    let as_it_was = Run { decide: false, ..run("as it was", as_they_were(), None) };
+    let mut runs = vec![as_it_was, run("in this world", as_they_were(), Some(world))];
     for ((branch, _), policy) in tried.iter().zip(compiled) {
         let policies = if let Some(policy) = policy {
             spans_with(&log, of.policies, start, Other::Policy(policy))
@@ -106,7 +110,8 @@ pub fn branch_out(
         let rules = if branch.runaways { world.rules.clone() } else { Vec::new() };
         let world = World { rules, ..world.clone() };
         let limits = if branch.budgets { limits.clone() } else { LimitHistory::default() };
-        runs.push(Run { limits, ..run(&branch.name, policies, Some(&world)) });
+        let decide = !branch.budgets || !limits.is_empty();
+        runs.push(Run { limits, decide, ..run(&branch.name, policies, Some(&world)) });
     }
     if let Some((now, staged)) = of.staged {
         let policies = spans_with(&log, of.policies, start, Other::Thresholds { now, staged });
@@ -120,6 +125,7 @@ pub fn branch_out(
     let mut found = BranchesFound {
         plan: Arc::clone(plan),
         title: log.title.clone(),
+        simulated: log.simulated as u64,
         prices: log.book.clone(),
         start: start_moved,
         end: last(&moved),
@@ -132,7 +138,7 @@ pub fn branch_out(
     let mut before = 0;
     let mut estimates = Estimates::default();
     let place = places(&log, &moved);
-    for Run { name, policies, limits, world } in runs {
+    for Run { name, policies, limits, decide, world } in runs {
         let (of, start) = if world.is_some() { (&moved, start_moved) } else { (&log, start) };
         let policies =
             if world.is_some() { placed(policies, &log, &moved, start_moved - start) } else { policies };
@@ -152,7 +158,9 @@ pub fn branch_out(
             !index.is_multiple_of(4096) || tick(before + index.saturating_sub(from) as u64, all)
         };
         let world = (world.as_ref(), start);
-        let Some(branch) = branched(of, &policies, &limits, world, incident, hear) else { return Ok(None) };
+        let Some(branch) = branched(of, &policies, (&limits, decide), world, incident, hear) else {
+            return Ok(None);
+        };
         estimates.sort();
         before += length(of);
         let mut policies: Vec<Arc<Policy>> = policies.into_iter().map(|span| span.policy).collect();

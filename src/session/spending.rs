@@ -25,6 +25,8 @@ pub struct Spending {
     changes: usize,
     /// Whether others have come into force, and nobody has looked at what that means.
     turned_over: bool,
+    /// Whether what there is room for is decided here, and not what the log tells of it.
+    decides: bool,
     names: Names,
     turned: Vec<Turned>,
     refused: u64,
@@ -75,12 +77,24 @@ impl Spending {
             history,
             changes: 0,
             turned_over: false,
+            decides: true,
             names: names.share(),
             turned: Vec::new(),
             refused: 0,
             moved: 0,
             waited: 0,
         }
+    }
+
+    /// Has what there was no room for stand as the log tells it, unless it decides; everything is booked all the same.
+    #[must_use]
+    pub(super) fn deciding(self, decides: bool) -> Self {
+        Self { decides, ..self }
+    }
+
+    /// Says whether what there is room for is decided here.
+    pub(super) fn decides(&self) -> bool {
+        self.decides
     }
 
     /// Returns when other limits come into force next, if they do.
@@ -165,7 +179,8 @@ impl Spending {
 
     /// Says whether any limit has requests wait.
     pub(super) fn queues(&self) -> bool {
-        self.budgets.limits().any(|limit| limit.mode == Mode::Hard && limit.over == OverLimit::Queue)
+        let queues = |limit: &Limit| limit.mode == Mode::Hard && limit.over == OverLimit::Queue;
+        self.decides && self.budgets.limits().any(|limit| queues(limit))
     }
 
     /// Has a request wait at a limit, with its turn or a new one; none where it cannot.

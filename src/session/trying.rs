@@ -20,7 +20,7 @@ use super::tried::{CameTo, TriedRun, Tries};
 use super::{BudgetRow, BudgetsTried, LimitAim, Log, Player, PolicySpan, Reading, RerunJob, TriedLimit};
 use crate::alert::Rules;
 use crate::budget::{Limit, LimitHistory};
-use crate::routing::{Policy, match_route};
+use crate::routing::Policy;
 use crate::units::{Instant, Pico};
 
 /// A staged policy is tried in full when it has stood still for this long.
@@ -68,9 +68,8 @@ fn tried(
         at = evidence.operation.at;
         came_to.add(settled);
         if let Some(watcher) = &mut watcher {
-            let route = &policy.route(match_route(policy, &evidence.operation.signals())).name;
             watcher.pass(at);
-            watcher.take_tried(evidence, route, circumstance, (settled, &outlook));
+            watcher.take_tried(evidence, policy, circumstance, (settled, &outlook));
         }
         count += 1;
         count % 4096 != 1 || tick()

@@ -179,20 +179,20 @@ fn repeated(repeat: &Repeat, start: Instant, names: &mut Names, history: &mut Hi
     Some(())
 }
 
-/// Runs a log under policies and limits, in a world that starts at a moment or, without one, as it was; `incident` is the stretch
-/// that is added up apart. `hear` is told each request's place, what became of it and whether that lies in the stretch, and may
+/// Runs a log under policies and limits, which decide what there is room for or leave that as it was recorded, in a world that
+/// starts at a moment or, without one, as it was; `incident` is the stretch that is added up apart. `hear` is told each request's place, what became of it and whether that lies in the stretch, and may
 /// cancel by answering false.
 pub fn branched(
     log: &Log,
     policies: &[PolicySpan],
-    limits: &LimitHistory,
+    (limits, decide): (&LimitHistory, bool),
     (world, start): (Option<&World>, Instant),
     incident: Option<(Instant, Instant)>,
     mut hear: impl FnMut(usize, &Settled, bool) -> bool,
 ) -> Option<Branched> {
     let end = log.bounds().unwrap_or_default().1;
     let otherwise = world.map(|world| with_amounts(limits, world, start));
-    let spending = Spending::new(otherwise.as_ref().unwrap_or(limits), &log.names);
+    let spending = Spending::new(otherwise.as_ref().unwrap_or(limits), &log.names).deciding(decide);
     let mut fold = Fold::with(spending).minding(log, policies.iter().map(|span| &span.policy));
     let mut priced = None;
     if let Some(world) = world {

@@ -20,7 +20,9 @@ const GOOD: i128 = 1_000_000;
 pub enum Basis {
     /// Labels of every rung.
     Labels,
-    /// No label of at least one rung: confidences are taken at their word, unchecked.
+    /// Labels of some rungs; of the others confidences are taken at their word, unchecked.
+    Partly,
+    /// No label of any rung.
     Confidence,
 }
 
@@ -29,13 +31,14 @@ impl Basis {
     pub const fn word(self) -> &'static str {
         match self {
             Self::Labels => "labels",
+            Self::Partly => "labels in part",
             Self::Confidence => "confidence",
         }
     }
 }
 
 /// Sums of one rung at one confidence.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Place {
     requests: i128,
     cost: i128,
@@ -44,55 +47,103 @@ struct Place {
     late: i128,
 }
 
-impl Menu {
-    /// Makes one of frontiers of the same rungs, where so said with 95 of 100 requests over in so many milliseconds; `None` where
-    /// there is none.
-    pub fn of(
-        frontiers: &[&Frontier],
-        within_ms: Option<u64>,
-        floors: Thresholds,
-        applied: Thresholds,
-    ) -> Option<(Self, Basis)> {
-        Self::made((None, within_ms), frontiers, floors, applied)
+/// The requests that start on one rung, and how good their answers are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Graded {
+    /// Requests.
+    pub requests: u64,
+    /// Those of them whose answers there were judged.
+    pub labelled: u64,
+    /// Their quality in millionths, summed, with that of what nobody judged filled in.
+    pub quality: i128,
+}
+
+/// What is known of a route's requests on each of its rungs, by confidence.
+#[derive(Clone, Debug)]
+pub struct Grades {
+    rows: Vec<Vec<Place>>,
+    filled: Vec<Vec<Outcome>>,
+    /// By rung, whether anybody judged.
+    judged: Vec<bool>,
+    no_signal: usize,
+}
+
+impl Grades {
+    /// Adds up frontiers of the same rungs, where so said with 95 of 100 requests over in so many milliseconds; `None` where there
+    /// is none.
+    pub fn of(frontiers: &[&Frontier], within_ms: Option<u64>) -> Option<Self> {
+        Self::made(frontiers, within_ms, None)
     }
 
-    /// Makes one whose quality rests on what is told.
-    pub fn on(
-        basis: Basis,
-        frontiers: &[&Frontier],
-        floors: Thresholds,
-        applied: Thresholds,
-    ) -> Option<(Self, Basis)> {
-        Self::made((Some(basis), None), frontiers, floors, applied)
+    /// Adds up a part of the same requests, filled in as the whole is.
+    pub fn part(&self, frontier: &Frontier) -> Option<Self> {
+        Self::made(&[frontier], None, Some(self))
     }
 
-    fn made(
-        (basis, within_ms): (Option<Basis>, Option<u64>),
-        frontiers: &[&Frontier],
-        floors: Thresholds,
-        applied: Thresholds,
-    ) -> Option<(Self, Basis)> {
+    fn made(frontiers: &[&Frontier], within_ms: Option<u64>, whole: Option<&Self>) -> Option<Self> {
         let (rungs, no_signal, lowest) = frontiers.first()?.shape();
         let rows: Vec<Vec<Place>> = (0..rungs).map(|rung| row(frontiers, rung, within_ms)).collect();
-        let (last, upper) = rows.split_last()?;
         let is_judged = |row: &Vec<Place>| {
             row.iter().any(|place| place.labelled > 0) || row.iter().all(|place| place.requests == 0)
         };
-        let judged = if rows.iter().all(is_judged) { Basis::Labels } else { Basis::Confidence };
-        let basis = basis.unwrap_or(judged);
-        let filled: Vec<Vec<Outcome>> = rows
-            .iter()
-            .enumerate()
-            .map(|(rung, row)| match basis {
-                Basis::Labels => by_labels(row),
-                Basis::Confidence => by_confidence(row, rungs - 1 - rung.max(lowest), rungs - 1 - lowest),
+        let judged: Vec<bool> =
+            whole.map_or_else(|| rows.iter().map(is_judged).collect(), |whole| whole.judged.clone());
+        let like = whole.map_or(&rows, |whole| &whole.rows);
+        let filled = rows.iter().zip(like).zip(&judged).enumerate();
+        let filled = filled
+            .map(|(rung, ((row, like), is_judged))| {
+                if *is_judged {
+                    by_labels(row, like)
+                } else {
+                    by_confidence(row, rungs - 1 - rung.max(lowest), rungs - 1 - lowest)
+                }
             })
             .collect();
-        let strongest = filled.last()?;
-        let unsure = filled.get(no_signal).and_then(|row| row.get(NONE)).copied().unwrap_or_default();
-        let base = strongest.iter().take(NONE).fold(unsure, |sum, one| sum + *one);
-        debug_assert_eq!(last.len(), BINS);
-        let steps = (0..upper.len())
+        Some(Self { rows, filled, judged, no_signal })
+    }
+
+    /// Says what the quality of all of them rests on.
+    pub fn basis(&self) -> Basis {
+        let has_labels = |row: &Vec<Place>| row.iter().any(|place| place.labelled > 0);
+        if self.judged.iter().all(|judged| *judged) {
+            Basis::Labels
+        } else if self.rows.iter().any(has_labels) {
+            Basis::Partly
+        } else {
+            Basis::Confidence
+        }
+    }
+
+    /// Returns by rung the requests that start on it under thresholds that descend.
+    pub fn by_rung(&self, thresholds: &[PerMille]) -> Vec<Graded> {
+        let mut all = vec![Graded::default(); self.rows.len()];
+        for bin in 0..BINS {
+            let rung = if bin == NONE {
+                self.no_signal
+            } else {
+                let starts = thresholds.iter().position(|threshold| threshold.bin() <= bin);
+                starts.unwrap_or(self.rows.len().saturating_sub(1))
+            };
+            let place = self.rows.get(rung).and_then(|row| row.get(bin));
+            let filled = self.filled.get(rung).and_then(|row| row.get(bin));
+            if let (Some(graded), Some(place), Some(filled)) = (all.get_mut(rung), place, filled) {
+                graded.requests += u64::try_from(place.requests).unwrap_or(0);
+                graded.labelled += u64::try_from(place.labelled).unwrap_or(0);
+                graded.quality += filled.quality;
+            }
+        }
+        all
+    }
+}
+
+impl Menu {
+    /// Makes one of what is known of requests.
+    pub fn of(grades: &Grades, floors: Thresholds, applied: Thresholds) -> Self {
+        let Grades { filled, no_signal, .. } = grades;
+        let unsure = filled.get(*no_signal).and_then(|row| row.get(NONE)).copied().unwrap_or_default();
+        let strongest = filled.last().into_iter().flatten().take(NONE);
+        let base = strongest.fold(unsure, |sum, one| sum + *one);
+        let steps = (0..filled.len().saturating_sub(1))
             .map(|rung| {
                 let (own, next) = (filled.get(rung), filled.get(rung + 1));
                 let mut sum = Outcome::default();
@@ -108,7 +159,7 @@ impl Menu {
                 steps
             })
             .collect();
-        Some((Self { base, steps, floors, applied }, basis))
+        Self { base, steps, floors, applied }
     }
 }
 
@@ -127,8 +178,8 @@ fn row(frontiers: &[&Frontier], rung: usize, within_ms: Option<u64>) -> Vec<Plac
     places
 }
 
-/// Takes judged answers as they are, and the others as the judged ones of neighbouring confidences are on average.
-fn by_labels(row: &[Place]) -> Vec<Outcome> {
+/// Takes judged answers as they are, and the others as the judged ones of neighbouring confidences are on average in `like`.
+fn by_labels(row: &[Place], like: &[Place]) -> Vec<Outcome> {
     let mean = |places: &[Place], shrink: i128, towards: i128| {
         let (quality, labelled) = places
             .iter()
@@ -136,9 +187,9 @@ fn by_labels(row: &[Place]) -> Vec<Outcome> {
         let weight = labelled + shrink;
         if weight == 0 { towards } else { (quality + shrink * towards) / weight }
     };
-    let whole = mean(row, 0, GOOD);
+    let whole = mean(like, 0, GOOD);
     // Requests without a confidence are a band of their own.
-    let (sure, unsure) = row.split_at(row.len().min(NONE));
+    let (sure, unsure) = like.split_at(like.len().min(NONE));
     let bands: Vec<i128> = sure.chunks(BAND).chain([unsure]).map(|band| mean(band, SHRINK, whole)).collect();
     row.iter()
         .enumerate()

@@ -27,7 +27,7 @@ pub use frontier::{CurvePoint, Forecast, Frontier, Prefix};
 pub use health::{Breaker, Headroom, ModelHealth, QuotaWindow};
 pub use latency::{Latencies, LatencyBuckets, Percentiles};
 pub use lots::{Exploring, Lot, Lots};
-pub use menu::Basis;
+pub use menu::{Basis, Graded, Grades};
 pub use optimum::{Choice, Goal, Menu, Optimum, Outcome, optimise};
 pub use pairs::{Pair, Pairs};
 pub use sign::Sign;

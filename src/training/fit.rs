@@ -56,6 +56,16 @@ pub enum TrainError {
         /// The stronger one.
         strong: String,
     },
+    /// Too few questions to learn from some and judge by others.
+    #[error(
+        "{rows} rows ask only {questions} different questions: what some teach has to be tried on others; rows need the `prompt` (or `id`) that they are told apart by"
+    )]
+    TooAlike {
+        /// How many rows there are.
+        rows: usize,
+        /// How many of them ask something else.
+        questions: usize,
+    },
     /// Nothing to tell apart.
     #[error(
         "{cheap} and {strong} differ by the same quality in all {rows} rows: there is nothing to learn; name other models, or label more requests"
@@ -213,6 +223,10 @@ pub fn train(
     }
     let ends = Ends::of(examples, &gains, plan.seed);
     if ends.rows.len() < FEWEST {
+        let questions: std::collections::BTreeSet<&u64> = examples.groups.iter().collect();
+        if questions.len() < FEWEST {
+            return Err(TrainError::TooAlike { rows: examples.len(), questions: questions.len() });
+        }
         let name = |model: Option<&String>| model.cloned().unwrap_or_default();
         let (cheap, strong) = (name(plan.ladder.first()), name(plan.ladder.last()));
         return Err(TrainError::TooFew { rows: ends.rows.len(), cheap, strong });

@@ -119,6 +119,13 @@ fn too_little_or_nothing_to_learn_is_told() {
     }
     let none = train(&alike, &plan(1), &over, &|_, _| {}).unwrap_err();
     assert!(none.to_string().contains("nothing to learn"), "{none}");
+    // Rows without prompts all pass for one question.
+    let mut same = Examples::new(2);
+    for row in 0..50u8 {
+        same.push(None, &Measures::default(), 7, &[Some(f32::from(row % 2)), Some(1.0)], &over);
+    }
+    let none = train(&same, &plan(1), &over, &|_, _| {}).unwrap_err();
+    assert!(none.to_string().contains("50 rows ask only 1 different"), "{none}");
 }
 
 #[test]

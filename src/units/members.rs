@@ -1,6 +1,7 @@
 //! Structures whose members each stand with what they are filled from.
 
 /// Makes a structure and the function that fills it, which may fail. What that needs first stands in its braces.
+#[macro_export]
 macro_rules! members {
     (
         $(#[$meta:meta])* $vis:vis struct $name:ident;
@@ -40,4 +41,4 @@ macro_rules! members {
     };
 }
 
-pub(crate) use members;
+pub use members;

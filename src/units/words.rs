@@ -3,6 +3,7 @@
 //! Invariant: what is written under a word is read back under it.
 
 /// Gives an enum its list of variants, their words and the way back from a word.
+#[macro_export]
 macro_rules! words {
     ($name:ident { $($variant:ident = $word:literal),* $(,)? }) => {
         impl $name {
@@ -10,11 +11,12 @@ macro_rules! words {
             pub const ALL: [Self; [$($word),*].len()] = [$(Self::$variant),*];
         }
 
-        crate::units::spelt!($name { $($variant = $word),* });
+        $crate::units::spelt!($name { $($variant = $word),* });
     };
 }
 
 /// Gives an enum the same, the list with the words.
+#[macro_export]
 macro_rules! named {
     ($name:ident { $($variant:ident = $word:literal),* $(,)? }) => {
         impl $name {
@@ -22,11 +24,12 @@ macro_rules! named {
             pub const ALL: [(&'static str, Self); [$($word),*].len()] = [$(($word, Self::$variant)),*];
         }
 
-        crate::units::spelt!($name { $($variant = $word),* });
+        $crate::units::spelt!($name { $($variant = $word),* });
     };
 }
 
 /// Gives an enum its words and the way back.
+#[macro_export]
 macro_rules! spelt {
     ($name:ident { $($variant:ident = $word:literal),* }) => {
         impl $name {
@@ -46,4 +49,4 @@ macro_rules! spelt {
     };
 }
 
-pub(crate) use {named, spelt, words};
+pub use {named, spelt, words};

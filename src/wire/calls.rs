@@ -63,7 +63,15 @@ pub(super) fn as_own(prefix: &str, id: &str) -> String {
     if id.starts_with(prefix) { id.to_owned() } else { format!("{prefix}{id}") }
 }
 
-/// Writes an id that every dialect takes, of at most 40 characters.
+/// The longest id of a call that OpenAI's chat takes.
+pub(super) const LONGEST_ID: usize = 40;
+
+/// Returns a short id for a long one, the same whenever it comes.
+pub(super) fn short_id(id: &str) -> String {
+    call_id(&Sha256::digest(id.as_bytes()))
+}
+
+/// Writes an id that every dialect takes, of at most [`LONGEST_ID`] characters.
 pub(super) fn call_id(digest: &[u8]) -> String {
     format!("call_{}", hex(digest.get(..12).unwrap_or(digest)))
 }

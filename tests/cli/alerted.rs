@@ -83,3 +83,23 @@ fn a_limit_that_will_not_last_and_traffic_without_a_price_are_told_once_a_window
     let budget: Vec<&str> = of(&all, "budget").into_iter().map(|alert| text(alert, "threshold")).collect();
     assert_eq!(budget, ["50%", "75%", "90%", "100%"]);
 }
+
+/// Whoever is on call would else be woken for rungs that nobody needed, hours before anybody is turned away.
+#[test]
+fn that_a_rung_which_nobody_needs_has_no_room_wakes_nobody() {
+    let sandbox = Sandbox::new();
+    let line = |id: &str, second: u32, confidence: u32, more: &str| {
+        format!(
+            "{{\"id\":\"{id}\",\"at\":\"2026-05-23T10:00:{second:02}Z\",\"confidence\":{confidence},{more}}}\n"
+        )
+    };
+    let over = "\"model\":\"gpt-4.1-nano\",\"in\":100,\"out\":10,\"down\":[\"over:gpt-4.1\",\"over:gemini-2.5-flash\"]";
+    let log = line("a", 0, 100, "\"model\":\"gpt-4.1\",\"in\":50000,\"out\":0") + &line("b", 10, 900, over);
+    sandbox.write("served.jsonl", log.clone());
+    sandbox.write("moved.jsonl", log + &line("c", 20, 100, over));
+    sandbox.write("b.toml", "[budget.company]\nlimit = { day = 0.105 }\n");
+    let told = |log: &str| sandbox.run(&format!("alerts replay {log} --budgets b.toml")).out;
+    assert!(told("served.jsonl").contains("90%"), "{}", told("served.jsonl"));
+    assert!(!told("served.jsonl").contains("no room"), "it was served where it would have been anyway");
+    assert!(told("moved.jsonl").contains("no room"), "{}", told("moved.jsonl"));
+}

@@ -327,3 +327,76 @@ fn a_certificate_that_is_withdrawn_is_an_alert_until_one_is_given_again() {
     let quiet = sandbox.good("alerts replay judged.jsonl --alerts alerts.toml --format csv");
     assert!(!quiet.contains("quality"), "{quiet}");
 }
+
+/// Clients judge the answers that were served, so a rung that serves little has no label in most logs: a plan must not throw the
+/// labels of the others away for that, nor take one label for what a thousand requests are worth.
+#[test]
+fn labels_count_for_the_rung_that_they_are_of() {
+    let sandbox = Sandbox::new();
+    let line = |at: u32, more: &str| {
+        let label = format!(
+            "{{\"model\":\"gpt-4.1-nano\",\"quality\":{}}}",
+            if at.is_multiple_of(2) { 1000 } else { 0 }
+        );
+        format!(
+            "{{\"id\":\"n-{at}\",\"at\":\"2026-05-23T{:02}:{:02}:{:02}Z\",\"confidence\":{},\"model\":\"gpt-4.1-nano\",\"in\":100,\"out\":10,\"labels\":[{label}{more}]}}\n",
+            10 + at / 3600,
+            at / 60 % 60,
+            at % 60,
+            at * 7 % 1001
+        )
+    };
+    let number = |side: &Value, key: &str| {
+        side[key]
+            .as_str()
+            .and_then(|text| text.parse::<f64>().ok())
+            .unwrap_or_else(|| panic!("{key}: {side}"))
+    };
+    sandbox.write("some.jsonl", (0..1500).map(|at| line(at, "")).collect::<String>());
+    let some = json(&sandbox.good("optimise some.jsonl --cost -90% --format json"));
+    assert_eq!(some["routes"][0]["quality_from"], "labels in part", "{some:#}");
+    assert!(some["planned"]["quality_low"].is_null(), "of other rungs nobody knows: {some:#}");
+    let all_on_nano = "whatif some.jsonl --set general.nano=0 --set general.flash=0 --format json";
+    let tried = json(&sandbox.good(all_on_nano));
+    assert!((0.49..0.51).contains(&number(&tried["staged"], "quality")), "{tried:#}");
+    assert!(!sandbox.good("optimise some.jsonl --cost -90%").contains("nobody judged"));
+    // One good answer of the last rung and one bad one of the rung between.
+    let more = |at| match at {
+        700 => ",{\"model\":\"gpt-4.1\",\"quality\":1000}",
+        701 => ",{\"model\":\"gemini-2.5-flash\",\"quality\":0}",
+        _ => "",
+    };
+    sandbox.write("one.jsonl", (0..1500).map(|at| line(at, more(at))).collect::<String>());
+    let one = json(&sandbox.good("optimise one.jsonl --quality .95 --format json"));
+    assert_eq!(one["routes"][0]["quality_from"], "labels", "{one:#}");
+    let planned = &one["planned"];
+    assert!(number(planned, "quality") >= 0.95, "{one:#}");
+    assert!(number(planned, "quality_low") < 0.4, "one label leaves most of it open: {one:#}");
+    // The same thresholds are worth the same wherever they are asked of, as far as labels go.
+    let set: Vec<String> = some["set"]
+        .as_array()
+        .expect("moves")
+        .iter()
+        .filter_map(|one| one.as_str())
+        .map(|one| format!("--set {one}"))
+        .collect();
+    let tried = json(&sandbox.good(&format!("whatif some.jsonl {} --format json", set.join(" "))));
+    assert_eq!(tried["staged"]["cost_usd"], some["planned"]["cost_usd"]);
+}
+
+/// Labels on another scale, or of a strong model that nobody found acceptable, would else certify everything.
+#[test]
+fn where_nothing_could_be_lost_nothing_is_certified() {
+    let sandbox = Sandbox::new();
+    sandbox.write("log.jsonl", judged_log().replace("\"quality\":1000", "\"quality\":1"));
+    let run = sandbox.run("certify log.jsonl --format json");
+    for route in json(&run.out)["routes"].as_array().expect("routes") {
+        assert!(route["certified_threshold"].is_null(), "{route:#}");
+    }
+    let plan = json(&sandbox.good("optimise log.jsonl --certified --format json"));
+    for route in plan["routes"].as_array().expect("routes") {
+        assert!(route["thresholds"][0]["certified_threshold"].is_null(), "{route:#}");
+    }
+    let shown = sandbox.good("snapshot tune --log log.jsonl --size 120x36");
+    assert!(!shown.contains("certified from"), "{shown}");
+}

@@ -193,6 +193,25 @@ fn what_is_simulated_is_told_of_and_is_nobodys_money() {
         assert!(of("real.jsonl").is_string(), "{args} {key}");
         assert_eq!(of("mix.jsonl"), of("real.jsonl"), "{args} {key}");
     }
+    // What is said on stderr is not in a file that output goes to.
+    for args in
+        ["whatif mix.jsonl --set general.nano=600", "optimise mix.jsonl --cost -5%", "advise mix.jsonl"]
+    {
+        assert!(sandbox.run(args).out.contains("96 requests SIMULATED"), "{args}");
+        let told = json(&sandbox.good(&format!("{args} --format json")));
+        assert_eq!(told["simulated_requests"], 96, "{args}");
+    }
+    for (args, key) in [
+        ("reprice LOG --at 2026-05-01", "charged_usd"),
+        ("explain LOG --before 2026-05-03 --after 2026-05-04", "before_usd"),
+    ] {
+        let of = |log: &str| json(&sandbox.good(&format!("{} --format json", args.replace("LOG", log))));
+        let (mixed, real) = (of("mix.jsonl"), of("real.jsonl"));
+        assert!(real[key].is_string(), "{args}: {real}");
+        assert_eq!(mixed[key], real[key], "{args}");
+        assert!(mixed["left_out_requests"].as_u64() > Some(0), "{args}: {mixed}");
+        assert!(sandbox.run(&args.replace("LOG", "mix.jsonl")).out.contains("left out: "), "{args}");
+    }
     for args in [
         "forecast",
         "savings",
@@ -421,6 +440,13 @@ fn what_limits_had_no_room_for_stays_so_whatever_threshold_is_tried() {
         assert_eq!(tried["applied"]["cost_usd"], routed["cost_usd"], "{word}");
         assert_eq!(tried["applied"]["errors"], routed["errors"], "{word}");
         assert_eq!(tried["applied"]["escalated"], routed["escalated"], "{word}");
+        // So it does in a world, where nothing else is said of limits.
+        sandbox.write("same.toml", "title = \"the same\"\n");
+        let world = json(&sandbox.good("replay over.jsonl --world same.toml --format json"));
+        for branch in [0, 1] {
+            let whole = &world["branches"][branch]["whole"];
+            assert_eq!(whole["cost_usd"], routed["cost_usd"], "{word} {branch}");
+        }
         // Another threshold is what a replay under it is.
         let tried = json(&sandbox.good("whatif over.jsonl --set general.flash=200 --format json"));
         let policy = sandbox.good("config --print policy").replace("threshold = 520", "threshold = 200");
@@ -429,4 +455,89 @@ fn what_limits_had_no_room_for_stays_so_whatever_threshold_is_tried() {
         assert_eq!(tried["staged"]["cost_usd"], moved["cost_usd"], "{word}");
         assert_eq!(tried["staged"]["errors"], moved["errors"], "{word}");
     }
+}
+
+/// A list on one line is what exporters write, and one brace that is missing would else take all that follows.
+#[test]
+fn a_broken_row_of_a_list_takes_no_other() {
+    let sandbox = Sandbox::new();
+    let row = |n: u32| {
+        format!(
+            "{{\"request_id\":\"l{n}\",\"call_type\":\"acompletion\",\"startTime\":\"2026-05-23T10:00:{:02}Z\",\"endTime\":\"2026-05-23T10:00:59Z\",\"model\":\"gpt-4.1\",\"prompt_tokens\":1000,\"completion_tokens\":10,\"total_tokens\":1010,\"spend\":0.00208,\"metadata\":{{\"status\":\"success\"}}}}",
+            n % 59
+        )
+    };
+    let mut rows: Vec<String> = (0..40).map(row).collect();
+    rows[3].pop();
+    sandbox.write("list.json", format!("[{}]", rows.join(", ")));
+    let told = json(&sandbox.good("replay list.json --format json"));
+    assert_eq!((&told["requests"], &told["skipped_lines"]), (&39.into(), &1.into()), "{told}");
+}
+
+/// Whoever saved a file without a last line end would else lose that line and the one added to it, and a packed file all of it.
+#[test]
+fn what_is_added_to_a_file_begins_on_a_line_of_its_own() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let add = |name: &str, before: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, before).expect("written");
+        let mut file = pointsman::record::open_to_add(&path, &mut std::fs::OpenOptions::new())?;
+        std::io::Write::write_all(&mut file, b"x")?;
+        std::fs::read(&path)
+    };
+    for (before, after) in [("", "x"), ("a\n", "a\nx"), ("a", "a\nx")] {
+        assert_eq!(add("kept.jsonl", before.as_bytes()).expect("added"), after.as_bytes());
+    }
+    let packed = zstd::encode_all(&b"a\n"[..], 3).expect("packed");
+    for (name, before) in [("kept.jsonl", &*packed), ("new.jsonl.zst", b""), ("new.jsonl.gz", b"")] {
+        assert!(add(name, before).unwrap_err().to_string().contains("packed"), "{name}");
+        assert_eq!(std::fs::read(folder.path().join(name)).expect("read"), before, "{name}");
+    }
+}
+
+#[test]
+fn nothing_that_is_read_is_written_over() {
+    let sandbox = sandbox();
+    let log = sandbox.read("small.jsonl");
+    let told = sandbox.refused("snapshot overview --log small.jsonl --size 100x30 -o small.jsonl");
+    assert!(told.contains("one of the logs to read"), "{told}");
+    let train = "train small.jsonl --cheap gpt-4.1-nano --strong gpt-4.1 -o ./small.jsonl --replace";
+    assert!(sandbox.refused(train).contains("one of the logs to read"));
+    assert_eq!(sandbox.read("small.jsonl"), log);
+}
+
+/// A command that waits in silence looks as if it hung.
+#[test]
+fn a_log_that_waits_for_another_program_says_what_it_waits_for() {
+    let sandbox = sandbox();
+    let mut child =
+        sandbox.program().arg("replay").stdin(std::process::Stdio::piped()).spawn().expect("it starts");
+    let mut said = String::new();
+    let err = child.stderr.take().expect("its messages");
+    let _ = std::io::BufRead::read_line(&mut std::io::BufReader::new(err), &mut said);
+    assert!(said.contains("no log is named, so one is waited for"), "{said}");
+    drop(child.stdin.take());
+    let _ = child.wait();
+}
+
+/// Lines without a moment would else stand in January and take every figure per hour and month with them.
+#[test]
+fn failed_lines_of_a_batch_are_of_its_day() {
+    let sandbox = Sandbox::new();
+    let failed = |n: u32| {
+        format!(
+            "{{\"id\":\"b{n}\",\"custom_id\":\"r-{n}\",\"response\":null,\"error\":{{\"code\":\"batch_expired\",\"message\":\"expired\"}}}}\n"
+        )
+    };
+    let fine = |n: u32| {
+        format!(
+            "{{\"id\":\"b{n}\",\"custom_id\":\"r-{n}\",\"response\":{{\"status_code\":200,\"body\":{{\"id\":\"chatcmpl-{n}\",\"object\":\"chat.completion\",\"created\":{},\"model\":\"gpt-4.1\",\"choices\":[{{\"index\":0,\"message\":{{\"role\":\"assistant\",\"content\":\"hi\"}},\"finish_reason\":\"stop\"}}],\"usage\":{{\"prompt_tokens\":1000,\"completion_tokens\":10,\"total_tokens\":1010}}}}}},\"error\":null}}\n",
+            1_779_530_400 + n
+        )
+    };
+    sandbox.write("batch.jsonl", failed(0) + &fine(1) + &fine(2) + &failed(3));
+    let told = json(&sandbox.good("replay batch.jsonl --format json"));
+    assert_eq!(told["requests"], 4, "{told}");
+    let days = sandbox.good("report batch.jsonl --by day --format csv");
+    assert!(days.contains("2026-05-23") && !days.contains("2026-01-01"), "{days}");
 }

@@ -219,6 +219,21 @@ fn an_edit_takes_effect_while_it_serves_a_slip_changes_nothing_and_a_restart_for
     assert_eq!(shown["budgets"][0]["limit"], "2", "{shown:#}");
 }
 
+/// The first limit that somebody sets is often set while the gateway runs, and would else limit nothing until a restart.
+#[test]
+fn a_file_that_comes_while_it_serves_is_taken_up() {
+    let upstream = Upstream::start();
+    let (setup, sandbox) = sandbox(&upstream, "[budget.all]\nlimit = { month = 3 }\n");
+    let file = sandbox.path().join("config/budgets.toml");
+    fs::remove_file(&file).unwrap();
+    let front = sandbox.serve(&setup);
+    assert_eq!(chat("gpt-4.1", false).send(front.address()).status(), 200);
+    sandbox.must(&["budgets", "set", "all", "--limit", "month=0.001"]);
+    stands(&front, "the first limit", |found| found["budgets"][0]["limit"] == "0.001");
+    assert_eq!(chat("gpt-4.1", false).send(front.address()).status(), 429);
+    front.stop();
+}
+
 #[test]
 fn tags_pay_as_key_header_and_metadata_tell_them_also_after_a_restart_and_in_a_replay() {
     let upstream = Upstream::start();

@@ -343,3 +343,37 @@ fn how_near_other_words_came_is_read_of_every_dialect_and_sent_to_nobody_unasked
         }
     }
 }
+
+/// A check that only observes would send every request up the ladder.
+#[test]
+fn a_model_that_refuses_to_say_how_likely_its_words_were_answers_all_the_same() {
+    let upstream = Upstream::with(|call| {
+        if call.body["logprobs"] == true {
+            let error = json!({"error": {"message": "Logprobs is not enabled for this model.", "type": "invalid_request_error"}});
+            return Reply { status: 400, ..Reply::json(&error) };
+        }
+        Reply::default()
+    });
+    let (setup, sandbox) =
+        serve(&upstream, "checks = [{ kind = \"logprobs\", least = 400, on_fail = \"record\" }]");
+    let front = sandbox.serve(&setup);
+    for stream in [false, true] {
+        let body = json!({"model": "auto", "stream": stream, "messages": [{"role": "user", "content": "Which day is it?"}]});
+        let answer = Ask::post("/v1/chat/completions", &body).send(front.address());
+        assert_eq!(
+            (answer.status(), answer.header("pointsman-model")),
+            (200, Some("gpt-4.1-nano")),
+            "{}",
+            answer.text()
+        );
+    }
+    let own = json!({"model": "auto", "logprobs": true, "messages": [{"role": "user", "content": "Which day is it?"}]});
+    let answer = Ask::post("/v1/chat/completions", &own).send(front.address());
+    assert_eq!(
+        answer.header("pointsman-model"),
+        Some("claude-opus-4-6"),
+        "what the client asks for is not taken away"
+    );
+    let calls = calls(&sandbox, front, &upstream);
+    assert_eq!(calls.len(), 6, "{calls:#?}");
+}

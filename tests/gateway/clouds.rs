@@ -213,6 +213,36 @@ fn any_client_speaks_to_converse() {
     }
 }
 
+/// "This model doesn't support tool use in streaming mode": every coding agent streams.
+#[test]
+fn tools_of_llamas_are_asked_for_whole_and_told_as_a_stream() {
+    let cloud = Cloud::start(0, conversed);
+    let setup = setup(
+        &cloud,
+        &BEDROCK
+            .replace("DIALECT", "converse")
+            .replace("us.anthropic.claude-opus-4-6-v1:0", "us.meta.llama4-scout"),
+    );
+    let sandbox = sandbox(&setup, &[("aws.json", &good_keys())]);
+    let front = sandbox.serve(&setup);
+    let tools = json!([{ "name": "weather", "input_schema": { "type": "object" } }]);
+    let body = json!({ "model": "claude-opus-4-6", "stream": true, "max_tokens": 50, "tools": tools,
+        "messages": [{ "role": "user", "content": "Rain?" }] });
+    let messages = Ask::post("/v1/messages", &body).send(front.address());
+    let tools = json!([{ "type": "function", "function": { "name": "weather" } }]);
+    let body = json!({ "model": "claude-opus-4-6", "stream": true, "tools": tools, "messages": [{ "role": "user", "content": "Rain?" }] });
+    let chat = Ask::post("/v1/chat/completions", &body).send(front.address());
+    for answer in [&messages, &chat] {
+        assert_eq!((answer.status(), answer.said().as_str()), (200, "I look."), "{}", answer.text());
+        assert!(answer.header("content-type").unwrap().starts_with("text/event-stream"));
+        assert!(crate::stage::ends_well(answer) && answer.text().contains("weather"), "{}", answer.text());
+    }
+    assert!(cloud.seen("/converse-stream").is_empty());
+    for row in ended(&sandbox, front, &[&messages, &chat]) {
+        is_charged(&row, 11, 5);
+    }
+}
+
 #[test]
 fn an_exception_in_bedrocks_stream_and_a_broken_frame_are_failures() {
     let cloud = Cloud::start(0, |came| {

@@ -366,3 +366,73 @@ fn a_conversation_belongs_to_the_team_that_spoke_in_it_first_also_after_a_restar
     assert_eq!(within(&front, &theirs, json!("conv_B")).status(), 200);
     front.stop();
 }
+
+/// Libraries retry a 502 and report an outage; one that hears what is missing sends it anew.
+#[test]
+fn what_the_client_names_and_nobody_keeps_is_told_as_its_own_and_sent_to_nobody_else() {
+    let upstream = Upstream::with(|call| {
+        let about = call.body["input"][0]["id"].as_str().unwrap_or_default();
+        let error = match about {
+            "rs_9" => {
+                json!({"message": "Item with id 'rs_9' not found. Items are not persisted when `store` is set to false.",
+                "type": "invalid_request_error", "param": "input", "code": null})
+            }
+            _ => {
+                json!({"message": "The model `gpt-4.1` does not exist", "type": "invalid_request_error", "param": null, "code": "model_not_found"})
+            }
+        };
+        Reply { status: 404, ..Reply::json(&json!({"error": error})) }
+    });
+    let setup = setup(&upstream);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
+    let item =
+        |at, id: &str| ask("gpt-4.1", &json!({"input": [{"type": "item_reference", "id": id}]})).send(at);
+    let lost = item(front.address(), "rs_9");
+    let error = lost.json()["error"].clone();
+    assert_eq!((lost.status(), &error["param"]), (404, &json!("input")), "{}", lost.text());
+    assert!(error["message"].as_str().unwrap().contains("not persisted"), "{error}");
+    assert_eq!(
+        item(front.address(), "rs_8").status(),
+        502,
+        "a model that is not there is the gateway's affair"
+    );
+    front.stop();
+    // A few of them would close the model for everybody.
+    let mut setup = setup;
+    setup.providers = setup.providers.replace("failures = 1000000", "failures = 2");
+    let front = sandbox.serve(&setup);
+    for _ in 0..4 {
+        assert_eq!(item(front.address(), "rs_9").status(), 404, "it is asked each time");
+    }
+    front.stop();
+}
+
+/// A coding agent's session would be a 400 at every turn from the first one on that another provider served.
+#[test]
+fn thoughts_that_another_provider_sealed_are_left_out_and_told() {
+    let upstream = Upstream::with(|call| {
+        let is_sealed = call.body["input"]
+            .as_array()
+            .is_some_and(|items| items.iter().any(|item| item["type"] == "reasoning"));
+        if !is_sealed {
+            return Reply::default();
+        }
+        let error = json!({"error": {"message": "The encrypted content gAAA.. could not be verified.", "type": "invalid_request_error",
+            "code": "invalid_encrypted_content"}});
+        Reply { status: 400, ..Reply::json(&error) }
+    });
+    let setup = setup(&upstream);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
+    for stream in [false, true] {
+        let input = json!([{"role": "user", "content": "x"}, {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA"},
+            {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "y"}]}, {"role": "user", "content": "z"}]);
+        let answer =
+            ask("gpt-4.1", &json!({"input": input, "store": false, "stream": stream})).send(front.address());
+        assert_eq!(answer.status(), 200, "{}", answer.text());
+        assert!(answer.header("pointsman-left-out").unwrap_or_default().contains("input (reasoning)"));
+    }
+    assert_eq!(upstream.served().len(), 4, "each was asked once more, and not again");
+    front.settle();
+}

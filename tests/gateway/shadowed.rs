@@ -143,6 +143,10 @@ fn a_day_has_its_cap_which_holds_after_a_restart() {
     nothing_held(&front);
     assert_eq!(front.settle().iter().filter(|row| is_beside(row)).count(), 2, "nor after a restart");
     assert_eq!(upstream.served().len(), 5);
+    // Who waits for verdicts would else not know that none can come.
+    let told = sandbox.must(&["ledger", "export"]);
+    let told = told.matches("no shadow run of route everything until tomorrow").count();
+    assert_eq!(told, 2, "once each time that it was started");
 }
 
 /// Verdicts that nobody gave certify thresholds and withdraw certificates.

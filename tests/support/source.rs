@@ -247,3 +247,10 @@ pub(crate) fn rooms(words: &[Word], depth: usize) -> Vec<(String, usize)> {
     }
     found
 }
+
+#[test]
+fn literals_and_comments_are_no_code() {
+    let text = "let a = r#\"f64 \" \"#; let b = '\"'; let c: &'static str = \"\\\" f64\"; /* f64 /* f64 */ f64 */ let d = b'\\''; f64";
+    let floats: Vec<_> = words(text).into_iter().filter(|word| word.text == "f64").collect();
+    assert_eq!(floats.len(), 1, "{:?}", bare(text));
+}

@@ -22,6 +22,7 @@ mod refused;
 mod requests;
 mod rungs;
 mod same_dialect;
+mod servers;
 mod several;
 mod streams;
 mod sureness;

@@ -138,6 +138,11 @@ pub fn run(args: &DriveArgs) -> anyhow::Result<()> {
     let unreachable = Ending::UNREACHABLE.name();
     match end {
         End::Stopped => Err(LoadError::Cancelled.into()),
+        End::Capped { next } if tally.sent == 0 => Err(Unserved(format!(
+            "--max-spend ${} is not enough for the first request, which could cost up to ${next}; nothing was sent",
+            tally.cap.limit()
+        ))
+        .into()),
         End::Done | End::Capped { .. } if tally.sent == 0 || tally.ok > 0 => Ok(()),
         _ if tally.endings.keys().all(|ending| *ending == unreachable) => Err(Unserved(format!(
             "nothing listens at {address}\nhint: start `pointsman serve`, or name its address with --to"

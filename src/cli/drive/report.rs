@@ -15,6 +15,7 @@ members! {
     #[derive(Serialize)]
     struct Report<'a>;
     fn new(tally: &'a Tally, end: End, took: Duration, bad: u64) {}
+    schema: &'static str = "pointsman.drive/1",
     end: &'static str = match end {
         End::Done => "done",
         End::Capped { .. } => "capped",

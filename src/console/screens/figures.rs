@@ -326,8 +326,10 @@ pub(super) fn cache_share(cell: &Cell) -> Short {
     format::percent(cell.tokens.cache_read, cell.tokens.prompt())
 }
 
-/// Returns the name that stands for calls to no named model.
-pub(super) const UNNAMED: &str = "(no model named)";
+/// Returns what stands in the place of a model's name where there is none: no call was made, or none names it.
+pub(super) fn unnamed(cell: &Cell) -> &'static str {
+    if cell.attempts == 0 { "(no call made)" } else { "(no model named)" }
+}
 
 /// Writes a latency that may be unknown.
 pub(super) fn latency(value: Option<u64>) -> Short {

@@ -19,9 +19,9 @@ pub(crate) use nest::{AROUND, Nest, Nested, SpanTold, Standing, names_one};
 use nest::{Joined, SUMMED};
 pub(crate) use told::{NAMED_TWICE, REPEATED, Sink, Told};
 
-use super::Record;
 use super::foreign::{Coding, Within};
 use super::skip::Refusal;
+use super::{Record, Timing};
 use crate::pricing::Usage;
 use crate::units::Instant;
 
@@ -36,6 +36,8 @@ pub struct Known {
     latest: Option<Instant>,
     ascending: VecDeque<u64>,
     held: VecDeque<(u64, Told)>,
+    /// The last moment that the file has told.
+    dated: Option<Instant>,
     /// How many requests got an id of their own.
     apart: u64,
     pub(crate) nest: Nest,
@@ -59,8 +61,13 @@ impl Known {
             hear(self.held.iter_mut().map(|(_, held)| held), *told.record, again);
             return give(line, Err(again.refusal()));
         }
-        if told.keys == [None, None] {
+        self.date(&mut told.record);
+        // One that tells no moment waits for a neighbour that does.
+        let waits = told.record.timing == Timing::Placed;
+        if told.keys == [None, None] && !waits {
+            let dated = self.dated;
             self.flush(give)?;
+            self.dated = dated;
             return give(line, Ok(told.given()));
         }
         let mut is_new = true;
@@ -102,6 +109,22 @@ impl Known {
             return give(line, Ok(told.given()));
         }
         ControlFlow::Continue(())
+    }
+
+    /// Places a request that tells no moment beside its neighbours that do: failed lines of a batch are of its day.
+    fn date(&mut self, record: &mut Record<'_>) {
+        let place = |record: &mut Record<'_>, at| (record.at, record.timing) = (at, Timing::Told);
+        match (record.timing, self.dated) {
+            (Timing::Placed, Some(at)) => place(record, at),
+            (Timing::Told, before) => {
+                self.dated = Some(record.at);
+                if before.is_none() {
+                    let held = self.held.iter_mut().map(|(_, held)| &mut *held.record);
+                    held.filter(|held| held.timing == Timing::Placed).for_each(|held| place(held, record.at));
+                }
+            }
+            _ => {}
+        }
     }
 
     /// Takes a span out that those within it add up to, while it is held, and says so; else it stands for them.
@@ -196,6 +219,7 @@ impl Known {
             let at = told.record.at;
             at > now - open && at < now + open
         };
+        self.dated = None;
         let mut waiting = VecDeque::new();
         while let Some((line, told)) = self.held.pop_front() {
             if waits(&told) {

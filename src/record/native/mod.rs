@@ -17,7 +17,7 @@ pub use strict::{UnknownKey, unknown_policy_keys};
 pub use write::write_entry;
 pub(crate) use write::write_header;
 
-pub(crate) use self::request::plausible;
+pub use self::request::plausible;
 use self::request::request;
 use super::skip::Refusal;
 use super::value::Object;

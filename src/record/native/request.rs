@@ -302,7 +302,7 @@ pub(super) fn usage(keys: &TokenKeys, charged: Charged) -> Result<(Usage, bool),
 }
 
 /// Sets right counts that cannot be meant as they stand; says whether reasoning that stood beside the answer was taken into it.
-pub(crate) fn plausible(mut usage: Usage, charged: Charged) -> (Usage, bool) {
+pub fn plausible(mut usage: Usage, charged: Charged) -> (Usage, bool) {
     // Reasoning is a part of the answer; where it is more than all of it, it stands beside.
     let is_beside = usage.output.is_known() && usage.reasoning.or_zero() > usage.output.or_zero();
     if is_beside {

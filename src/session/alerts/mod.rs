@@ -36,8 +36,8 @@ use crate::budget::{Limit, LimitHistory, Standing};
 use crate::certificate::Terms;
 use crate::outcome::{Attempt, Evidence, Outlook, Settled, recorded};
 use crate::pricing::{Cost, PriceTable};
-use crate::routing::{Circumstance, Policy, match_route};
-use crate::units::{Instant, Names, Pico, Span};
+use crate::routing::{Bar, Circumstance, Policy, Short, Step, decide, match_route};
+use crate::units::{Instant, ModelId, Names, Pico, Span};
 
 const MINUTE: Span = Span::mins(1);
 const HOUR: Span = Span::hours(1);
@@ -98,9 +98,8 @@ impl Watcher {
         let route = match_route(policy, &evidence.operation.signals());
         let mut settled = std::mem::take(&mut self.settled);
         recorded(evidence, policy, route, outlook, &mut settled);
-        let name = &policy.route(route).name;
         let circumstance = outlook.circumstances.get(evidence.operation.circumstance);
-        let (over, mut done) = self.done(evidence, name, circumstance, (&settled, outlook));
+        let (over, mut done) = self.done(evidence, policy, circumstance, (&settled, outlook));
         self.settled = settled;
         if self.looks_at_quality() {
             self.quality.fold(outlook.prices, policy, evidence);
@@ -113,11 +112,11 @@ impl Watcher {
     pub(super) fn take_tried(
         &mut self,
         evidence: &Evidence<'_>,
-        route: &str,
+        policy: &Policy,
         circumstance: &Circumstance,
         outcome: (&Settled, &Outlook<'_>),
     ) {
-        let (over, done) = self.done(evidence, route, circumstance, outcome);
+        let (over, done) = self.done(evidence, policy, circumstance, outcome);
         self.put(over, done);
     }
 
@@ -125,11 +124,12 @@ impl Watcher {
     fn done(
         &mut self,
         evidence: &Evidence<'_>,
-        name: &str,
+        policy: &Policy,
         circumstance: &Circumstance,
         (settled, outlook): (&Settled, &Outlook<'_>),
     ) -> (Instant, Done) {
         let operation = evidence.operation;
+        let name = &policy.route(match_route(policy, &operation.signals())).name;
         let mut parts = Vec::new();
         tell(settled, operation.team, operation.project, &mut parts);
         let made = (0..).zip(&settled.attempts).filter(|(_, attempt)| attempt.status.is_call());
@@ -154,8 +154,8 @@ impl Watcher {
             payment: spending.call(evidence, name, circumstance, (attempt, outlook)),
         });
         let calls = calls.collect();
-        let short = circumstance.over.iter();
-        let short = short.map(|(model, _)| spending.draws(evidence, name, (*model, outlook))).collect();
+        let short = kept_from(evidence, policy, circumstance, outlook.prices).into_iter();
+        let short = short.map(|model| spending.draws(evidence, name, (model, outlook))).collect();
         let down = circumstance.down.iter().copied().collect();
         let latency = settled.latency.get().unwrap_or(0).saturating_mul(1000);
         let took = Span(i64::try_from(latency).unwrap_or(0));
@@ -300,4 +300,29 @@ impl Watcher {
     pub fn know(&mut self, names: &Names) {
         self.accounts.spending.know(names);
     }
+}
+
+/// Lists the models that a request was kept from for want of room: it was refused, moved or could not go up to them. That others,
+/// which nobody needed, had no room either is nobody's trouble.
+fn kept_from(
+    evidence: &Evidence<'_>,
+    policy: &Policy,
+    circumstance: &Circumstance,
+    prices: &PriceTable,
+) -> Vec<ModelId> {
+    if circumstance.over.is_empty() {
+        return Vec::new();
+    }
+    let later = circumstance.over.iter().filter(|(_, short)| *short == Short::Later).map(|(model, _)| *model);
+    let decision = decide(policy, &evidence.operation.signals_by(prices), circumstance);
+    let goes_on = |step: &Step| matches!(step, Step::PassedOn { .. });
+    let is_kept = decision.refused || decision.trail.iter().any(goes_on);
+    let ladder = &policy.route(decision.route).ladder;
+    let barred = decision.trail.iter().filter(|_| is_kept).find_map(|step| match step {
+        Step::Barred { rung, why: Bar::Budget(_) } => {
+            Some(ladder.get(usize::from(*rung)).map_or(evidence.operation.asked, |rung| rung.model))
+        }
+        _ => None,
+    });
+    later.chain(barred).collect()
 }

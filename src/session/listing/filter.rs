@@ -221,15 +221,22 @@ fn read(piece: &Piece) -> Result<Option<Test>, String> {
             Ok(Some(Test::Word(word)))
         };
     }
+    if piece.not && text.starts_with(['!', '-']) {
+        return Err(format!(
+            "`{}`: a term is negated once; put a word that begins so in quotes",
+            brief(text)
+        ));
+    }
     let Some(at) = text.find([':', '~', '<', '>', '=']) else {
-        return match text {
+        let lower = text.to_lowercase();
+        return match lower.as_str() {
             "" => Err("! or - wants a term right after it".to_owned()),
             "escalated" => Ok(Some(Test::Escalated)),
             "simulated" => Ok(Some(Test::Simulated)),
             "estimated" => Ok(Some(Test::Estimated)),
             "flips" => Ok(Some(Test::Flips)),
             "window" => Ok(None),
-            word => Ok(Some(Test::Word(word.to_lowercase()))),
+            _ => Ok(Some(Test::Word(lower))),
         };
     };
     let (key, rest) = text.split_at(at);
@@ -461,6 +468,8 @@ mod tests {
             ("team<3", "team:NAME"),
             ("!", "right after"),
             ("-window", "cannot be negated"),
+            ("!!escalated", "negated once"),
+            ("--escalated", "negated once"),
             ("\"\"", "empty"),
             ("team:\"two words", "the quote has no end"),
             ("\"two words", "the quote has no end"),
@@ -471,6 +480,7 @@ mod tests {
         }
         let many = "x ".repeat(MOST_TERMS + 9);
         assert_eq!(Filter::parse(&many).wrong.len(), 1);
+        assert_eq!(Filter::parse("Escalated").terms, Filter::parse("escalated").terms, "as names are");
         assert!(Filter::parse("  ").is_empty() && Filter::parse("  ").wrong.is_empty());
     }
 

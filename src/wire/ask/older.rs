@@ -1,5 +1,6 @@
 //! A chat request for servers that know chat in its older form: one message of the system, at the beginning, by that role; something
-//! that the assistant said in each of its turns; a limit of output by its first name. Thoughts go where the server refuses
+//! that the assistant said in each of its turns, and after what tools gave back where a model wants that; a limit of output by its
+//! first name. Thoughts go where the server refuses
 //! them, and come under the name, and with the empty text, that a model wants.
 
 use super::edits::Edits;
@@ -22,12 +23,18 @@ pub(super) fn settle(edits: &mut Edits<'_>, reader: Reader<'_>) {
     let leading = all.iter().take_while(|(_, role)| role.is_system()).count();
     // Nothing but the system speaks: somebody has to.
     let is_alone = known.older_chat && leading > 0 && leading == all.len();
-    let is_changed = all.iter().enumerate().any(|(at, (said, role))| match role {
-        Role::Developer => known.older_chat || known.older_words,
-        Role::System => known.older_chat && at > 0,
-        Role::Assistant => assistant(*said, reader).is_some(),
-        Role::Tool | Role::User => false,
-    });
+    // Some models take no word of the user's right after what tools gave back.
+    let is_rested = |before: Role, said: Role| {
+        known.wants_turn_after_tools && before == Role::Tool && !matches!(said, Role::Tool | Role::Assistant)
+    };
+    let is_rest = all.windows(2).any(|two| matches!(two, [(_, one), (_, two)] if is_rested(*one, *two)));
+    let is_changed = is_rest
+        || all.iter().enumerate().any(|(at, (said, role))| match role {
+            Role::Developer => known.older_chat || known.older_words,
+            Role::System => known.older_chat && at > 0,
+            Role::Assistant => assistant(*said, reader).is_some(),
+            Role::Tool | Role::User => false,
+        });
     let asked = schema_in_words(edits, reader);
     if !is_changed && !is_alone && asked.is_none() {
         return;
@@ -50,6 +57,7 @@ pub(super) fn settle(edits: &mut Edits<'_>, reader: Reader<'_>) {
             None => {}
         }
         let mut waiting = Vec::new();
+        let mut before = Role::User;
         for (said, role) in all.iter().skip(leading) {
             if role.is_system() && known.older_chat {
                 waiting.push(text(*said));
@@ -57,8 +65,13 @@ pub(super) fn settle(edits: &mut Edits<'_>, reader: Reader<'_>) {
             }
             // What tools gave back stands right behind their calls.
             if *role != Role::Tool {
+                let said = if waiting.is_empty() { *role } else { Role::System };
+                if is_rested(before, said) {
+                    list.object(|o| put!(o, "role": "assistant", "content": "..."));
+                }
                 remind(list, &mut waiting);
             }
+            before = *role;
             if *role == Role::Developer {
                 list.object(|o| {
                     put!(o, "role": "system");
@@ -73,6 +86,9 @@ pub(super) fn settle(edits: &mut Edits<'_>, reader: Reader<'_>) {
             } else {
                 list.put(*said);
             }
+        }
+        if is_rested(before, Role::System) && !waiting.is_empty() {
+            list.object(|o| put!(o, "role": "assistant", "content": "..."));
         }
         remind(list, &mut waiting);
     });

@@ -135,7 +135,10 @@ fn messages(ask: &Ask, reader: Reader<'_>, into: &mut Vec<Setting<'_>>) {
     let kind = thinking.and_then(|thinking| thinking.text_of("type"));
     let budget = thinking.and_then(|thinking| thinking.get("budget_tokens")).and_then(Value::number);
     let is_thinking = matches!(kind.as_deref(), Some("enabled" | "adaptive"));
-    let may_think = || is_thinking || (with.temperature.is_none() && may_think(ask));
+    let may_think = |is_by_budget: bool| {
+        let is_midway = || is_by_budget && is_midway(ask);
+        is_thinking || (with.temperature.is_none() && may_think(ask) && !is_midway())
+    };
     match (with.effort, claude(model)) {
         (Some(Effort::None), Claude::Budget | Claude::Adaptive) => {
             into.extend([("thinking", None), ("output_config.effort", None)]);
@@ -146,11 +149,11 @@ fn messages(ask: &Ask, reader: Reader<'_>, into: &mut Vec<Setting<'_>>) {
                 leave_out("reasoning_effort", reader);
             }
             into.push(("output_config.effort", Some(quoted(word).into())));
-            if !is_thinking && may_think() {
+            if !is_thinking && may_think(false) {
                 into.push(("thinking", Some(r#"{"type":"adaptive"}"#.into())));
             }
         }
-        (Some(effort), Claude::Budget) if most / 2 >= LEAST_BUDGET && may_think() => {
+        (Some(effort), Claude::Budget) if most / 2 >= LEAST_BUDGET && may_think(true) => {
             let budget = effort.budget().clamp(LEAST_BUDGET, most / 2);
             into.push(("thinking.type", Some(r#""enabled""#.into())));
             into.push(("thinking.budget_tokens", Some(budget.to_string().into())));
@@ -176,17 +179,21 @@ fn messages(ask: &Ask, reader: Reader<'_>, into: &mut Vec<Setting<'_>>) {
 }
 
 /// Says whether thinking that the client did not ask for goes together with its request: as when translated, not with a
-/// forced tool or set sampling, and not in the middle of calls whose thoughts are not there.
+/// forced tool or set sampling.
 fn may_think(ask: &Ask) -> bool {
     let is_said = |name| ask.member(name).is_some_and(|value| !value.is_null());
     let choice = ask.member("tool_choice").and_then(|choice| choice.text_of("type"));
     let is_forced = matches!(choice.as_deref(), Some("any" | "tool"));
     let is_sampled = ["temperature", "top_p", "top_k"].into_iter().any(is_said);
+    !is_forced && !is_sampled
+}
+
+/// Says whether it stands in the middle of calls whose thoughts may not be there: thinking by a budget wants them.
+fn is_midway(ask: &Ask) -> bool {
     let is_result = |block: Value<'_>| block.text_of("type").as_deref() == Some("tool_result");
     let last = ask.member("messages").and_then(|turns| turns.items().last());
-    let is_midway = ask.scan.ends_with_assistant
-        || last.and_then(|turn| turn.get("content")).is_some_and(|content| content.items().any(is_result));
-    !is_forced && !is_sampled && !is_midway
+    ask.scan.ends_with_assistant
+        || last.and_then(|turn| turn.get("content")).is_some_and(|content| content.items().any(is_result))
 }
 
 fn gemini(ask: &Ask, reader: Reader<'_>, into: &mut Vec<Setting<'_>>) {

@@ -50,14 +50,19 @@ pub(super) fn without_thoughts(body: Bytes, reader: Reader<'_>) -> Bytes {
             }
         }
     } else {
-        let mut is_bare = false;
+        let is_of = |part: Value<'_>, kind: &str| part.text_of("type").as_deref() == Some(kind);
+        // All calls since the user spoke are one turn, which begins with a thought.
+        let (mut begins_bare, mut calls) = (None, false);
         for turn in turns.items() {
             let Some(content) = turn.get("content") else { continue };
             let is_ours = |part: &Value<'_>| part.text_of("signature").is_some_and(|sign| sign == SIGNATURE);
             if turn.text_of("role").as_deref() == Some("assistant") {
                 let first = content.items().find(|part| !is_ours(part)).and_then(|part| part.text_of("type"));
-                is_bare = !matches!(first.as_deref(), Some("thinking" | "redacted_thinking"));
-                is_bare &= content.items().any(|part| part.text_of("type").as_deref() == Some("tool_use"));
+                begins_bare =
+                    begins_bare.or(Some(!matches!(first.as_deref(), Some("thinking" | "redacted_thinking"))));
+                calls |= content.items().any(|part| is_of(part, "tool_use"));
+            } else if !content.items().any(|part| is_of(part, "tool_result")) {
+                (begins_bare, calls) = (None, false);
             }
             if content.items().any(|part| is_ours(&part) || cites_ours(part)) {
                 let kept = content.items().filter(|part| !is_ours(part)).map(uncited).collect();
@@ -65,6 +70,7 @@ pub(super) fn without_thoughts(body: Bytes, reader: Reader<'_>) -> Bytes {
                 replace(content, kept, r#"{"type":"text","text":"..."}"#);
             }
         }
+        let is_bare = calls && begins_bare == Some(true);
         let thinking = root.ok().and_then(|root| root.get("thinking")).filter(|_| is_bare);
         if let Some(thinking) = thinking.filter(|said| said.text_of("type").as_deref() == Some("enabled")) {
             spans.push((thinking.span_in(&body), br#"{"type":"disabled"}"#.to_vec()));
@@ -97,7 +103,7 @@ mod tests {
 
     fn sent(to: Dialect, body: &str) -> String {
         let (sending, notes) = (Sending::default(), Notes::default());
-        let reader = Reader { from: to, to, model: "m", sending: &sending, notes: &notes };
+        let reader = Reader { from: to, to, model: "m", upstream: "m", sending: &sending, notes: &notes };
         String::from_utf8(without_thoughts(Bytes::from(body.to_owned()), reader).to_vec()).unwrap()
     }
 
@@ -138,6 +144,18 @@ mod tests {
                 "Claude wants a thought of its own before calls whose results follow"
             );
         }
+        // A loop of calls is one turn: Claude thinks at its beginning alone, and each change throws its cache away.
+        let loops = |first: &str, then: &str| {
+            let said = |role: &str, content: &str| format!(r#"{{"role":"{role}","content":{content}}}"#);
+            let result = r#"[{"type":"tool_result","tool_use_id":"t","content":"r"},{"type":"text","text":"<system-reminder>"}]"#;
+            let turns = [said("user", "\"x\""), said("assistant", first), said("user", result)];
+            let turns = [&turns[..], &[said("assistant", then), said("user", result)]].concat().join(",");
+            format!(r#"{{"messages":[{turns}],"thinking":{{"type":"enabled"}}}}"#)
+        };
+        let native = loops(&format!("[{theirs},{call}]"), &format!("[{call}]"));
+        assert_eq!(sent(Dialect::AnthropicMessages, &native), native);
+        let mixed = loops(&format!("[{call}]"), &format!("[{theirs},{call}]"));
+        assert!(sent(Dialect::AnthropicMessages, &mixed).contains("disabled"), "the loop began without");
         let item = r#"{"type":"message","id":"msg_1_resp_c1","role":"assistant","content":[]}"#;
         let body =
             format!(r#"{{"input":[{{"type":"reasoning","id":"rs_0_resp_c1","summary":[]}}, {item}]}}"#);

@@ -27,6 +27,8 @@ pub(super) struct Scan {
     /// Limits of output that are `null`.
     pub(super) null_limits: Vec<(&'static str, Range<usize>)>,
     pub(super) ask: Option<Range<usize>>,
+    /// What the user said first.
+    pub(super) first_ask: Option<Range<usize>>,
     pub(super) schema: Option<Range<usize>>,
     pub(super) user: Option<String>,
     /// Whether tools are offered that are no functions.
@@ -163,7 +165,14 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
             "metadata" if dialect == Dialect::AnthropicMessages => {
                 scan.user = value.text_of("user_id").map(Cow::into_owned);
             }
-            "web_search_options" | "mcp_servers" | "plugins" => scan.measures.is_elsewhere = true,
+            "web_search_options" | "mcp_servers" | "plugins" | "data_sources" | "dataSources" => {
+                scan.measures.is_elsewhere = true;
+            }
+            // The provider searches: xAI, Qwen.
+            "search_parameters" => {
+                scan.measures.is_elsewhere |= value.text_of("mode").as_deref() != Some("off");
+            }
+            "enable_search" => scan.measures.is_elsewhere |= value.flag() != Some(false),
             "prediction" => scan.measures.predicted = weigh::bytes(value),
             "response_format" | "text" | "output_config" | "output_format" => {
                 scan.measures.beside += weigh::bytes(value);
@@ -279,6 +288,7 @@ impl<'b> Prompt<'b> {
         self.bytes += weigh::bytes(value);
         self.user_turns = 1;
         scan.ask = Some(value.span_in(self.body));
+        scan.first_ask.clone_from(&scan.ask);
     }
 
     fn turns(&mut self, field: &str, value: Value<'_>, scan: &mut Scan) -> Result<()> {
@@ -323,6 +333,7 @@ impl<'b> Prompt<'b> {
             {
                 self.user_turns += 1;
                 scan.ask = Some(content.span_in(body));
+                scan.first_ask.get_or_insert_with(|| content.span_in(body));
                 scan.measures.earlier_bytes = before;
                 self.asked = Some(self.turns);
             }

@@ -8,6 +8,7 @@
 //! - what the model is known to refuse (`known`, `refused`), and messages of the system that it does not take (`system`);
 //! - a last turn by the assistant, where Claude would refuse it (`prefill`);
 //! - what servers of chat in its older form do not know, and thoughts that are refused or wanted (`older`);
+//! - names of end users and ids of calls that a server does not take (`ids`);
 //! - thoughts of another provider's model, as an earlier answer of ours told them (`returned`).
 
 use std::ops::Range;
@@ -16,7 +17,7 @@ use bytes::Bytes;
 
 use super::edits::Edits;
 use super::request::Ask;
-use super::{older, prefill, refused, returned, system};
+use super::{ids, older, prefill, refused, returned, system};
 use crate::wire::Dialect;
 use crate::wire::completions::USUAL_LIMIT;
 use crate::wire::effort::thinks_before_answering;
@@ -28,12 +29,12 @@ const ELSEWHERE: [&str; 3] = ["fallbacks", "models", "preset"];
 
 /// Returns the body with the splices that are needed; where none is, the same bytes.
 pub(super) fn splice(ask: &Ask, reader: Reader<'_>) -> Bytes {
-    let Reader { to, model, sending, .. } = reader;
+    let Reader { to, model, upstream, sending, .. } = reader;
     let Ask { body, scan, .. } = ask;
     let mut edits = Edits::new(ask);
     // Gemini's addresses name the model.
-    if model != scan.model && to != Dialect::Gemini {
-        edits.replace(scan.model_span.clone(), quoted(model));
+    if upstream != scan.model && to != Dialect::Gemini {
+        edits.replace(scan.model_span.clone(), quoted(upstream));
     }
     let is_told_usage = !matches!(to, Dialect::OpenAiChat | Dialect::OpenAiCompletions);
     if !is_told_usage && scan.stream && !scan.include_usage {
@@ -79,7 +80,11 @@ pub(super) fn splice(ask: &Ask, reader: Reader<'_>) -> Bytes {
     if scan.has_system_turns {
         system::settle(&mut edits, reader);
     }
+    if to == Dialect::AnthropicMessages && sending.known.plain_users {
+        ids::name_user(&mut edits);
+    }
     let sent = returned::without_thoughts(edits.done(), reader);
+    let sent = if sending.known.is_openais { ids::shortened(sent, to) } else { sent };
     if to == Dialect::AnthropicMessages && scan.ends_with_assistant {
         return prefill::settle(sent, reader);
     }

@@ -41,6 +41,13 @@ pub(super) fn of_part(part: Value<'_>) -> Option<Weight> {
     let data = |holder: Option<Value<'_>>, name: &str| {
         holder.and_then(|holder| holder.get(name)).map(|data| data.raw().len() as u64)
     };
+    // A file by its id or address lies elsewhere, whatever stands beside that.
+    let file = |holder: Option<Value<'_>>| {
+        let is_said =
+            |name: &str| holder.and_then(|holder| holder.get(name)).is_some_and(|said| !said.is_null());
+        let is_elsewhere = is_said("file_id") || is_said("file_url");
+        document(inline(holder.and_then(|holder| holder.get("file_data"))).filter(|_| !is_elsewhere))
+    };
     match &*part.text_of("type")? {
         "image" | "image_url" | "input_image" | "computer_screenshot" => {
             Some(Weight { bytes: PICTURE, is_picture: true, ..Weight::default() })
@@ -59,14 +66,37 @@ pub(super) fn of_part(part: Value<'_>) -> Option<Weight> {
                 _ => None,
             }
         }
-        "file" => document(data(part.get("file"), "file_data")),
-        "input_file" => document(data(Some(part), "file_data")),
+        "file" => file(part.get("file")),
+        "input_file" => file(Some(part)),
+        "document_url" => document(inline(part.get("document_url"))),
         "input_audio" => {
             let sound = part.get("input_audio")?;
             let form = sound.text_of("format").unwrap_or_default();
-            of_media(&format!("audio/{form}"), data(Some(sound), "data")?)
+            let said = if sound.is_text() { Some(sound) } else { Some(sound.get("data")?) };
+            heard(&format!("audio/{form}"), inline(said))
+        }
+        "audio_url" => {
+            let sound = part.get("audio_url")?;
+            let said = if sound.is_text() { Some(sound) } else { sound.get("url") };
+            heard("audio/", inline(said))
         }
         _ => None,
+    }
+}
+
+/// Returns the size of what comes along; nothing where an address stands in its place, or nothing does.
+fn inline(said: Option<Value<'_>>) -> Option<u64> {
+    let said = said?;
+    let begin = said.raw().get(..24).unwrap_or(said.raw());
+    (said.raw().len() > 2 && said.is_text() && !begin.contains("://") && !begin.contains(r":\/\/"))
+        .then(|| said.raw().len() as u64)
+}
+
+/// Returns what sound weighs that comes as so many characters; of what does not come nobody knows how long it is.
+fn heard(kind: &str, size: Option<u64>) -> Option<Weight> {
+    match size {
+        Some(size) => of_media(kind, size),
+        None => Some(Weight { is_elsewhere: true, ..Weight::default() }),
     }
 }
 

@@ -6,20 +6,21 @@ use sha2::{Digest as _, Sha256};
 
 use super::mistral::short_id;
 use crate::units::hex;
+use crate::wire::Accent;
+use crate::wire::calls::{self, LONGEST_ID};
 use crate::wire::effort::{openai_word, thinks_before_answering};
 use crate::wire::error::Result;
 use crate::wire::json::{Array, Object, Raw, Value, put, try_body};
 use crate::wire::prompt::{
     Data, Format, Piece, Prompt, Reader, Tool, ToolChoice, ToolResult, Turn, reminder, safe_id,
 };
-use crate::wire::{Accent, calls};
 
 /// Writes a request.
 pub(in crate::wire) fn write(prompt: &Prompt<'_>, reader: Reader<'_>) -> Result<Vec<u8>> {
     let Reader { model, sending, .. } = reader;
     let is_mistral = sending.accent == Accent::Mistral;
     try_body(1024, |o| {
-        put!(o, "model": model);
+        put!(o, "model": reader.upstream);
         o.array("messages", |a| {
             let is_mode = !matches!(prompt.format, Format::Schema { schema, .. } if !is_mode(schema, reader));
             let asked = prompt.format.instruction().filter(|_| !is_mistral && !is_mode);
@@ -165,12 +166,24 @@ fn tools(o: &mut Object<'_>, prompt: &Prompt<'_>, reader: Reader<'_>) {
 /// says in between stays there, as a message of its own where the server takes one.
 fn user(a: &mut Array<'_>, turn: &Turn<'_>, reader: Reader<'_>) -> Result<()> {
     let mut said: Vec<&Piece<'_>> = Vec::new();
+    // Mistral's models take no word of the user's right after what tools gave back.
+    let is_rested = reader.sending.accent == Accent::Mistral || reader.sending.known.wants_turn_after_tools;
+    let mut is_after = false;
+    let rest = |a: &mut Array<'_>, is_after: &mut bool| {
+        if std::mem::take(is_after) {
+            a.object(|o| put!(o, "role": "assistant", "content": "..."));
+        }
+    };
     for part in &turn.parts {
         match part {
-            Piece::Result(result) => tool_result(a, result, reader, &mut said),
+            Piece::Result(result) => {
+                tool_result(a, result, reader, &mut said);
+                is_after = is_rested;
+            }
             Piece::System(text)
                 if reader.sending.accent == Accent::OpenAi && !reader.sending.known.older_chat =>
             {
+                rest(a, &mut is_after);
                 said_by_user(a, &said, reader)?;
                 said.clear();
                 a.object(|o| put!(o, "role": "system", "content": &text.text));
@@ -178,10 +191,8 @@ fn user(a: &mut Array<'_>, turn: &Turn<'_>, reader: Reader<'_>) -> Result<()> {
             part => said.push(part),
         }
     }
-    // Mistral takes no word of the user's right after what tools gave back.
-    let is_after = matches!(turn.parts.first(), Some(Piece::Result(_))) && !said.is_empty();
-    if is_after && reader.sending.accent == Accent::Mistral {
-        a.object(|o| put!(o, "role": "assistant", "content": "..."));
+    if !said.is_empty() {
+        rest(a, &mut is_after);
     }
     said_by_user(a, &said, reader)
 }
@@ -217,8 +228,7 @@ fn tool_result<'p, 'a>(
 /// Returns an id of a call that the provider takes.
 fn call_id<'a>(id: &'a str, reader: Reader<'_>) -> Cow<'a, str> {
     match reader.sending.accent {
-        // OpenAI takes no longer ones.
-        Accent::OpenAi if id.len() > 40 => Cow::Owned(calls::call_id(&Sha256::digest(id.as_bytes()))),
+        Accent::OpenAi if id.len() > LONGEST_ID => Cow::Owned(calls::short_id(id)),
         Accent::OpenAi => safe_id(id),
         Accent::Mistral => short_id(id),
     }

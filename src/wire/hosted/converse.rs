@@ -6,12 +6,25 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use memchr::memmem;
+
 use crate::wire::WireError;
 use crate::wire::error::Result;
 use crate::wire::json::{Array, Object, Put, Raw, Value, array, put, try_body};
 
 /// Members that Claude alone takes, beside what Converse knows.
 const CLAUDES: [&str; 5] = ["top_k", "thinking", "output_config", "context_management", "speed"];
+
+/// The pictures that Converse takes.
+const PICTURES: [&str; 4] = ["png", "jpeg", "gif", "webp"];
+/// The documents.
+const DOCUMENTS: [&str; 9] = ["pdf", "csv", "doc", "docx", "xls", "xlsx", "html", "txt", "md"];
+
+/// Says whether a model of Converse's answers a request in one piece alone, as those do that "don't support tool use in streaming
+/// mode". <https://docs.aws.amazon.com/bedrock/latest/userguide/conversation-inference-supported-models-features.html>
+pub fn is_answered_whole(model: &str, body: &[u8]) -> bool {
+    model.contains("llama") && memmem::find(body, b"\"toolConfig\":{").is_some()
+}
 
 /// Writes a request.
 pub(super) fn request(
@@ -249,6 +262,10 @@ fn write(a: &mut Array<'_>, block: Value<'_>, place: &str) -> Result<()> {
         "text" => a.object(|o| put!(o, "text": text("text"))),
         kind @ ("image" | "document") => {
             let (format, bytes) = source(block, place)?;
+            let known = if kind == "image" { &PICTURES[..] } else { &DOCUMENTS[..] };
+            if !known.contains(&&*format) {
+                return Err(untranslatable(&format!("{place}.source.media_type")));
+            }
             a.object(|o| {
                 o.object(kind, |o| {
                     put!(o, "format": format);

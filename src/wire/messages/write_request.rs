@@ -5,10 +5,8 @@
 
 use std::borrow::Cow;
 
-use sha2::{Digest as _, Sha256};
-
-use super::schema;
-use crate::units::hex;
+use super::opaque;
+use super::schema::{self, Strictness};
 use crate::wire::effort::{
     Claude, Effort, LEAST_BUDGET, claude, claude_keeps_thoughts, claude_lacks_schemas, claude_word,
 };
@@ -25,20 +23,24 @@ pub(in crate::wire) fn write(prompt: &Prompt<'_>, reader: Reader<'_>) -> Result<
     let limit = sending.limit(prompt.max_output);
     let most = limit.unwrap_or(sending.default_max_output).max(1);
     try_body(1024, |o| {
-        put!(o, "model": model, "max_tokens": most);
-        let asked = instruction(&prompt.format, model).map(|text| Text { text, cache: None });
+        let told = limit.map(|limit| limit.max(1)).or(sending.needs_limit.then_some(most));
+        put!(o, "model": reader.upstream, "max_tokens"?: told);
+        let held = Held::of(prompt, model);
+        let asked =
+            prompt.format.instruction().filter(|_| !held.format).map(|text| Text { text, cache: None });
         if asked.is_some() || prompt.system.iter().any(is_said) {
             let said = prompt.system.iter().filter(|text| is_said(text)).chain(&asked);
             o.array("system", |a| said.for_each(|said| text(a, said)));
         }
         o.array("messages", |a| messages(a, prompt, reader))?;
-        tools(o, prompt, reader);
-        thinking_and_format(o, prompt, most, reader);
+        tools(o, prompt, held, reader);
+        thinking_and_format(o, prompt, (most, held), reader);
         if !prompt.stop.is_empty() {
             put!(o, "stop_sequences": [for stop in &prompt.stop => stop]);
         }
         if let Some(user) = &prompt.user {
-            put!(o, "metadata": { "user_id": opaque(user) });
+            let lengths = if sending.known.plain_users { 6..=128 } else { 1..=256 };
+            put!(o, "metadata": { "user_id": opaque(user, lengths) });
         }
         for (key, value) in &prompt.passed {
             // Anthropic's range ends at 1, which is also what holds where nothing is said.
@@ -51,17 +53,6 @@ pub(in crate::wire) fn write(prompt: &Prompt<'_>, reader: Reader<'_>) -> Result<
         put!(o, "stream"?: prompt.stream.then_some(true));
         Ok(())
     })
-}
-
-/// Returns the name of an end user as Anthropic takes it, which wants no addresses and no numbers of telephones: what is no
-/// opaque word goes as its digest.
-fn opaque(user: &str) -> Cow<'_, str> {
-    let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-    let is_number = user.chars().all(|c| c.is_ascii_digit() || c == '-');
-    if user.len() <= 256 && !is_number && user.chars().all(is_word) {
-        return Cow::Borrowed(user);
-    }
-    Cow::Owned(hex(&Sha256::digest(user.as_bytes())))
 }
 
 fn messages(a: &mut Array<'_>, prompt: &Prompt<'_>, reader: Reader<'_>) -> Result<()> {
@@ -105,10 +96,37 @@ fn system(a: &mut Array<'_>, piece: &Piece<'_>) {
     }
 }
 
-/// Returns the words that ask for JSON, where the model has no mode for it.
-fn instruction(format: &Format<'_>, model: &str) -> Option<Cow<'static, str>> {
-    let has_mode = matches!(format, Format::Schema { schema, .. } if is_mode(*schema, model));
-    format.instruction().filter(|_| !has_mode)
+/// What the model is held to.
+#[derive(Clone, Copy)]
+struct Held {
+    /// Whether to the schemas of strict tools.
+    tools: bool,
+    /// Whether to the schema of its answer.
+    format: bool,
+}
+
+impl Held {
+    /// Says to what it is held: Anthropic compiles only so much, the form of the answer first.
+    fn of(prompt: &Prompt<'_>, model: &str) -> Self {
+        let mut all = Strictness::default();
+        let mut is_held = false;
+        if let Format::Schema { schema, .. } = &prompt.format
+            && is_mode(*schema, model)
+        {
+            let mut alone = Strictness::default();
+            alone.add(*schema);
+            is_held = !alone.is_too_much();
+            all = if is_held { alone } else { all };
+        }
+        for tool in prompt.tools.iter().filter(|tool| tool.strict == Some(true)) {
+            let schema = tool.rooted_schema();
+            if is_mode(Value::of(&schema), model) {
+                all.tools += 1;
+                all.add(Value::of(&schema));
+            }
+        }
+        Self { tools: !all.is_too_much(), format: is_held }
+    }
 }
 
 /// Says whether a model holds its answer to a schema.
@@ -135,6 +153,9 @@ fn block(a: &mut Array<'_>, piece: &Piece<'_>, reader: Reader<'_>) -> Result<()>
         Piece::Text(said) | Piece::System(said) if !is_said(said) => {}
         Piece::Text(said) => text(a, said),
         Piece::System(said) => text(a, &Text { text: reminder(&said.text).into(), cache: said.cache }),
+        Piece::Image { data: Data::Base64 { kind, bytes }, .. } if !is_picture(kind, bytes) => {
+            return reader.refuse(format!("a picture of type {kind}"));
+        }
         Piece::Image { data, detail, cache } => {
             reader.detail(detail.as_deref());
             a.object(|o| put!(o, "type": "image", "source": |o| source(o, data), "cache_control"?: *cache));
@@ -178,6 +199,13 @@ fn picture(bytes: &str) -> Option<&'static str> {
     SIGNATURES.iter().find(|(begin, _)| bytes.starts_with(begin)).map(|(_, kind)| *kind)
 }
 
+/// Says whether it is a picture of a kind that Anthropic takes: by its bytes, or by what it is said to be.
+fn is_picture(kind: &str, bytes: &str) -> bool {
+    let kind = kind.to_ascii_lowercase();
+    picture(bytes).is_some()
+        || matches!(&*kind, "image/png" | "image/jpeg" | "image/jpg" | "image/gif" | "image/webp")
+}
+
 fn source(o: &mut Object<'_>, data: &Data<'_>) {
     match data {
         Data::Url(url) => put!(o, "type": "url", "url": url),
@@ -201,12 +229,12 @@ fn input_schema<'a>(tool: &Tool<'a>, is_strict: bool, reader: Reader<'_>) -> Cow
     String::from_utf8(out).map_or(given, Cow::Owned)
 }
 
-fn tools(o: &mut Object<'_>, prompt: &Prompt<'_>, reader: Reader<'_>) {
+fn tools(o: &mut Object<'_>, prompt: &Prompt<'_>, held: Held, reader: Reader<'_>) {
     if prompt.tools.is_empty() {
         return;
     }
     let is_strict = |tool: &Tool<'_>| {
-        tool.strict == Some(true) && is_mode(Value::of(&tool.rooted_schema()), reader.model)
+        held.tools && tool.strict == Some(true) && is_mode(Value::of(&tool.rooted_schema()), reader.model)
     };
     if prompt.tools.iter().any(|tool| tool.schema() != tool.rooted_schema()) {
         reader.leave_out("tools.schema");
@@ -233,13 +261,18 @@ fn tools(o: &mut Object<'_>, prompt: &Prompt<'_>, reader: Reader<'_>) {
 }
 
 /// Writes how hard to think, where that goes together with the rest of the request, and the schema of the answer.
-fn thinking_and_format(o: &mut Object<'_>, prompt: &Prompt<'_>, most: u64, reader: Reader<'_>) {
+fn thinking_and_format(
+    o: &mut Object<'_>,
+    prompt: &Prompt<'_>,
+    (most, held): (u64, Held),
+    reader: Reader<'_>,
+) {
     let model = reader.model;
     let effort = prompt.effort.filter(|effort| *effort != Effort::None);
     let mut word = None;
     let thinks = may_think(prompt);
-    match (effort.filter(|_| thinks || prompt.is_effort_policys), claude(model)) {
-        (Some(effort), Claude::Budget) if thinks && most / 2 >= LEAST_BUDGET => {
+    match (effort, claude(model)) {
+        (Some(effort), Claude::Budget) if thinks && !is_midway(prompt) && most / 2 >= LEAST_BUDGET => {
             let budget = prompt.budget.unwrap_or(effort.budget()).clamp(LEAST_BUDGET, most / 2);
             put!(o, "thinking": { "type": "enabled", "budget_tokens": budget });
         }
@@ -258,7 +291,7 @@ fn thinking_and_format(o: &mut Object<'_>, prompt: &Prompt<'_>, most: u64, reade
         _ => {}
     }
     let schema = match &prompt.format {
-        Format::Schema { schema, .. } if is_mode(*schema, model) => Some(*schema),
+        Format::Schema { schema, .. } if held.format => Some(*schema),
         Format::Schema { .. } | Format::Text | Format::Json => None,
     };
     if word.is_none() && schema.is_none() {
@@ -275,14 +308,17 @@ fn thinking_and_format(o: &mut Object<'_>, prompt: &Prompt<'_>, most: u64, reade
     });
 }
 
-/// Says whether thinking goes together with the request: not with a forced tool or set sampling, and not in the middle
-/// of calls whose thoughts were not kept.
+/// Says whether thinking goes together with the request: not with a forced tool or set sampling.
 fn may_think(prompt: &Prompt<'_>) -> bool {
     let is_forced = matches!(prompt.choice, Some(ToolChoice::Any | ToolChoice::Named(_)));
     let is_sampled = ["temperature", "top_p", "top_k"].iter().any(|name| prompt.get(name).is_some());
-    let is_midway = prompt
+    !is_forced && !is_sampled
+}
+
+/// Says whether the request stands in the middle of calls whose thoughts were not kept: thinking by a budget wants them.
+fn is_midway(prompt: &Prompt<'_>) -> bool {
+    prompt
         .turns
         .last()
-        .is_some_and(|turn| !turn.is_user || turn.parts.iter().any(|part| matches!(part, Piece::Result(_))));
-    !is_forced && !is_sampled && !is_midway
+        .is_some_and(|turn| !turn.is_user || turn.parts.iter().any(|part| matches!(part, Piece::Result(_))))
 }

@@ -420,7 +420,7 @@ pub(super) fn roster<'a>(snapshot: &'a Snapshot, by: By, order: Order) -> Vec<Ro
         }
     }
     if let Some(cell) = live(Some(&window.unnamed_model)) {
-        rows.push(row(ModelId::NONE, figures::UNNAMED, Some(cell)));
+        rows.push(row(ModelId::NONE, figures::unnamed(cell), Some(cell)));
     }
     // A stable sort by the key over the order of first appearance: ties never jump.
     let figure = |row: &Row<'_>| match by {

@@ -35,7 +35,7 @@ impl Model<'_> {
     }
 
     fn name<'s>(&self, snapshot: &'s Snapshot) -> &'s str {
-        self.id().map_or(figures::UNNAMED, |model| snapshot.log.names.model(model))
+        self.id().map_or_else(|| figures::unnamed(self.cell), |model| snapshot.log.names.model(model))
     }
 
     /// The number of the colour that stands for it everywhere.

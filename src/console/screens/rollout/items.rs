@@ -35,7 +35,7 @@ impl Plans {
 }
 
 /// One row.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Item<'a> {
     /// A rollout under way or lately over.
     Rollout(&'a RolloutRow),
@@ -43,8 +43,8 @@ pub(super) enum Item<'a> {
     Steering(&'a SteerRow),
     /// An automation.
     Automation(&'a AutomationRow),
-    /// A plan that could be begun.
-    Plan(&'a Plan),
+    /// A plan that has not begun, and why it cannot.
+    Plan(&'a Plan, Option<String>),
 }
 
 impl Item<'_> {
@@ -53,7 +53,7 @@ impl Item<'_> {
             Self::Rollout(_) => "rollout",
             Self::Steering(_) => "steering",
             Self::Automation(_) => "automation",
-            Self::Plan(_) => "plan",
+            Self::Plan(..) => "plan",
         }
     }
 
@@ -62,7 +62,7 @@ impl Item<'_> {
             Self::Rollout(row) => &row.name,
             Self::Steering(row) => &row.limit,
             Self::Automation(row) => &row.name,
-            Self::Plan(plan) => &plan.name,
+            Self::Plan(plan, _) => &plan.name,
         }
     }
 
@@ -115,7 +115,8 @@ impl Item<'_> {
                     (format!("refused: {}", row.refused), Role::Warn)
                 }
             }
-            Self::Plan(plan) => (format!("not begun, for route {}", plan.route), Role::Muted),
+            Self::Plan(_, Some(why)) => (format!("cannot begin: {why}"), Role::Warn),
+            Self::Plan(plan, None) => (format!("not begun, for route {}", plan.route), Role::Muted),
         }
     }
 }
@@ -128,7 +129,10 @@ pub(super) fn items<'a>(snapshot: &'a Snapshot, plans: &'a Plans) -> Vec<Item<'a
     let rollouts = status.rollouts.iter().map(Item::Rollout);
     let steering = status.steering.iter().map(Item::Steering);
     let automations = status.automations.iter().map(Item::Automation);
-    let plans = plans.list.iter().filter(is_open).map(Item::Plan);
+    let plans = plans.list.iter().filter(is_open).map(|plan| {
+        let spec = snapshot.policy.spec(&snapshot.log.names);
+        Item::Plan(plan, plan.staged(&spec, 0).err())
+    });
     rollouts.chain(steering).chain(automations).chain(plans).collect()
 }
 

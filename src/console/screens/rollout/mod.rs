@@ -103,7 +103,8 @@ impl State {
             Action::TakeBack => Order::Back,
             Action::StartRollout => {
                 return match chosen {
-                    Some(Item::Plan(plan)) => vec![Ask::Order(Box::new(order::start(plan)))],
+                    Some(Item::Plan(_, Some(why))) => refuse(&format!("it cannot begin: {why}")),
+                    Some(Item::Plan(plan, None)) => vec![Ask::Order(Box::new(order::start(plan)))],
                     _ if self.plans.list.is_empty() => refuse(&self.plans.missing()),
                     _ => refuse("choose a plan that has not begun"),
                 };
@@ -127,7 +128,7 @@ impl State {
                 refuse("an automation obeys its file: automations.toml says whether it acts")
             }
             Some(Item::Steering(_)) => refuse("steering obeys budgets.toml; a takes what it proposes"),
-            Some(Item::Plan(_)) => refuse("this has not begun; S starts it"),
+            Some(Item::Plan(..)) => refuse("this has not begun; S starts it"),
             None => refuse("no rollout is under way"),
         }
     }

@@ -60,7 +60,7 @@ pub(super) fn draw(scene: Scene<'_>, item: &Item<'_>, area: Rect, buf: &mut Buff
         Item::Automation(row) => {
             row.since.map(|at| format!("since {} UTC", minute(snapshot, at))).unwrap_or_default()
         }
-        Item::Plan(_) => "not begun".to_owned(),
+        Item::Plan(..) => "not begun".to_owned(),
     };
     let title = format!("{} {}", item.kind(), text::clean(item.name()));
     let left = paint::margin(figures::frame(scene, 1, &title, &text::clean(&scope), area, buf));
@@ -69,7 +69,7 @@ pub(super) fn draw(scene: Scene<'_>, item: &Item<'_>, area: Rect, buf: &mut Buff
         Item::Rollout(row) => rollout(page, row),
         Item::Steering(row) => steering(page, row),
         Item::Automation(row) => automation(page, row),
-        Item::Plan(plan) => planned(page, plan),
+        Item::Plan(plan, slip) => planned(page, plan, slip.as_deref()),
     }
 }
 
@@ -247,7 +247,7 @@ fn automation(mut page: Page<'_, '_>, row: &AutomationRow) {
     }
 }
 
-fn planned(mut page: Page<'_, '_>, plan: &Plan) {
+fn planned(mut page: Page<'_, '_>, plan: &Plan, slip: Option<&str>) {
     page.fact("changes", &format!("{}, on route {}", plan.change.words(), plan.route), Role::Text);
     let shares: Vec<String> = plan.stages.iter().map(|share| share.get().to_string()).collect();
     page.fact("stages", &format!("{} ‰ of sessions", shares.join(", ")), Role::Text);
@@ -262,7 +262,10 @@ fn planned(mut page: Page<'_, '_>, plan: &Plan) {
     let words = format!("cost {cost:+}‰, failures +{}‰; else it is taken back by itself", needs.errors.get());
     page.fact("at most", &words, Role::Text);
     page.gap();
-    page.fact("", "S starts it", Role::Muted);
+    match slip {
+        Some(why) => page.fact("", &format!("it cannot begin: {}", text::clean(why)), Role::Warn),
+        None => page.fact("", "S starts it", Role::Muted),
+    }
 }
 
 /// Returns the hour and minute of a moment, with the day before it where the log spans several.

@@ -297,7 +297,14 @@ impl<'a> Cells<'a> {
             Field::Project => named(log.names.project(operation.project), words, Role::Text),
             Field::Task => named(operation.class.name(), words, Role::Text),
             Field::Route => named(&policy.route(settled.route).name, words, Role::Text),
-            Field::Confidence => number(operation.confidence().map(|value| u64::from(value.get())), words),
+            Field::Confidence => match operation.confidence() {
+                // Without marks at thousands, as everywhere else.
+                Some(value) => {
+                    let _ = write!(words, "{value}");
+                    Role::Text
+                }
+                None => number(None, words),
+            },
             Field::Escalated => {
                 words.push(if settled.escalated { glyphs.threshold.0 } else { ' ' });
                 Role::Warn

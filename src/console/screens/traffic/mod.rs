@@ -18,13 +18,13 @@ use crate::console::action::Action;
 use crate::console::glyphs::{GlyphSet, Glyphs};
 use crate::console::paint::{self, Look};
 use crate::console::screen::{Ask, Asks, FiguresOf, Pointer, Scene, Screen, View};
-use crate::console::screens::welcome;
+use crate::console::screens::{figures, welcome};
 use crate::console::theme::Role;
 use crate::console::widgets::panel::Panel;
 use crate::console::widgets::table::{Order, Table, TableState};
 use crate::console::{format, text};
 use crate::session::listing::{Filter, Listing, Progress, SortBy, Summary, nothing_called};
-use crate::session::{Command, Snapshot, window_label};
+use crate::session::{Command, Snapshot};
 
 /// What is chosen on this screen.
 #[derive(Clone, Debug, Default)]
@@ -238,7 +238,7 @@ fn scope(snapshot: &Snapshot, filter: &Filter) -> String {
     };
     let policy = format!("policy {} {versions}", snapshot.policy.name);
     // All that was played, unless the filter says otherwise.
-    if filter.window { format!("last {} · {policy}", window_label(snapshot.window.window)) } else { policy }
+    if filter.window { format!("{} · {policy}", figures::window(snapshot)) } else { policy }
 }
 
 /// Writes one word after another along a line.

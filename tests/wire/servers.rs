@@ -1,0 +1,255 @@
+//! What servers refuse in a request of their own dialect, or of a client whose dialect knows no such bound: long ids, users' names,
+//! words right after results, kinds of pictures; and what lies elsewhere, whatever form it is written in.
+
+use bytes::Bytes;
+use pointsman::wire::Dialect::{self, AnthropicMessages, Gemini, OpenAiChat, OpenAiResponses};
+use pointsman::wire::{Ask, Form, Known, Sending, framed, is_answered_whole};
+use serde_json::{Value, json};
+
+use super::{ask, refused, sent};
+
+fn put(from: Dialect, body: &Value, to: Dialect, model: &str, known: &Known) -> Value {
+    let sending = Sending { known, ..Sending::default() };
+    serde_json::from_slice(&ask(from, body).body_for(to, model, &sending).unwrap().body).unwrap()
+}
+
+/// vLLM's ids have 46 characters: each later turn of a conversation that it began would be a 400 at OpenAI.
+#[test]
+fn long_ids_of_calls_are_short_for_openai_and_results_find_their_calls() {
+    let id = format!("chatcmpl-tool-{}", "0123456789abcdef".repeat(2));
+    let call = json!({"id": id, "type": "function", "function": {"name": "f", "arguments": "{}"}});
+    let chat = json!({"model": "m", "messages": [{"role": "user", "content": "x"},
+        {"role": "assistant", "content": null, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": id, "content": "y"}]});
+    let own = Known { is_openais: true, ..Known::NOTHING };
+    let got = put(OpenAiChat, &chat, OpenAiChat, "gpt-4.1", &own);
+    let short = got["messages"][1]["tool_calls"][0]["id"].as_str().unwrap();
+    assert!(short.len() <= 40 && got["messages"][2]["tool_call_id"] == short, "{got}");
+    assert_eq!(
+        put(OpenAiChat, &chat, OpenAiChat, "m", &Known::NOTHING)["messages"],
+        chat["messages"],
+        "vLLM knows it"
+    );
+    let long = "f".repeat(70);
+    let items = json!({"model": "m", "input": [{"role": "user", "content": "x"},
+        {"type": "function_call", "call_id": long, "name": "f", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": long, "output": "y"}]});
+    let got = put(OpenAiResponses, &items, OpenAiResponses, "gpt-5", &own);
+    assert!(got["input"][1]["call_id"].as_str().unwrap().len() <= 64, "{got}");
+    assert_eq!(got["input"][1]["call_id"], got["input"][2]["call_id"]);
+}
+
+/// Claude Code names its user by an object in a text: `DeepSeek`, Zhipu and others answer that with 400 at every request.
+#[test]
+fn an_end_user_has_a_plain_name_at_servers_that_want_one() {
+    let names = ["{\"device_id\":\"d\",\"session_id\":\"s\"}", "me@corp.example", "u", "user_0123"];
+    for (name, stays) in names.into_iter().zip([false, false, false, true]) {
+        let body = json!({"model": "m", "max_tokens": 9, "metadata": {"user_id": name, "k": 1}, "messages": [{"role": "user", "content": "x"}]});
+        let plain = Known { plain_users: true, ..Known::NOTHING };
+        let got = put(AnthropicMessages, &body, AnthropicMessages, "m", &plain);
+        let user = got["metadata"]["user_id"].as_str().unwrap();
+        assert_eq!(user == name, stays, "{got}");
+        assert!(
+            (6..=128).contains(&user.len()) && user.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'),
+            "{user}"
+        );
+        assert_eq!(got["metadata"]["k"], 1);
+        assert_eq!(
+            put(AnthropicMessages, &body, AnthropicMessages, "m", &Known::NOTHING)["metadata"],
+            body["metadata"]
+        );
+    }
+}
+
+/// 400 "Unexpected role 'user' after role 'tool'" at the second turn of every loop, whoever serves such a model.
+#[test]
+fn models_that_take_no_word_after_results_get_a_turn_between() {
+    let known = Known { wants_turn_after_tools: true, ..Known::NOTHING };
+    let call = json!({"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}});
+    let chat = |more: Value| {
+        let mut turns = json!([{"role": "user", "content": "x"}, {"role": "assistant", "content": null, "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "c1", "content": "y"}]);
+        turns.as_array_mut().unwrap().extend(more.as_array().unwrap().clone());
+        json!({"model": "m", "messages": turns})
+    };
+    let messages = json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "x"},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "c1", "name": "f", "input": {}}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c1", "content": "y"}, {"type": "text", "text": "hint"}]}]});
+    let roles = |body: &Value| -> Vec<String> {
+        body["messages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|said| said["role"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let between = ["user", "assistant", "tool", "assistant", "user"];
+    let said = chat(json!([{"role": "user", "content": "hint"}]));
+    assert_eq!(roles(&put(OpenAiChat, &said, OpenAiChat, "devstral", &known)), between);
+    assert_eq!(roles(&put(AnthropicMessages, &messages, OpenAiChat, "devstral", &known)), between);
+    let told = chat(json!([{"role": "system", "content": "hint"}]));
+    assert_eq!(
+        roles(&put(OpenAiChat, &told, OpenAiChat, "devstral", &known)),
+        ["user", "assistant", "tool", "assistant", "system"]
+    );
+    let older = Known { older_chat: true, ..known.clone() };
+    assert_eq!(roles(&put(OpenAiChat, &told, OpenAiChat, "mixtral", &older)), between);
+    let goes_on = chat(json!([{"role": "assistant", "content": "done"}]));
+    assert_eq!(put(OpenAiChat, &goes_on, OpenAiChat, "devstral", &known)["messages"], goes_on["messages"]);
+}
+
+/// A coding agent is within a loop in nearly every request: it would have no thinking from the second one on.
+#[test]
+fn an_effort_holds_in_the_midst_of_calls_where_claude_thinks_as_it_sees_fit() {
+    let body = json!({"model": "m", "reasoning": {"effort": "medium"}, "input": [{"role": "user", "content": "x"},
+        {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c", "output": "y"}]});
+    let got = sent(OpenAiResponses, &body, AnthropicMessages, "claude-opus-4-8");
+    assert_eq!(
+        (&got["thinking"]["type"], &got["output_config"]["effort"]),
+        (&json!("adaptive"), &json!("medium")),
+        "{got}"
+    );
+    let got = sent(OpenAiResponses, &body, AnthropicMessages, "claude-sonnet-4-5");
+    assert!(got.get("thinking").is_none(), "a budget wants a thought before the calls: {got}");
+}
+
+/// The turn stands in the history: each later one would be a 400 there, and a rung that takes it would not be asked.
+#[test]
+fn pictures_that_claude_and_converse_do_not_take_are_refused_by_name() {
+    let picture = |kind: &str, bytes: &str| {
+        json!({"model": "m", "messages": [{"role": "user", "content": [
+            {"type": "image_url", "image_url": {"url": format!("data:{kind};base64,{bytes}")}}]}]})
+    };
+    assert!(
+        refused(OpenAiChat, &picture("image/heic", "AAAAGGZ0"), AnthropicMessages).contains("image/heic")
+    );
+    let got =
+        sent(OpenAiChat, &picture("application/octet-stream", "iVBORw0KGgoAAA"), AnthropicMessages, "m");
+    assert_eq!(
+        got["messages"][0]["content"][0]["source"]["media_type"], "image/png",
+        "its bytes say what it is"
+    );
+    assert!(
+        sent(OpenAiChat, &picture("image/heic", "AAAAGGZ0"), Gemini, "gemini-2.5-flash")
+            .to_string()
+            .contains("heic")
+    );
+    let body = json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": [
+        {"type": "image", "source": {"type": "base64", "media_type": "image/heic", "data": "AAAA"}}]}]});
+    let told = framed(Form::Converse, Bytes::from(body.to_string()), "claude-opus-4-6", &[])
+        .unwrap_err()
+        .to_string();
+    assert!(told.contains("media_type"), "{told}");
+}
+
+#[test]
+fn llama_is_asked_whole_at_converse_where_tools_are_offered() {
+    let with = |tools: Value| {
+        let body = json!({"model": "m", "max_tokens": 9, "tools": tools, "messages": [{"role": "user", "content": "say \"toolConfig\":{"}]});
+        framed(Form::Converse, Bytes::from(body.to_string()), "meta.llama4-scout", &[]).unwrap().0
+    };
+    let (tools, none) = (with(json!([{"name": "f", "input_schema": {"type": "object"}}])), with(json!([])));
+    assert!(is_answered_whole("meta.llama4-scout", &tools) && !is_answered_whole("meta.llama4-scout", &none));
+    assert!(!is_answered_whole("us.anthropic.claude-opus-4-6", &tools));
+}
+
+/// A hard budget would hold next to nothing for what may be of any length.
+#[test]
+fn what_lies_elsewhere_is_known_in_every_form() {
+    let is_elsewhere =
+        |body: &Value| Ask::read(OpenAiChat, Bytes::from(body.to_string())).unwrap().measures().is_elsewhere;
+    let part = |part: Value| json!({"model": "m", "messages": [{"role": "user", "content": [part]}]});
+    let more = |name: &str, value: Value| json!({"model": "m", "messages": [{"role": "user", "content": "x"}], name: value});
+    for (body, want) in [
+        (part(json!({"type": "document_url", "document_url": "https://a.example/x.pdf"})), true),
+        (part(json!({"type": "document_url", "document_url": "data:application/pdf;base64,AAAA"})), false),
+        (part(json!({"type": "input_audio", "input_audio": "https://a.example/x.mp3"})), true),
+        (
+            part(
+                json!({"type": "input_audio", "input_audio": {"data": "https://a.example/x.mp3", "format": "mp3"}}),
+            ),
+            true,
+        ),
+        (part(json!({"type": "input_audio", "input_audio": {"data": "AAAA", "format": "mp3"}})), false),
+        (part(json!({"type": "audio_url", "audio_url": {"url": "https://a.example/x.mp3"}})), true),
+        (part(json!({"type": "audio_url", "audio_url": {"url": "data:audio/mp3;base64,AAAA"}})), false),
+        (part(json!({"type": "file", "file": {"file_data": "https://a.example/x.pdf"}})), true),
+        (part(json!({"type": "file", "file": {"file_data": "", "file_id": "f"}})), true),
+        (part(json!({"type": "file", "file": {"file_data": "data:application/pdf;base64,AAAA"}})), false),
+        (part(json!({"type": "input_file", "file_id": "f", "file_data": "AAAA"})), true),
+        (more("data_sources", json!([{"type": "azure_search"}])), true),
+        (more("search_parameters", json!({"mode": "auto"})), true),
+        (more("search_parameters", json!({"mode": "off"})), false),
+        (more("enable_search", json!(true)), true),
+        (more("enable_search", json!(false)), false),
+        (more("data_sources", Value::Null), false),
+    ] {
+        assert_eq!(is_elsewhere(&body), want, "{body}");
+    }
+}
+
+/// Claude Code defers what its servers offer: with many of them every request would be a 400 at OpenAI, though it offers few.
+#[test]
+fn deferred_tools_are_left_out_where_openai_takes_no_more() {
+    let tool = |nth: usize| json!({"name": format!("t{nth}"), "input_schema": {"type": "object"}, "defer_loading": nth >= 20});
+    let tools: Vec<Value> = (0..200).map(tool).collect();
+    let body = json!({"model": "m", "max_tokens": 9, "tools": tools, "messages": [{"role": "user", "content": "x"},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "c", "name": "t199", "input": {}}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c", "content": "y"}]}]});
+    let known = Known { is_openais: true, ..Known::NOTHING };
+    let sending = Sending { known: &known, ..Sending::default() };
+    let told = ask(AnthropicMessages, &body).body_for(OpenAiChat, "gpt-4.1", &sending).unwrap();
+    let got: Value = serde_json::from_slice(&told.body).unwrap();
+    let names: Vec<&str> = got["tools"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["function"]["name"].as_str().unwrap())
+        .collect();
+    assert_eq!((names.len(), names[0], names[127]), (128, "t0", "t199"), "what was called stays: {names:?}");
+    assert!(told.left_out.contains(&"tools (more than 128)".to_owned()), "{:?}", told.left_out);
+    assert_eq!(
+        sent(AnthropicMessages, &body, OpenAiChat, "m")["tools"].as_array().unwrap().len(),
+        200,
+        "others take them"
+    );
+}
+
+/// "Too many strict tools (30). The maximum number of strict tools supported is 20": agents' kits mark every tool so.
+#[test]
+fn claude_is_held_to_no_more_than_anthropic_compiles() {
+    let tool = |nth: usize, properties: &Value, required: &Value| {
+        json!({"type": "function", "function": {"name": format!("f{nth}"), "strict": true, "parameters":
+            {"type": "object", "properties": properties, "required": required, "additionalProperties": false}}})
+    };
+    let put = |tools: Vec<Value>| {
+        let body = json!({"model": "m", "tools": tools, "messages": [{"role": "user", "content": "x"}]});
+        let told = ask(OpenAiChat, &body)
+            .body_for(AnthropicMessages, "claude-sonnet-4-6", &Sending::default())
+            .unwrap();
+        let got: Value = serde_json::from_slice(&told.body).unwrap();
+        let strict = got["tools"].as_array().unwrap().iter().filter(|tool| tool["strict"] == true).count();
+        (strict, told.left_out.contains(&"tools.strict".to_owned()))
+    };
+    let one = (json!({"a": {"type": "string"}}), json!(["a"]));
+    assert_eq!(put((0..20).map(|nth| tool(nth, &one.0, &one.1)).collect()), (20, false));
+    assert_eq!(put((0..30).map(|nth| tool(nth, &one.0, &one.1)).collect()), (0, true));
+    let names: Vec<String> = (0..8).map(|nth| format!("p{nth}")).collect();
+    let each =
+        |schema: Value| Value::Object(names.iter().map(|name| (name.clone(), schema.clone())).collect());
+    assert_eq!(
+        put((0..5).map(|nth| tool(nth, &each(json!({"type": "string"})), &json!([]))).collect()),
+        (0, true),
+        "optional"
+    );
+    let nullable = each(json!({"type": ["string", "null"]}));
+    assert_eq!(put((0..5).map(|nth| tool(nth, &nullable, &json!(names))).collect()), (0, true), "nullable");
+    let many: Value =
+        Value::Object((0..40).map(|nth| (format!("p{nth}"), json!({"type": ["string", "null"]}))).collect());
+    let required: Vec<String> = (0..40).map(|nth| format!("p{nth}")).collect();
+    let body = json!({"model": "m", "messages": [{"role": "user", "content": "x"}], "response_format": {"type": "json_schema",
+        "json_schema": {"name": "a", "schema": {"type": "object", "properties": many, "required": required, "additionalProperties": false}}}});
+    let got = sent(OpenAiChat, &body, AnthropicMessages, "claude-sonnet-4-6");
+    assert!(got.get("output_config").is_none() && got["system"].to_string().contains("JSON schema"), "{got}");
+}
