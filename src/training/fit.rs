@@ -105,10 +105,11 @@ impl Model {
     }
 
     fn say(&self, examples: &Examples, row: usize) -> Said {
-        let [task, project] = examples.tags.get(row).copied().unwrap_or_default().0;
+        let tags = examples.tags.get(row).copied().unwrap_or_default();
+        let [task, project] = tags.0;
         let [tasks, projects] = &self.tags;
         [
-            self.linear.dot(examples.grams(row)),
+            self.linear.say(examples.grams(row), tags),
             examples
                 .surfaces
                 .get(row)
@@ -288,11 +289,16 @@ impl Sum {
     }
 
     fn add(&mut self, model: &Model, [text, surface, task, project]: [f64; PARTS]) {
-        for (slot, weight) in self.linear.iter_mut().zip(&model.linear.0) {
+        for (slot, weight) in self.linear.iter_mut().zip(&model.linear.buckets) {
             *slot += text * f64::from(*weight);
         }
         if surface > 0.0 {
             self.trees.extend(model.forest.0.iter().map(|tree| (tree.clone(), surface)));
+        }
+        for (table, tags) in self.tags.iter_mut().zip(&model.linear.tags) {
+            for (&tag, worth) in tags {
+                *table.entry(tag).or_default() += text * f64::from(*worth);
+            }
         }
         for ((table, tags), weight) in self.tags.iter_mut().zip(&model.tags).zip([task, project]) {
             for (&tag, worth) in &tags.0 {

@@ -7,7 +7,7 @@ use crate::units::Draw;
 
 const BINS: usize = 32;
 /// How much of a tree's say is taken.
-const RATE: f32 = 0.06;
+const RATE: f32 = 0.03;
 /// Rows of no gain that every leaf starts with.
 const PULL: f32 = 20.0;
 /// The fewest rows of a leaf.

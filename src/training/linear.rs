@@ -5,16 +5,23 @@
 //!
 //! Invariant: the same rows and seed give the same weights, bit for bit.
 
+use std::collections::BTreeMap;
+
 use super::examples::Examples;
-use crate::classifier::{BUCKETS, Bucket};
+use crate::classifier::{BUCKETS, Bucket, Tags};
 use crate::units::Draw;
 
-/// Weights of all buckets.
+/// Weights of all buckets, and beside them of tags by kind: so words need not say again what a tag tells.
 #[derive(Clone, Debug)]
-pub(super) struct Linear(pub(super) Vec<f32>);
+pub(super) struct Linear {
+    pub(super) buckets: Vec<f32>,
+    pub(super) tags: [BTreeMap<u64, f32>; 2],
+}
 
 /// How strongly weights are pulled to zero, in rows.
-const PULL: f32 = 8.0;
+const PULL: f32 = 16.0;
+/// How freely a tag's weight moves beside all words of a row, which count one.
+const TAG: f32 = 0.3;
 const ROUNDS: usize = 6;
 
 /// Returns what one bucket of each kind counts in a row: both kinds have length one.
@@ -72,12 +79,13 @@ fn narrow(number: f64) -> f32 {
 impl Linear {
     /// Fits the centred `target` of the rows.
     pub(super) fn fit(examples: &Examples, rows: &[u32], target: &[f32], seed: u64) -> Self {
-        let mut model = Self(vec![0.0; BUCKETS]);
+        let mut model = Self { buckets: vec![0.0; BUCKETS], tags: Default::default() };
         let freedom = Freedom::of(examples, rows);
         let mut dual = vec![(0.0f32, 0.0f32); rows.len()];
         for (&row, (_, length)) in rows.iter().zip(&mut dual) {
             let grams = examples.grams(row as usize);
-            *length = freedom.mean(grams.0) + freedom.mean(grams.1);
+            let tags = tags_of(examples, row).0.into_iter().filter(|&tag| tag != 0).count();
+            *length = freedom.mean(grams.0) + freedom.mean(grams.1) + TAG * tags as f32;
         }
         let mut order: Vec<u32> = (0u32..).take(rows.len()).collect();
         let mut draw = Draw::new(seed);
@@ -94,13 +102,17 @@ impl Linear {
                 if grams.0.is_empty() && grams.1.is_empty() {
                     continue;
                 }
-                let step = (wanted - model.dot(grams) - *dual) / (1.0 + *length / PULL);
+                let tags = tags_of(examples, row);
+                let step = (wanted - model.say(grams, tags) - *dual) / (1.0 + *length / PULL);
                 *dual += step;
+                for (table, tag) in model.tags.iter_mut().zip(tags.0).filter(|&(_, tag)| tag != 0) {
+                    *table.entry(tag).or_default() += step * TAG / PULL;
+                }
                 let (of_characters, of_words) = shares(grams);
                 for (buckets, share) in [(grams.0, of_characters), (grams.1, of_words)] {
                     let step = step * share / PULL;
                     for &bucket in buckets {
-                        if let Some(weight) = model.0.get_mut(bucket as usize) {
+                        if let Some(weight) = model.buckets.get_mut(bucket as usize) {
                             *weight += step * freedom.at(bucket);
                         }
                     }
@@ -110,11 +122,16 @@ impl Linear {
         model
     }
 
-    pub(super) fn dot(&self, grams: (&[Bucket], &[Bucket])) -> f32 {
+    pub(super) fn say(&self, grams: (&[Bucket], &[Bucket]), tags: Tags) -> f32 {
         let sum = |buckets: &[Bucket]| {
-            buckets.iter().filter_map(|&bucket| self.0.get(bucket as usize)).sum::<f32>()
+            buckets.iter().filter_map(|&bucket| self.buckets.get(bucket as usize)).sum::<f32>()
         };
         let (of_characters, of_words) = shares(grams);
-        sum(grams.0) * of_characters + sum(grams.1) * of_words
+        let tags = self.tags.iter().zip(tags.0).filter_map(|(table, tag)| table.get(&tag));
+        sum(grams.0) * of_characters + sum(grams.1) * of_words + tags.sum::<f32>()
     }
+}
+
+fn tags_of(examples: &Examples, row: u32) -> Tags {
+    examples.tags.get(row as usize).copied().unwrap_or_default()
 }
