@@ -26,7 +26,7 @@ pub fn open_to_add(path: &Path, how: &mut OpenOptions) -> io::Result<File> {
     }
     let mut file = how.create(true).read(true).append(true).open(path)?;
     let mut start = Vec::new();
-    file.by_ref().take(4).read_to_end(&mut start)?;
+    (&file).take(4).read_to_end(&mut start)?;
     if start.starts_with(&GZIP) || start == ZSTD {
         return Err(packed());
     }
