@@ -5,7 +5,6 @@ use std::sync::{Arc, LazyLock};
 use std::time::Instant as Moment;
 
 use http::HeaderMap;
-use rustc_hash::FxHasher;
 use tokio::time::Instant as Clock;
 
 use super::gate::InFlight;
@@ -156,6 +155,7 @@ pub(super) async fn open(
         calls: 0,
         tries: 0,
         lacks_logprobs: false,
+        lacks_reasoning: false,
         n: 0,
         simulated: false,
         escalated: None,
@@ -270,7 +270,7 @@ fn tie(ask: &Ask) -> Option<Tie> {
     if ask.leans_on().is_some() {
         return Some(Tie::State);
     }
-    ask.last_call(FxHasher::default()).map(|_| Tie::Tools)
+    ask.has_called().then_some(Tie::Tools)
 }
 
 /// Returns how long all answers to a request may be together; one whose length the client leaves open is cut at `most`.
