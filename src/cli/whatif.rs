@@ -202,7 +202,8 @@ members! {
         /// How well its moments are known: `offset` or `placed` where they are synthetic.
         #[serde(skip_serializing_if = "str::is_empty")]
         timing: &'static str = trial.timing.word(),
-        /// Whether every request was decided in order of time: calls are capped, caches minded, or there are tool loops.
+        /// Whether every request was decided in order of time: calls are capped, caches minded, there are tool loops, or policies
+        /// are too many to keep apart.
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         in_order: bool = false,
         flipped_requests: u64 = consequences.iter().map(|route| route.flips).sum(),
@@ -272,7 +273,7 @@ fn split(route: &Route, thresholds: &[PerMille], names: &Names, forecast: &Forec
 
 /// Returns the budgets that a log brings, as files have them; none where it brings none or can be read but once.
 fn brought(args: &WhatIfArgs) -> BudgetFiles {
-    let logs = input(std::slice::from_ref(&args.input.log));
+    let logs = input(&args.input.logs());
     if !logs.can_be_read_again() {
         return BudgetFiles::default();
     }
@@ -300,7 +301,7 @@ pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
         (None, args.input.trial()?)
     } else {
         // Budgets are a matter of order, and two opinions of every request: the log is held in memory.
-        let logs = [args.input.log.clone()];
+        let logs = args.input.logs();
         let setup = args.input.engine.start()?.beside(second)?;
         let log = load_log(&input(&logs), &logs, setup, &args.input.engine.read(), None)?;
         output::simulated(log.simulated as u64);
@@ -336,6 +337,9 @@ pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
     let routes = routes.unwrap_or_else(|| trial.consequences(&after));
     let mut report = WhatIfReport::new(&trial, &routes, grounds, &after);
     report.in_order = is_in_order;
+    if let Some(joined) = trial.joined().filter(|_| !is_in_order) {
+        output::remark(&joined);
+    }
     report.on_fail = wanted.zip(checked).map(|(on_fail, found)| on_fail.told(found.read));
     report.classifier = judged.map(|found| SecondReport::new(&found, second)).transpose()?;
     if let Some((log, limits)) = log.zip(limits) {

@@ -155,6 +155,7 @@ pub(super) async fn open(
         calls: 0,
         tries: 0,
         lacks_logprobs: false,
+        lacks_reasoning: false,
         n: 0,
         simulated: false,
         escalated: None,

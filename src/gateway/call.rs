@@ -11,7 +11,7 @@ use tokio::time::Instant as Clock;
 
 use super::account::{
     Attempt, Took, accent, can_escalate, client_gone, failed, hollow, is_account, is_clients_own, is_content,
-    refused as refused_within, report, told, unfit, watched, written,
+    is_sealed, is_too_large, refused as refused_within, report, told, unfit, watched, written,
 };
 use super::audience::Audience;
 use super::background::{self, Ended};
@@ -45,7 +45,16 @@ pub(super) async fn attempt(
 ) -> Attempted {
     let gateway = Arc::clone(&operation.gateway);
     let nobody: Arc<str> = "".into();
-    let Some(target) = gateway.providers.target_now(&dispatch.model, Moment::now()) else {
+    let measures = operation.ask.measures();
+    let tokens = measures.estimated_prompt_tokens.saturating_add(measures.max_output.unwrap_or(0));
+    // What goes on from something kept goes to its keeper, or nowhere.
+    let is_kept = operation.ask.leans_on().is_some_and(|(member, _)| member != "background");
+    let found = if is_kept {
+        gateway.providers.target(&dispatch.model)
+    } else {
+        gateway.providers.target_now(&dispatch.model, tokens, Moment::now())
+    };
+    let Some(target) = found else {
         let message = format!("no provider serves {}; add it to providers.toml", dispatch.model);
         return refused(operation, dispatch, &nobody, ApiError::new(ErrorKind::NotFound, message));
     };
@@ -95,14 +104,15 @@ pub(super) async fn attempt(
     let body = match sent {
         Ok(sent) => {
             operation.left_out = sent.left_out.into_iter().map(Into::into).collect();
+            if operation.lacks_reasoning {
+                operation.left_out.push("input (reasoning)".into());
+            }
             operation.tier = sent.tier;
             operation.place = target.place().cloned();
             sent.body
         }
         Err(error) => return refused(operation, dispatch, &provider, error.to_api()),
     };
-    let measures = operation.ask.measures();
-    let tokens = measures.estimated_prompt_tokens.saturating_add(measures.max_output.unwrap_or(0));
     let mut permit = match permitted(operation, dispatch, &target, tokens, audience).await {
         Ok(permit) => permit,
         Err(None) => {
@@ -394,6 +404,10 @@ async fn declined(
             }
             (Status::Failed, Some(false))
         }
+        // What this client's account there may not have.
+        403 if [" tool", "skill"].iter().any(|word| error.message.contains(word)) => {
+            (Status::Unfit, Some(false))
+        }
         403 => {
             let upstream = target.upstream();
             error = provider_fault(format!("{provider} does not serve {upstream} here: {}", error.message));
@@ -407,6 +421,13 @@ async fn declined(
         ..=299 => {
             error = provider_fault(format!("{provider} answered with status {http}"));
             (Status::Failed, None)
+        }
+        // However long it waits, it does not become shorter.
+        429 if is_too_large(&error) => {
+            permit.forgive();
+            (retry_after, error.retry_after_ms) = (None, None);
+            error = ApiError { status: 413, kind: ErrorKind::TooLarge, ..error };
+            (Status::Unfit, Some(false))
         }
         429 => {
             retry_after = retry_after.or(error.retry_after_ms.map(Duration::from_millis));
@@ -437,7 +458,17 @@ async fn declined(
     let asks_less =
         is_ours && !operation.lacks_logprobs && error.message.to_ascii_lowercase().contains("logprobs");
     operation.lacks_logprobs |= asks_less;
+    // What one provider's model thought no other can read, nor find by its id.
+    let unsealed = if !operation.lacks_reasoning && is_sealed(&error) {
+        operation.ask.without_reasoning()
+    } else {
+        None
+    };
+    let asks_less = asks_less || unsealed.is_some();
     let retry = operation.gateway.providers.retry(target, operation.tries, &failure, Moment::now());
+    if let Some(ask) = unsealed {
+        (operation.ask, operation.lacks_reasoning) = (ask, true);
+    }
     Attempted {
         called: Called { status, error: message, ..attempt.took((Usage::NONE, WriteTtl::Reported, false)) },
         retry: if asks_less { Some(Duration::ZERO) } else { retry },

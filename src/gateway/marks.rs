@@ -49,7 +49,7 @@ impl Marks {
     /// Takes in a prompt that was answered before a restart.
     pub(super) fn recall(&self, target: &Target, provider: &str, prefix: &[u64], at: Instant) {
         if let Some(rule) =
-            self.rules.find(target.upstream()).filter(|rule| rule.asked && !target.simulated())
+            self.rules.find(target.known_as()).filter(|rule| rule.asked && !target.simulated())
         {
             let cache = number(provider, target.upstream());
             self.again.lock().unwrap_or_else(PoisonError::into_inner).take(cache, rule, prefix, at);
@@ -93,7 +93,7 @@ impl Marks {
         if let Some((_, pays)) = prompt.decided.filter(|(asked, _)| *asked == cache) {
             return pays;
         }
-        let Some(rule) = self.rules.find(target.upstream()).filter(|rule| rule.asked) else { return false };
+        let Some(rule) = self.rules.find(target.known_as()).filter(|rule| rule.asked) else { return false };
         let mut again = self.again.lock().unwrap_or_else(PoisonError::into_inner);
         let pays = again.take(cache, rule, prompt.prefix, prompt.at);
         let pays = pays && prompt.tokens >= u64::from(rule.minimum);

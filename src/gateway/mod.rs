@@ -69,6 +69,7 @@ mod steering;
 mod stored;
 mod stream;
 mod tagged;
+mod taking;
 mod tariff;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -49,6 +49,8 @@ pub(super) struct Operation {
     pub(super) tries: u32,
     /// Whether its model refused to say how likely its words are, which policy asks for.
     pub(super) lacks_logprobs: bool,
+    /// Whether thoughts that another provider sealed were taken out of the request.
+    pub(super) lacks_reasoning: bool,
     /// Attempts so far, refused ones included.
     pub(super) n: u32,
     pub(super) simulated: bool,

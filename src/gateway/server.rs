@@ -9,7 +9,7 @@ use futures::FutureExt;
 use http::HeaderValue;
 use http::header::CONNECTION;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -19,6 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use super::crowd::Crowd;
 use super::lanes::Lanes;
 use super::socket::{Phase, Sending, Sent, Socket};
+use super::taking::Streams;
 use super::{Gateway, requests};
 
 /// Longer than clients keep connections in their pools, so that it is they who let go.
@@ -197,7 +198,7 @@ impl Server {
         let head = Duration::from_secs(limits.header_seconds);
         let write = Duration::from_secs(limits.write_seconds);
         let graceful = GracefulShutdown::new();
-        let http = versions(limits.headers);
+        let http = versions(limits.headers, write);
         let mut stopping = false;
         loop {
             let accepted = if stopping {
@@ -310,8 +311,8 @@ impl Server {
 const READ_LINES: usize = 256;
 
 /// Sets up HTTP/1 and HTTP/2, which a client begins by its preface without asking.
-fn versions(headers: usize) -> auto::Builder<TokioExecutor> {
-    let mut http = auto::Builder::new(TokioExecutor::new());
+fn versions(headers: usize, write: Duration) -> auto::Builder<Streams> {
+    let mut http = auto::Builder::new(Streams(write));
     http.http1()
         .timer(TokioTimer::new())
         // This runs while a connection idles; the socket bounds heads that have begun.

@@ -19,6 +19,7 @@ use tokio::time::{Instant as Clock, Sleep};
 
 use super::body::{BrokeOff, Reply};
 use super::keeper::Watch;
+use super::taking::Taking;
 
 /// A request's head is awaited: it has begun, or the connection is new.
 const HEAD: u32 = 0;
@@ -178,12 +179,28 @@ impl Body for Sending {
 pub(super) struct Sent {
     reply: Reply,
     watch: Option<Box<Watch>>,
+    /// Over HTTP/2: how it is taken, and what is left of a piece of which the client took a part.
+    taking: Option<Taking>,
+    rest: Bytes,
     _serving: Serving,
 }
 
+/// What is handed to a connection of HTTP/2 at a time: there it lies until its client takes it, however long that may be.
+const PIECE: usize = 16 * 1024;
+
 impl Sent {
     pub(super) fn new(reply: Reply, watch: Option<Watch>, serving: Serving) -> Self {
-        Self { reply, watch: watch.map(Box::new), _serving: serving }
+        let taking = Taking::present();
+        if let Some(taking) = &taking {
+            taking.gave();
+        }
+        Self { reply, watch: watch.map(Box::new), taking, rest: Bytes::new(), _serving: serving }
+    }
+
+    /// Returns the next part of what is left, by itself, so that the whole is given back once its last is on its way.
+    fn part(&mut self) -> Frame<Bytes> {
+        let part = self.rest.split_to(PIECE.min(self.rest.len()));
+        Frame::data(Bytes::copy_from_slice(&part))
     }
 }
 
@@ -196,34 +213,57 @@ impl Body for Sent {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BrokeOff>>> {
         let this = &mut *self;
+        if let Some(taking) = &this.taking {
+            taking.asked();
+            if !this.rest.is_empty() {
+                taking.gave();
+                return Poll::Ready(Some(Ok(this.part())));
+            }
+        }
         let frame = ready!(Pin::new(&mut this.reply).poll_frame(context));
         if let (Some(watch), Some(Ok(frame))) = (&mut this.watch, &frame)
             && !frame.data_ref().is_none_or(|piece| watch.look(piece))
         {
             this.watch = None;
         }
-        Poll::Ready(frame)
+        let Some(taking) = &this.taking else { return Poll::Ready(frame) };
+        taking.gave();
+        Poll::Ready(match frame {
+            Some(Ok(frame)) => Some(Ok(match frame.into_data() {
+                Ok(data) if data.len() > PIECE => {
+                    this.rest = data;
+                    this.part()
+                }
+                Ok(data) => Frame::data(data),
+                Err(frame) => frame,
+            })),
+            end => end,
+        })
     }
 
     fn is_end_stream(&self) -> bool {
-        self.reply.is_end_stream()
+        self.rest.is_empty() && self.reply.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.reply.size_hint()
+        let hint = self.reply.size_hint();
+        match hint.exact() {
+            Some(size) => SizeHint::with_exact(size + self.rest.len() as u64),
+            None => hint,
+        }
     }
 }
 
 /// A moment by which something has to have happened. Made at first need: most steps never wait.
 #[derive(Debug, Default)]
-struct Deadline {
+pub(super) struct Deadline {
     timer: Option<Pin<Box<Sleep>>>,
     is_set: bool,
 }
 
 impl Deadline {
     /// Says whether the time is over; sets it where it was not set yet.
-    fn is_over(&mut self, at: Clock, context: &mut Context<'_>) -> bool {
+    pub(super) fn is_over(&mut self, at: Clock, context: &mut Context<'_>) -> bool {
         if !std::mem::replace(&mut self.is_set, true) {
             match &mut self.timer {
                 Some(timer) => timer.as_mut().reset(at),
@@ -233,7 +273,7 @@ impl Deadline {
         self.timer.as_mut().is_some_and(|timer| timer.as_mut().poll(context).is_ready())
     }
 
-    fn unset(&mut self) {
+    pub(super) fn unset(&mut self) {
         self.is_set = false;
     }
 }

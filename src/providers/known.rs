@@ -16,8 +16,18 @@ const WITHOUT_THOUGHTS: [&str; 2] = ["groq", "cerebras"];
 /// OpenAI's models, by their names; those whose weights anybody may serve are among `older-chat`.
 const OPENAIS: [&str; 3] = ["gpt-4*", "gpt-5*", "chatgpt-*"];
 
-/// Returns what is known of a model at its provider, by the name that the provider has for it.
-pub(super) fn known(parameters: &Parameters, provider: &ProviderSpec, model: &str) -> Known {
+/// Returns what is known of a model at its provider: by the name that the provider has for it, or where that says nothing, by the one
+/// under which it is served.
+pub(super) fn known(parameters: &Parameters, provider: &ProviderSpec, upstream: &str, served: &str) -> Known {
+    let says = |name: &str| {
+        let of = of_model(parameters, name);
+        of != Known::NOTHING || crate::wire::may_think(name)
+    };
+    // Who may give it any name chooses one that may look like another model's.
+    let is_free =
+        provider.hosting.platform == Platform::Azure || upstream.contains(":application-inference-profile/");
+    let names = if is_free { [served, upstream] } else { [upstream, served] };
+    let model = base(names.into_iter().map(base).find(|name| says(name)).unwrap_or(upstream));
     let host = Url::parse(&provider.base_url).ok().and_then(|url| url.host_str().map(str::to_owned));
     let host = host.unwrap_or_default();
     let is_at = |names: &[&str]| {
@@ -29,17 +39,23 @@ pub(super) fn known(parameters: &Parameters, provider: &ProviderSpec, model: &st
         || is_at(&["openai", "azure"])
         || OPENAIS.iter().any(|pattern| matches(&plain(pattern), &plain(model)));
     Known {
+        name: (model != upstream).then(|| model.into()),
         refuses_thoughts: is_at(&WITHOUT_THOUGHTS),
         // <https://api-docs.deepseek.com/api/create-chat-completion>
         json_object_alone: is_at(&["deepseek"]),
         older_words: provider.speaks == Speaks::OpenAi && !is_openais,
-        short_ids: provider.speaks == Speaks::OpenAi && is_openais,
+        is_openais: provider.speaks == Speaks::OpenAi && is_openais,
         // <https://github.com/deepseek-ai/DeepSeek-V3/issues/1277>
         plain_users: provider.speaks == Speaks::Anthropic
             && provider.hosting.platform == Platform::Own
             && !is_at(&["anthropic"]),
         ..of_model(parameters, model)
     }
+}
+
+/// Returns the model that was tuned, of OpenAI's tuned ones: `ft:gpt-4.1-mini:org::id`.
+fn base(name: &str) -> &str {
+    name.strip_prefix("ft:").and_then(|tuned| tuned.split(':').next()).unwrap_or(name)
 }
 
 /// Returns what is known of a model wherever it is.
@@ -101,7 +117,7 @@ mod tests {
             let providers = crate::config::providers::parse(&[]).unwrap().providers;
             let openai = providers.into_iter().find(|one| one.name == "openai").unwrap();
             let provider = ProviderSpec { name: name.to_owned(), base_url: base_url.to_owned(), ..openai };
-            known(&builtin().unwrap(), &provider, model)
+            known(&builtin().unwrap(), &provider, model, model)
         };
         assert!(at("fast", "https://api.groq.com/openai/v1", "gpt-oss-120b").refuses_thoughts);
         assert!(!at("own", "http://10.0.0.1:8000/v1", "gpt-oss-120b").refuses_thoughts);
@@ -110,6 +126,35 @@ mod tests {
             assert!(!at(name, "http://127.0.0.1:9/v1", model).older_words, "{model}");
         }
         assert!(at("ds", "https://api.deepseek.com", "deepseek-chat").json_object_alone);
+    }
+
+    /// A deployment of a house's own name would get `max_tokens`, no effort and no marks for caches: 400 at each request, or ten times
+    /// the price.
+    #[test]
+    fn a_model_is_known_by_the_name_that_says_what_it_is() {
+        let at = |platform: Platform, upstream: &str, served: &str| {
+            let providers = crate::config::providers::parse(&[]).unwrap().providers;
+            let mut provider = providers.into_iter().find(|one| one.name == "openai").unwrap();
+            provider.hosting.platform = platform;
+            known(&builtin().unwrap(), &provider, upstream, served).name.map(|name| name.to_string())
+        };
+        let profile = "arn:aws:bedrock:us-east-1:1:application-inference-profile/a1";
+        for (platform, upstream, served, want) in [
+            (Platform::Azure, "prod-mini", "gpt-5-mini", Some("gpt-5-mini")),
+            (Platform::Azure, "gpt-5-dep", "gpt-4.1", Some("gpt-4.1")),
+            (Platform::Azure, "gpt-5-nano", "my-fast", None),
+            (Platform::Bedrock, profile, "claude-sonnet-4-5", Some("claude-sonnet-4-5")),
+            (Platform::Own, "gpt-5-nano", "claude-sonnet-4-5", None),
+            (Platform::Own, "house", "house", None),
+            (
+                Platform::Own,
+                "ft:o4-mini-2025-04-16:org::x",
+                "ft:o4-mini-2025-04-16:org::x",
+                Some("o4-mini-2025-04-16"),
+            ),
+        ] {
+            assert_eq!(at(platform, upstream, served).as_deref(), want, "{upstream} as {served}");
+        }
     }
 
     #[test]

@@ -1,33 +1,19 @@
 //! The operator's own limits for a provider: calls a minute, tokens a minute, calls at once.
 //!
-//! Tokens are reserved by an estimate and settled by what was used: governor's buckets give nothing back, so what was
-//! reserved too much is kept as a credit that the next calls use up first. Invariant: every pass is given back once.
+//! Invariants: within no minute does more go out than the limit says, as far as is known when a call goes; tokens that were used
+//! beyond are a debt that later calls wait for; every pass is given back once.
 
-use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
-
-use governor::clock::Clock;
-use governor::middleware::NoOpMiddleware;
-use governor::nanos::Nanos;
-use governor::state::{InMemoryState, NotKeyed};
-use governor::{Quota, RateLimiter};
 
 use crate::config::providers::Limits;
 
-/// A clock that is told the time; it never goes back.
-#[derive(Clone, Debug)]
-struct Told(Arc<AtomicU64>);
-
-impl Clock for Told {
-    type Instant = Nanos;
-    fn now(&self) -> Nanos {
-        Nanos::from(self.0.load(Ordering::Relaxed))
-    }
-}
-
-type Bucket = RateLimiter<NotKeyed, InMemoryState, Told, NoOpMiddleware<Nanos>>;
+/// For so many seconds counts what went out in one: until all of it is a minute old.
+const COUNTS: u64 = 61;
+/// A debt is paid for so many minutes at most.
+const LONGEST_DEBT: usize = 24 * 60;
 
 /// Which limit is reached, and how long until there is room; `None` when that depends on calls that are under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,102 +26,177 @@ pub(crate) enum Reached {
 #[derive(Debug)]
 pub(crate) struct Limiter {
     origin: Instant,
-    clock: Told,
-    requests: Option<Bucket>,
-    tokens: Option<(Bucket, u32)>,
-    /// Tokens that were reserved and not used.
-    credit: Mutex<u64>,
+    minutes: Mutex<Minutes>,
+    has_minutes: bool,
     concurrent: u32,
     in_flight: AtomicU32,
 }
 
+#[derive(Debug)]
+struct Minutes {
+    requests: Option<Minute>,
+    tokens: Option<Minute>,
+    /// The present, since the origin; it never goes back.
+    now: Duration,
+}
+
+/// What went out within the last minute.
+#[derive(Debug)]
+struct Minute {
+    most: u64,
+    /// By the second in which it did, the oldest first; a debt stands in seconds to come, a minute's worth each.
+    seconds: VecDeque<(u64, u64)>,
+    sum: u64,
+}
+
+impl Minute {
+    fn new(most: u32) -> Option<Self> {
+        (most > 0).then(|| Self { most: most.into(), seconds: VecDeque::new(), sum: 0 })
+    }
+
+    /// Says in which second there is room for so much, where that is not now.
+    fn full_until(&mut self, amount: u64, second: u64) -> Option<u64> {
+        while let Some((_, amount)) = self.seconds.front().filter(|(at, _)| *at + COUNTS <= second) {
+            self.sum -= amount;
+            self.seconds.pop_front();
+        }
+        // One that is longer than a whole minute's goes out when nothing else does.
+        let mut lacking = self.sum.saturating_add(amount.min(self.most)).saturating_sub(self.most);
+        for (at, amount) in &self.seconds {
+            if lacking == 0 {
+                break;
+            }
+            lacking = lacking.saturating_sub(*amount);
+            if lacking == 0 {
+                return Some(*at + COUNTS);
+            }
+        }
+        None
+    }
+
+    fn add(&mut self, amount: u64, second: u64) {
+        let amount = amount.min(self.most);
+        self.sum += amount;
+        match self.seconds.back_mut() {
+            Some((at, known)) if *at == second => *known += amount,
+            _ => self.seconds.push_back((second, amount)),
+        }
+    }
+
+    /// Adds what was used beyond what was reserved: what has no room now takes that of minutes to come.
+    fn owe(&mut self, mut over: u64, second: u64) {
+        let room = over.min(self.most.saturating_sub(self.sum));
+        if room > 0 {
+            self.add(room, second);
+            over -= room;
+        }
+        while over > 0 && self.seconds.len() < LONGEST_DEBT {
+            let last = self.seconds.back().copied().unwrap_or((second, self.most));
+            let is_open = last.0 > second && last.1 < self.most;
+            let part = over.min(if is_open { self.most - last.1 } else { self.most });
+            self.add(part, if is_open { last.0 } else { last.0.max(second) + COUNTS });
+            over -= part;
+        }
+    }
+
+    /// Takes back what was reserved and not used: of debts first, then of what is oldest, so that nothing counts too short.
+    fn give_back(&mut self, mut unused: u64, second: u64) {
+        while unused > 0 {
+            let is_owed = self.seconds.back().is_some_and(|(at, _)| *at > second);
+            let entry = if is_owed { self.seconds.back_mut() } else { self.seconds.front_mut() };
+            let Some((_, amount)) = entry else { return };
+            let part = unused.min(*amount);
+            *amount -= part;
+            let is_empty = *amount == 0;
+            self.sum -= part;
+            unused -= part;
+            if is_empty {
+                let _ = if is_owed { self.seconds.pop_back() } else { self.seconds.pop_front() };
+            }
+        }
+    }
+}
+
 impl Limiter {
     pub(crate) fn new(limits: Limits, origin: Instant) -> Self {
-        let clock = Told(Arc::new(AtomicU64::new(0)));
-        let bucket = |a_minute: u32| {
-            let most = NonZeroU32::new(a_minute)?;
-            let quota = Quota::per_minute(most);
-            Some((RateLimiter::direct_with_clock(quota, clock.clone()), a_minute))
-        };
-        let requests = bucket(limits.requests_per_minute).map(|(bucket, _)| bucket);
-        let tokens = bucket(limits.tokens_per_minute);
-        let (credit, in_flight) = (Mutex::new(0), AtomicU32::new(0));
-        Self { origin, requests, tokens, credit, concurrent: limits.concurrent, in_flight, clock }
+        let requests = Minute::new(limits.requests_per_minute);
+        let tokens = Minute::new(limits.tokens_per_minute);
+        let has_minutes = requests.is_some() || tokens.is_some();
+        let minutes = Mutex::new(Minutes { requests, tokens, now: Duration::ZERO });
+        Self { origin, minutes, has_minutes, concurrent: limits.concurrent, in_flight: AtomicU32::new(0) }
     }
 
     /// Takes a place for a call. Every success is to be followed by one [`Self::give_back`].
     pub(crate) fn take(&self, tokens: u64, now: Instant) -> Result<(), Reached> {
-        if self.requests.is_none() && self.tokens.is_none() && self.concurrent == 0 {
+        if !self.has_minutes && self.concurrent == 0 {
             return Ok(());
         }
-        let nanos = now.saturating_duration_since(self.origin).as_nanos();
-        let nanos = u64::try_from(nanos).unwrap_or(u64::MAX);
-        let at = Nanos::from(self.clock.0.fetch_max(nanos, Ordering::Relaxed).max(nanos));
         let room =
             |held: u32| (self.concurrent == 0 || held < self.concurrent).then(|| held.saturating_add(1));
         let place = self.in_flight.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room);
         place.map_err(|_| Reached::Concurrent)?;
-        let taken = self.take_tokens(tokens, at).and_then(|()| {
-            let Some(bucket) = &self.requests else { return Ok(()) };
-            bucket.check().map_err(|not| {
-                self.refund(tokens);
-                Reached::Requests(not.wait_time_from(at))
-            })
-        });
+        let taken = self.take_minutes(tokens, now);
         if taken.is_err() {
             self.in_flight.fetch_sub(1, Ordering::Relaxed);
         }
         taken
     }
 
-    fn take_tokens(&self, tokens: u64, at: Nanos) -> Result<(), Reached> {
-        let Some((bucket, most)) = &self.tokens else { return Ok(()) };
-        let mut credit = self.credit.lock().unwrap_or_else(PoisonError::into_inner);
-        // A prompt longer than a whole minute's tokens goes out when the bucket is full.
-        let tokens = tokens.min(u64::from(*most));
-        let from_credit = tokens.min(*credit);
-        let rest = u32::try_from(tokens - from_credit).unwrap_or(*most);
-        if let Some(rest) = NonZeroU32::new(rest) {
-            match bucket.check_n(rest) {
-                Ok(Ok(())) | Err(_) => {}
-                Ok(Err(not)) => return Err(Reached::Tokens(not.wait_time_from(at))),
-            }
+    fn take_minutes(&self, tokens: u64, now: Instant) -> Result<(), Reached> {
+        if !self.has_minutes {
+            return Ok(());
         }
-        *credit -= from_credit;
+        let mut minutes = self.minutes.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = now.saturating_duration_since(self.origin).max(minutes.now);
+        minutes.now = now;
+        let (second, Minutes { requests, tokens: kept, .. }) = (now.as_secs(), &mut *minutes);
+        let wait = |until: u64| Duration::from_secs(until).saturating_sub(now);
+        if let Some(until) = kept.as_mut().and_then(|kept| kept.full_until(tokens, second)) {
+            return Err(Reached::Tokens(wait(until)));
+        }
+        if let Some(until) = requests.as_mut().and_then(|requests| requests.full_until(1, second)) {
+            return Err(Reached::Requests(wait(until)));
+        }
+        if let Some(kept) = kept {
+            kept.add(tokens, second);
+        }
+        if let Some(requests) = requests {
+            requests.add(1, second);
+        }
         Ok(())
     }
 
-    fn refund(&self, tokens: u64) {
-        if let Some((_, most)) = &self.tokens {
-            let mut credit = self.credit.lock().unwrap_or_else(PoisonError::into_inner);
-            *credit = credit.saturating_add(tokens.min(u64::from(*most))).min(u64::from(*most));
+    /// Says whether there is no place for a call now.
+    pub(crate) fn is_full(&self, tokens: u64, now: Instant) -> bool {
+        if self.concurrent > 0 && self.in_flight.load(Ordering::Relaxed) >= self.concurrent {
+            return true;
         }
+        if !self.has_minutes {
+            return false;
+        }
+        let mut minutes = self.minutes.lock().unwrap_or_else(PoisonError::into_inner);
+        let second = now.saturating_duration_since(self.origin).max(minutes.now).as_secs();
+        let Minutes { requests, tokens: kept, .. } = &mut *minutes;
+        let full = |minute: &mut Option<Minute>, amount: u64| {
+            minute.as_mut().is_some_and(|minute| minute.full_until(amount, second).is_some())
+        };
+        full(kept, tokens) || full(requests, 1)
     }
 
     /// Frees a call's place and settles its tokens; without `used` the reservation stands.
     pub(crate) fn give_back(&self, reserved: u64, used: Option<u64>) {
-        if self.requests.is_none() && self.tokens.is_none() && self.concurrent == 0 {
+        if !self.has_minutes && self.concurrent == 0 {
             return;
         }
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
-        let (Some(used), Some((bucket, most))) = (used, &self.tokens) else { return };
-        let reserved = reserved.min(u64::from(*most));
-        if used <= reserved {
-            self.refund(reserved - used);
-            return;
-        }
-        // Tokens that are used are used: take them from the credit, then from what is in the bucket.
-        let mut over = used - reserved;
-        let mut credit = self.credit.lock().unwrap_or_else(PoisonError::into_inner);
-        let paid = over.min(*credit);
-        *credit -= paid;
-        over -= paid;
-        let mut chunk = u32::try_from(over).unwrap_or(u32::MAX).min(*most);
-        while let Some(some) = NonZeroU32::new(chunk) {
-            if matches!(bucket.check_n(some), Ok(Ok(()))) {
-                break;
-            }
-            chunk /= 2;
+        let Some(used) = used.filter(|_| self.has_minutes) else { return };
+        let mut minutes = self.minutes.lock().unwrap_or_else(PoisonError::into_inner);
+        let second = minutes.now.as_secs();
+        let Some(kept) = &mut minutes.tokens else { return };
+        let reserved = reserved.min(kept.most);
+        match used.checked_sub(reserved) {
+            Some(over) => kept.owe(over, second),
+            None => kept.give_back(reserved - used, second),
         }
     }
 
@@ -162,8 +223,23 @@ mod tests {
         for _ in 0..60 {
             assert_eq!(limiter.take(0, start), Ok(()));
         }
-        assert_eq!(limiter.take(0, start), Err(Reached::Requests(Duration::from_secs(1))));
-        assert_eq!(limiter.take(0, start + Duration::from_secs(1)), Ok(()));
+        assert_eq!(limiter.take(0, start), Err(Reached::Requests(Duration::from_secs(61))));
+        assert!(limiter.take(0, start + Duration::from_secs(60)).is_err());
+        assert_eq!(limiter.take(0, start + Duration::from_secs(61)), Ok(()));
+    }
+
+    /// A provider that counts minutes would answer 429 to what is above the limit of any.
+    #[test]
+    fn no_minute_has_more_than_the_limit_however_calls_come() {
+        let (limiter, start) = limiter(6, 0, 0);
+        let mut gone: Vec<u64> = Vec::new();
+        for tenth in 0..2_000_u64 {
+            if limiter.take(0, start + Duration::from_millis(tenth * 100)).is_ok() {
+                gone.push(tenth);
+            }
+        }
+        assert!(gone.windows(7).all(|seven| seven[6] - seven[0] > 600), "{gone:?}");
+        assert!(gone.len() > 18, "nearly all that may go does: {gone:?}");
     }
 
     #[test]
@@ -193,6 +269,28 @@ mod tests {
         assert_eq!(limiter.take(100, start), Ok(()));
         limiter.give_back(100, Some(1000));
         assert!(limiter.take(500, start).is_err());
+    }
+
+    /// Where clients leave the length of answers open nobody knows what a call takes: sixteen would have gone out in twelve seconds.
+    #[test]
+    fn a_debt_of_ten_minutes_is_waited_for_ten_minutes() {
+        let (limiter, start) = limiter(0, 1000, 0);
+        assert_eq!(limiter.take(10, start), Ok(()));
+        limiter.give_back(10, Some(10_000));
+        let Err(Reached::Tokens(wait)) = limiter.take(10, start) else { panic!("it has to wait") };
+        assert!(wait > Duration::from_secs(60), "{wait:?}");
+        assert!(limiter.take(10, start + Duration::from_secs(500)).is_err());
+        assert_eq!(limiter.take(10, start + Duration::from_secs(620)), Ok(()));
+        limiter.give_back(10, Some(5_000));
+        assert!(
+            limiter.take(1, start + Duration::from_secs(700)).is_err(),
+            "what is used then counts as well"
+        );
+        let (limiter, start) = self::limiter(0, 1000, 0);
+        assert_eq!(limiter.take(1000, start), Ok(()));
+        assert!(limiter.take(1, start).is_err());
+        limiter.give_back(1000, Some(5));
+        assert_eq!(limiter.take(995, start), Ok(()), "what was reserved too much comes back");
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub struct Permit {
     reserved: u64,
     /// The HTTP status that came, and how long the provider asked to wait.
     answer: Option<(u16, Option<Duration>)>,
+    /// Until when its provider had closed the model before it refused this call.
+    stood: Option<Instant>,
     settled: bool,
 }
 
@@ -86,7 +88,14 @@ impl Permit {
         state.quota.take(tokens, now);
         (state.in_flight, state.sent) = (state.in_flight.saturating_add(1), state.sent.saturating_add(1));
         drop(state);
-        Ok(Self { slot: Arc::clone(slot), probe, reserved: tokens, answer: None, settled: false })
+        Ok(Self {
+            slot: Arc::clone(slot),
+            probe,
+            reserved: tokens,
+            answer: None,
+            stood: None,
+            settled: false,
+        })
     }
 
     pub(super) fn slot(&self) -> &Arc<Slot> {
@@ -100,7 +109,10 @@ impl Permit {
         let anthropic = self.slot.provider.spec.speaks == Speaks::Anthropic;
         state.quota.learn(&reply.headers, anthropic, now, super::wait::wall);
         match reply.status {
-            429 => state.quota.refused(reply.retry_after, now),
+            429 => {
+                self.stood = state.quota.stands();
+                state.quota.refused(reply.retry_after, now);
+            }
             200..400 => {
                 state.quota.served();
                 if std::mem::take(&mut self.probe) {
@@ -122,6 +134,11 @@ impl Permit {
         state.quota.closed_until(now).map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
     }
 
+    /// Hears that the refusal was about this request alone: others need not wait.
+    pub fn forgive(&mut self) {
+        self.slot.state().quota.forgive(self.stood);
+    }
+
     /// Hears that the account's key is refused: no call goes to it for a while.
     pub fn distrust(&mut self, now: Instant) {
         self.slot.state().breaker.trip(now);
@@ -132,6 +149,8 @@ impl Permit {
         let verdict = match (outcome.status, http) {
             // A key that is refused serves nobody; a 403 that is one of the key's is told as a failure.
             (Status::Rejected, 401) => Verdict::Ill(None),
+            // A conversation that is being spoken in, a client's own server that is away: nothing of the model.
+            (_, 408 | 409 | 424) => Verdict::Unknown,
             // The provider answers, even if with a no.
             (Status::Ok | Status::Rejected | Status::Unfit, _) => Verdict::Well,
             (Status::ServerError | Status::Timeout | Status::Failed, _) => Verdict::Ill(wait),

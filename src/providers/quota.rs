@@ -205,6 +205,16 @@ impl Quota {
         }
     }
 
+    /// Says until when it is closed by what the provider said of itself.
+    pub(crate) fn stands(&self) -> Option<Instant> {
+        self.blocked_until
+    }
+
+    /// Hears that the last refusal was about one request alone; before it stood like this.
+    pub(crate) fn forgive(&mut self, before: Option<Instant>) {
+        (self.blocked_until, self.refusals) = (before, self.refusals.saturating_sub(1));
+    }
+
     /// Hears that the provider did not refuse.
     pub(crate) fn served(&mut self) {
         self.refusals = 0;

@@ -131,6 +131,11 @@ impl Target {
         &self.slot.upstream
     }
 
+    /// Returns the name that tells what it is: the provider's, or where that says nothing, the one under which it is served.
+    pub fn known_as(&self) -> &str {
+        self.known.name.as_deref().unwrap_or(self.upstream())
+    }
+
     /// Returns what its parameters are known to be.
     pub fn known(&self) -> &Known {
         &self.known
@@ -273,17 +278,19 @@ impl Providers {
             model: Arc::clone(model),
             slot: slot(self.all.get(at)?),
             others: self.others.get(at).into_iter().flatten().map(slot).collect(),
-            known: Arc::new(known::known(&self.parameters, &self.all.get(at)?.spec, upstream)),
+            known: Arc::new(known::known(&self.parameters, &self.all.get(at)?.spec, upstream, model)),
             fallback: None,
             prefers: 0,
         })
     }
 
-    /// Finds who is to be called for a model now: another provider of it where the first cannot be called.
-    pub fn target_now(&self, model: &str, now: Instant) -> Option<Target> {
+    /// Finds who is to be called for a model now, with so many tokens: another provider of it where the first cannot be called, or has
+    /// no place within the operator's own limits.
+    pub fn target_now(&self, model: &str, tokens: u64, now: Instant) -> Option<Target> {
         let target = self.target(model)?;
+        let is_full = || target.slots().all(|slot| slot.limiter.is_full(tokens, now));
         match &target.fallback {
-            Some(other) if target.blocked(now).is_some() && other.blocked(now).is_none() => {
+            Some(other) if (target.blocked(now).is_some() || is_full()) && other.blocked(now).is_none() => {
                 Some(other.as_ref().clone())
             }
             _ => Some(target),

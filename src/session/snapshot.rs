@@ -154,6 +154,8 @@ pub struct Consequences {
     pub rung: usize,
     /// How long the answer took.
     pub took: Duration,
+    /// Whether policies were too many to keep apart, so that the oldest count as later ones.
+    pub is_joined: bool,
 }
 
 impl Consequences {

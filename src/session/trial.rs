@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::frontiers::{Frontiers, with_earlier};
+use super::frontiers::{Frontiers, MOST, with_earlier};
 use super::plan::{Keeping, Plan, Target};
 use super::player::Player;
 use super::snapshot::{Reading, RouteConsequences};
@@ -88,6 +88,13 @@ impl Trial {
             frontiers: player.view.frontiers().clone(),
             player: Some(player),
         }
+    }
+
+    /// Says that the log has more policies than are kept apart, so that the oldest count as later ones; none where it has not.
+    pub fn joined(&self) -> Option<String> {
+        self.frontiers
+            .are_joined()
+            .then(|| format!("a route had more than {MOST} settings: the oldest count as the one after them"))
     }
 
     /// Says whether thresholds move more than sums tell: decisions depend on how requests before were routed.

@@ -3,6 +3,9 @@
 //! Invariant: whatever a branch says of a property is taken in the schema as it is sent; what is lost stands in its description.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::json::{Raw, Value, put, written};
 
@@ -15,22 +18,23 @@ const BRANCHES: [(&str, &str); 5] = [
     ("not", "anything but"),
 ];
 
-/// The keys that hold branches; what the first refers to counts as a branch that has to fit.
-const HOLDERS: [&str; 4] = ["$ref", "allOf", "anyOf", "oneOf"];
-/// So deep branches are followed: they may refer to themselves.
+/// So deep branches are followed, and so many in all: they may refer to themselves.
 const DEEPEST: u8 = 8;
+const MOST: usize = 4096;
 
 /// Returns a schema of an object with its branches folded into the root; nothing where it has none.
 pub(super) fn folded(schema: Value<'_>) -> Option<String> {
     let has_branches = |of: Value<'_>| BRANCHES.iter().any(|(key, _)| of.get(key).is_some());
-    if !has_branches(schema) && !resolved(schema, schema).is_some_and(has_branches) {
+    let referred = |place: &str| {
+        let (holder, name) = place.strip_prefix("#/")?.split_once('/')?;
+        schema.get(holder)?.get(name)
+    };
+    let target = schema.text_of("$ref").and_then(|place| referred(&place));
+    if !has_branches(schema) && !target.is_some_and(has_branches) {
         return None;
     }
-    let mut fold = Fold { root: schema, properties: Vec::new(), has_lost: false };
-    fold.gather(schema, DEEPEST);
-    let mut required = fold.required(schema, DEEPEST);
-    required.sort_unstable();
-    required.dedup();
+    let mut fold = Fold::new(schema);
+    let required: BTreeSet<String> = fold.gather(schema, DEEPEST).into_iter().collect();
     let choices = BRANCHES.iter().filter_map(|(key, words)| {
         Some(format!("The arguments have to fit {words} {}", schema.get(key)?.raw()))
     });
@@ -55,57 +59,70 @@ pub(super) fn folded(schema: Value<'_>) -> Option<String> {
     }))
 }
 
-/// What branches come to.
+/// What branches come to. Each is gone through once, and so is each name in it.
 struct Fold<'a> {
-    root: Value<'a>,
+    /// What may be referred to, by its place.
+    referred: FxHashMap<String, Value<'a>>,
     /// Each property with all that may stand there, as a root and its branches say it.
     properties: Vec<(String, Vec<Value<'a>>)>,
+    /// Where each of them stands, and what is known to stand there.
+    places: FxHashMap<String, usize>,
+    known: FxHashSet<(usize, &'a str)>,
+    /// Branches that may be followed yet.
+    left: usize,
     /// Whether there was something that could not be followed.
     has_lost: bool,
 }
 
-/// Lists the branches that a schema holds under a key.
-fn branches<'a>(schema: Value<'a>, root: Value<'a>, key: &str) -> Vec<Value<'a>> {
-    match key {
-        "$ref" => resolved(schema, root).into_iter().collect(),
-        key => schema.list(key).collect(),
-    }
-}
-
 impl<'a> Fold<'a> {
-    fn gather(&mut self, schema: Value<'a>, levels: u8) {
-        for (name, value) in schema.get("properties").into_iter().flat_map(Value::members) {
-            match self.properties.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, each)) if each.iter().any(|known| known.raw() == value.raw()) => {}
-                Some((_, each)) => each.push(value),
-                None => self.properties.push((name.into_owned(), vec![value])),
+    fn new(root: Value<'a>) -> Self {
+        let mut referred = FxHashMap::default();
+        for holder in ["$defs", "definitions"] {
+            for (name, value) in root.get(holder).into_iter().flat_map(Value::members) {
+                referred.insert(format!("#/{holder}/{name}"), value);
             }
         }
-        self.has_lost |= schema.get("$ref").is_some() && resolved(schema, self.root).is_none();
-        let root = self.root;
-        for branch in HOLDERS.into_iter().flat_map(|key| branches(schema, root, key)) {
-            match levels.checked_sub(1) {
-                Some(below) => self.gather(branch, below),
-                None => self.has_lost = true,
-            }
-        }
+        let (properties, places, known) = (Vec::new(), FxHashMap::default(), FxHashSet::default());
+        Self { referred, properties, places, known, left: MOST, has_lost: false }
     }
 
-    /// Lists what a schema demands whichever branch is taken.
-    fn required(&self, schema: Value<'a>, levels: u8) -> Vec<String> {
-        let mut names: Vec<String> =
-            schema.list("required").filter_map(Value::text).map(Cow::into_owned).collect();
-        let Some(below) = levels.checked_sub(1) else { return names };
-        for key in HOLDERS {
-            let each: Vec<Vec<String>> = branches(schema, self.root, key)
-                .into_iter()
-                .map(|branch| self.required(branch, below))
-                .collect();
-            let is_all = matches!(key, "$ref" | "allOf");
-            let is_needed = |name: &&String| is_all || each.iter().all(|known| known.contains(name));
-            names.extend(each.iter().flatten().filter(is_needed).cloned());
+    /// Takes in what a schema says; returns what it demands whichever branch is taken.
+    fn gather(&mut self, schema: Value<'a>, levels: u8) -> FxHashSet<String> {
+        for (name, value) in schema.get("properties").into_iter().flat_map(Value::members) {
+            let next = self.properties.len();
+            let at = *self.places.entry(name.to_string()).or_insert(next);
+            if at == next {
+                self.properties.push((name.into_owned(), Vec::new()));
+            }
+            if let Some((_, each)) =
+                self.properties.get_mut(at).filter(|_| self.known.insert((at, value.raw())))
+            {
+                each.push(value);
+            }
         }
-        names
+        let mut required: FxHashSet<String> =
+            schema.list("required").filter_map(Value::text).map(Cow::into_owned).collect();
+        let target = schema.text_of("$ref").map(|place| self.referred.get(&*place).copied());
+        self.has_lost |= matches!(target, Some(None));
+        for (key, is_all) in [("$ref", true), ("allOf", true), ("anyOf", false), ("oneOf", false)] {
+            let referred = target.flatten().filter(|_| key == "$ref");
+            let (mut count, mut demanded): (usize, FxHashMap<String, usize>) = (0, FxHashMap::default());
+            for branch in referred.into_iter().chain(schema.list(key)) {
+                let (Some(below), Some(left)) = (levels.checked_sub(1), self.left.checked_sub(1)) else {
+                    self.has_lost = true;
+                    count += 1;
+                    continue;
+                };
+                self.left = left;
+                for name in self.gather(branch, below) {
+                    *demanded.entry(name).or_insert(0) += 1;
+                }
+                count += 1;
+            }
+            let is_needed = |by: usize| is_all || by == count;
+            required.extend(demanded.into_iter().filter(|(_, by)| is_needed(*by)).map(|(name, _)| name));
+        }
+        required
     }
 }
 
@@ -131,12 +148,9 @@ fn either(each: &[Value<'_>]) -> String {
         (only && !values.is_empty()).then_some(values)
     };
     if let Some(values) = each.iter().map(told).collect::<Option<Vec<_>>>() {
-        let mut list: Vec<String> = Vec::new();
-        for value in values.into_iter().flatten() {
-            if !list.contains(&value) {
-                list.push(value);
-            }
-        }
+        let mut seen = FxHashSet::default();
+        let list: Vec<String> =
+            values.into_iter().flatten().filter(|value| seen.insert(value.clone())).collect();
         let kinds: Vec<_> = each.iter().map(|one| one.text_of("type")).collect();
         let kind = kinds
             .first()
@@ -146,14 +160,6 @@ fn either(each: &[Value<'_>]) -> String {
         return written(|o| put!(o, "type"?: kind.as_deref(), "enum": Raw(&format!("[{}]", list.join(",")))));
     }
     written(|o| put!(o, "anyOf": [for one in each => *one]))
-}
-
-/// Returns what a branch refers to within the schema.
-fn resolved<'a>(branch: Value<'_>, root: Value<'a>) -> Option<Value<'a>> {
-    let place = branch.text_of("$ref")?;
-    let mut names = place.strip_prefix("#/")?.split('/');
-    let holder = names.next().filter(|name| matches!(*name, "$defs" | "definitions"))?;
-    root.get(holder)?.get(names.next()?)
 }
 
 #[cfg(test)]
@@ -210,5 +216,10 @@ mod tests {
             serde_json::json!({"additionalProperties": false, "anyOf": [{"$ref": "https://elsewhere"}]}),
         );
         assert!(lost.get("additionalProperties").is_none(), "what is not known may be given: {lost}");
+        // Each refers to all: followed to the end there would be a hundred million.
+        let all: Vec<serde_json::Value> = (0..10).map(|_| serde_json::json!({"$ref": "#/$defs/T"})).collect();
+        let round =
+            read(serde_json::json!({"anyOf": all, "$defs": {"T": {"anyOf": all, "properties": {"a": {}}}}}));
+        assert!(round["properties"]["a"].is_object(), "{round}");
     }
 }

@@ -56,7 +56,7 @@ pub(super) fn content(root: Value<'_>) -> Result<Value<'_>> {
 /// Writes a request for a provider that speaks `reader.to`.
 pub(super) fn write(root: Value<'_>, reader: Reader<'_>) -> Result<Bytes> {
     match reader.to {
-        Dialect::GeminiEmbeddings => Ok(write_gemini(root, reader.model)),
+        Dialect::GeminiEmbeddings => Ok(write_gemini(root, reader.upstream)),
         Dialect::OpenAiEmbeddings => write_openai(root, reader),
         to => Err(WireError::Unsupported { from: reader.from, to }),
     }
@@ -109,7 +109,7 @@ fn write_openai(root: Value<'_>, reader: Reader<'_>) -> Result<Bytes> {
     }
     Ok(body(root.raw().len() + 64, |o| {
         let size = sizes.first().copied().flatten();
-        put!(o, "model": reader.model, "input": [for text in &texts => text], "encoding_format": "float");
+        put!(o, "model": reader.upstream, "input": [for text in &texts => text], "encoding_format": "float");
         put!(o, "dimensions"?: size);
     })
     .into())

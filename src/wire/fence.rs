@@ -10,6 +10,9 @@ use super::reply::Delta;
 /// The longest first line that may still be a fence's.
 const LINE: usize = 64;
 
+/// The longest end that may still be a fence's.
+const TAIL: usize = 256;
+
 /// What is known of the fences of an answer.
 #[derive(Debug, Default)]
 pub(super) struct Fences {
@@ -98,6 +101,8 @@ impl Fences {
         // Of more ticks than a fence has the first ones are text.
         let ticks = kept.trim_end().len() - body.len();
         let end = if ticks > 3 { kept.trim_end().len() - 3 } else { body.trim_end().len() };
+        // So much that runs on is no fence; gone through anew with each piece it would cost more and more.
+        let end = if kept.len() - end > TAIL { kept.len() } else { end };
         let held = kept.split_off(end);
         *fence = Fence::Within(held);
         kept

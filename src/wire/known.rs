@@ -12,6 +12,8 @@ use super::json::Value;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a habit by itself")]
 pub struct Known {
+    /// The name that tells what it is, where its provider's does not.
+    pub name: Option<Arc<str>>,
     /// What it refuses.
     pub rules: Vec<Arc<Rule>>,
     /// Whether it takes messages of role `system` in the middle of a conversation.
@@ -33,8 +35,9 @@ pub struct Known {
     pub responses_alone: bool,
     /// Whether it takes no word of the user's right after what tools gave back.
     pub wants_turn_after_tools: bool,
-    /// Whether it is OpenAI's own, or at a server of theirs, which takes no ids of calls longer than 40 characters.
-    pub short_ids: bool,
+    /// Whether it is OpenAI's own, or at a server of theirs, which takes no ids of calls longer than 40 characters and no more than
+    /// 128 tools.
+    pub is_openais: bool,
     /// Whether its server takes Anthropic's messages, and of an end user's name short words alone.
     pub plain_users: bool,
 }
@@ -106,6 +109,7 @@ pub(super) struct Change<'k> {
 impl Known {
     /// Nothing.
     pub const NOTHING: Self = Self {
+        name: None,
         rules: Vec::new(),
         takes_system: false,
         wants_thoughts: false,
@@ -116,7 +120,7 @@ impl Known {
         json_object_alone: false,
         responses_alone: false,
         wants_turn_after_tools: false,
-        short_ids: false,
+        is_openais: false,
         plain_users: false,
     };
 

@@ -171,6 +171,8 @@ pub(super) struct Tool<'a> {
     /// A JSON schema.
     pub(super) parameters: Option<Value<'a>>,
     pub(super) strict: Option<bool>,
+    /// Whether the client leaves it to a search to find it.
+    pub(super) is_deferred: bool,
     pub(super) cache: Option<Value<'a>>,
 }
 

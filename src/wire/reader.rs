@@ -61,8 +61,10 @@ pub(super) struct Reader<'n> {
     pub(super) from: Dialect,
     /// The dialect that the request is going to.
     pub(super) to: Dialect,
-    /// The provider's model.
+    /// The model by the name that tells what it is.
     pub(super) model: &'n str,
+    /// The provider's name for it.
+    pub(super) upstream: &'n str,
     /// How it is sent to it.
     pub(super) sending: &'n Sending<'n>,
     /// What is left out.
@@ -281,6 +283,7 @@ impl Reader<'_> {
         }
         prompt.settle_ids();
         prompt.settle_names();
+        prompt.settle_tools(self);
         // OpenAI takes a turn that says nothing; what the assistant is said to have begun is looked at by itself.
         let is_said = |text: &str| match self.to {
             Dialect::AnthropicMessages => !text.trim().is_empty(),

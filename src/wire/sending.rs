@@ -27,6 +27,8 @@ pub struct Sending<'k> {
     pub with: &'k Parameters,
     /// The limit for a provider that demands one, where the client names none.
     pub default_max_output: u64,
+    /// Whether a provider of Anthropic's dialect demands one: Converse does not, and some of its models give less.
+    pub needs_limit: bool,
     /// How a provider that speaks chat has it.
     pub accent: Accent,
 }
@@ -46,7 +48,13 @@ impl Default for Sending<'_> {
     fn default() -> Self {
         const NOTHING: &Known = &Known::NOTHING;
         const UNCHANGED: &Parameters = &Parameters::NONE;
-        Self { known: NOTHING, with: UNCHANGED, default_max_output: 8192, accent: Accent::OpenAi }
+        Self {
+            known: NOTHING,
+            with: UNCHANGED,
+            default_max_output: 8192,
+            needs_limit: true,
+            accent: Accent::OpenAi,
+        }
     }
 }
 

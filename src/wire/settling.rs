@@ -8,6 +8,9 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use super::prompt::{Piece, Prompt, Reader, ToolChoice, go_on};
 use super::{Accent, Dialect};
 
+/// So many tools OpenAI takes.
+const TOOLS: usize = 128;
+
 impl Prompt<'_> {
     /// Settles a last turn by the assistant: a provider that goes on with one gets it without blanks at its end, which Claude
     /// refuses; others are asked to go on.
@@ -112,6 +115,36 @@ impl Prompt<'_> {
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// Leaves deferred tools out where there are more than OpenAI takes, those that were called before last.
+    pub(super) fn settle_tools(&mut self, reader: Reader<'_>) {
+        let mut over = self.tools.len().saturating_sub(TOOLS);
+        if over == 0 || !reader.sending.known.is_openais || reader.to != Dialect::OpenAiChat {
+            return;
+        }
+        let mut called: HashSet<&str> = HashSet::new();
+        for part in self.turns.iter().flat_map(|turn| &turn.parts) {
+            if let Piece::Call { call, .. } = part {
+                called.insert(&call.name);
+            }
+        }
+        if let Some(ToolChoice::Named(name)) = &self.choice {
+            called.insert(name);
+        }
+        let mut gone: HashSet<String> = HashSet::new();
+        for is_called in [false, true] {
+            for tool in self.tools.iter().rev().filter(|tool| tool.is_deferred) {
+                if over > 0 && called.contains(&*tool.name) == is_called && gone.insert(tool.name.to_string())
+                {
+                    over -= 1;
+                }
+            }
+        }
+        if !gone.is_empty() {
+            self.tools.retain(|tool| !gone.contains(&*tool.name));
+            reader.leave_out(&format!("tools (more than {TOOLS})"));
         }
     }
 

@@ -120,7 +120,7 @@ pub(super) fn responses<'a>(tool: Value<'a>, note: &mut impl FnMut(Offered<'a>))
 fn responses_tool<'a>(tool: Value<'a>, namespace: Option<&str>) -> Offered<'a> {
     let kind = tool.text_of("type").unwrap_or(Cow::Borrowed("function"));
     let made = |kind: ToolKind, name: &str, description: Option<Cow<'a, str>>, schema: &'a str| {
-        offered(kind, name, namespace, description, Some(Value::of(schema)), None)
+        offered(kind, name, namespace, description, Some(Value::of(schema)), (None, is_deferred(tool)))
     };
     let says = |what: &'static str| Some(Cow::Borrowed(what));
     match &*kind {
@@ -129,10 +129,18 @@ fn responses_tool<'a>(tool: Value<'a>, namespace: Option<&str>) -> Offered<'a> {
             let strict = tool.get("strict").and_then(Value::flag);
             let (description, parameters) = (tool.text_of("description"), tool.get("parameters"));
             if namespace.is_none() {
-                let tool = Tool { name, description, parameters, strict, cache: None };
+                let is_deferred = is_deferred(tool);
+                let tool = Tool { name, description, parameters, strict, is_deferred, cache: None };
                 return Offered::Function { tool, origin: None };
             }
-            offered(ToolKind::Function, &name, namespace, description, parameters, strict)
+            offered(
+                ToolKind::Function,
+                &name,
+                namespace,
+                description,
+                parameters,
+                (strict, is_deferred(tool)),
+            )
         }
         "custom" => match tool.text_of("name") {
             Some(name) => made(ToolKind::Custom, &name, Some(custom_description(tool)), CUSTOM),
@@ -161,12 +169,17 @@ fn responses_tool<'a>(tool: Value<'a>, namespace: Option<&str>) -> Offered<'a> {
     }
 }
 
+/// Says whether the client leaves it to a search to find a tool.
+fn is_deferred(tool: Value<'_>) -> bool {
+    tool.get("defer_loading").and_then(Value::flag) == Some(true)
+}
+
 /// Returns the function for a custom tool of a chat request.
 pub(super) fn custom_of_chat(tool: Value<'_>) -> Option<Offered<'_>> {
     let custom = tool.get("custom").filter(|_| tool.text_of("type").as_deref() == Some("custom"))?;
     let Some(name) = custom.text_of("name") else { return Some(Offered::Incomplete { what: "custom.name" }) };
     let description = Some(custom_description(custom));
-    Some(offered(ToolKind::Custom, &name, None, description, Some(Value::of(CUSTOM)), None))
+    Some(offered(ToolKind::Custom, &name, None, description, Some(Value::of(CUSTOM)), (None, false)))
 }
 
 fn offered<'a>(
@@ -175,11 +188,11 @@ fn offered<'a>(
     namespace: Option<&str>,
     description: Option<Cow<'a, str>>,
     parameters: Option<Value<'a>>,
-    strict: Option<bool>,
+    (strict, is_deferred): (Option<bool>, bool),
 ) -> Offered<'a> {
     let sent = Cow::Owned(sent_name(namespace, name));
     let origin = ToolOrigin { kind, name: name.to_owned(), namespace: namespace.map(str::to_owned) };
-    let tool = Tool { name: sent, description, parameters, strict, cache: None };
+    let tool = Tool { name: sent, description, parameters, strict, is_deferred, cache: None };
     Offered::Function { tool, origin: Some(origin) }
 }
 

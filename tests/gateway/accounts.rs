@@ -208,6 +208,23 @@ fn an_account_whose_key_is_refused_is_followed_by_the_next_and_the_client_hears_
     for (status, error) in [
         (401, json!({"type": "authentication_error", "message": "invalid x-api-key"})),
         (400, json!({"type": "invalid_request_error", "message": "Your credit balance is too low"})),
+        (400, json!({"type": "invalid_request_error", "message": "This organization has been disabled."})),
+        (
+            403,
+            json!({"type": "permission_error", "message": "Key limit exceeded (monthly limit). Manage it using .."}),
+        ),
+        (
+            403,
+            json!({"type": "permission_error", "message": "OAuth token has been revoked. Please obtain a new token."}),
+        ),
+        (
+            403,
+            json!({"type": "permission_error", "message": "Your account has been flagged for potential abuse."}),
+        ),
+        (
+            412,
+            json!({"type": "invalid_request_error", "message": "Account x is suspended, possibly due to its spending limit"}),
+        ),
     ] {
         let cloud = Cloud::start(0, move |came| {
             if account(came) == "main" {
@@ -271,4 +288,49 @@ fn a_prompt_that_is_refused_for_what_it_says_closes_no_account_and_is_sent_once(
         let last = cloud.seen("/v1/messages").last().map(account);
         assert_eq!(last.as_deref(), Some("main"), "no account is left alone for it: {text}");
     }
+}
+
+/// Who writes a limit of its own and a fallback wants the rest to go there, not back to the client.
+#[test]
+fn a_provider_at_the_operators_own_limit_falls_to_another_as_well() {
+    let cloud = Cloud::start(0, |_| answer(""));
+    let setup = two(&cloud, "fallback = \"two\"\nlimits = { requests_per_minute = 1 }");
+    let sandbox = Sandbox::new(&setup);
+    std::fs::write(sandbox.path().join("main.key"), "azure-key-never-to-be-seen").unwrap();
+    let front = sandbox.serve(&setup);
+    for _ in 0..3 {
+        let said = messages("claude-opus-4-6", false).send(front.address());
+        assert_eq!(said.status(), 200, "{}", said.text());
+    }
+    let called: Vec<String> = cloud.seen("/v1/messages").iter().map(|came| came.target.clone()).collect();
+    assert_eq!(called, ["/one/v1/messages", "/two/v1/messages", "/two/v1/messages"]);
+    front.stop();
+}
+
+/// One client whose prompts are too long for the tier would keep everybody else waiting, a second for each.
+#[test]
+fn a_429_about_one_requests_size_keeps_nobody_waiting_and_is_told_as_too_large() {
+    let cloud = Cloud::start(0, |came| {
+        if !String::from_utf8_lossy(&came.body).contains("Too long a prompt") {
+            return answer("");
+        }
+        let message = "Extra usage is required for long context requests.";
+        let body = json!({"type": "error", "error": {"type": "rate_limit_error", "message": message}});
+        (429, String::new(), body.to_string().into_bytes())
+    });
+    let setup = two(&cloud, "");
+    let sandbox = Sandbox::new(&setup);
+    std::fs::write(sandbox.path().join("main.key"), "azure-key-never-to-be-seen").unwrap();
+    let front = sandbox.serve(&setup);
+    for _ in 0..3 {
+        let body = json!({"model": "claude-opus-4-6", "max_tokens": 9, "messages": [{"role": "user", "content": "Too long a prompt"}]});
+        let refused = Ask::post("/v1/messages", &body).send(front.address());
+        assert_eq!((refused.status(), refused.header("retry-after")), (413, None), "{}", refused.text());
+        assert_eq!(
+            messages("claude-opus-4-6", false).send(front.address()).status(),
+            200,
+            "others are served at once"
+        );
+    }
+    front.stop();
 }

@@ -3,6 +3,7 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
 use flate2::Compression;
@@ -14,7 +15,7 @@ use serde_json::json;
 use crate::client::{Ask, Line};
 use crate::front::{Sandbox, Setup};
 use crate::stage::{Speaks, chat, messages, metrics, nothing_held};
-use crate::upstream::Upstream;
+use crate::upstream::{Reply, Upstream};
 
 fn body(model: Option<&str>) -> serde_json::Value {
     let mut body = json!({"messages": [{"role": "user", "content": "What is due, and when?"}]});
@@ -292,6 +293,46 @@ fn headers_beyond_the_limit_are_refused_as_such_over_http2_too() {
         });
         assert_eq!(answered, status, "{size}");
     }
+    front.settle();
+}
+
+/// Four such connections would fill the memory that all share, for as long as they like.
+#[test]
+fn an_answer_over_http2_of_which_nothing_is_taken_is_given_back_and_its_connection_goes_on() {
+    let upstream = Upstream::with(|_| Reply::text(&"word ".repeat(200_000)));
+    let setup = Setup::of(&upstream.url()).gateway("[limits]\nwrite-seconds = 1");
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
+    let to = front.address();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async move {
+        let stream = tokio::net::TcpStream::connect(to).await.unwrap();
+        let (mut sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
+            .initial_stream_window_size(0)
+            .handshake(TokioIo::new(stream))
+            .await
+            .unwrap();
+        tokio::spawn(connection);
+        for stream in [false, true] {
+            let mut asked = body(Some("gpt-4.1"));
+            asked["stream"] = stream.into();
+            let request = http::Request::post(format!("http://{to}/v1/chat/completions"));
+            let answer = sender
+                .send_request(request.body(Full::new(Bytes::from(asked.to_string()))).unwrap())
+                .await
+                .unwrap();
+            assert_eq!(answer.status(), 200);
+            let taken = tokio::time::timeout(Duration::from_secs(20), answer.into_body().collect()).await;
+            assert!(taken.expect("it is reset").is_err(), "streamed: {stream}");
+        }
+        let request =
+            http::Request::get(format!("http://{to}/healthz")).body(Full::new(Bytes::new())).unwrap();
+        assert_eq!(
+            sender.send_request(request).await.unwrap().status(),
+            200,
+            "others of the connection are served"
+        );
+    });
     front.settle();
 }
 

@@ -150,3 +150,47 @@ fn what_an_overloaded_provider_says_within_a_good_status_costs_nothing() {
     let rows = front.settle();
     assert_eq!((rows[0].amount, rows[0].kind.as_str()), (Some(0), "known"), "{rows:#?}");
 }
+
+/// A rung that serves Responses alone would refuse every chat client whose confidence is low, though the rung below can serve it, and
+/// tell an outage of that one as a fault of the request.
+#[test]
+fn a_rung_that_cannot_be_asked_in_the_clients_form_is_passed_over_and_a_replay_knows_it() {
+    let upstream = Upstream::start();
+    let policy = r#"
+name = "forms"
+
+[[route]]
+name = "everything"
+ladder = [
+  { rung = "small", model = "gpt-4.1-nano", threshold = 900 },
+  { rung = "large", model = "gpt-5.1-codex" },
+]
+"#;
+    let mut setup = Setup { policy: policy.to_owned(), ..Setup::of(&upstream.url()) };
+    setup.providers =
+        setup.providers.replace("name = \"up-chat\"\n", "name = \"up-chat\"\nresponses = true\n");
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
+    let mut feed = follow(&front);
+    let ask = || chat(&json!({})).header("pointsman-confidence", "100").send(front.address());
+    let answer = ask();
+    assert_eq!((answer.status(), answer.header("pointsman-rung")), (200, Some("small")), "{}", answer.text());
+    let body = json!({"model": "auto", "input": "What is due?"});
+    let responses =
+        Ask::post("/v1/responses", &body).header("pointsman-confidence", "100").send(front.address());
+    assert_eq!(responses.header("pointsman-rung"), Some("large"), "{}", responses.text());
+    upstream.push(Reply::status(500));
+    upstream.push(Reply::status(500));
+    let down = ask();
+    assert_eq!(down.status(), 500, "an outage is told as one: {}", down.text());
+    let lines = read(&mut feed, 3);
+    save(&sandbox, &lines);
+    let requests: Vec<&Value> = lines.iter().filter(|line| line.get("id").is_some()).collect();
+    let why = sandbox.must(&["why", "live.jsonl", requests[0]["id"].as_str().unwrap()]);
+    assert!(why.contains("cannot be asked in the form of the request"), "{why}");
+    front.settle();
+    sandbox.check();
+    let (recorded, routed) = (replay(&sandbox, "recorded"), replay(&sandbox, "routed"));
+    assert_eq!(recorded["attempts"], routed["attempts"]);
+    assert_eq!(routed["estimated_requests"], json!(0), "all were decided as they were: {routed}");
+}

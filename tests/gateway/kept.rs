@@ -395,4 +395,41 @@ fn what_the_client_names_and_nobody_keeps_is_told_as_its_own_and_sent_to_nobody_
     assert!(error["message"].as_str().unwrap().contains("not persisted"), "{error}");
     assert_eq!(item("rs_8").status(), 502, "a model that is not there is the gateway's affair");
     front.stop();
+    // A few of them would close the model for everybody.
+    let mut setup = setup;
+    setup.providers = setup.providers.replace("failures = 1000000", "failures = 2");
+    let front = sandbox.serve(&setup);
+    for _ in 0..4 {
+        assert_eq!(item("rs_9").status(), 404, "it is asked each time");
+    }
+    front.stop();
+}
+
+/// A coding agent's session would be a 400 at every turn from the first one on that another provider served.
+#[test]
+fn thoughts_that_another_provider_sealed_are_left_out_and_told() {
+    let upstream = Upstream::with(|call| {
+        let is_sealed = call.body["input"]
+            .as_array()
+            .is_some_and(|items| items.iter().any(|item| item["type"] == "reasoning"));
+        if !is_sealed {
+            return Reply::default();
+        }
+        let error = json!({"error": {"message": "The encrypted content gAAA.. could not be verified.", "type": "invalid_request_error",
+            "code": "invalid_encrypted_content"}});
+        Reply { status: 400, ..Reply::json(&error) }
+    });
+    let setup = setup(&upstream);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
+    for stream in [false, true] {
+        let input = json!([{"role": "user", "content": "x"}, {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA"},
+            {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "y"}]}, {"role": "user", "content": "z"}]);
+        let answer =
+            ask("gpt-4.1", &json!({"input": input, "store": false, "stream": stream})).send(front.address());
+        assert_eq!(answer.status(), 200, "{}", answer.text());
+        assert!(answer.header("pointsman-left-out").unwrap_or_default().contains("input (reasoning)"));
+    }
+    assert_eq!(upstream.served().len(), 4, "each was asked once more, and not again");
+    front.settle();
 }

@@ -26,16 +26,18 @@ templates know one system message, at the beginning). Those before the first tur
 
 **A schema** goes to Anthropic, as the form of an answer or of a strict tool's arguments, with what Anthropic takes: bounds (`minimum`, `maxLength`, `minItems` above 1, ..), forms of texts that it does not know
 and further members are left out, told as `schema.NAME`, and stand in the description instead; `oneOf` goes as `anyOf`. Converse and models without structured outputs get it as an instruction, and so does
-Anthropic where it refers to itself or elsewhere, lists values that have parts, or lets members have any name, which Anthropic could only answer empty, and Gemini before 3 beside tools.
+Anthropic where it has more than 24 optional members or 16 choices of types (tools are not strict where they are more than 20, or come to more than that together), refers to itself or elsewhere, lists values that have parts, or lets members have any name, which Anthropic could only answer empty, and Gemini before 3 beside tools.
 
 **Names of tools** that not every provider takes (longer than 64 characters, dots, colons) go as names made from them; the answer calls the tool by the client's own. Calls of one id in several turns
-are told apart. **The user has the first word** towards Anthropic, Gemini and Converse (a turn `...` where the assistant begins), and to Mistral the assistant speaks between results and what the user says after them.
+are told apart. **The user has the first word** towards Anthropic, Gemini and Converse (a turn `...` where the assistant begins), and to Mistral's models, at whatever server, the assistant speaks between results and what the user says after them.
 
 **Results of calls** reach Gemini in the order of their calls, as it pairs them by their places. **Thoughts and sources of Mistral's models** (`thinking`, `reference`) stay behind where another model goes on.
 **Thoughts** that this gateway told go back as `reasoning_content` to models that want them before their calls (`wants-thoughts` in `config/parameters.toml`: DeepSeek, Kimi; an empty text where nothing is known, for chat clients as well) or are the better for them (`keeps-thoughts`: MiniMax, GLM, gpt-oss), and to no other.
 Those that a chat client gives back itself stay, but for servers that refuse them (Groq, Cerebras). **Code fences** around JSON that was asked for in words are taken away, whole and streamed.
 
-**Tools whose schema has a choice at the top** (`anyOf`, `oneOf`, `allOf`, `enum`, `not`) go to Anthropic and OpenAI, which refuse those, with its branches folded into one object, the choice in its description; told as `tools.schema`.
+**Tools whose schema has a choice at the top** (`anyOf`, `oneOf`, `allOf`, `enum`, `not`) go to Anthropic and OpenAI, which refuse those, with its branches folded into one object, the choice in its description; told as `tools.schema`. What several branches say of one property may all stand there.
+
+**Pictures** that neither their bytes nor their type make PNG, JPEG, GIF or WebP are refused by name towards Anthropic and Converse, which take no others.
 
 **A request that holds nothing but a system prompt** is put as the user's turn, as many servers want one and all take it.
 

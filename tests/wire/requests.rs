@@ -222,7 +222,9 @@ fn responses_become_all_three() {
         messages["messages"][2]["content"][0],
         json!({"type":"tool_result","tool_use_id":"c1","content":"2"})
     );
-    assert_eq!(messages.get("thinking"), None, "not in the middle of calls whose thoughts were not kept");
+    assert_eq!(messages["thinking"]["type"], "adaptive", "it thinks in the middle of calls, too");
+    let budget = sent(OpenAiResponses, &body, AnthropicMessages, "claude-sonnet-4-5");
+    assert_eq!(budget.get("thinking"), None, "not in the middle of calls whose thoughts were not kept");
     let gemini = sent(OpenAiResponses, &body, Gemini, "gemini-3-flash");
     assert_eq!(
         gemini["generationConfig"],

@@ -273,7 +273,15 @@ fn claude_thinks_as_hard_as_its_rung_says_where_that_goes_together_with_the_requ
         ("claude-opus-4-6", Effort::High, json!({}), json!({"type":"adaptive"}), json!("high"), false),
         ("claude-opus-4-6", Effort::XHigh, json!({}), json!({"type":"adaptive"}), json!("high"), true),
         ("claude-opus-4-6", Effort::High, json!({"temperature":0.5}), Value::Null, json!("high"), false),
-        ("claude-opus-4-6", Effort::High, json!({"messages":result}), Value::Null, json!("high"), false),
+        (
+            "claude-opus-4-6",
+            Effort::High,
+            json!({"messages":result}),
+            json!({"type":"adaptive"}),
+            json!("high"),
+            false,
+        ),
+        ("claude-sonnet-4-5", Effort::High, json!({"messages":result}), Value::Null, Value::Null, true),
         (
             "claude-opus-4-6",
             Effort::High,

@@ -21,7 +21,7 @@ fn long_ids_of_calls_are_short_for_openai_and_results_find_their_calls() {
     let chat = json!({"model": "m", "messages": [{"role": "user", "content": "x"},
         {"role": "assistant", "content": null, "tool_calls": [call]},
         {"role": "tool", "tool_call_id": id, "content": "y"}]});
-    let own = Known { short_ids: true, ..Known::NOTHING };
+    let own = Known { is_openais: true, ..Known::NOTHING };
     let got = put(OpenAiChat, &chat, OpenAiChat, "gpt-4.1", &own);
     let short = got["messages"][1]["tool_calls"][0]["id"].as_str().unwrap();
     assert!(short.len() <= 40 && got["messages"][2]["tool_call_id"] == short, "{got}");
@@ -187,4 +187,69 @@ fn what_lies_elsewhere_is_known_in_every_form() {
     ] {
         assert_eq!(is_elsewhere(&body), want, "{body}");
     }
+}
+
+/// Claude Code defers what its servers offer: with many of them every request would be a 400 at OpenAI, though it offers few.
+#[test]
+fn deferred_tools_are_left_out_where_openai_takes_no_more() {
+    let tool = |nth: usize| json!({"name": format!("t{nth}"), "input_schema": {"type": "object"}, "defer_loading": nth >= 20});
+    let tools: Vec<Value> = (0..200).map(tool).collect();
+    let body = json!({"model": "m", "max_tokens": 9, "tools": tools, "messages": [{"role": "user", "content": "x"},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "c", "name": "t199", "input": {}}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c", "content": "y"}]}]});
+    let known = Known { is_openais: true, ..Known::NOTHING };
+    let sending = Sending { known: &known, ..Sending::default() };
+    let told = ask(AnthropicMessages, &body).body_for(OpenAiChat, "gpt-4.1", &sending).unwrap();
+    let got: Value = serde_json::from_slice(&told.body).unwrap();
+    let names: Vec<&str> = got["tools"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["function"]["name"].as_str().unwrap())
+        .collect();
+    assert_eq!((names.len(), names[0], names[127]), (128, "t0", "t199"), "what was called stays: {names:?}");
+    assert!(told.left_out.contains(&"tools (more than 128)".to_owned()), "{:?}", told.left_out);
+    assert_eq!(
+        sent(AnthropicMessages, &body, OpenAiChat, "m")["tools"].as_array().unwrap().len(),
+        200,
+        "others take them"
+    );
+}
+
+/// "Too many strict tools (30). The maximum number of strict tools supported is 20": agents' kits mark every tool so.
+#[test]
+fn claude_is_held_to_no_more_than_anthropic_compiles() {
+    let tool = |nth: usize, properties: &Value, required: &Value| {
+        json!({"type": "function", "function": {"name": format!("f{nth}"), "strict": true, "parameters":
+            {"type": "object", "properties": properties, "required": required, "additionalProperties": false}}})
+    };
+    let put = |tools: Vec<Value>| {
+        let body = json!({"model": "m", "tools": tools, "messages": [{"role": "user", "content": "x"}]});
+        let told = ask(OpenAiChat, &body)
+            .body_for(AnthropicMessages, "claude-sonnet-4-6", &Sending::default())
+            .unwrap();
+        let got: Value = serde_json::from_slice(&told.body).unwrap();
+        let strict = got["tools"].as_array().unwrap().iter().filter(|tool| tool["strict"] == true).count();
+        (strict, told.left_out.contains(&"tools.strict".to_owned()))
+    };
+    let one = (json!({"a": {"type": "string"}}), json!(["a"]));
+    assert_eq!(put((0..20).map(|nth| tool(nth, &one.0, &one.1)).collect()), (20, false));
+    assert_eq!(put((0..30).map(|nth| tool(nth, &one.0, &one.1)).collect()), (0, true));
+    let names: Vec<String> = (0..8).map(|nth| format!("p{nth}")).collect();
+    let each =
+        |schema: Value| Value::Object(names.iter().map(|name| (name.clone(), schema.clone())).collect());
+    assert_eq!(
+        put((0..5).map(|nth| tool(nth, &each(json!({"type": "string"})), &json!([]))).collect()),
+        (0, true),
+        "optional"
+    );
+    let nullable = each(json!({"type": ["string", "null"]}));
+    assert_eq!(put((0..5).map(|nth| tool(nth, &nullable, &json!(names))).collect()), (0, true), "nullable");
+    let many: Value =
+        Value::Object((0..40).map(|nth| (format!("p{nth}"), json!({"type": ["string", "null"]}))).collect());
+    let required: Vec<String> = (0..40).map(|nth| format!("p{nth}")).collect();
+    let body = json!({"model": "m", "messages": [{"role": "user", "content": "x"}], "response_format": {"type": "json_schema",
+        "json_schema": {"name": "a", "schema": {"type": "object", "properties": many, "required": required, "additionalProperties": false}}}});
+    let got = sent(OpenAiChat, &body, AnthropicMessages, "claude-sonnet-4-6");
+    assert!(got.get("output_config").is_none() && got["system"].to_string().contains("JSON schema"), "{got}");
 }

@@ -72,7 +72,9 @@ impl Ask {
     /// Returns the body to send to a provider that speaks `to`, for its model `model`, and what was left out of it.
     pub fn body_for(&self, to: Dialect, model: &str, sending: &Sending<'_>) -> Result<Sent> {
         let notes = Notes::default();
-        let reader = Reader { from: self.dialect, to, model, sending, notes: &notes };
+        let known_as = sending.known.name.as_deref().unwrap_or(model);
+        let reader =
+            Reader { from: self.dialect, to, model: known_as, upstream: model, sending, notes: &notes };
         let rewritten = if to == self.dialect && !sending.with.is_none() {
             parameters::written(self, reader)
         } else {

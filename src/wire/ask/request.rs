@@ -11,7 +11,7 @@ use super::scan::{self, Scan, is_named, name_of};
 use crate::wire::Dialect;
 use crate::wire::gemini::names::member;
 use crate::wire::gemini::read_schema::Schemas;
-use crate::wire::json::Value;
+use crate::wire::json::{Value, spliced};
 use crate::wire::sending::Accent;
 use crate::wire::table;
 use crate::wire::tools::{self, ToolKinds};
@@ -42,6 +42,24 @@ impl Ask {
     pub fn received_as(mut self, id: Arc<str>, unix_seconds: u64) -> Self {
         (self.id, self.received) = (id, unix_seconds);
         self
+    }
+
+    /// Returns the request without what a model thought before, which only who gave it can read; nothing where there is none of it.
+    #[must_use]
+    pub fn without_reasoning(&self) -> Option<Self> {
+        if self.dialect != Dialect::OpenAiResponses {
+            return None;
+        }
+        let input = self.root().get("input")?;
+        let is_kept = |item: &Value<'_>| item.text_of("type").as_deref() != Some("reasoning");
+        let kept: Vec<&str> = input.items().filter(is_kept).map(Value::raw).collect();
+        if kept.len() == input.items().count() {
+            return None;
+        }
+        let span = input.span_in(&self.body);
+        let body = spliced(&self.body, vec![(span, format!("[{}]", kept.join(",")).into_bytes())]);
+        let ask = Self::read(self.dialect, body.into()).ok()?;
+        Some(Self { id: Arc::clone(&self.id), received: self.received, is_put_back: self.is_put_back, ..ask })
     }
 
     /// Returns the id noted by [`Self::received_as`].

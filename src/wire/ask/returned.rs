@@ -103,7 +103,7 @@ mod tests {
 
     fn sent(to: Dialect, body: &str) -> String {
         let (sending, notes) = (Sending::default(), Notes::default());
-        let reader = Reader { from: to, to, model: "m", sending: &sending, notes: &notes };
+        let reader = Reader { from: to, to, model: "m", upstream: "m", sending: &sending, notes: &notes };
         String::from_utf8(without_thoughts(Bytes::from(body.to_owned()), reader).to_vec()).unwrap()
     }
 

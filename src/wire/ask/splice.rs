@@ -29,12 +29,12 @@ const ELSEWHERE: [&str; 3] = ["fallbacks", "models", "preset"];
 
 /// Returns the body with the splices that are needed; where none is, the same bytes.
 pub(super) fn splice(ask: &Ask, reader: Reader<'_>) -> Bytes {
-    let Reader { to, model, sending, .. } = reader;
+    let Reader { to, model, upstream, sending, .. } = reader;
     let Ask { body, scan, .. } = ask;
     let mut edits = Edits::new(ask);
     // Gemini's addresses name the model.
-    if model != scan.model && to != Dialect::Gemini {
-        edits.replace(scan.model_span.clone(), quoted(model));
+    if upstream != scan.model && to != Dialect::Gemini {
+        edits.replace(scan.model_span.clone(), quoted(upstream));
     }
     let is_told_usage = !matches!(to, Dialect::OpenAiChat | Dialect::OpenAiCompletions);
     if !is_told_usage && scan.stream && !scan.include_usage {
@@ -84,7 +84,7 @@ pub(super) fn splice(ask: &Ask, reader: Reader<'_>) -> Bytes {
         ids::name_user(&mut edits);
     }
     let sent = returned::without_thoughts(edits.done(), reader);
-    let sent = if sending.known.short_ids { ids::shortened(sent, to) } else { sent };
+    let sent = if sending.known.is_openais { ids::shortened(sent, to) } else { sent };
     if to == Dialect::AnthropicMessages && scan.ends_with_assistant {
         return prefill::settle(sent, reader);
     }

@@ -41,7 +41,7 @@ pub(in crate::wire) fn write(ask: &Ask, reader: Reader<'_>) -> Result<Vec<u8>> {
         last: said.map_or(0, |said| said.items().count()).saturating_sub(1),
     };
     try_body(root.raw().len() + 64, |o| {
-        put!(o, "model": reader.model);
+        put!(o, "model": reader.upstream);
         for (key, value) in root.members() {
             let Some(row) = reader.takes(&key, value)? else { continue };
             match row.field {

@@ -223,6 +223,7 @@ fn read_function<'a>(tool: Value<'a>, function: Value<'a>, place: &str) -> Resul
         description: function.text_of("description"),
         parameters: function.get("parameters"),
         strict: function.get("strict").and_then(Value::flag),
+        is_deferred: false,
         cache: tool.get("cache_control").or_else(|| function.get("cache_control")),
     })
 }

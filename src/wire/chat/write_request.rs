@@ -20,7 +20,7 @@ pub(in crate::wire) fn write(prompt: &Prompt<'_>, reader: Reader<'_>) -> Result<
     let Reader { model, sending, .. } = reader;
     let is_mistral = sending.accent == Accent::Mistral;
     try_body(1024, |o| {
-        put!(o, "model": model);
+        put!(o, "model": reader.upstream);
         o.array("messages", |a| {
             let is_mode = !matches!(prompt.format, Format::Schema { schema, .. } if !is_mode(schema, reader));
             let asked = prompt.format.instruction().filter(|_| !is_mistral && !is_mode);

@@ -253,6 +253,7 @@ impl<'a> Reading<'_, 'a> {
                         description: text_of(function, "description"),
                         parameters: plain.or(old),
                         strict: None,
+                        is_deferred: false,
                         cache: None,
                     });
                 }

@@ -13,7 +13,8 @@ use crate::wire::json::{Value, check, spliced, written};
 
 /// Those that Bedrock knows, as of 2026-11.
 /// <https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-claude-messages-request-response.html>
-const BEDROCK: [&str; 12] = [
+const BEDROCK: [&str; 13] = [
+    "compact-2026-01-12",
     "computer-use-2025-01-24",
     "computer-use-2025-11-24",
     "token-efficient-tools-2025-02-19",
@@ -30,7 +31,8 @@ const BEDROCK: [&str; 12] = [
 
 /// Those that Vertex knows, as of 2026-11.
 /// <https://cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude>
-const VERTEX: [&str; 10] = [
+const VERTEX: [&str; 11] = [
+    "compact-2026-01-12",
     "computer-use-2025-01-24",
     "computer-use-2025-11-24",
     "token-efficient-tools-2025-02-19",
@@ -76,10 +78,38 @@ pub(super) fn without_members(
     Ok(if spans.is_empty() { body } else { spliced(&body, spans).into() })
 }
 
+/// Members that no cloud knows.
+pub(super) const UNKNOWN: [&str; 4] = ["speed", "mcp_servers", "container", "inference_geo"];
+
+/// Says whether a tool is run by Anthropic, in its own cloud alone; Vertex has its search as well.
+pub(super) fn is_anthropics(tool: Value<'_>, is_vertex: bool) -> bool {
+    const OWN: [&str; 4] = ["web_fetch_", "code_execution_", "advisor_", "mcp_toolset"];
+    tool.text_of("type").is_some_and(|kind| {
+        OWN.iter().any(|own| kind.starts_with(own)) || (!is_vertex && kind.starts_with("web_search_"))
+    })
+}
+
+/// Returns the body with the form of the answer where the clouds know it, which take it there without a beta.
+pub(super) fn with_format(body: Bytes) -> Result<Bytes> {
+    let root = check(&body)?;
+    let Some(format) = root.get("output_format").filter(|format| format.is_object()) else { return Ok(body) };
+    let config = root.get("output_config");
+    let sent = written(|o| {
+        let kept = |key: &str| !matches!(key, "output_format" | "output_config");
+        root.members().filter(|(key, _)| kept(key)).for_each(|(key, value)| o.put(&key, value));
+        o.object("output_config", |o| {
+            let config = config.into_iter().flat_map(Value::members).filter(|(key, _)| key != "format");
+            config.for_each(|(key, value)| o.put(&key, value));
+            o.put("format", format);
+        });
+    });
+    Ok(sent.into())
+}
+
 /// Says whether a member of the body itself is not for a cloud.
 pub(super) fn is_unknown(key: &str, value: Value<'_>) -> bool {
     match key {
-        "speed" => true,
+        key if UNKNOWN.contains(&key) => true,
         "output_config" | "context_management" => value.is_object() && value.members().next().is_none(),
         _ => false,
     }
@@ -120,7 +150,7 @@ impl Without<'_, '_> {
     fn tool(&mut self, tool: Value<'_>, searches: bool) {
         let has = |flag: &str| self.flags.iter().any(|known| known == flag);
         let goes = |key: &str| match key {
-            "eager_input_streaming" => true,
+            "eager_input_streaming" | "allowed_callers" => true,
             "defer_loading" => !searches || !has(TOOL_SEARCH),
             "input_examples" => !has(TOOL_EXAMPLES),
             _ => false,

@@ -16,7 +16,7 @@ use bytes::{Bytes, BytesMut};
 use super::error::Result;
 use super::json::{self, check, put};
 use super::sse;
-use crate::wire::WireError;
+use crate::wire::{Dialect, WireError};
 
 pub use betas::betas_for_vertex;
 pub use converse::is_answered_whole;
@@ -44,6 +44,7 @@ pub fn framed(form: Form, body: Bytes, model: &str, betas: &[&str]) -> Result<(B
     }
     let mut left_out = Vec::new();
     let mut flags: Vec<Cow<'_, str>> = Vec::new();
+    let body = betas::with_format(body)?;
     let asked = body.clone();
     let asked = check(&asked)?;
     let own = asked.list("anthropic_beta").filter_map(super::json::Value::text);
@@ -68,6 +69,25 @@ pub fn framed(form: Form, body: Bytes, model: &str, betas: &[&str]) -> Result<(B
         let sent = converse::request(root, model, &flags, &mut left_out)?;
         return Ok((sent.into(), left_out));
     }
+    let is_vertex = form == Form::Vertex;
+    let is_kept = |tool: &super::json::Value<'_>| !betas::is_anthropics(*tool, is_vertex);
+    let all_kept = root.list("tools").all(|tool| is_kept(&tool));
+    let has_tools = root.list("tools").any(|tool| is_kept(&tool));
+    if !all_kept {
+        let choice = root.get("tool_choice");
+        let named = choice.and_then(|choice| choice.text_of("name"));
+        let is_there = |name: &str| {
+            root.list("tools").filter(is_kept).any(|tool| tool.text_of("name").as_deref() == Some(name))
+        };
+        let is_forced =
+            choice.and_then(|choice| choice.text_of("type")).as_deref() == Some("any") && !has_tools;
+        if is_forced || named.is_some_and(|name| !is_there(&name)) {
+            return Err(WireError::Forced { to: Dialect::AnthropicMessages });
+        }
+        for tool in root.list("tools").filter(|tool| !is_kept(tool)) {
+            left_out.push(format!("tools ({})", tool.text_of("type").unwrap_or_default()));
+        }
+    }
     let sent = json::body(body.len() + 64, |o| {
         let is_bedrock = form == Form::Bedrock;
         put!(o, "anthropic_version": if is_bedrock { "bedrock-2023-05-31" } else { "vertex-2023-10-16" });
@@ -77,14 +97,18 @@ pub fn framed(form: Form, body: Bytes, model: &str, betas: &[&str]) -> Result<(B
         for (key, value) in root.members() {
             let is_elsewhere = matches!(&*key, "model" | "anthropic_version")
                 || (is_bedrock && matches!(&*key, "stream" | "anthropic_beta"));
-            if !is_elsewhere && !betas::is_unknown(&key, value) {
-                o.put(&key, value);
+            if is_elsewhere || betas::is_unknown(&key, value) {
+                continue;
+            }
+            match &*key {
+                "tools" | "tool_choice" if !all_kept && !has_tools => {}
+                "tools" if !all_kept => put!(o, "tools": [for tool in value.items().filter(is_kept) => tool]),
+                key => o.put(key, value),
             }
         }
     });
-    if root.get("speed").is_some() {
-        left_out.push("speed".to_owned());
-    }
+    let is_said = |name: &&&str| root.get(name).is_some_and(|value| !value.is_null());
+    left_out.extend(betas::UNKNOWN.iter().filter(is_said).map(|name| (*name).to_owned()));
     Ok((sent.into(), left_out))
 }
 

@@ -49,6 +49,30 @@ fn no_tool_is_offered_where_none_may_be_called_but_those_of_earlier_calls_are_to
     assert_eq!((sent["toolConfig"].get("toolChoice"), left_out), (None, vec!["tool_choice".into()]));
 }
 
+/// 400 "Input tag 'web_search_20250305' .. does not match any of the expected tags", and "output_format: Extra inputs are not permitted".
+#[test]
+fn what_anthropic_alone_runs_stays_out_of_clouds_and_the_form_of_an_answer_goes_where_they_know_it() {
+    let format = json!({ "type": "json_schema", "schema": { "type": "object" } });
+    let body = json!({ "max_tokens": 9, "messages": [{ "role": "user", "content": "x" }], "output_format": format,
+        "output_config": { "effort": "low" }, "container": "c", "tools": [{ "type": "web_search_20250305", "name": "web_search" },
+        { "name": "t", "input_schema": { "type": "object" }, "allowed_callers": ["direct"] }] });
+    let put = |form, body: &Value| {
+        framed(form, Bytes::from(body.to_string()), "claude-opus-4-6", &["compact-2026-01-12"])
+    };
+    let (sent, left_out) = put(Form::Bedrock, &body).unwrap();
+    let sent: Value = serde_json::from_slice(&sent).unwrap();
+    assert_eq!(sent["output_config"], json!({ "effort": "low", "format": format }));
+    assert_eq!(sent["tools"], json!([{ "name": "t", "input_schema": { "type": "object" } }]));
+    assert!(sent.get("output_format").is_none() && sent.get("container").is_none(), "{sent}");
+    assert_eq!(sent["anthropic_beta"], json!(["compact-2026-01-12"]));
+    assert_eq!(left_out, ["tools.allowed_callers", "tools (web_search_20250305)", "container"]);
+    let (vertex, _) = put(Form::Vertex, &body).unwrap();
+    assert!(String::from_utf8_lossy(&vertex).contains("web_search_20250305"), "Vertex has the search");
+    let mut forced = body;
+    forced["tool_choice"] = json!({ "type": "tool", "name": "web_search" });
+    assert!(put(Form::Bedrock, &forced).unwrap_err().is_clients());
+}
+
 /// A frame of one string header, as Amazon's documentation lays it out.
 fn frame(kind: &str, payload: &str) -> Vec<u8> {
     let mut headers = Vec::new();

@@ -244,6 +244,7 @@ fn read_tool<'a>(tool: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Opt
         description: tool.text_of("description").or(own_description),
         parameters: tool.get("input_schema").or(own.map(|own| Value::of(own.parameters))),
         strict: tool.get("strict").and_then(Value::flag),
+        is_deferred: tool.get("defer_loading").and_then(Value::flag) == Some(true),
         cache: tool.get("cache_control"),
     }))
 }

@@ -55,6 +55,46 @@ fn is_refused(key: &str, value: Value<'_>) -> bool {
     }
 }
 
+/// What strict schemas of one request come to, which Anthropic compiles together.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Strictness {
+    pub(super) tools: usize,
+    optional: usize,
+    unions: usize,
+}
+
+impl Strictness {
+    /// Takes in a schema.
+    pub(super) fn add(&mut self, schema: Value<'_>) {
+        if schema.is_array() {
+            return schema.items().for_each(|item| self.add(item));
+        }
+        if !schema.is_object() {
+            return;
+        }
+        let required: HashSet<_> = schema.list("required").filter_map(Value::text).collect();
+        let members = || schema.get("properties").into_iter().flat_map(Value::members);
+        self.optional += members().filter(|(name, _)| !required.contains(name)).count();
+        let is_union = ["anyOf", "oneOf"].iter().any(|key| schema.get(key).is_some());
+        self.unions += usize::from(is_union || schema.get("type").is_some_and(Value::is_array));
+        for (key, value) in schema.members() {
+            match &*key {
+                "const" | "enum" | "default" | "examples" | "required" | "type" => {}
+                "properties" | "$defs" | "definitions" => {
+                    value.members().for_each(|(_, value)| self.add(value))
+                }
+                _ => self.add(value),
+            }
+        }
+    }
+
+    /// Says whether that is more than Anthropic compiles.
+    /// <https://platform.claude.com/docs/en/build-with-claude/structured-outputs#schema-complexity-limits>
+    pub(super) fn is_too_much(self) -> bool {
+        self.tools > 20 || self.optional > 24 || self.unions > 16
+    }
+}
+
 /// Says whether Anthropic holds answers to a schema, bounds aside: not where members may have any name, where values are listed
 /// that have parts, where it refers to itself or to what lies elsewhere.
 pub(super) fn is_held(schema: Value<'_>) -> bool {

@@ -5,7 +5,8 @@
 
 use std::borrow::Cow;
 
-use super::{opaque, schema};
+use super::opaque;
+use super::schema::{self, Strictness};
 use crate::wire::effort::{
     Claude, Effort, LEAST_BUDGET, claude, claude_keeps_thoughts, claude_lacks_schemas, claude_word,
 };
@@ -22,15 +23,18 @@ pub(in crate::wire) fn write(prompt: &Prompt<'_>, reader: Reader<'_>) -> Result<
     let limit = sending.limit(prompt.max_output);
     let most = limit.unwrap_or(sending.default_max_output).max(1);
     try_body(1024, |o| {
-        put!(o, "model": model, "max_tokens": most);
-        let asked = instruction(&prompt.format, model).map(|text| Text { text, cache: None });
+        let told = limit.map(|limit| limit.max(1)).or(sending.needs_limit.then_some(most));
+        put!(o, "model": reader.upstream, "max_tokens"?: told);
+        let held = Held::of(prompt, model);
+        let asked =
+            prompt.format.instruction().filter(|_| !held.format).map(|text| Text { text, cache: None });
         if asked.is_some() || prompt.system.iter().any(is_said) {
             let said = prompt.system.iter().filter(|text| is_said(text)).chain(&asked);
             o.array("system", |a| said.for_each(|said| text(a, said)));
         }
         o.array("messages", |a| messages(a, prompt, reader))?;
-        tools(o, prompt, reader);
-        thinking_and_format(o, prompt, most, reader);
+        tools(o, prompt, held, reader);
+        thinking_and_format(o, prompt, (most, held), reader);
         if !prompt.stop.is_empty() {
             put!(o, "stop_sequences": [for stop in &prompt.stop => stop]);
         }
@@ -92,10 +96,37 @@ fn system(a: &mut Array<'_>, piece: &Piece<'_>) {
     }
 }
 
-/// Returns the words that ask for JSON, where the model has no mode for it.
-fn instruction(format: &Format<'_>, model: &str) -> Option<Cow<'static, str>> {
-    let has_mode = matches!(format, Format::Schema { schema, .. } if is_mode(*schema, model));
-    format.instruction().filter(|_| !has_mode)
+/// What the model is held to.
+#[derive(Clone, Copy)]
+struct Held {
+    /// Whether to the schemas of strict tools.
+    tools: bool,
+    /// Whether to the schema of its answer.
+    format: bool,
+}
+
+impl Held {
+    /// Says to what it is held: Anthropic compiles only so much, the form of the answer first.
+    fn of(prompt: &Prompt<'_>, model: &str) -> Self {
+        let mut all = Strictness::default();
+        let mut is_held = false;
+        if let Format::Schema { schema, .. } = &prompt.format
+            && is_mode(*schema, model)
+        {
+            let mut alone = Strictness::default();
+            alone.add(*schema);
+            is_held = !alone.is_too_much();
+            all = if is_held { alone } else { all };
+        }
+        for tool in prompt.tools.iter().filter(|tool| tool.strict == Some(true)) {
+            let schema = tool.rooted_schema();
+            if is_mode(Value::of(&schema), model) {
+                all.tools += 1;
+                all.add(Value::of(&schema));
+            }
+        }
+        Self { tools: !all.is_too_much(), format: is_held }
+    }
 }
 
 /// Says whether a model holds its answer to a schema.
@@ -198,12 +229,12 @@ fn input_schema<'a>(tool: &Tool<'a>, is_strict: bool, reader: Reader<'_>) -> Cow
     String::from_utf8(out).map_or(given, Cow::Owned)
 }
 
-fn tools(o: &mut Object<'_>, prompt: &Prompt<'_>, reader: Reader<'_>) {
+fn tools(o: &mut Object<'_>, prompt: &Prompt<'_>, held: Held, reader: Reader<'_>) {
     if prompt.tools.is_empty() {
         return;
     }
     let is_strict = |tool: &Tool<'_>| {
-        tool.strict == Some(true) && is_mode(Value::of(&tool.rooted_schema()), reader.model)
+        held.tools && tool.strict == Some(true) && is_mode(Value::of(&tool.rooted_schema()), reader.model)
     };
     if prompt.tools.iter().any(|tool| tool.schema() != tool.rooted_schema()) {
         reader.leave_out("tools.schema");
@@ -230,7 +261,12 @@ fn tools(o: &mut Object<'_>, prompt: &Prompt<'_>, reader: Reader<'_>) {
 }
 
 /// Writes how hard to think, where that goes together with the rest of the request, and the schema of the answer.
-fn thinking_and_format(o: &mut Object<'_>, prompt: &Prompt<'_>, most: u64, reader: Reader<'_>) {
+fn thinking_and_format(
+    o: &mut Object<'_>,
+    prompt: &Prompt<'_>,
+    (most, held): (u64, Held),
+    reader: Reader<'_>,
+) {
     let model = reader.model;
     let effort = prompt.effort.filter(|effort| *effort != Effort::None);
     let mut word = None;
@@ -255,7 +291,7 @@ fn thinking_and_format(o: &mut Object<'_>, prompt: &Prompt<'_>, most: u64, reade
         _ => {}
     }
     let schema = match &prompt.format {
-        Format::Schema { schema, .. } if is_mode(*schema, model) => Some(*schema),
+        Format::Schema { schema, .. } if held.format => Some(*schema),
         Format::Schema { .. } | Format::Text | Format::Json => None,
     };
     if word.is_none() && schema.is_none() {
