@@ -15,7 +15,7 @@ use crate::telemetry::{CurvePoint, Forecast, Frontier, Pairs, Prefix, Sign};
 use crate::units::{Instant, PerMille, RouteTag};
 
 /// Settings of one route that are kept apart within a window; of more, the oldest count as the one after them.
-pub const MOST: usize = 32;
+pub(super) const MOST: usize = 32;
 
 /// A route as one or more policies have it, and what it would make of the requests that it took.
 #[derive(Clone, Debug)]
