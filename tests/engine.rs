@@ -10,6 +10,8 @@ mod in_order;
 mod labelled;
 #[path = "engine/live.rs"]
 mod live;
+#[path = "engine/loops.rs"]
+mod loops;
 #[path = "engine/policies.rs"]
 mod policies;
 #[path = "engine/steering.rs"]

@@ -13,7 +13,7 @@
 //! Invariants: nothing on the screen tells whose an answer is; every verdict is in the file before the next pair is shown.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Seek as _, Stdout, Write as _};
+use std::io::{self, BufWriter, Read as _, Seek as _, Stdout, Write as _};
 use std::path::Path;
 
 use crossterm::event::{Event, KeyCode, KeyEventKind, KeyModifiers};
@@ -118,8 +118,8 @@ fn deed(key: KeyCode) -> Option<Deed> {
 pub struct LabelFile {
     file: File,
     source: String,
-    /// Where it ended before each verdict of this sitting.
-    ends: Vec<u64>,
+    /// What was added for each verdict of this sitting.
+    written: Vec<Vec<u8>>,
 }
 
 impl LabelFile {
@@ -128,13 +128,12 @@ impl LabelFile {
     /// # Errors
     /// Where it cannot be written.
     pub fn open(path: &Path, who: &str) -> io::Result<Self> {
-        let mut file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
+        let mut file = record::open_to_add(path, &mut OpenOptions::new())?;
         if file.seek(io::SeekFrom::End(0))? == 0 {
             let header = record::Header { source: "labels".to_owned(), ..record::Header::default() };
             record::Writer::new(&mut file, &header).finish()?;
         }
-        record::end_line(&mut file)?;
-        Ok(Self { file, source: format!("label by {who}"), ends: Vec::new() })
+        Ok(Self { file, source: format!("label by {who}"), written: Vec::new() })
     }
 
     fn put(&mut self, pair: &Compared, verdict: Verdict) -> io::Result<()> {
@@ -152,16 +151,29 @@ impl LabelFile {
             let late = LateLabel { at, id: pair.id.as_str().into(), label };
             record::append_line(&mut lines, &Entry::Label(Box::new(late)));
         }
-        self.ends.push(self.file.seek(io::SeekFrom::End(0))?);
         self.file.write_all(&lines)?;
+        self.written.push(lines);
         self.file.flush()
     }
 
     /// Takes the latest verdict of this sitting back; says whether there was one.
     fn take_back(&mut self) -> io::Result<bool> {
-        let Some(end) = self.ends.pop() else { return Ok(false) };
-        self.file.set_len(end)?;
-        Ok(true)
+        let Some(lines) = self.written.pop() else { return Ok(false) };
+        // Where a file system has no locks, there is one sitting.
+        let _ = self.file.lock();
+        let cut = self.cut(&lines);
+        let _ = self.file.unlock();
+        cut.map(|()| true)
+    }
+
+    /// Cuts lines out; what others added behind them stays.
+    fn cut(&mut self, lines: &[u8]) -> io::Result<()> {
+        let mut all = Vec::new();
+        self.file.seek(io::SeekFrom::Start(0))?;
+        self.file.read_to_end(&mut all)?;
+        let Some(at) = memchr::memmem::rfind(&all, lines) else { return Ok(()) };
+        self.file.set_len(at as u64)?;
+        self.file.write_all(all.get(at + lines.len()..).unwrap_or_default())
     }
 }
 
@@ -450,6 +462,15 @@ mod tests {
         }
         assert!((8..=32).contains(&turned), "{turned} of 40 with the strong answer at the left");
         assert_eq!(sitting.counts(), [0, 40, 0, 0]);
+        // What somebody else adds meanwhile is not his to take back.
+        let mut other = LabelFile::open(&path, "bob").unwrap();
+        let pair = &pairs(1)[0];
+        file.put(pair, Verdict::Neither).unwrap();
+        other.put(pair, Verdict::Same).unwrap();
+        assert!(file.take_back().unwrap());
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!((text.matches("by bob").count(), text.matches("by ann").count()), (2, 80), "{text}");
+        assert!(other.take_back().unwrap());
         let text = std::fs::read_to_string(&path).unwrap();
         let mut labels = 0;
         record::each_line(&text, |_, entry| {

@@ -246,6 +246,7 @@ pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
     if !options.no_ledger {
         recall_prompts(&gateway, &ledger_options.path, at);
         recall_lessons(&gateway, &ledger_options.path, (&ingest, &policy, &book), at);
+        recall_loops(&gateway, &ledger_options.path, (&ingest, &policy, &book), at);
     }
     if is_new {
         gateway.record_start(&policy.spec(&ingest.names), policy.version, at, next_seq);
@@ -389,14 +390,7 @@ fn recall_lessons(
     }
     let from = now + Span(-LEARNT.0);
     let read = || -> anyhow::Result<Option<Log>> {
-        let input = logs::input_within(&[ledger.to_owned()], Some(from), None);
-        let source = record::open(&input, &ReadOptions::default())?;
-        let (ingest, policy) = (ingest.clone().by_told_policies(), Arc::new(policy.clone()));
-        let log = match Log::load(String::new(), source, ingest, policy, book, |_| true) {
-            Ok(log) => log,
-            Err(LoadError::Empty(..)) => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
+        let Some(log) = past(ledger, (ingest, policy, book), from)? else { return Ok(None) };
         let range = ledger::Range { from: Some(from), ..ledger::Range::default() };
         let told = LedgerFile::open(ledger)?.verdicts(&range)?;
         let told = told.iter().map(|one| (one.at, one.id.as_str(), one.model.as_str(), one.quality));
@@ -405,6 +399,38 @@ fn recall_lessons(
     match read() {
         Ok(log) => log.iter().for_each(|log| gateway.live().go_on_learning(log)),
         Err(error) => tracing::warn!(%error, "routes learn anew: the ledger cannot be read"),
+    }
+}
+
+/// The past whose tool loops are known again after a start: an agent may have waited for its user's leave.
+const LOOPED: Span = Span::hours(6);
+
+/// Lets tool loops go on where they were served when the last run ended.
+fn recall_loops(gateway: &Gateway, ledger: &Path, by: (&Ingest, &Policy, &PriceBook), now: Instant) {
+    if !ledger.is_file() {
+        return;
+    }
+    match past(ledger, by, now + Span(-LOOPED.0)) {
+        Ok(log) => log.iter().for_each(|log| gateway.live().go_on_in_loops(log)),
+        Err(error) => {
+            tracing::warn!(%error, "turns of tool loops are decided anew: the ledger cannot be read");
+        }
+    }
+}
+
+/// Reads what a ledger has since a moment, as a log with its policies; none where that is nothing.
+fn past(
+    ledger: &Path,
+    (ingest, policy, book): (&Ingest, &Policy, &PriceBook),
+    from: Instant,
+) -> anyhow::Result<Option<Log>> {
+    let input = logs::input_within(&[ledger.to_owned()], Some(from), None);
+    let source = record::open(&input, &ReadOptions::default())?;
+    let (ingest, policy) = (ingest.clone().by_told_policies(), Arc::new(policy.clone()));
+    match Log::load(String::new(), source, ingest, policy, book, |_| true) {
+        Ok(log) => Ok(Some(log)),
+        Err(LoadError::Empty(..)) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 

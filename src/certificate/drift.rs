@@ -28,8 +28,9 @@ pub struct Reference {
     /// Of every confidence, how many lie at or below it.
     below: Vec<u64>,
     total: u64,
-    /// For how many of them one that came by itself speaks.
+    /// For how many of them each speaks that is like its neighbours: as found, and at most.
     alike: f64,
+    alike_at_most: f64,
     critical: f64,
     /// How seldom chance may reach what is critical.
     alpha: f64,
@@ -64,8 +65,8 @@ impl Reference {
         let degrees = u32::try_from(counts.len().checked_sub(1).filter(|free| *free > 0)?).ok()?;
         let alpha = 0.001 / f64::from(series.max(1));
         let critical = chi_square_below(1.0 - alpha, degrees);
-        let alike = spread.order().alike_at_most();
-        Some(Self { bin_of, counts, below, total, alike, critical, alpha })
+        let (alike, alike_at_most) = (spread.order().alike(), spread.order().alike_at_most());
+        Some(Self { bin_of, counts, below, total, alike, alike_at_most, critical, alpha })
     }
 }
 
@@ -88,7 +89,8 @@ pub struct DriftReading {
     pub n: u64,
     /// Population stability index.
     pub psi: f64,
-    /// What it stays below 999 times in 1,000, divided among all series, where nothing has changed.
+    /// What it stays below 999 times in 1,000, divided among all series, where nothing has changed; the more the more alike those are
+    /// that came together.
     pub critical: f64,
     /// The largest difference between the two shares below a confidence.
     pub ks: f64,
@@ -154,8 +156,12 @@ impl Drift {
             seen += u64::from(count);
             ks = ks.max((seen as f64 / now - below as f64 / then).abs());
         }
-        let critical = reference.critical * (1.0 / now + 1.0 / then);
-        let ks_critical = self.apart_by_chance();
+        let mut order = Order::default();
+        self.recent.iter().for_each(|&confidence| order.note(confidence));
+        // As many count as speak for themselves (Rao and Scott 1981).
+        let alike = reference.alike.max(order.alike());
+        let critical = reference.critical * alike * (1.0 / now + 1.0 / then);
+        let ks_critical = self.apart_by_chance(order.alike());
         let is_apart = ks_critical.is_some_and(|critical| ks > critical.max(LEAST_APART));
         let has_drifted = n >= FEWEST && (psi > critical.max(LEAST) || is_apart);
         DriftReading { n, psi, critical, ks: if n == 0 { 0.0 } else { ks }, ks_critical, has_drifted }
@@ -163,13 +169,11 @@ impl Drift {
 
     /// Returns what D stays below: how far a sample lies from the truth at most (Massart 1990), once for the reference and, with less
     /// at every look so that all of them add up to no more, for the window. As many count as speak for themselves.
-    fn apart_by_chance(&self) -> Option<f64> {
+    fn apart_by_chance(&self, alike: f64) -> Option<f64> {
         let reference = &*self.reference;
-        let mut order = Order::default();
-        self.recent.iter().for_each(|&confidence| order.note(confidence));
         let looks = self.looks as f64;
-        let now = self.recent.len().max(1) as f64 / reference.alike.max(order.alike());
-        let then = reference.total as f64 / reference.alike;
+        let now = self.recent.len().max(1) as f64 / reference.alike_at_most.max(alike);
+        let then = reference.total as f64 / reference.alike_at_most;
         let within = |alpha: f64, n: f64| (-(alpha / 4.0).ln() / (2.0 * n)).sqrt();
         let apart =
             within(reference.alpha, then) + within(reference.alpha / ((looks + 1.0) * (looks + 2.0)), now);

@@ -31,6 +31,14 @@ impl Loss {
         Judged { confidence: label.confidence, quality: kept }
     }
 
+    /// Says whether labels leave anything to lose: by this measure some strong answer was worth having.
+    pub fn may_be_any<'l>(self, labels: impl IntoIterator<Item = &'l Label>) -> bool {
+        match self {
+            Self::Acceptable(floor) => labels.into_iter().any(|label| label.strong >= floor),
+            Self::Graded => true,
+        }
+    }
+
     /// Returns the loss of serving the cheap answer.
     pub fn of(self, label: &Label) -> PerMille {
         match self {

@@ -252,5 +252,10 @@ pub fn certify(labels: &[Label], promise: &Promise) -> Finding {
         passed = Some((threshold, above));
     }
     finding.certified = passed.map(|(threshold, above)| grid.test(threshold, above));
+    // Where no strong answer is acceptable none can be lost, and a promise of little loss says nothing.
+    if !promise.loss.may_be_any(labels) {
+        finding.failed = finding.failed.or(finding.certified.take());
+        finding.certified = None;
+    }
     finding
 }

@@ -93,6 +93,8 @@ pub struct Watch {
     kept: Option<Kept>,
     drift: Option<Drift>,
     seen: u64,
+    /// Whether anything could have been lost since evidence began: some strong answer was acceptable.
+    may_lose: bool,
     withdrawn: Option<(Instant, Withdrawn)>,
     turns: Vec<(Instant, Turn)>,
 }
@@ -110,6 +112,7 @@ impl Watch {
             kept: None,
             drift: None,
             seen: 0,
+            may_lose: false,
             withdrawn: None,
             turns: Vec::new(),
         }
@@ -139,7 +142,9 @@ impl Watch {
 
     /// Takes what became known of both answers to a request.
     pub fn judge(&mut self, at: Instant, label: &Label) {
-        let loss = Loss::Acceptable(self.terms.acceptable).of(label);
+        let measure = Loss::Acceptable(self.terms.acceptable);
+        let loss = measure.of(label);
+        self.may_lose |= measure.may_be_any([label]);
         let is_lost = loss > PerMille::ZERO;
         if let Some(given) = self.given {
             let is_served = label.confidence >= given.threshold;
@@ -159,7 +164,7 @@ impl Watch {
             self.told.note(label.confidence, is_lost);
         }
         self.steps.observe(label.confidence, is_lost);
-        let Some((threshold, _)) = self.steps.certified() else { return };
+        let Some((threshold, _)) = self.steps.certified().filter(|_| self.may_lose) else { return };
         if let Some(given) = &mut self.given {
             given.threshold = given.threshold.min(threshold);
             return;

@@ -88,7 +88,7 @@ struct Report {
 /// # Errors
 /// Where the log cannot be used.
 pub fn run(args: &AdviseArgs) -> anyhow::Result<()> {
-    let log = args.input.engine.load(std::slice::from_ref(&args.input.log))?;
+    let log = args.input.engine.load(&args.input.logs())?;
     let first = log.bounds().unwrap_or_default().0;
     let since = args.since.map(|since| since.near_start(first));
     let asked = Asked {

@@ -146,6 +146,9 @@ pub struct LogArgs {
     /// The log, plain, gzip or zstd, or a folder of logs; `-` is standard input.
     #[arg(value_name = "LOG")]
     pub log: PathBuf,
+    /// More logs, such as labels.
+    #[arg(long = "labels", value_name = "FILE")]
+    pub more: Vec<PathBuf>,
     /// How to print.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
@@ -154,24 +157,26 @@ pub struct LogArgs {
 }
 
 impl LogArgs {
+    /// Returns the log, and what is read with it.
+    pub fn logs(&self) -> Vec<PathBuf> {
+        std::iter::once(&self.log).chain(&self.more).cloned().collect()
+    }
+
     /// Reads the log, to try thresholds on it.
     ///
     /// # Errors
     /// Where the log, policy, prices or classifier cannot be used.
     pub fn trial(&self) -> anyhow::Result<Trial> {
-        let logs = [self.log.clone()];
+        let logs = self.logs();
         let trial = load_trial(&input(&logs), &logs, self.engine.start()?, &self.engine.read())?;
         output::simulated(trial.simulated);
         Ok(trial)
     }
 }
 
-/// One log, with labels that stand elsewhere.
+/// One log whose labels are looked at.
 #[derive(Args, Debug)]
 pub struct LabelledArgs {
-    /// More logs, such as labels.
-    #[arg(long = "labels", value_name = "FILE")]
-    pub more: Vec<PathBuf>,
     /// Answers of this quality or better are acceptable.
     #[arg(long, value_name = "PERMILLE", default_value = "500", value_parser = per_mille)]
     pub acceptable: PerMille,
@@ -185,9 +190,7 @@ impl LabelledArgs {
     /// # Errors
     /// Where one of the files, policy, prices or classifier cannot be used.
     pub fn load(&self) -> anyhow::Result<Log> {
-        let LogArgs { log, engine, .. } = &self.from;
-        let logs: Vec<PathBuf> = std::iter::once(log).chain(&self.more).cloned().collect();
-        engine.load(&logs)
+        self.from.engine.load(&self.from.logs())
     }
 }
 

@@ -108,7 +108,7 @@ pub(super) fn run(args: &Asked<'_>, name: &str) -> anyhow::Result<()> {
             output::remark(words);
         }
         if args.budgets.is_none() && !args.logs.is_empty() && Path::new(&named).is_absolute() {
-            output::say(&format!("every branch runs under the limits of {named}, the first one, too"));
+            output::say(&format!("every branch but the first runs under the limits of {named}"));
         }
         limits
     };

@@ -96,6 +96,9 @@ pub fn run(args: &FrontierArgs) -> anyhow::Result<()> {
     if let Some(why) = route.unmovable(rung) {
         anyhow::bail!("route {}, rung {}: {why}", route.name, route.ladder[rung].name);
     }
+    if let Some(joined) = trial.joined() {
+        output::remark(&format!("{joined}; `pointsman whatif` decides every request"));
+    }
     let routes = trial.consequences(&policy);
     // Policies may have given the route different rungs: all that have this one share the curve.
     let is_row = |row: &&RouteConsequences| row.moves_with(route, rung) && row.applied.requests > 0;
@@ -136,8 +139,10 @@ pub fn run(args: &FrontierArgs) -> anyhow::Result<()> {
             counted(pinned.requests, "pinned request")
         ));
     }
-    if policy.remembers() && format != Format::Json {
-        output::say("without caps on calls and warm caches; `pointsman whatif` decides them in order");
+    if trial.remembers() && format != Format::Json {
+        output::say(
+            "without caps on calls, warm caches and tool loops; `pointsman whatif` decides them in order",
+        );
     }
     output::damage(&trial.damaged)
 }

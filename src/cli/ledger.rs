@@ -94,7 +94,7 @@ struct ExportArgs {
 
 /// The ledger was proved wrong; what is wrong stands on standard output.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: {wrong} things are wrong in this ledger\nhint: keep the file as it is and a copy of it; `pointsman ledger export --salvage` writes what is readable", path.display())]
+#[error("{}: {} wrong in this ledger\nhint: keep the file as it is and a copy of it; `pointsman ledger export --salvage` writes what is readable", path.display(), things(*wrong))]
 pub struct Unsound {
     path: PathBuf,
     wrong: u64,
@@ -102,10 +102,14 @@ pub struct Unsound {
 
 /// An export was proved wrong.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: {wrong} things are wrong in this export\nhint: keep it, and export anew from the ledger; what --salvage brings out of a damaged ledger lacks what is missing there, so that no chain proves it", path.display())]
+#[error("{}: {} wrong in this export\nhint: keep it, and export anew from the ledger; what --salvage brings out of a damaged ledger lacks what is missing there, so that no chain proves it", path.display(), things(*wrong))]
 pub struct Unproved {
     path: PathBuf,
     wrong: u64,
+}
+
+fn things(wrong: u64) -> String {
+    if wrong == 1 { "1 thing is".to_owned() } else { format!("{wrong} things are") }
 }
 
 /// Says whether a name is rather that of a log than of a database.

@@ -219,9 +219,9 @@ members! {
         // Pico-dollars and millionths of an answer: millionths of an answer a dollar.
         share(margin.quality.saturating_mul(1_000_000_000_000) / margin.cost, 1)
     }),
-    /// Whether calls are capped, so that only a full run tells exactly.
+    /// Whether calls are capped or there are tool loops, so that only a full run tells exactly.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    approximate: bool = now.remembers(),
+    approximate: bool = trial.remembers(),
     /// The command that shows them closely.
     #[serde(skip_serializing_if = "Option::is_none")]
     look: Option<String> = look_at(args, &set),
@@ -238,6 +238,9 @@ pub fn run(args: &OptimiseArgs) -> anyhow::Result<()> {
     let aim = aim(args)?;
     let mut trial = args.input.trial()?;
     let target = aim.target(trial.rated())?;
+    if let Some(joined) = trial.joined() {
+        output::remark(&format!("{joined}; `pointsman whatif` decides every request"));
+    }
     let promise = args.promise.promise();
     let lowest = |trial: &Trial, route: &Route, rung: usize| {
         let labels: Vec<Label> = trial.pairs(route, rung).shuffled().into_iter().map(Label::from).collect();
@@ -323,6 +326,9 @@ fn look_at(args: &OptimiseArgs, set: &[String]) -> Option<String> {
     let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
     for one in set {
         flag("--set", Some(one.clone()));
+    }
+    for one in &input.more {
+        flag("--labels", Some(one.display().to_string()));
     }
     flag("--policy", path(&engine.serving.policy));
     flag("--prices", Some(engine.serving.prices.clone()).filter(|prices| prices != "list"));

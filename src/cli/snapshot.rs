@@ -120,6 +120,9 @@ pub fn run(args: &SnapshotArgs) -> anyhow::Result<()> {
         return super::portable::write(&log, args.output.as_deref(), args.budgets.as_deref(), &args.engine);
     }
     let logs: Vec<PathBuf> = args.log.iter().cloned().collect();
+    if let Some(path) = &args.output {
+        output::may_write(path, &logs, true)?;
+    }
     let log = Arc::new(open(&logs, &args.engine)?);
     let mut player = Player::new(Arc::clone(&log), args.read_as, args.window.0);
     brought::play(&mut player, args.budgets.as_deref(), logs.is_empty())?;

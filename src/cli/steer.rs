@@ -145,6 +145,8 @@ fn over_logs(args: &SteerArgs) -> anyhow::Result<()> {
         logs: names(&args.logs),
         windows: found.iter().map(Window::from).collect(),
     };
+    // For people: rounded; CSV and JSON carry every digit.
+    let money = |usd: &String| if args.format == Format::Csv { usd.clone() } else { output::money(usd) };
     let sheet = || {
         Sheet::of(
             format!("{}, simulated", report.logs.join(", ")),
@@ -153,9 +155,9 @@ fn over_logs(args: &SteerArgs) -> anyhow::Result<()> {
                 ("limit", &|one| one.limit.clone()),
                 ("from", &|one| one.starts.clone()),
                 ("to", &|one| one.ends.clone().unwrap_or_default()),
-                (">limit", &|one| one.limit_usd.clone()),
-                (">as it was", &|one| one.as_it_was_usd.clone()),
-                (">steered", &|one| one.steered_usd.clone()),
+                (">limit", &|one| money(&one.limit_usd)),
+                (">as it was", &|one| money(&one.as_it_was_usd)),
+                (">steered", &|one| money(&one.steered_usd)),
                 (">of the limit", &|one| one.steered_share.clone().unwrap_or_default()),
                 (">requests", &|one| one.requests.to_string()),
                 (">moves", &|one| one.moves.to_string()),

@@ -151,6 +151,8 @@ fn is_made_here(path: &Path) -> bool {
 /// # Errors
 /// Where too little is known, or the weights cannot be written.
 pub fn run(args: &TrainArgs) -> anyhow::Result<()> {
+    let read: Vec<PathBuf> = std::iter::once(&args.from).chain(&args.labels).cloned().collect();
+    output::may_write(&args.output, &read, true)?;
     if args.output.exists() && !args.replace && !is_made_here(&args.output) {
         bail!("{} exists; choose another name, or say --replace", args.output.display());
     }

@@ -353,6 +353,6 @@ fn sheets(report: &Report) -> Vec<Sheet> {
         row("left out", count(*left), (*why).to_owned());
     }
     row("answers", report.answers.clone(), "people judge them with `pointsman label`".to_owned());
-    row("labels", report.labels.clone(), "for certify, advise, replay: one more log".to_owned());
+    row("labels", report.labels.clone(), "for --labels of certify, advise, optimise, whatif".to_owned());
     vec![found, run]
 }

@@ -28,8 +28,8 @@ use crate::record::{self, BudgetFiles, Timing};
 use crate::report::{Format, Latency, Sheet, count, error_text, quality, render, simulated, to_json};
 use crate::routing::{Mode, Policy, Route, Rung};
 use crate::session::{
-    RouteConsequences, Trial, carried, change_error, is_within_error, quality_between, rechecked,
-    reclassified,
+    RouteConsequences, Trial, carried, change_error, is_within_error, quality_between, quality_change,
+    rechecked, reclassified,
 };
 use crate::telemetry::Forecast;
 use crate::units::{Names, PerMille, Pico, Span, counted, members};
@@ -126,6 +126,8 @@ struct RouteReport {
     staged: Side,
     /// Whether the change of cost is no larger than its error.
     within_error: bool,
+    /// The change of what labels say of quality.
+    quality_change: Option<QualityChange>,
     /// What explored requests say of the change.
     #[serde(skip_serializing_if = "Option::is_none")]
     explored: Option<ExploredReport>,
@@ -179,6 +181,7 @@ members! {
                 },
                 staged: Side::new(&route.staged, span, split(&changed, &route.staged)),
                 within_error: is_within_error(std::iter::once(route)),
+                quality_change: QualityChange::between(&route.applied, &route.staged),
                 explored: route.explored.as_ref().map(ExploredReport::new),
             });
         }
@@ -199,7 +202,8 @@ members! {
         /// How well its moments are known: `offset` or `placed` where they are synthetic.
         #[serde(skip_serializing_if = "str::is_empty")]
         timing: &'static str = trial.timing.word(),
-        /// Whether calls are capped, so that every request was decided in order of time.
+        /// Whether every request was decided in order of time: calls are capped, caches minded, there are tool loops, or policies
+        /// are too many to keep apart.
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         in_order: bool = false,
         flipped_requests: u64 = consequences.iter().map(|route| route.flips).sum(),
@@ -238,6 +242,29 @@ members! {
         .map(|amount| amount.usd_rounded(2).replace(',', "")),
     escalated: i64 = signed(applied.escalated, staged.escalated),
     errors: i64 = signed(applied.errors, staged.errors),
+    /// The change of what labels say of quality.
+    quality: Option<QualityChange> = QualityChange::between(applied, staged),
+}
+
+/// A change of quality.
+#[derive(Debug, Serialize)]
+struct QualityChange {
+    /// By how much.
+    change: String,
+    /// Whether the interval of either side is as wide.
+    within_error: bool,
+}
+
+impl QualityChange {
+    fn between(applied: &Forecast, staged: &Forecast) -> Option<Self> {
+        let (change, within_error) = quality_change(applied, staged)?;
+        Some(Self { change: format!("{change:+.3}"), within_error })
+    }
+
+    fn words(&self) -> String {
+        let Self { change, within_error } = self;
+        if *within_error { format!("{change}, within error") } else { change.clone() }
+    }
 }
 
 fn split(route: &Route, thresholds: &[PerMille], names: &Names, forecast: &Forecast) -> Vec<Share> {
@@ -246,7 +273,7 @@ fn split(route: &Route, thresholds: &[PerMille], names: &Names, forecast: &Forec
 
 /// Returns the budgets that a log brings, as files have them; none where it brings none or can be read but once.
 fn brought(args: &WhatIfArgs) -> BudgetFiles {
-    let logs = input(std::slice::from_ref(&args.input.log));
+    let logs = input(&args.input.logs());
     if !logs.can_be_read_again() {
         return BudgetFiles::default();
     }
@@ -274,7 +301,7 @@ pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
         (None, args.input.trial()?)
     } else {
         // Budgets are a matter of order, and two opinions of every request: the log is held in memory.
-        let logs = [args.input.log.clone()];
+        let logs = args.input.logs();
         let setup = args.input.engine.start()?.beside(second)?;
         let log = load_log(&input(&logs), &logs, setup, &args.input.engine.read(), None)?;
         output::simulated(log.simulated as u64);
@@ -310,6 +337,9 @@ pub fn run(args: &WhatIfArgs) -> anyhow::Result<()> {
     let routes = routes.unwrap_or_else(|| trial.consequences(&after));
     let mut report = WhatIfReport::new(&trial, &routes, grounds, &after);
     report.in_order = is_in_order;
+    if let Some(joined) = trial.joined().filter(|_| !is_in_order) {
+        output::remark(&joined);
+    }
     report.on_fail = wanted.zip(checked).map(|(on_fail, found)| on_fail.told(found.read));
     report.classifier = judged.map(|found| SecondReport::new(&found, second)).transpose()?;
     if let Some((log, limits)) = log.zip(limits) {
@@ -409,13 +439,14 @@ fn sheets(report: &WhatIfReport) -> Vec<Sheet> {
         counted(report.requests, "request"),
         counted(report.flipped_requests, "flip"),
         simulated(report.simulated_requests),
-        if report.in_order { " · in order, calls capped" } else { "" },
+        if report.in_order { " · decided in order" } else { "" },
         if report.budgets.is_some() { " · limits that are tried are below" } else { "" },
         report.policy,
         report.prices
     );
     let mut all = Sheet::new(title, &["", ">applied", ">staged", ">change"]);
     compare(&mut all, report.timing, (&report.applied, &report.staged), report.change.within_error);
+    tell_quality(&mut all, (&report.applied, &report.staged), report.change.quality.as_ref());
     if report.pinned_requests > 0 {
         let cost = report.pinned_cost_usd.as_deref().map_or_else(|| "unknown".to_owned(), output::money);
         let name = format!("of it {}, not moved", counted(report.pinned_requests, "pinned request"));
@@ -438,6 +469,7 @@ fn sheets(report: &WhatIfReport) -> Vec<Sheet> {
             },
         );
         compare(&mut sheet, report.timing, (&route.applied, &route.staged), route.within_error);
+        tell_quality(&mut sheet, (&route.applied, &route.staged), route.quality_change.as_ref());
         for (before, after) in route.applied.split.iter().zip(&route.staged.split) {
             let threshold =
                 |share: &Share| share.threshold.map_or_else(String::new, |t| format!(" from {t}‰"));
@@ -547,6 +579,9 @@ fn compare(sheet: &mut Sheet, timing: &str, (applied, staged): (&Side, &Side), i
         latency(staged),
         String::new(),
     ]);
+}
+
+fn tell_quality(sheet: &mut Sheet, (applied, staged): (&Side, &Side), change: Option<&QualityChange>) {
     let quality = |side: &Side| {
         let told = side.quality.as_ref().zip(side.quality_low.as_ref()).zip(side.quality_high.as_ref());
         told.map_or_else(
@@ -556,5 +591,6 @@ fn compare(sheet: &mut Sheet, timing: &str, (applied, staged): (&Side, &Side), i
             },
         )
     };
-    sheet.push(vec!["quality".into(), quality(applied), quality(staged), String::new()]);
+    let change = change.map_or_else(String::new, QualityChange::words);
+    sheet.push(vec!["quality".into(), quality(applied), quality(staged), change]);
 }

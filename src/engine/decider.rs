@@ -11,15 +11,15 @@ use smallvec::SmallVec;
 use super::adapting::{advice, learn};
 use super::claims::Claims;
 use super::warmth::{Before, wanted};
-use super::{Arrival, OperationKey, Unexpected};
+use super::{Arrival, Loops, OperationKey, Unexpected};
 use crate::bandit::{Advice, Learners};
 use crate::budget::{Budgets, Draws, Hold, Limit, Over, Payer};
 use crate::outcome::{Attempt, Evidence, Operation, Settled};
 use crate::pricing::{PriceRow, PriceTable};
 use crate::prompt_cache::{Answered, Caches, Prompt, Standing, Underway};
 use crate::routing::{
-    Availability, Bar, Circumstance, Decision, InFlight, NO_RUNG, Needs, Next, Policy, Short, Step, Why,
-    after_attempt, decide,
+    Availability, Bar, Circumstance, Decision, Follows, InFlight, NO_RUNG, Needs, Next, Policy, Short, Step,
+    Why, after_attempt, decide,
 };
 use crate::runaway::{Runaways, Then, Whose};
 use crate::units::{Instant, ModelId, Names, PerMille, Pico};
@@ -128,6 +128,7 @@ pub struct Decider {
     runaways: Runaways,
     caches: Box<Caches>,
     learners: Box<Learners>,
+    loops: Box<Loops>,
     spare: Vec<Settled>,
 }
 
@@ -146,6 +147,7 @@ impl Decider {
             runaways: Runaways::default(),
             caches: Box::default(),
             learners: Box::default(),
+            loops: Box::default(),
             spare: Vec::new(),
         }
     }
@@ -181,6 +183,7 @@ impl Decider {
             return Some(Course::Over(Box::new(Closed { operation, decision, settled })));
         }
         let (rung, model) = (decision.rung, decision.model);
+        self.loops.decided(operation.ask, &self.policy, &decision, arrival.circumstance);
         self.in_flight.begin(self.prices.identity(model));
         let policy = Arc::clone(&self.policy);
         let claims = arrival.claims.cloned().unwrap_or_default();
@@ -230,6 +233,16 @@ impl Decider {
     pub fn standing(&self, operation: &Operation, prompt: &Prompt, blocked: &[u32]) -> Standing {
         let (policy, prices) = (&*self.policy, &*self.prices);
         Before { policy, prices, operation, prompt, blocked }.standing(&self.caches)
+    }
+
+    /// Says where the turn before a request that is arriving was served, where it goes on in a tool loop.
+    pub fn follows(&self, operation: &Operation) -> Follows {
+        self.loops.follows(operation.ask).unwrap_or_default()
+    }
+
+    /// Goes on with tool loops as they stood before.
+    pub fn go_on_in(&mut self, loops: Loops) {
+        *self.loops = loops;
     }
 
     /// Says what is known of the rungs of the route of a request that is arriving, where that learns.
@@ -435,6 +448,7 @@ impl Decider {
             }
             let claim = open.claims.of(next.model);
             open.hold = claim.map(|claim| self.budgets.take(claim.draws, claim.amount, at));
+            self.loops.moved(open.operation.ask, next);
             let falls = to < open.rung;
             open.rung = to;
             self.in_flight.begin(self.prices.identity(next.model));

@@ -7,6 +7,7 @@ mod adapting;
 mod claims;
 mod decider;
 mod event;
+mod loops;
 mod snapshot;
 mod warmth;
 
@@ -16,6 +17,7 @@ pub use adapting::{advice, learn};
 pub use claims::{Claims, context, held, may_cost_more, most, of_any, short};
 pub use decider::{Closed, Course, Decider, UnknownOperation};
 pub use event::{Arrival, Effect, Effects, Event, OperationKey};
+pub use loops::Loops;
 pub use snapshot::{EngineSnapshot, Unexpected};
 pub use warmth::{Before, kept, wanted};
 

@@ -5,19 +5,19 @@ use std::sync::{Arc, LazyLock};
 use std::time::Instant as Moment;
 
 use http::HeaderMap;
-use rustc_hash::FxHasher;
 use tokio::time::Instant as Clock;
 
 use super::gate::InFlight;
 use super::headers::Tags;
-use super::operation::Operation;
+use super::operation::{Lacks, Operation};
+use super::taken::Taken;
 use super::{Gateway, estimate, now, second};
 use crate::access::Caller;
 use crate::classifier::{self, Measures, TaskClass};
 use crate::engine::may_cost_more;
 use crate::ledger::{Entry, Opened, Prompt, Prompted};
 use crate::prompt_cache::{Prompt as CachedPrompt, Tie, session_number};
-use crate::routing::{AtMost, ConfidenceSource, up_to_grid};
+use crate::routing::{AskId, AtMost, ConfidenceSource, up_to_grid};
 use crate::runaway::Call;
 use crate::session::{Arriving, Wants};
 use crate::units::Span;
@@ -60,9 +60,10 @@ pub(super) async fn open(
         let hasher = gateway.calls.build_hasher();
         arriving.call = ask.last_call(hasher).map(|(hash, turns)| Call::new(hash, turns));
     }
-    if gateway.live.explores() {
-        arriving.after_tools = ask.last_call(FxHasher::default()).is_some();
-    }
+    arriving.after_tools = ask.is_after_tools();
+    let whose = [&*caller.name, &*tags.session, &*tags.user];
+    let hash = ask.ask_hash(&gateway.prefix_key, whose);
+    arriving.ask = hash.map(|hash| AskId::new(hash, arriving.after_tools)).unwrap_or_default();
     if gateway.live.minds_caches() {
         (arriving.beginnings, arriving.tie) = (beginnings(&hashes.prefix), tie(&ask));
         arriving.blocked = gateway.providers.blocked_accounts(Moment::now()).into();
@@ -79,7 +80,8 @@ pub(super) async fn open(
         gateway.record_trips(&placed.trips, placed.send.as_ref().err().and_then(|why| why.stop.as_deref()));
     }
     if ask.dialect() == Dialect::OpenAiResponses {
-        gateway.judged.note(&id, (placed.class, placed.confidence));
+        let ask = placed.ticket.ask();
+        gateway.judged.note(&id, Taken { class: placed.class, confidence: placed.confidence, ask });
     }
     let needs = placed.ticket.needs();
     let call_began = placed.at;
@@ -145,8 +147,7 @@ pub(super) async fn open(
         key: Arc::clone(&caller.name),
         calls: 0,
         tries: 0,
-        lacks_logprobs: false,
-        lacks_reasoning: false,
+        lacks: Lacks::default(),
         n: 0,
         simulated: false,
         escalated: None,
@@ -172,9 +173,13 @@ fn go_on(gateway: &Gateway, ask: &Ask, arriving: &mut Arriving<'_>) {
         return;
     }
     let Some((_, Some(earlier))) = ask.leans_on() else { return };
-    if let Some((class, confidence)) = gateway.judged.find(&earlier) {
+    arriving.after_tools = true;
+    if let Some(Taken { class, confidence, ask }) = gateway.judged.find(&earlier) {
         arriving.measures.task = arriving.measures.task.or(Some(class));
         arriving.confidence = arriving.confidence.or(confidence);
+        arriving.ask = ask.turn();
+    } else {
+        arriving.goes_on = gateway.stored.find(&earlier).map(|kept| kept.model);
     }
 }
 
@@ -205,7 +210,9 @@ pub(super) fn arriving<'a>(gateway: &Gateway, ask: &'a Ask, tags: &Tags, caller:
         confidence: tags.confidence,
         before: None,
         call: None,
+        ask: AskId::default(),
         after_tools: false,
+        goes_on: None,
         beginnings: Arc::default(),
         tie: None,
         blocked: Arc::default(),
@@ -255,7 +262,7 @@ fn tie(ask: &Ask) -> Option<Tie> {
     if ask.leans_on().is_some() {
         return Some(Tie::State);
     }
-    ask.last_call(FxHasher::default()).map(|_| Tie::Tools)
+    ask.has_called().then_some(Tie::Tools)
 }
 
 /// Returns how long all answers to a request may be together; one whose length the client leaves open is cut at `most`.

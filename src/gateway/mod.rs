@@ -24,6 +24,7 @@ mod corrections;
 mod cors;
 mod count;
 mod crowd;
+mod deadline;
 mod estimate;
 mod feed;
 mod feedback;
@@ -70,6 +71,7 @@ mod steering;
 mod stored;
 mod stream;
 mod tagged;
+mod taken;
 mod taking;
 mod tariff;
 #[cfg(test)]
@@ -87,7 +89,6 @@ use rustc_hash::FxHashMap;
 
 use self::billed::BillBeside;
 use crate::access::Access;
-use crate::classifier::TaskClass;
 use crate::config::gateway::GatewaySettings;
 use crate::ledger::{Audit, Entry, Label, Ledger, LedgerError, LedgerFile, Note, PolicyVersion, Signal};
 use crate::notify::Notifier;
@@ -148,6 +149,9 @@ pub struct Parts {
 /// Hears of a policy that was applied, and its version.
 pub type OnApply = Box<dyn Fn(&PolicySpec, u32) + Send + Sync>;
 
+/// Models by id.
+type Models = Arc<[Arc<str>]>;
+
 /// A gateway.
 pub struct Gateway {
     live: Arc<Live>,
@@ -170,11 +174,11 @@ pub struct Gateway {
     seconded: remembered::Remembered<Option<PerMille>>,
     stored: remembered::Remembered<crate::ledger::Kept>,
     /// What was made of an ask for responses, by the id of its operation and by that of its answer.
-    judged: remembered::Remembered<(TaskClass, Option<PerMille>)>,
+    judged: remembered::Remembered<taken::Taken>,
     /// Until when models cannot be called, as was said last.
     down: Mutex<FxHashMap<Arc<str>, std::time::Instant>>,
     /// Which models of the policy cannot be asked in which clients' form.
-    unreached: Mutex<Vec<(Dialect, Arc<[Arc<str>]>)>>,
+    unreached: Mutex<Vec<(Dialect, Models)>>,
     turned_away: turned_away::Counts,
     budget: Arc<budget::Budget>,
     teams: roll::Roll,
@@ -358,7 +362,7 @@ impl Gateway {
     }
 
     /// Lists the policy's models that cannot be asked in a client's form.
-    fn unreached(&self, dialect: Dialect) -> Arc<[Arc<str>]> {
+    fn unreached(&self, dialect: Dialect) -> Models {
         let known = lock(&self.unreached);
         let found = known.iter().find(|(known, _)| *known == dialect);
         found.map(|(_, models)| Arc::clone(models)).unwrap_or_default()

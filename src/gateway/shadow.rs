@@ -222,12 +222,9 @@ impl Run {
         let kept = tokio::task::spawn_blocking(move || {
             // In one piece, so that lines of several runs do not mix.
             let mut options = OpenOptions::new();
-            options.create(true).read(true).append(true);
             #[cfg(unix)]
             std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            let mut file = options.open(&path)?;
-            crate::record::end_line(&mut file)?;
-            file.write_all(line.as_bytes())
+            crate::record::open_to_add(&path, &mut options)?.write_all(line.as_bytes())
         });
         if let Ok(Err(error)) = kept.await {
             tracing::warn!("{place}: what a shadow run compared cannot be kept: {error}");

@@ -7,7 +7,7 @@ use crate::checks::Verdict;
 use crate::classifier::{Saw, TaskClass};
 use crate::pricing::{Charged, PriceTable, Terms, Usage};
 use crate::routing::{
-    Check, CircumstanceId, ConfidenceSource, Draw, Effort, Lot, Parameters, Rung, Signals, Status,
+    AskId, Check, CircumstanceId, ConfidenceSource, Draw, Effort, Lot, Parameters, Rung, Signals, Status,
 };
 use crate::units::{Instant, KeyId, Millis, ModelId, PerMille, ProjectId, SessionId, TeamId, UserId};
 
@@ -102,6 +102,8 @@ pub struct Operation {
     pub warm: Option<u32>,
     /// The tool call that it follows, packed; read it with [`Call::unpacked`](crate::runaway::Call::unpacked).
     pub call: u64,
+    /// The ask that it is or goes on with, of a request with tools.
+    pub ask: AskId,
 }
 
 /// What a second classifier thinks of a request.

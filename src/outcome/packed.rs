@@ -8,7 +8,7 @@ use std::num::NonZeroU64;
 use super::{Observed, Operation, PackedConfidence, Second};
 use crate::classifier::{Saw, TaskClass};
 use crate::pricing::{Charged, Usage};
-use crate::routing::{Check, CircumstanceId, ConfidenceSource, Draw, Effort, Lot, Status};
+use crate::routing::{AskId, Check, CircumstanceId, ConfidenceSource, Draw, Effort, Lot, Status};
 use crate::units::{Count, Instant, KeyId, Millis, ModelId, ProjectId, SessionId, TeamId, UserId};
 
 /// Stands for "nothing aside" and "no extra".
@@ -64,6 +64,7 @@ struct Aside {
     saw: Saw,
     expected: Option<NonZeroU64>,
     call: u64,
+    ask: AskId,
     warm: Option<u32>,
     second: Option<Second>,
     waited: u32,
@@ -80,6 +81,7 @@ impl Aside {
             saw: operation.saw,
             expected: operation.expected,
             call: operation.call,
+            ask: operation.ask,
             warm: operation.warm,
             second: operation.second,
             waited: served.waited,
@@ -178,6 +180,7 @@ impl Packed {
             expected: aside.expected,
             warm: aside.warm,
             call: aside.call,
+            ask: aside.ask,
         }
     }
 }
@@ -335,6 +338,7 @@ mod tests {
             expected: NonZeroU64::new(if has(27) { u64::from(part(28)) } else { 0 }),
             warm: has(28).then(|| part(29)),
             call: if has(29) { bits } else { 0 },
+            ask: if has(26) { AskId::new(u64::from(part(29)) << 20, has(27)) } else { AskId::default() },
         }
     }
 

@@ -82,6 +82,13 @@ impl<T: Copy> Recent<T> {
         self.slots.is_empty()
     }
 
+    /// Lists what is there with its key, what was used longest ago first.
+    pub fn oldest_first(&self) -> impl Iterator<Item = (u64, T)> {
+        let slot = |place: u32| self.slots.get(place as usize);
+        let first = slot(self.oldest);
+        std::iter::successors(first, move |one| slot(one.newer)).map(|one| (one.key, one.held))
+    }
+
     /// Returns what is known under a key.
     pub fn get(&self, key: u64) -> Option<T> {
         let place = *self.places.get(&key)?;

@@ -17,7 +17,7 @@ mod trial;
 pub use again::Again;
 pub use caches::{Answered, Caches, Offer, Prompt, Underway, account_number, session_number};
 pub use expected::Asking;
-pub use held::{Held, Warm};
+pub use held::{Held, Recent, Warm};
 pub use rule::{Rule, RuleTable, Rules};
 pub use standing::{Change, Standing, Tie, Way, Word, expected_word};
 pub use study::{Call, Ends, Study, Sums, Ttl};

@@ -276,7 +276,8 @@ impl Elements {
             b'{' | b'[' => self.depth = self.depth.saturating_add(1),
             // The end of a list is none of an object: one that lacks its own is left behind, here or at the end of the text.
             b']' if self.depth == 1 && self.current.bytes.first() == Some(&b'{') => {
-                if self.lists > 0 && self.leave_behind(data, pieces) {
+                let is_in_list = self.lists > 0;
+                if is_in_list && self.leave_behind(data, pieces) {
                     return self.feed(b"]", data, pieces);
                 }
             }

@@ -12,6 +12,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::Error;
 use super::entries::{EntryOpener, EntryReader};
 
+/// How a file begins that is packed.
+pub(super) const GZIP: [u8; 2] = [0x1f, 0x8b];
+/// Likewise.
+pub(super) const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
 /// One or more logs, read one after another.
 #[derive(Clone, Debug, Default)]
 pub struct Input {
@@ -281,7 +286,7 @@ impl Stream {
             }
         }
         let start = magic.get(..have).unwrap_or_default().to_vec();
-        let (gzip, zstd) = (start.starts_with(&[0x1f, 0x8b]), start == [0x28, 0xb5, 0x2f, 0xfd]);
+        let (gzip, zstd) = (start.starts_with(&GZIP), start == ZSTD);
         let whole = Cursor::new(start).chain(raw);
         let (packed, reader): (_, Box<dyn Read + Send>) = if gzip {
             // Parts that were packed one by one and joined are read to the end.

@@ -56,7 +56,7 @@ pub use input::FileId;
 pub use input::{Input, Opener};
 pub use known::{Key, Known, OpenSession};
 pub use labels::{Judgement, Judgements};
-pub use lines::{each_line, end_line};
+pub use lines::{each_line, open_to_add};
 pub use mapped::{Mapping, MappingError};
 pub use native::plausible;
 pub use native::{BudgetFiles, Header, UnknownKey, VERSION, unknown_policy_keys, write_entry as append_line};

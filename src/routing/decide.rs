@@ -2,6 +2,7 @@
 
 use super::adapting::adapt;
 use super::affinity::stay;
+use super::follows::go_on;
 use super::guard::{afford, avail, constrain, hold_back, hold_out, lacking};
 use super::in_flight::admit;
 use super::{
@@ -104,6 +105,7 @@ fn start(
     trail.push(step);
     let learns = confidence.filter(|_| confidence == own);
     let rung = adapt(route, learns, (circumstance, open), rung, trail);
+    let rung = go_on(route, circumstance.follows, open, rung, trail);
     let rung = stay(route, circumstance, open, rung, trail);
     let rung = admit(route, circumstance, open, rung, trail)?;
     afford(route, circumstance, (rung, open), trail)

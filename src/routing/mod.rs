@@ -15,6 +15,7 @@ mod error;
 mod explore;
 mod exploring;
 mod facts;
+mod follows;
 mod guard;
 mod in_flight;
 mod limits;
@@ -30,6 +31,7 @@ mod spec;
 #[cfg(test)]
 mod tests;
 mod trail;
+mod turns;
 
 pub use adapt::{Adapt, AdaptSpec, LearnFrom, Method};
 pub use attempt::{Check, Status};
@@ -57,3 +59,4 @@ pub use spec::{
     Caching, CanarySpec, Mode, Parameters, PolicySpec, RouteSpec, RungSpec, WhenFailed, WhenFull,
 };
 pub use trail::{Stay, Step, Trail, Why};
+pub use turns::{AskId, Follows};

@@ -7,7 +7,7 @@ use std::hash::{Hash, Hasher};
 
 use rustc_hash::FxHashMap;
 
-use super::{Capabilities, Drawn, Labels};
+use super::{Capabilities, Drawn, Follows, Labels};
 use crate::bandit::Advice;
 use crate::prompt_cache::Standing;
 use crate::runaway::Then;
@@ -163,6 +163,8 @@ pub struct Circumstance {
     pub standing: Standing,
     /// What verdicts said of its route's rungs, as far as that learns.
     pub advice: Advice,
+    /// Where the turn before was served, of a turn of a tool loop.
+    pub follows: Follows,
 }
 
 /// What most of them differ in goes into the hash; it is taken of every request that a log tells.
@@ -177,6 +179,9 @@ impl Hash for Circumstance {
         if self.standing != Standing::NONE || self.advice != Advice::None {
             (&self.standing, &self.advice).hash(hash);
         }
+        if self.follows != Follows::NONE {
+            self.follows.hash(hash);
+        }
     }
 }
 
@@ -185,6 +190,7 @@ impl Circumstance {
     pub const PLAIN: &Self = &Self {
         standing: Standing::NONE,
         advice: Advice::None,
+        follows: Follows::NONE,
         needs: Needs {
             capabilities: Capabilities::NONE,
             labels: Labels::NONE,
@@ -273,6 +279,8 @@ impl CircumstanceId {
 pub struct Circumstances {
     ids: FxHashMap<Circumstance, u32>,
     list: Vec<Circumstance>,
+    /// Whether any goes on in a tool loop.
+    have_loops: bool,
 }
 
 impl Circumstances {
@@ -284,6 +292,7 @@ impl Circumstances {
         if let Some(&id) = self.ids.get(one) {
             return CircumstanceId(id);
         }
+        self.have_loops |= one.follows != Follows::NONE;
         self.list.push(one.clone());
         let id = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
         self.ids.insert(one.clone(), id);
@@ -293,6 +302,11 @@ impl Circumstances {
     /// Returns a circumstance; the plain one for a number of another table.
     pub fn get(&self, id: CircumstanceId) -> &Circumstance {
         (id.0 as usize).checked_sub(1).and_then(|at| self.list.get(at)).unwrap_or(Circumstance::PLAIN)
+    }
+
+    /// Says whether any goes on in a tool loop, so that what is decided depends on how requests before were.
+    pub fn have_loops(&self) -> bool {
+        self.have_loops
     }
 
     /// Counts them, the plain one left out.

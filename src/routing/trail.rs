@@ -117,6 +117,15 @@ pub enum Step {
         /// That of going; of going up, that of returning after this turn.
         go: i64,
     },
+    /// A turn of a tool loop goes on where the turn before was served.
+    GoesOn {
+        /// The rung that serves.
+        rung: u8,
+        /// The rung on which it was placed.
+        placed: u8,
+        /// Whether a lot or a second stage chose the rung for its ask, so that it stays there.
+        stays: bool,
+    },
     /// What verdicts say of the rungs on which it may start.
     Adapted {
         /// The rung of which most is expected.
@@ -234,6 +243,11 @@ impl Step {
                     }
                 }
             }
+            Self::GoesOn { rung: at, placed, stays } => {
+                let (at, placed) = (rung(at), rung(placed));
+                let why = if stays { "as its ask was drawn" } else { "where the turn before was served" };
+                format!("goes on in its tool loop on {at}, {why}, not {placed}")
+            }
             Self::Adapted { to, from } => {
                 let of = |offer: Offer| format!("{}‰ + {}‰", offer.estimate, offer.bonus);
                 if to.rung == from.rung {
@@ -288,6 +302,7 @@ impl Step {
             Self::Lot { .. } => "explore",
             Self::Barred { .. } | Self::PassedOn { .. } => "guard",
             Self::Session { .. } => "cache",
+            Self::GoesOn { .. } => "loop",
             Self::Adapted { .. } | Self::Unlearnt { .. } => "adapt",
             Self::Refused => "refuse",
             Self::Attempted { .. } => "attempt",

@@ -76,7 +76,7 @@ fn words(plan: &Plan, aim: Aim, target: Target) -> String {
     let within = |is_within: bool| if is_within { " within error" } else { "" };
     let cost_error = match plan.cost_error().1 {
         Pico::ZERO => String::new(),
-        error => format!(" ±{}", error.usd_rounded(2)),
+        error => format!(" ±${}", error.usd_rounded(2)),
     };
     let cost = plan.cost_after.total().usd_rounded(2) + &cost_error;
     let (near, as_good) =

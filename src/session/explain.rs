@@ -198,7 +198,8 @@ impl Answered {
         Some(Self { policy, explained, at, requests: log.len(), log })
     }
 
-    /// Answers from a log that was streamed for it; `None` where it was not found, or calls are capped.
+    /// Answers from a log that was streamed for it; `None` where it was not found, calls are capped, or it
+    /// has tool loops and no policies.
     pub fn streamed(
         title: String,
         (book, classifier): (String, String),
@@ -206,7 +207,9 @@ impl Answered {
     ) -> Option<Self> {
         let StreamResult { names, skipped, profiles, one, .. } = found;
         let One { search, policies, prices, circumstances } = one?;
-        if policies.iter().any(|(_, policy)| policy.remembers()) {
+        // A log with its policies says how loops stood.
+        let is_anew = circumstances.have_loops() && policies.len() == 1;
+        if is_anew || policies.iter().any(|(_, policy)| policy.remembers()) {
             return None;
         }
         let (found, index) = search.found()?;

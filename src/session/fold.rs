@@ -14,6 +14,7 @@ use super::warmed::{Warmed, narrowed};
 use super::whose::whose_of;
 use super::{Log, PolicySpan};
 use crate::budget::Over;
+use crate::engine::Loops;
 use crate::outcome::{Evidence, History, Outlook, Settled, routed};
 use crate::pricing::PriceTable;
 use crate::routing::{Bar, Circumstance, Decision, InFlight, Policy, RouteId, Short, Step, decide};
@@ -42,6 +43,7 @@ pub struct Fold {
     sky: Option<Box<Sky>>,
     warmed: Option<Box<Warmed>>,
     adapted: Option<Box<Adapted>>,
+    loops: Loops,
     /// What of the prompt of the last request was warm, where that is not as the log tells.
     warm: Option<u32>,
 }
@@ -236,6 +238,8 @@ impl Fold {
         let prices = outlook.prices;
         let told = outlook.circumstances.get(evidence.operation.circumstance);
         self.circumstance.clone_from(told);
+        // A loop whose beginning is not in the log stands as that tells.
+        self.circumstance.follows = self.loops.follows(evidence.operation.ask).unwrap_or(told.follows);
         if let Some(warmed) = &mut self.warmed {
             self.circumstance.standing = warmed.standing(evidence, &told.standing, policy, prices);
         }
@@ -346,6 +350,12 @@ impl Fold {
         }
         let evidence = &Evidence { operation: &own, extra: evidence.extra };
         routed(evidence, policy, &decision, outlook, &mut self.settled);
+        self.loops.decided(own.ask, policy, &decision, &self.circumstance);
+        if let Some(last) =
+            ladder.get(usize::from(self.settled.rung)).filter(|_| self.settled.rung != decision.rung)
+        {
+            self.loops.moved(own.ask, last);
+        }
         if let Some(warmed) = &mut self.warmed {
             warmed.settled(index, evidence, (&decision, &self.settled), outlook);
         }
@@ -420,6 +430,12 @@ pub(super) fn walk<'a>(
 }
 
 impl Log {
+    /// Says whether decisions under these policies depend on how requests before were routed: any of them remembers, or there are
+    /// tool loops in it.
+    pub fn remembers(&self, policies: &[PolicySpan]) -> bool {
+        self.circumstances.have_loops() || any_remembers(policies)
+    }
+
     /// Returns the log with how things stood at its requests from a place on, as these policies would have let it come.
     pub(super) fn anew(&self, policies: &[PolicySpan], from: usize) -> Self {
         let mut fold = Fold::default().minding(self, policies.iter().map(|span| &span.policy));

@@ -15,7 +15,7 @@ use crate::telemetry::{CurvePoint, Forecast, Frontier, Pairs, Prefix, Sign};
 use crate::units::{Instant, PerMille, RouteTag};
 
 /// Settings of one route that are kept apart within a window; of more, the oldest count as the one after them.
-const MOST: usize = 8;
+pub(super) const MOST: usize = 32;
 
 /// A route as one or more policies have it, and what it would make of the requests that it took.
 #[derive(Clone, Debug)]
@@ -158,6 +158,11 @@ impl Frontiers {
     /// Returns what requests cost whose clients named their model.
     pub(super) fn kept(&self) -> &CostSum {
         &self.kept
+    }
+
+    /// Says whether settings of a route were too many to keep apart, so that the oldest count as the one after them.
+    pub fn are_joined(&self) -> bool {
+        self.are_joined
     }
 
     /// Returns the settings held.

@@ -6,18 +6,17 @@ use std::sync::Arc;
 
 use super::Stretch;
 use super::met::Met;
+use super::particulars::{has_particulars, particulars};
 use crate::bandit::Advice;
 use crate::classifier::{Basis, Classifier, Measures, Saw, Tags, TaskClass};
-use crate::outcome::{
-    Evidence, Extra, LabelSource, ModelLabel, Observed, Operation, Particulars, Second, Seen, Timeline,
-};
+use crate::outcome::{Evidence, Extra, LabelSource, ModelLabel, Observed, Operation, Second, Seen, Timeline};
 use crate::pricing::{PriceBook, Usage, is_unlisted};
 use crate::prompt_cache::{Rules, Standing, Word};
 use crate::record::{Attempt, Label, PolicyChange, Record, Timing, WriteTtl};
 use crate::routing::{
-    AtMost, BEFORE, CHANCE, Capabilities, Capability, Circumstance, Circumstances, ConfidenceSource, Draw,
-    Drawn, FULL, Labels, Lot, Needs, Policy, PolicyError, RUNAWAY, STOPPED, Short, TAG, UNDRAWN, UNREACHED,
-    WAITED, on_grid,
+    AskId, AtMost, BEFORE, CHANCE, Capabilities, Capability, Circumstance, Circumstances, ConfidenceSource,
+    Draw, Drawn, FULL, Follows, Labels, Lot, Needs, Policy, PolicyError, RUNAWAY, STOPPED, Short, TAG,
+    UNDRAWN, UNREACHED, WAITED, on_grid,
 };
 use crate::runaway::{Call, Then};
 use crate::units::{Instant, Millis, Names, SessionId, tag, tag_set};
@@ -325,11 +324,13 @@ impl Ingest {
         let (mut runaway, mut standing) = (Then::Tell, Standing::NONE);
         let mut unreached = Vec::new();
         let (mut tags, mut advice, mut at_most) = (Vec::new(), Advice::None, AtMost::default());
+        let mut follows = Follows::NONE;
         for name in &told.down {
             if [Call::WORD, WAITED, CHANCE, UNDRAWN, BEFORE, Second::WORD]
                 .iter()
                 .any(|word| name.starts_with(word))
                 || Lot::parse(name).is_some()
+                || AskId::parse(name).is_some()
             {
                 // Of its request alone, not of how things stood.
             } else if let Some(told) = AtMost::parse(name) {
@@ -357,6 +358,9 @@ impl Ingest {
                     let model = names.intern_model(model);
                     names.identity(model)
                 });
+            } else if let Some((told, name)) = Follows::parse(name) {
+                let model = self.names.intern_model(name);
+                follows = Follows { model: self.names.identity(model), ..told };
             } else if let Some(told) = Advice::parse(name) {
                 advice = told;
             } else if let Some(told) = Drawn::parse(name) {
@@ -389,6 +393,7 @@ impl Ingest {
             drawn,
             standing,
             advice,
+            follows,
             tags: self.names.intern_tags(&tag_set(tags)),
             ..Circumstance::default()
         };
@@ -419,6 +424,9 @@ impl Ingest {
             Some(first) if record.pinned && record.asked.is_empty() => self.names.intern_model(&first.model),
             _ => self.names.intern_model(&record.asked),
         };
+        let ask = record.needs.down.iter().find_map(|word| AskId::parse(word)).unwrap_or_default();
+        let is_seconded = record.needs.down.iter().any(|word| word.starts_with(BEFORE));
+        let ask = if is_seconded { ask.seconded() } else { ask };
         let mut operation = Operation {
             at: record.at,
             served,
@@ -436,7 +444,10 @@ impl Ingest {
             turn: record.turn.and_then(|turn| u16::try_from(turn).ok()).unwrap_or(u16::MAX),
             simulated: !record.simulated.is_empty(),
             pinned: record.pinned,
-            draw: Draw::of_turn(&record.id, record.needs.down.iter().any(|word| *word == UNDRAWN)),
+            draw: Draw::of_turn(
+                &record.id,
+                ask.is_turn() || record.needs.down.iter().any(|word| *word == UNDRAWN),
+            ),
             class: record.task.unwrap_or_default(),
             lot: record
                 .needs
@@ -446,6 +457,7 @@ impl Ingest {
                 .unwrap_or_else(|| Lot::of(&record.session, &record.user, &record.key, &record.id)),
             call: Call::packed(record.needs.down.iter().find_map(|word| Call::parse(word))),
             expected: record.needs.down.iter().find_map(|word| expected(word)),
+            ask,
             ..Operation::default()
         };
         self.judge(record, &mut operation);
@@ -453,7 +465,7 @@ impl Ingest {
         let circumstance = self.circumstance(record, &operation.served.usage);
         operation.circumstance = self.circumstances.intern(&circumstance);
         let error = last.map_or("", |attempt| attempt.error.as_ref());
-        let has_particulars = record.attempts.iter().any(has_particulars);
+        let is_particular = record.attempts.iter().any(has_particulars);
         let waited = record.needs.down.iter().find_map(|word| word.strip_prefix(WAITED)?.parse().ok());
         let waited: u32 = waited.unwrap_or(0);
         let plain = earlier.is_empty()
@@ -461,7 +473,7 @@ impl Ingest {
             && record.simulated.is_empty()
             && error.is_empty()
             && waited == 0
-            && !has_particulars;
+            && !is_particular;
         let mut extra = (!plain).then(|| Extra {
             earlier: earlier
                 .iter()
@@ -471,7 +483,7 @@ impl Ingest {
             labels: Vec::new(),
             simulated: record.simulated.as_ref().into(),
             error: error.into(),
-            particulars: if has_particulars {
+            particulars: if is_particular {
                 record.attempts.iter().map(particulars).collect()
             } else {
                 Vec::new()
@@ -569,28 +581,6 @@ fn expected(word: &str) -> Option<NonZeroU64> {
 /// Returns how long a call took; nobody was waited for where nobody was called.
 fn latency(attempt: &Attempt<'_>) -> Millis {
     if attempt.status.is_call() { Millis::from_option(attempt.latency_ms) } else { Millis::UNKNOWN }
-}
-
-fn has_particulars(attempt: &Attempt<'_>) -> bool {
-    attempt.terms.is_some()
-        || attempt.gap_ms.is_some()
-        || !attempt.left_out.is_empty()
-        || !attempt.verdicts.is_empty()
-        || attempt.provider.contains('/')
-}
-
-fn particulars(attempt: &Attempt<'_>) -> Particulars {
-    Particulars {
-        terms: attempt.terms.as_deref().copied().unwrap_or_default(),
-        left_out: attempt.left_out.iter().map(|name| name.as_ref().into()).collect(),
-        verdicts: attempt.verdicts.clone(),
-        gap: Millis::from_option(attempt.gap_ms),
-        account: if attempt.provider.contains('/') {
-            attempt.provider.as_ref().into()
-        } else {
-            Box::default()
-        },
-    }
 }
 
 /// Keeps the default class honest: an unknown kind of work is "other", never the first in the list.

@@ -440,10 +440,10 @@ impl Log {
             ..log
         };
         // A log with its policies says how things stood; another is run under the policy given.
-        if brings_policies || !loaded.policy.remembers() {
+        let only = [PolicySpan { from: 0, policy: Arc::clone(&loaded.policy) }];
+        if brings_policies || !loaded.remembers(&only) {
             return Ok(loaded);
         }
-        let only = [PolicySpan { from: 0, policy: Arc::clone(&loaded.policy) }];
         Ok(loaded.anew(&only, 0))
     }
 

@@ -75,8 +75,20 @@ impl Met {
         if let Some(Some(known)) = self.places.get(id.index()) {
             return *known;
         }
-        let Circumstance { needs, down, full, unreached, over, runaway, drawn, tags, mut standing, .. } =
-            self.circumstances.get(id).clone();
+        let Circumstance {
+            needs,
+            down,
+            full,
+            unreached,
+            over,
+            runaway,
+            drawn,
+            tags,
+            mut standing,
+            advice,
+            mut follows,
+            ..
+        } = self.circumstances.get(id).clone();
         // One name at most, so there is no order to keep.
         let labels = Labels::of(&needs.labels.names(&self.names), names);
         let down = down.iter().map(|one| self.model(*one, names)).collect();
@@ -94,6 +106,9 @@ impl Met {
         for change in &mut standing.changes {
             change.to = known_as(change.to, names);
         }
+        if follows.model.is_some() {
+            follows.model = known_as(follows.model, names);
+        }
         let needs = Needs { labels, ..needs };
         let tags = if tags.is_some() { names.intern_tags(self.names.tags(tags)) } else { tags };
         let circumstance = Circumstance {
@@ -105,6 +120,8 @@ impl Met {
             drawn,
             tags,
             standing,
+            advice,
+            follows,
             ..Circumstance::default()
         };
         let found = whole.intern(&circumstance.with_down(down, |model| names.identity(model)));

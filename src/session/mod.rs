@@ -36,12 +36,14 @@ mod limited;
 pub mod listing;
 mod live;
 mod log;
+mod looped;
 mod met;
 mod news;
 mod notes;
 mod pace;
 mod paired;
 mod parse;
+mod particulars;
 mod picture;
 mod plan;
 mod played;
@@ -117,10 +119,11 @@ pub use live::{
     Placed, Reader, Refusal, Ticket, Uncounted, Waiting, Wants, WarmModel,
 };
 pub use log::{Judged, LoadError, Log, PolicySpan, Skipped, SkippedLine, StripCell};
+pub use looped::loops_of;
 pub use notes::{LogNote, NoteKind, meter_text, recharge_text};
 pub use pace::{Pace, pace, spent_at};
 pub use paired::Sides;
-pub use plan::{GOOD, Keeping, Plan, PlannedRoute, Target, quality_between};
+pub use plan::{GOOD, Keeping, Plan, PlannedRoute, Target, quality_between, quality_change};
 pub use player::Player;
 pub use preview::{Preview, preview};
 pub use proof::{Graded, Proofs, Quality, RungProof, Verdicts};

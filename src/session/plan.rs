@@ -119,6 +119,18 @@ pub fn quality_between(forecast: &Forecast) -> Option<(f64, f64)> {
     (forecast.labelled > 0).then(|| wilson(forecast.quality as f64 / 1000.0, forecast.labelled))
 }
 
+/// Returns by how much what labels say of quality differs between two sides, and whether that is no more than either may be off; none
+/// where one was not judged.
+pub fn quality_change(before: &Forecast, after: &Forecast) -> Option<(f64, bool)> {
+    let side = |side: &Forecast| {
+        let mean = side.quality as f64 / 1000.0 / side.labelled.max(1) as f64;
+        quality_between(side).map(|(low, high)| (mean, (high - mean).max(mean - low)))
+    };
+    let ((before, one), (after, other)) = (side(before)?, side(after)?);
+    let change = after - before;
+    Some((change, change.abs() > 0.0 && change.abs() <= one.max(other)))
+}
+
 /// The best thresholds.
 #[derive(Clone, Debug)]
 pub struct Plan {

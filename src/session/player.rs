@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use super::branches::{BranchJob, BranchState};
 use super::difference::{describe_change, same_thresholds};
-use super::fold::any_remembers;
 use super::following::Live;
 use super::log::PolicySpan;
 use super::played::Played;
@@ -366,7 +365,7 @@ impl Player {
         if from > self.head {
             // It is not in force yet: there is nothing to change here, and its time comes no more.
             self.drop_ahead();
-            if any_remembers(&self.policies) {
+            if self.log.remembers(&self.policies) {
                 self.log = Arc::new(self.log.anew(&self.policies, self.head));
             }
             return;
@@ -397,7 +396,7 @@ impl Player {
         self.policies.retain(|span| span.from < head);
         let policy = Arc::new(Policy { version: newest + 1, ..target.clone() });
         self.policies.push(PolicySpan { from: head, policy: Arc::clone(&policy) });
-        if any_remembers(&self.policies) {
+        if self.log.remembers(&self.policies) {
             // What is to come meets what this policy leaves under way.
             self.log = Arc::new(self.log.anew(&self.policies, head));
         }

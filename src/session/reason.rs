@@ -26,6 +26,9 @@ pub(super) fn reason(decision: &Decision, barred: &str) -> String {
         _ => None,
     });
     let mut reason = placed.unwrap_or_default();
+    if decision.trail.iter().any(|step| matches!(step, Step::GoesOn { .. })) {
+        reason += "; goes on where its tool loop was served";
+    }
     if !barred.is_empty() && decision.would.is_none() {
         reason += " (";
         reason += barred;

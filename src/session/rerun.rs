@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use super::fold::{any_remembers, walk};
+use super::fold::walk;
 use super::{Log, PolicySpan, Reading, TriedLimit, settle_one};
 use crate::outcome::Settled;
 use crate::pricing::CostSum;
@@ -36,7 +36,7 @@ pub struct Rerun {
 /// Decides operations anew, each under the policy of its time. `done` counts along; `None` where `stop` was raised.
 pub fn rerun(log: &Log, job: &RerunJob, done: &AtomicUsize, stop: &AtomicBool) -> Option<Rerun> {
     let &RerunJob { first, end, ref policies, .. } = job;
-    if any_remembers(policies) {
+    if log.remembers(policies) {
         return in_order(log, job, done, stop);
     }
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);

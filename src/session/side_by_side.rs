@@ -96,10 +96,9 @@ pub fn branch_out(
         world: world.cloned(),
     };
     let as_they_were = || of.policies.to_vec();
-    let as_it_was = run("as it was", as_they_were(), None);
-    // A log that brings its limits along was under them.
-    let decide = as_it_was.decide && log.budgets.is_empty();
-    let mut runs = vec![Run { decide, ..as_it_was }, run("in this world", as_they_were(), Some(world))];
+    // What limits turned away then the log tells; those of the world, of a file or of one's own were not there.
+    let as_it_was = Run { decide: false, ..run("as it was", as_they_were(), None) };
+    let mut runs = vec![as_it_was, run("in this world", as_they_were(), Some(world))];
     for ((branch, _), policy) in tried.iter().zip(compiled) {
         let policies = if let Some(policy) = policy {
             spans_with(&log, of.policies, start, Other::Policy(policy))

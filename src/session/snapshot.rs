@@ -154,6 +154,8 @@ pub struct Consequences {
     pub rung: usize,
     /// How long the answer took.
     pub took: Duration,
+    /// Whether policies were too many to keep apart, so that the oldest count as later ones.
+    pub is_joined: bool,
 }
 
 impl Consequences {
@@ -329,8 +331,9 @@ impl Snapshot {
         self.staged.as_ref().map_or_else(Vec::new, |staged| leaving(&self.proofs, &self.policy, staged))
     }
 
-    /// Says whether what is staged caps calls, which the instant figure leaves out.
+    /// Says whether what is staged depends on how requests before were routed, which the instant figure leaves out.
     pub fn staged_remembers(&self) -> bool {
-        self.staged.as_ref().is_some_and(|policy| policy.remembers())
+        let remembers = |policy: &Arc<Policy>| policy.remembers() || self.log.circumstances.have_loops();
+        self.staged.as_ref().is_some_and(remembers)
     }
 }

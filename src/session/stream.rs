@@ -117,6 +117,7 @@ pub fn stream(
             constraints: fold.constraints,
             profiles: fold.profiles,
             slow: fold.slow,
+            has_loops: fold.circumstances.have_loops(),
             frontiers: fold.frontiers,
             one: fold.search.map(|search| One {
                 search,
@@ -232,7 +233,9 @@ impl<'a> Fold<'a> {
             }
             self.profiles = fit.finish();
         }
-        let is_capped = self.reading == Reading::Routed && self.engine.policy().remembers();
+        let is_told = held.iter().any(|batch| !batch.policies.is_empty());
+        let remembers = self.engine.policy().remembers() || (self.circumstances.have_loops() && !is_told);
+        let is_capped = self.reading == Reading::Routed && remembers;
         if is_capped {
             // Each decision needs the state of its instant, so all of them are brought in order first.
             while let Ok(batch) = receive.recv() {

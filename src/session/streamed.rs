@@ -22,6 +22,8 @@ pub struct StreamResult {
     pub totals: Totals,
     /// What the log's policies would make of other thresholds, where that was asked for.
     pub frontiers: Option<Frontiers>,
+    /// Whether there are tool loops in it, whose turns go where the turn before went.
+    pub has_loops: bool,
     /// Names of everything in the sums.
     pub names: Names,
     /// Lines that could not be used.

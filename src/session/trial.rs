@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::frontiers::{Frontiers, with_earlier};
+use super::frontiers::{Frontiers, MOST, with_earlier};
 use super::plan::{Keeping, Plan, Target};
 use super::player::Player;
 use super::snapshot::{Reading, RouteConsequences};
@@ -43,12 +43,12 @@ pub struct Trial {
 
 impl Trial {
     /// Makes one of a log that was streamed for its frontiers; `None` where it has to be held in memory: it is empty, calls
-    /// are capped, or its policies are too many to keep apart.
+    /// are capped, there are tool loops in it, or its policies are too many to keep apart.
     pub fn streamed(title: String, book: String, found: StreamResult) -> Option<Self> {
-        let StreamResult { names, timing, skipped, first_at, last_at, spans, frontiers, simulated, .. } =
-            found;
+        let StreamResult { names, timing, skipped, first_at, last_at, spans, frontiers, .. } = found;
+        let (simulated, has_loops) = (found.simulated, found.has_loops);
         let (mut frontiers, span) = (frontiers?, last_at? - first_at?);
-        if spans.iter().any(|policy| policy.remembers()) || !frontiers.by_time() {
+        if has_loops || spans.iter().any(|policy| policy.remembers()) || !frontiers.by_time() {
             return None;
         }
         let newer = |now: Arc<Policy>, next: &Arc<Policy>| {
@@ -88,6 +88,19 @@ impl Trial {
             frontiers: player.view.frontiers().clone(),
             player: Some(player),
         }
+    }
+
+    /// Says that the log has more policies than are kept apart, so that the oldest count as later ones; none where it has not.
+    pub fn joined(&self) -> Option<String> {
+        self.frontiers
+            .are_joined()
+            .then(|| format!("a route had more than {MOST} settings: the oldest count as the one after them"))
+    }
+
+    /// Says whether thresholds move more than sums tell: decisions depend on how requests before were routed.
+    pub fn remembers(&self) -> bool {
+        self.now.remembers()
+            || self.player.as_ref().is_some_and(|player| player.log.circumstances.have_loops())
     }
 
     /// Returns the time that rates are made of; none where the log tells none.

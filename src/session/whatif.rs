@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
-use super::fold::{any_remembers, walk};
+use super::fold::walk;
 use super::frontiers::{with_earlier, with_staged};
 use super::log::PolicySpan;
 use super::rerun::{Rerun, RerunJob};
-use super::settled::settle_one;
-use super::snapshot::{Consequences, Reading, RouteConsequences};
+use super::snapshot::{Consequences, RouteConsequences};
 use super::{Play, Player};
-use crate::outcome::Settled;
-use crate::routing::{Mode, Policy, RouteId};
+use crate::routing::{Mode, NO_RUNG, Policy, RouteId};
 use crate::telemetry::{CurvePoint, Forecast, Sign};
 
 impl Player {
@@ -50,30 +48,38 @@ impl Player {
         instant == found.cost
     }
 
-    /// Returns what the staged policy would have meant over the window where calls are capped: every request decided in order
-    /// of time, on the state of its instant. `None` where nothing is capped, nothing staged, or time runs.
+    /// Returns what the staged policy would have meant over the window where calls are capped, or policies were too many to
+    /// keep apart: every request decided in order of time, on the state of its instant. `None` where neither is so, nothing is
+    /// staged, or time runs.
     pub fn what_if_in_order(&mut self) -> Option<Vec<RouteConsequences>> {
-        let job = self.rerun_wanted().filter(|job| any_remembers(&job.policies))?;
+        let is_joined = self.view.frontiers().are_joined();
+        let job = self.rerun_wanted().filter(|job| is_joined || self.log.remembers(&job.policies))?;
         let mut rows = self.what_if();
         for row in &mut rows {
+            let Forecast { kept, cascade, .. } = std::mem::take(&mut row.applied);
+            row.applied = Forecast { kept, cascade, ..Forecast::default() };
             (row.staged, row.flips) = (Forecast::default(), 0);
         }
-        let (log, outlook) = (Arc::clone(&self.log), self.log.outlook());
-        let mut before = Settled::default();
-        walk(&log, (&job.policies, job.end), |index, evidence, policy, settled| {
-            let route = policy.route(settled.route);
-            let is_kept = evidence.operation.pinned && route.pins(evidence.operation.class);
-            if index >= job.first
-                && !is_kept
-                && let Some(row) = rows.iter_mut().find(|row| row.is_of(route))
-                && let Some(span) = self.policies.iter().rev().find(|span| span.from <= index)
-            {
-                row.staged.account(settled, Sign::Plus);
-                settle_one(evidence, Reading::Routed, &span.policy, &outlook, &mut before);
-                row.flips += u64::from(before.first_rung != settled.first_rung);
-            }
-            true
-        });
+        // Both sides by the same walk: what a log tells of caps and caches is of other decisions than are tried.
+        let log = Arc::clone(&self.log);
+        let mut began = vec![NO_RUNG; job.end.saturating_sub(job.first)];
+        let sides: [(&[PolicySpan], bool); 2] = [(&self.policies, false), (&job.policies, true)];
+        for (policies, is_staged) in sides {
+            walk(&log, (policies, job.end), |index, evidence, policy, settled| {
+                let route = policy.route(settled.route);
+                let is_kept = evidence.operation.pinned && route.pins(evidence.operation.class);
+                if let Some(slot) = index.checked_sub(job.first).and_then(|at| began.get_mut(at))
+                    && !is_kept
+                    && let Some(row) = rows.iter_mut().find(|row| row.is_of(route))
+                {
+                    let side = if is_staged { &mut row.staged } else { &mut row.applied };
+                    side.account(settled, Sign::Plus);
+                    row.flips += u64::from(is_staged && *slot != settled.first_rung);
+                    *slot = settled.first_rung;
+                }
+                true
+            });
+        }
         Some(rows)
     }
 
@@ -105,6 +111,7 @@ impl Player {
         let took = started.elapsed();
         let (route, rung) = self.focus;
         let curve = Arc::new(self.curve(route, rung));
-        Consequences { routes, curve, route, rung, took }
+        let is_joined = self.view.frontiers().are_joined();
+        Consequences { routes, curve, route, rung, took, is_joined }
     }
 }

@@ -6,7 +6,6 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use super::branching::Branching;
-use super::fold::any_remembers;
 use super::snapshot::RerunState;
 use super::trying::{SETTLE, Trying, try_beside};
 use super::{BudgetsTried, Command, Log, Player, PolicySpan, Rerun, RerunJob, Switching, rerun, switching};
@@ -139,7 +138,7 @@ fn watch_rerun(
             Ok(Some(Found { rerun: found, budgets, switching })) => {
                 let agrees = player.agrees(&found);
                 tracing::debug!(requests = found.requests, agrees, took = ?job.started.elapsed(), "decided again");
-                let in_order = any_remembers(&job.what.policies);
+                let in_order = player.log.remembers(&job.what.policies);
                 if !agrees && !in_order {
                     tracing::error!(cost = %found.cost.total(), "what-if and re-run differ");
                 }

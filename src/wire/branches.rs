@@ -48,7 +48,9 @@ pub(super) fn folded(schema: Value<'_>) -> Option<String> {
     Some(written(|o| {
         put!(o, "type": "object", "description": &description.join("\n"));
         o.object("properties", |o| {
-            fold.properties.iter().for_each(|(name, each)| o.raw(name, &either(each)))
+            for (name, each) in &fold.properties {
+                o.raw(name, &either(each));
+            }
         });
         if !required.is_empty() {
             put!(o, "required": [for name in &required => name]);

@@ -149,3 +149,57 @@ fn what_a_route_requires_is_proved_wherever_the_policy_stands() {
         assert_eq!(check["broken"][0]["request"], "x1", "{name}");
     }
 }
+
+/// A gateway that is steered writes policies all day, and its ledger's figures would else be of policies that were not in force.
+#[test]
+fn a_log_of_many_policies_is_what_a_replay_makes_of_it() {
+    let sandbox = sandbox();
+    let ladder = |threshold: u32| {
+        format!(
+            r#"{{"route":"all","ladder":[{{"rung":"a","model":"gpt-4.1-nano","threshold":{threshold}}},{{"rung":"b","model":"gpt-4.1"}}]}}"#
+        )
+    };
+    for policies in [20, 50] {
+        let mut lines = Vec::new();
+        for nth in 0..policies {
+            let minute = |second: u32| format!("2026-05-23T10:{nth:02}:{second:02}Z");
+            lines.push(policy_event(&minute(0), nth + 1, "p", &ladder(900 - nth * 10)));
+            for second in 1..9 {
+                lines.push(format!(
+                    r#"{{"id":"q{nth}-{second}","at":"{}","confidence":{},"model":"gpt-4.1","in":1000,"out":100}}"#,
+                    minute(second),
+                    second * 110
+                ));
+            }
+        }
+        log(&sandbox, "many.jsonl", &lines.iter().map(String::as_str).collect::<Vec<_>>());
+        let routed = report(&sandbox, "many.jsonl --as routed");
+        let found = json(&sandbox.good("whatif many.jsonl --set all.a=500 --format json"));
+        assert_eq!(found["applied"]["cost_usd"], routed["cost_usd"], "{policies}");
+        let run = sandbox.run("optimise many.jsonl --cost -10%");
+        assert_eq!(run.err.contains("more than 32 settings"), policies > 32, "{}", run.err);
+    }
+}
+
+/// Whoever tries thresholds on a gateway's own ledger would else be shown a saving that is none.
+#[test]
+fn a_change_that_moves_nothing_costs_nothing_where_caches_are_minded() {
+    let sandbox = sandbox();
+    let policy = r#"{"route":"all","cache":"aware","ladder":[{"rung":"a","model":"gpt-4.1-nano","threshold":700},{"rung":"b","model":"gpt-4.1"}]}"#;
+    let mut lines = vec![policy_event("2026-05-23T09:00:00Z", 1, "p", policy)];
+    for n in 0..60 {
+        lines.push(format!(
+            r#"{{"id":"q{n}","at":"2026-05-23T10:{n:02}:00Z","session":"s{}","confidence":{},"model":"{}","in":{},"cache_read":{},"out":100}}"#,
+            n % 4,
+            if n % 3 == 0 { 900 } else { 300 },
+            if n % 2 == 0 { "gpt-4.1" } else { "gpt-4.1-nano" },
+            2000 + n * 10,
+            n % 5 * 512
+        ));
+    }
+    log(&sandbox, "aware.jsonl", &lines.iter().map(String::as_str).collect::<Vec<_>>());
+    let found = json(&sandbox.good("whatif aware.jsonl --set all.a=701 --format json"));
+    assert_eq!(found["flipped_requests"], 0, "{found}");
+    assert_eq!(found["applied"]["cost_usd"], found["staged"]["cost_usd"], "{found}");
+    assert_eq!(found["applied"]["cost_estimated_usd"], found["staged"]["cost_estimated_usd"], "{found}");
+}

@@ -334,8 +334,10 @@ fn a_certificate_that_is_withdrawn_is_an_alert_until_one_is_given_again() {
 fn labels_count_for_the_rung_that_they_are_of() {
     let sandbox = Sandbox::new();
     let line = |at: u32, more: &str| {
-        let label =
-            format!("{{\"model\":\"gpt-4.1-nano\",\"quality\":{}}}", if at % 2 == 0 { 1000 } else { 0 });
+        let label = format!(
+            "{{\"model\":\"gpt-4.1-nano\",\"quality\":{}}}",
+            if at.is_multiple_of(2) { 1000 } else { 0 }
+        );
         format!(
             "{{\"id\":\"n-{at}\",\"at\":\"2026-05-23T{:02}:{:02}:{:02}Z\",\"confidence\":{},\"model\":\"gpt-4.1-nano\",\"in\":100,\"out\":10,\"labels\":[{label}{more}]}}\n",
             10 + at / 3600,
@@ -380,4 +382,21 @@ fn labels_count_for_the_rung_that_they_are_of() {
         .collect();
     let tried = json(&sandbox.good(&format!("whatif some.jsonl {} --format json", set.join(" "))));
     assert_eq!(tried["staged"]["cost_usd"], some["planned"]["cost_usd"]);
+}
+
+/// Labels on another scale, or of a strong model that nobody found acceptable, would else certify everything.
+#[test]
+fn where_nothing_could_be_lost_nothing_is_certified() {
+    let sandbox = Sandbox::new();
+    sandbox.write("log.jsonl", judged_log().replace("\"quality\":1000", "\"quality\":1"));
+    let run = sandbox.run("certify log.jsonl --format json");
+    for route in json(&run.out)["routes"].as_array().expect("routes") {
+        assert!(route["certified_threshold"].is_null(), "{route:#}");
+    }
+    let plan = json(&sandbox.good("optimise log.jsonl --certified --format json"));
+    for route in plan["routes"].as_array().expect("routes") {
+        assert!(route["thresholds"][0]["certified_threshold"].is_null(), "{route:#}");
+    }
+    let shown = sandbox.good("snapshot tune --log log.jsonl --size 120x36");
+    assert!(!shown.contains("certified from"), "{shown}");
 }

@@ -215,3 +215,17 @@ fn requests_wait_for_room_in_a_world_too_and_are_let_in_when_an_amount_is_raised
     assert_eq!((of(branch), &branch["failed_calls"]), ([Some(0), Some(3)], &Value::from(5)));
     assert!(sandbox.good("replay log.jsonl --world world.toml --format md").contains("waited"));
 }
+
+/// What a limit changes could else not be seen: the row it is set beside would be under it, too.
+#[test]
+fn as_it_was_is_under_no_limit_that_was_not_there() {
+    let sandbox = sandbox("title = \"tight\"\n[budget.all]\nlimit = { day = \"0.0022\" }\n");
+    let report = run(&sandbox, "");
+    assert_eq!(costs(&report), ["0.0044", "0.0022"]);
+    let refused = |at: usize| report["branches"][at]["whole"]["refused"].as_u64();
+    assert_eq!((refused(0), refused(1)), (Some(0), Some(4)));
+    sandbox.write("world.toml", "title = \"the same\"\n");
+    sandbox.write("b.toml", "[budget.all]\nlimit = { day = \"0.0022\" }\n");
+    let report = run(&sandbox, "--budgets b.toml");
+    assert_eq!(costs(&report), ["0.0044", "0.0022"]);
+}

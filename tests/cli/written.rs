@@ -474,19 +474,36 @@ fn a_broken_row_of_a_list_takes_no_other() {
     assert_eq!((&told["requests"], &told["skipped_lines"]), (&39.into(), &1.into()), "{told}");
 }
 
-/// Whoever saved a file without a last line end would else lose that line and the one added to it.
+/// Whoever saved a file without a last line end would else lose that line and the one added to it, and a packed file all of it.
 #[test]
 fn what_is_added_to_a_file_begins_on_a_line_of_its_own() {
     let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("kept.jsonl");
-    for (before, after) in [("", "x"), ("a\n", "a\nx"), ("a", "a\nx")] {
+    let add = |name: &str, before: &[u8]| {
+        let path = folder.path().join(name);
         std::fs::write(&path, before).expect("written");
-        let mut options = std::fs::OpenOptions::new();
-        let mut file = options.read(true).append(true).open(&path).expect("opened");
-        pointsman::record::end_line(&mut file).expect("ended");
-        std::io::Write::write_all(&mut file, b"x").expect("added");
-        assert_eq!(std::fs::read_to_string(&path).expect("read"), after);
+        let mut file = pointsman::record::open_to_add(&path, &mut std::fs::OpenOptions::new())?;
+        std::io::Write::write_all(&mut file, b"x")?;
+        std::fs::read(&path)
+    };
+    for (before, after) in [("", "x"), ("a\n", "a\nx"), ("a", "a\nx")] {
+        assert_eq!(add("kept.jsonl", before.as_bytes()).expect("added"), after.as_bytes());
     }
+    let packed = zstd::encode_all(&b"a\n"[..], 3).expect("packed");
+    for (name, before) in [("kept.jsonl", &*packed), ("new.jsonl.zst", b""), ("new.jsonl.gz", b"")] {
+        assert!(add(name, before).unwrap_err().to_string().contains("packed"), "{name}");
+        assert_eq!(std::fs::read(folder.path().join(name)).expect("read"), before, "{name}");
+    }
+}
+
+#[test]
+fn nothing_that_is_read_is_written_over() {
+    let sandbox = sandbox();
+    let log = sandbox.read("small.jsonl");
+    let told = sandbox.refused("snapshot overview --log small.jsonl --size 100x30 -o small.jsonl");
+    assert!(told.contains("one of the logs to read"), "{told}");
+    let train = "train small.jsonl --cheap gpt-4.1-nano --strong gpt-4.1 -o ./small.jsonl --replace";
+    assert!(sandbox.refused(train).contains("one of the logs to read"));
+    assert_eq!(sandbox.read("small.jsonl"), log);
 }
 
 /// A command that waits in silence looks as if it hung.

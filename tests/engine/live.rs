@@ -10,7 +10,7 @@ use pointsman::pricing::{Charged, Cost, CostSum, Hours, PriceBook, PriceRow, Rat
 use pointsman::prompt_cache::{Rule, Rules};
 use pointsman::record::{self, Correction, Input, LateLabel, ReadOptions};
 use pointsman::rollout::{Change, Needs, Plan};
-use pointsman::routing::{AtMost, Check, Mode, NO_RUNG, Policy, RungSpec, Status, up_to_grid};
+use pointsman::routing::{AskId, AtMost, Check, Mode, NO_RUNG, Policy, RungSpec, Status, up_to_grid};
 use pointsman::session::{
     Arriving, Called, Command, Deed, Follow, Ingest, IngestOptions, Live, LiveSetup, Log, Player, Reading,
     StreamOptions, Ticket, Wants, explain, stream,
@@ -152,6 +152,12 @@ impl Stage {
                         .map(|block| (block << 8 | *team as u64, u32::try_from(block * 1000).unwrap()))
                         .collect(),
                     tie: (*call == 3).then_some(pointsman::prompt_cache::Tie::Tools),
+                    // Loops of each team and prompt: the first turn, or a later one.
+                    ask: if *tools {
+                        AskId::new((*prompt as u64 * 3 + *team as u64 + 1) << 8, *call > 1)
+                    } else {
+                        AskId::default()
+                    },
                     call: (*call > 0).then(|| pointsman::runaway::Call::new(*call << 20, self.count)),
                     measures,
                     wants: Wants {

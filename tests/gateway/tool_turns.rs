@@ -1,6 +1,10 @@
 //! Turns that hand in what tools returned: they go on as the user's ask was decided, in whichever dialect, however much came back and
 //! whatever the harness adds to it.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::{Value, json};
 
 use crate::client::{Answer, Ask};
@@ -169,6 +173,148 @@ fn results_behind_a_kept_answer_are_decided_as_the_ask_was() {
             assert_eq!(reason(&next), reason(&first), "{ask}");
             id = next.json()["id"].as_str().unwrap().to_owned();
         }
+    }
+    upstream.wait_idle();
+    nothing_held(&front);
+}
+
+/// What the next answers of the upstream do with calls to the small model.
+fn failing(fails: &Arc<AtomicBool>) -> Upstream {
+    let fails = Arc::clone(fails);
+    Upstream::with(move |call| {
+        let fails = call.model == "gpt-4.1-nano" && fails.load(Ordering::SeqCst);
+        if fails { Reply::status(500) } else { Reply::text("done") }
+    })
+}
+
+fn model(answer: &Answer) -> String {
+    assert_eq!(answer.status(), 200, "{}", answer.text());
+    answer.header("pointsman-model").unwrap_or_default().to_owned()
+}
+
+const GOES_ON: &str = "; goes on where its tool loop was served";
+
+/// A loop that had to go up would else return to the small model at each turn, which goes on with another model's calls; over a restart
+/// as well, and in a replay.
+#[test]
+fn a_loop_that_went_up_stays_up() {
+    let fails = Arc::new(AtomicBool::new(false));
+    let upstream = failing(&fails);
+    let setup = Setup { policy: POLICY.to_owned(), ..Setup::of(&upstream.url()) };
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
+    let ask = "Translate 'cat' to French.";
+    for dialect in DIALECTS {
+        fails.store(true, Ordering::SeqCst);
+        assert_eq!(
+            model(&conversation(dialect, ask, &[], false).send(front.address())),
+            "gpt-4.1",
+            "{dialect}"
+        );
+        fails.store(false, Ordering::SeqCst);
+        for (returned, reminds) in [(&["ok"][..], false), (&["ok", "and ok"][..], true)] {
+            let later = conversation(dialect, ask, returned, reminds).send(front.address());
+            assert_eq!(model(&later), "gpt-4.1", "{dialect}");
+            assert!(reason(&later).ends_with(GOES_ON), "{dialect}: {}", reason(&later));
+        }
+        // Another ask is decided by itself, and so is the same one again.
+        let other = conversation(dialect, "Translate 'dog' to French.", &[], false).send(front.address());
+        assert_eq!(model(&other), "gpt-4.1-nano", "{dialect}");
+    }
+    upstream.wait_idle();
+    nothing_held(&front);
+    drop(front.settle());
+    let front = sandbox.serve(&setup);
+    for dialect in DIALECTS {
+        let later = conversation(dialect, ask, &["ok", "and ok", "more"], true).send(front.address());
+        assert_eq!(model(&later), "gpt-4.1", "{dialect}, after a restart");
+        let anew = conversation(dialect, ask, &[], false).send(front.address());
+        assert_eq!(model(&anew), "gpt-4.1-nano", "{dialect}");
+        let later = conversation(dialect, ask, &["ok"], true).send(front.address());
+        assert_eq!(model(&later), "gpt-4.1-nano", "{dialect}: asked anew, it starts anew");
+    }
+    upstream.wait_idle();
+    let rows = front.settle();
+    sandbox.must(&["ledger", "export", "-o", "live.jsonl", "--with-prices"]);
+    for reading in ["recorded", "routed"] {
+        let report = sandbox.must(&["replay", "live.jsonl", "--as", reading, "--format", "json", "--strict"]);
+        let report: Value = serde_json::from_str(&report).unwrap();
+        for model in report["by_model"].as_array().unwrap() {
+            let name = model["model"].as_str().unwrap();
+            let attempts = rows.iter().filter(|row| row.model == name).count();
+            assert_eq!(model["attempts"], attempts, "{reading}: {name}");
+        }
+    }
+}
+
+/// A lot that sends an ask elsewhere sends all its turns there: half a loop tells nothing of either rung.
+#[test]
+fn a_loop_stays_where_its_ask_was_drawn_and_claims_no_chance_of_its_own() {
+    let upstream = Upstream::start();
+    let explore = "name = \"everything\"\nexplore = { share = 500, below = 1000, above = 1000 }\n";
+    let policy = POLICY.replace("name = \"everything\"\n", explore);
+    let setup = Setup { policy, ..Setup::of(&upstream.url()) };
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
+    let mut seen = BTreeSet::new();
+    for nth in 0..24 {
+        let dialect = DIALECTS[nth % 4];
+        let ask = format!("Translate the number {nth} to French.");
+        let first = model(&conversation(dialect, &ask, &[], false).send(front.address()));
+        for returned in [&["ok"][..], &["ok", "ok"][..]] {
+            let later = conversation(dialect, &ask, returned, true).send(front.address());
+            assert_eq!(model(&later), first, "{dialect}: {ask}");
+        }
+        seen.insert(first);
+    }
+    assert_eq!(seen.len(), 2, "both ways were drawn");
+    upstream.wait_idle();
+    drop(front.settle());
+    sandbox.must(&["ledger", "export", "-o", "live.jsonl", "--with-prices"]);
+    let log = std::fs::read_to_string(sandbox.path().join("live.jsonl")).unwrap();
+    let (mut asks, mut turns) = (0, 0);
+    for line in log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
+        let words = line["down"].as_array().cloned().unwrap_or_default();
+        let has = |start: &str| words.iter().any(|word| word.as_str().unwrap().starts_with(start));
+        if has("ask:") {
+            asks += 1;
+            assert!(has("chance:") && line["propensity"].is_u64(), "{line}");
+        } else if has("turn:") {
+            turns += 1;
+            assert!(!has("chance:") && line["propensity"].is_null(), "{line}");
+            assert!(has("follows:") || has("stays:"), "{line}");
+        }
+    }
+    assert_eq!((asks, turns), (24, 48));
+}
+
+/// An agent that leaves the conversation with the provider goes on where its last answer came from, over a restart as well.
+#[test]
+fn results_behind_a_kept_answer_go_on_where_it_was_served() {
+    let fails = Arc::new(AtomicBool::new(true));
+    let upstream = failing(&fails);
+    let mut setup = Setup { policy: POLICY.to_owned(), ..Setup::of(&upstream.url()) };
+    setup.providers =
+        setup.providers.replace("name = \"up-chat\"\n", "name = \"up-chat\"\nresponses = true\n");
+    let sandbox = Sandbox::new(&setup);
+    let mut front = sandbox.serve(&setup);
+    let tools = json!([{"type": "function", "name": "look", "parameters": {"type": "object"}}]);
+    let body = json!({"model": "auto", "input": "Translate 'cat' to French.", "tools": tools});
+    let first = Ask::post("/v1/responses", &body).send(front.address());
+    assert_eq!(model(&first), "gpt-4.1");
+    fails.store(false, Ordering::SeqCst);
+    let mut id = first.json()["id"].as_str().unwrap().to_owned();
+    for turn in 0..4 {
+        if turn == 2 {
+            upstream.wait_idle();
+            drop(front.settle());
+            front = sandbox.serve(&setup);
+        }
+        let output = json!([{"type": "function_call_output", "call_id": "call_1", "output": "ok"}]);
+        let body = json!({"model": "auto", "previous_response_id": id, "input": output, "tools": tools});
+        let next = Ask::post("/v1/responses", &body).send(front.address());
+        assert_eq!(model(&next), "gpt-4.1", "turn {turn}: {}", reason(&next));
+        id = next.json()["id"].as_str().unwrap().to_owned();
     }
     upstream.wait_idle();
     nothing_held(&front);

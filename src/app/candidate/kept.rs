@@ -32,12 +32,11 @@ pub struct Kept {
 
 fn opened(path: &Path) -> anyhow::Result<File> {
     let mut options = OpenOptions::new();
-    options.create(true).read(true).append(true);
     // They hold what was asked.
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(path).and_then(|mut file| record::end_line(&mut file).map(|()| file));
-    file.with_context(|| format!("{}: it cannot be written", path.display()))
+    record::open_to_add(path, &mut options)
+        .with_context(|| format!("{}: it cannot be written", path.display()))
 }
 
 impl Kept {

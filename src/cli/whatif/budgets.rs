@@ -292,9 +292,14 @@ impl BudgetsReport {
             } else {
                 format!(", waited {} then {}", count(then), count(now))
             };
-            let brought = if self.in_force == "log" { " that the log brings" } else { "" };
+            // Calls are held at what they cost, which no gateway can: near a limit this is not what it did.
+            let (brought, anew) = if self.in_force == "log" {
+                (" that the log brings", " anew, not as the gateway did (that is in `replay --as routed`)")
+            } else {
+                ("", "")
+            };
             format!(
-                "Budgets{brought}, decided in order · refused {} then {}, moved {} then {}{waited}",
+                "Budgets{brought}, decided in order{anew} · refused {} then {}, moved {} then {}{waited}",
                 count(self.applied_refused_requests),
                 count(self.staged_refused_requests),
                 count(self.applied_moved_requests),

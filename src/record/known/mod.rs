@@ -62,7 +62,9 @@ impl Known {
             return give(line, Err(again.refusal()));
         }
         self.date(&mut told.record);
-        if told.keys == [None, None] {
+        // One that tells no moment waits for a neighbour that does.
+        let waits = told.record.timing == Timing::Placed;
+        if told.keys == [None, None] && !waits {
             let dated = self.dated;
             self.flush(give)?;
             self.dated = dated;

@@ -15,7 +15,8 @@ use crate::outcome::Operation;
 use crate::pricing::Cost;
 use crate::prompt_cache::expected_word;
 use crate::routing::{
-    BEFORE, CHANCE, Circumstance, Draw, Drawn, FULL, Lot, Needs, Short, TAG, UNDRAWN, UNREACHED, WAITED,
+    AskId, BEFORE, CHANCE, Circumstance, Draw, Drawn, FULL, Follows, Lot, Needs, Short, TAG, UNDRAWN,
+    UNREACHED, WAITED,
 };
 use crate::session::reason::{barred, reason};
 use crate::units::{Instant, ModelId, PerMille, Pico, Span, tags_of};
@@ -141,11 +142,13 @@ impl Live {
         let standing_kept = standing.clone();
         let advice = core.decider.advice(&operation, needs.window);
         let learnt = advice.word().map(Into::into);
+        let follows = core.follows(&operation, &arriving);
         let circumstance = Circumstance {
             runaway,
             drawn,
             standing,
             advice,
+            follows,
             ..core.circumstance(needs, over, operation.at, &arriving.wants)
         };
         let place = prompt.as_deref().and_then(|(prompt, _)| core.decider.caches().place(prompt));
@@ -183,7 +186,9 @@ impl Live {
         let tags = tags_of(&arriving.tags).map(|tag| format!("{TAG}{tag}").into());
         let is_sure = decision.propensity == PerMille::ONE;
         let chance = (!is_sure).then(|| format!("{CHANCE}{}", decision.propensity.get()).into());
-        let undrawn = arriving.after_tools.then(|| UNDRAWN.into());
+        let undrawn = (arriving.after_tools && policy.explores()).then(|| UNDRAWN.into());
+        let ask = operation.ask.word().map(Into::into);
+        let follows = follows.model.is_some().then(|| follows.word(core.names.model(follows.model)).into());
         let tried = self.tried_word(&operation).map(Into::into);
         // What a restart is to know of a call whose cost nobody may learn.
         let ladder = policy.route(decision.route).ladder.iter().map(|rung| rung.model);
@@ -201,6 +206,8 @@ impl Live {
             .chain(lot)
             .chain(chance)
             .chain(undrawn)
+            .chain(ask)
+            .chain(follows)
             .chain(most)
             .chain(before)
             .chain(tried)
@@ -289,7 +296,20 @@ pub(super) fn lot_of(arriving: &Arriving<'_>) -> Lot {
     Lot::of(&arriving.session, &arriving.user, &arriving.wants.key, &arriving.id)
 }
 
+/// Returns the ask that a request is or goes on with.
+pub(super) fn ask_of(arriving: &Arriving<'_>) -> AskId {
+    if arriving.before.is_some() { arriving.ask.seconded() } else { arriving.ask }
+}
+
 impl Core {
+    /// Says where the turn before a request was served, where it goes on in a tool loop.
+    pub(super) fn follows(&self, operation: &Operation, arriving: &Arriving<'_>) -> Follows {
+        let told = self.decider.follows(operation);
+        let gave = arriving.goes_on.as_deref().filter(|_| !told.model.is_some());
+        let model = gave.and_then(|model| self.names.find_model(model));
+        model.map_or(told, |model| Follows { model: self.names.identity(model), ..Follows::NONE })
+    }
+
     /// Finds out what is to be known of a request before it arrives: at a moment, and with its turn where it waits.
     fn asking(
         &mut self,
@@ -300,6 +320,7 @@ impl Core {
     ) -> Asking {
         let names = &mut self.names;
         operation.draw = Draw::of_turn(&arriving.id, arriving.after_tools);
+        operation.ask = ask_of(arriving);
         operation.team = names.intern_team(&arriving.team);
         operation.project = names.intern_project(&arriving.project);
         let needs = needs(arriving, names);
@@ -321,10 +342,12 @@ impl Core {
         let drawn = *drawn;
         let standing = self.standing(operation, self.prompt(arriving).as_deref());
         let advice = self.decider.advice(operation, needs.window);
+        let follows = self.follows(operation, arriving);
         let circumstance = Circumstance {
             drawn,
             standing,
             advice,
+            follows,
             ..self.circumstance(*needs, over.clone(), operation.at, &arriving.wants)
         };
         self.decider.wait(operation, &circumstance, claims, turn)

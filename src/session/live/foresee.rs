@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::arrival::lot_of;
+use super::arrival::{ask_of, lot_of};
 use super::{Arriving, Core, Dispatch, Live, Ticket, lock, needs};
 use crate::classifier::Saw;
 use crate::outcome::{Operation, Second};
@@ -131,6 +131,7 @@ impl Core {
     /// Decides a request that is not taken in.
     fn foreseen(&mut self, arriving: &Arriving<'_>, operation: &mut Operation) -> (Arc<Policy>, Decision) {
         operation.draw = Draw::of_turn(&arriving.id, arriving.after_tools);
+        operation.ask = ask_of(arriving);
         operation.team = self.names.find_team(&arriving.team).unwrap_or_default();
         operation.project = self.names.find_project(&arriving.project).unwrap_or_default();
         operation.asked = self.names.find_model(&arriving.asked).unwrap_or_default();
@@ -140,10 +141,12 @@ impl Core {
         let drawn = self.drawn(operation, arriving);
         let runaway = if self.is_stopped(arriving) { Then::Freeze } else { Then::Tell };
         let standing = self.standing(operation, self.prompt(arriving).as_deref());
+        let follows = self.follows(operation, arriving);
         let circumstance = Circumstance {
             runaway,
             drawn,
             standing,
+            follows,
             ..self.circumstance(needs, over, self.last_at, &arriving.wants)
         };
         let policy = Arc::clone(self.decider.policy());

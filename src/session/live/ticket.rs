@@ -15,7 +15,7 @@ use crate::pricing::{Cost, Terms, Usage};
 use crate::prompt_cache::Tie;
 use crate::record::WriteTtl;
 use crate::routing::{
-    AtMost, Bar, Check, ConfidenceSource, Decision, Effort, Needs, Parameters, Policy, Status, Step,
+    AskId, AtMost, Bar, Check, ConfidenceSource, Decision, Effort, Needs, Parameters, Policy, Status, Step,
     StreamLimits,
 };
 use crate::runaway::{Call, Stop, Trip};
@@ -54,8 +54,12 @@ pub struct Arriving<'a> {
     pub wants: Wants,
     /// The tool call that it follows, where anybody compares them.
     pub call: Option<Call>,
-    /// Whether it hands in what tools returned, where any route explores.
+    /// The ask that it is or goes on with, where it brings tools.
+    pub ask: AskId,
+    /// Whether it hands in what tools returned.
     pub after_tools: bool,
+    /// The model that gave the answer on which it goes on, where that is all that is known of its ask.
+    pub goes_on: Option<Arc<str>>,
     /// Hashes of the prompt's beginnings with the tokens of each, where anybody minds caches.
     pub beginnings: Arc<[(u64, u32)]>,
     /// Why its session cannot change its model.
@@ -159,6 +163,11 @@ impl Ticket {
     /// Returns where answers are cut whose length the client leaves open, and the most that it wants.
     pub(super) fn limits(&self) -> (Option<u32>, u32) {
         (self.cap, self.needs.output)
+    }
+
+    /// Returns the ask that it is or goes on with.
+    pub fn ask(&self) -> AskId {
+        self.operation.ask
     }
 
     /// Returns the session that it belongs to; empty where none is told.

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::super::{Log, learnt};
+use super::super::{Log, learnt, loops_of};
 use super::{Arriving, Core, Live, lock};
 use crate::outcome::Operation;
 use crate::pricing::{Usage, charge};
@@ -57,6 +57,19 @@ impl Live {
         let learners = learners.carried_over(order, |model| core.model(log.names.model(model), &book));
         core.price_new_models(&book);
         core.decider.go_on_with(learners);
+    }
+
+    /// Goes on with tool loops as they stood before a restart, as a log of it tells.
+    pub fn go_on_in_loops(&self, log: &Log) {
+        let loops = loops_of(log);
+        let core = &mut *lock(&self.core);
+        let book = self.book();
+        let loops = loops.carried_over(|model| {
+            let model = core.model(log.names.model(model), &book);
+            core.names.identity(model)
+        });
+        core.price_new_models(&book);
+        core.decider.go_on_in(loops);
     }
 
     /// Says whether any route minds caches.

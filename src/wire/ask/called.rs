@@ -33,6 +33,15 @@ impl Ask {
         (calls > 0).then(|| (hasher.finish(), self.scan.turns))
     }
 
+    /// Says whether the assistant's last turn called anything.
+    pub fn has_called(&self) -> bool {
+        let mut any = false;
+        for turn in self.scan.last_turn.iter().filter_map(|span| self.value(span)) {
+            each_call(self.dialect, turn, |_, _| any = true);
+        }
+        any
+    }
+
     /// Returns the names of the tools that the assistant's last turn called, in order, each once, joined by `+`.
     pub fn last_tools(&self) -> String {
         let mut names: Vec<String> = Vec::new();

@@ -111,6 +111,7 @@ fn contents(value: Value<'_>, body: &[u8], scan: &mut Scan) -> Result<u64> {
         if let Some(parts) = parts.filter(|parts| is_users && has_text(*parts)) {
             user_turns = user_turns.saturating_add(1);
             scan.ask = Some(parts.span_in(body));
+            scan.first_ask.get_or_insert_with(|| parts.span_in(body));
             scan.measures.earlier_bytes = before;
             asked = Some(bytes);
         }

@@ -8,6 +8,7 @@ mod clearing;
 mod edits;
 mod gemini;
 mod ids;
+mod looped;
 mod measures;
 mod older;
 mod parameters;

@@ -27,6 +27,8 @@ pub(super) struct Scan {
     /// Limits of output that are `null`.
     pub(super) null_limits: Vec<(&'static str, Range<usize>)>,
     pub(super) ask: Option<Range<usize>>,
+    /// What the user said first.
+    pub(super) first_ask: Option<Range<usize>>,
     pub(super) schema: Option<Range<usize>>,
     pub(super) user: Option<String>,
     /// Whether tools are offered that are no functions.
@@ -286,6 +288,7 @@ impl<'b> Prompt<'b> {
         self.bytes += weigh::bytes(value);
         self.user_turns = 1;
         scan.ask = Some(value.span_in(self.body));
+        scan.first_ask.clone_from(&scan.ask);
     }
 
     fn turns(&mut self, field: &str, value: Value<'_>, scan: &mut Scan) -> Result<()> {
@@ -330,6 +333,7 @@ impl<'b> Prompt<'b> {
             {
                 self.user_turns += 1;
                 scan.ask = Some(content.span_in(body));
+                scan.first_ask.get_or_insert_with(|| content.span_in(body));
                 scan.measures.earlier_bytes = before;
                 self.asked = Some(self.turns);
             }

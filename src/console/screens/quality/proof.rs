@@ -163,8 +163,9 @@ fn agreement(quality: &Quality, shadowed: &Shadowed) -> List {
     match of.kappa() {
         Some(kappa) => {
             let role = if kappa.low > 0.4 { Role::Ok } else { Role::Warn };
-            let sign = if kappa.value < 0.0 { "-" } else { "" };
-            let low = if kappa.low < 0.0 { "-" } else { "" };
+            // Of what is written as nothing nobody should read which side of it that lies on.
+            let sign_of = |value: f64| if value <= -0.0005 { "-" } else { "" };
+            let (sign, low) = (sign_of(kappa.value), sign_of(kappa.low));
             let words = format!(
                 "{sign}{} ({low}{} to {})",
                 share(kappa.value.abs()),

@@ -408,7 +408,7 @@ fn took(duration: Duration) -> Short {
 fn rerun_text(snapshot: &Snapshot) -> (String, Role) {
     match &snapshot.rerun {
         RerunState::Idle | RerunState::Tried(_) if snapshot.staged_remembers() => {
-            (format!("without caps and caches, {}", took(snapshot.consequences.took)), Role::Muted)
+            (format!("before caps, caches, loops, {}", took(snapshot.consequences.took)), Role::Muted)
         }
         RerunState::Idle | RerunState::Tried(_) => {
             (format!("exact sums, {}", took(snapshot.consequences.took)), Role::Muted)
@@ -420,6 +420,9 @@ fn rerun_text(snapshot: &Snapshot) -> (String, Role) {
             format!("{} decided in order: {}", format::count(*requests), format::money(cost.total())),
             Role::Ok,
         ),
+        RerunState::Done { agrees: true, .. } if snapshot.consequences.is_joined => {
+            ("too many policies: the oldest count as later ones".to_owned(), Role::Warn)
+        }
         RerunState::Done { requests, agrees: true, took, .. } => (
             format!("{} decided again in {:.2} s: equal", format::count(*requests), took.as_secs_f64()),
             Role::Ok,

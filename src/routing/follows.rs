@@ -1,0 +1,122 @@
+//! The guard of tool loops: turns that hand in what tools returned go on where the turn before was served, so that no model
+//! continues another's calls because a confidence says so.
+//!
+//! Invariants: what it says depends on how the loop stood at the request's arrival alone, which is kept with the request; the rung that
+//! served is the least, and the only one where a lot or a second stage chose it; a rung that other guards bar holds nobody.
+
+use super::{Follows, Route, Rungs, Step, Trail};
+
+impl Route {
+    /// Returns the rung that served the turn before, where it is one of this ladder.
+    pub fn followed(&self, follows: Follows) -> Option<u8> {
+        if !follows.model.is_some() {
+            return None;
+        }
+        let is_it = |at: &usize| {
+            let rung = self.ladder.get(*at);
+            rung.is_some_and(|rung| rung.known_as == follows.model && rung.with.effort == follows.effort)
+        };
+        u8::try_from((0..self.ladder.len()).find(is_it)?).ok()
+    }
+
+    /// Returns the rung on which a turn of a tool loop goes on that was placed on one.
+    pub(super) fn goes_on(&self, follows: Follows, open: Rungs, placed: u8) -> u8 {
+        let Some(last) = self.followed(follows) else { return placed };
+        if follows.stays && open.has(usize::from(last)) {
+            return last;
+        }
+        let least = open.at_or_after(usize::from(last)).and_then(|least| u8::try_from(least).ok());
+        least.map_or(placed, |least| least.max(placed))
+    }
+}
+
+/// Lets a turn of a tool loop go on where the turn before was served. Returns the rung.
+pub(super) fn go_on(route: &Route, follows: Follows, open: Rungs, placed: u8, trail: &mut Trail) -> u8 {
+    let rung = route.goes_on(follows, open, placed);
+    if rung != placed {
+        trail.push(Step::GoesOn { rung, placed, stays: follows.stays });
+    }
+    rung
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::routing::{
+        AskId, Circumstance, Effort, Policy, PolicySpec, RouteId, RouteSpec, RungSpec, Signals, Step, decide,
+    };
+    use crate::units::{ModelId, Names, PerMille};
+    use proptest::prelude::*;
+
+    fn policy(names: &mut Names) -> Policy {
+        let rung =
+            |model: &str, threshold| RungSpec { model: model.into(), threshold, ..RungSpec::default() };
+        let ladder = vec![rung("haiku", Some(600)), rung("sonnet", Some(300)), rung("opus", None)];
+        let route = RouteSpec { name: "r".into(), ladder, ..RouteSpec::default() };
+        Policy::compile(&PolicySpec { routes: vec![route], ..PolicySpec::default() }, 1, names).unwrap()
+    }
+
+    fn placed(confidence: u16, follows: Follows, down: &[u16]) -> (u8, bool) {
+        let policy = policy(&mut Names::default());
+        let signals = Signals { confidence: PerMille::new(confidence), ..Signals::default() };
+        let down = down.iter().copied().map(ModelId).collect();
+        let circumstance = Circumstance { follows, ..Circumstance::default() }.with_down(down, |model| model);
+        let decision = decide(&policy, &signals, &circumstance);
+        (decision.rung, decision.trail.iter().any(|step| matches!(step, Step::GoesOn { .. })))
+    }
+
+    #[test]
+    fn the_rung_that_served_is_the_least_and_stays_where_a_lot_chose_it() {
+        let after = |model, stays| Follows { model: ModelId(model), effort: None, stays };
+        assert_eq!(placed(900, Follows::NONE, &[]), (0, false));
+        assert_eq!(placed(900, after(1, false), &[]), (1, true), "it was escalated");
+        assert_eq!(placed(100, after(1, false), &[]), (2, false), "its own confidence asks for more");
+        assert_eq!(placed(100, after(0, true), &[]), (0, true), "it was explored below its threshold");
+        assert_eq!(placed(900, after(1, false), &[1]), (2, true), "another cannot go on for it");
+        assert_eq!(placed(900, after(2, false), &[2]), (0, false), "what cannot be called holds nobody");
+        assert_eq!(placed(100, after(0, true), &[0]), (2, false));
+        assert_eq!(placed(900, after(9, true), &[]), (0, false), "a model of no rung holds nobody");
+        let thinks = Follows { effort: Some(Effort::High), ..after(1, false) };
+        assert_eq!(placed(900, thinks, &[]), (0, false), "no rung has it think so hard");
+    }
+
+    #[test]
+    fn the_instant_figure_begins_where_the_decision_does() {
+        let (mut names, none) = (Names::default(), Circumstance::PLAIN);
+        let policy = policy(&mut names);
+        let route = policy.route(RouteId(0));
+        for model in 0..3 {
+            for stays in [false, true] {
+                let follows = Follows { model: ModelId(model), effort: None, stays };
+                let circumstance = Circumstance { follows, ..none.clone() };
+                for confidence in [900, 400, 100] {
+                    let by = PerMille::new(confidence);
+                    let open = route.open(&circumstance);
+                    let begun = route.begin(&circumstance, open, route.rung_for(by));
+                    assert_eq!(begun, Some(placed(confidence, follows, &[]).0));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn words_that_are_none_are_not_taken_for_one() {
+        for word in ["ask:", "ask:xyz", "ask:0", "turn:3", "follows:gpt", "follows:much:gpt", "stay:-:gpt"] {
+            assert!(AskId::parse(word).is_none() && Follows::parse(word).is_none(), "{word}");
+        }
+        assert_eq!(AskId::default().seconded().word(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn what_a_log_says_of_loops_is_read_as_it_was_written(hash: u64, is_turn: bool, stays: bool, effort in 0usize..8) {
+            let ask = AskId::new(hash, is_turn);
+            prop_assert_eq!(AskId::parse(&ask.word().unwrap()), Some(ask));
+            prop_assert_eq!(ask.turn().key(), ask.seconded().key());
+            let effort = Effort::ALL.get(effort).copied();
+            let follows = Follows { model: ModelId::NONE, effort, stays };
+            let word = follows.word("eu.a:b");
+            prop_assert_eq!(Follows::parse(&word), Some((follows, "eu.a:b")));
+        }
+    }
+}
