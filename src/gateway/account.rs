@@ -285,7 +285,7 @@ pub(super) fn is_account(error: &ApiError) -> bool {
     let message = error.message.to_ascii_lowercase();
     let begins = |words: &&str| message.trim_start().starts_with(words);
     let code = error.code.as_deref().unwrap_or_default().to_ascii_lowercase();
-    let is_named = || CODES.contains(&&*code) || BEGINNINGS.iter().any(|words| begins(words));
+    let is_named = || CODES.contains(&&*code) || BEGINNINGS.iter().any(begins);
     match error.status {
         401 => true,
         402 => !is_too_dear(error),

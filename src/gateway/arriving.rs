@@ -9,7 +9,8 @@ use tokio::time::Instant as Clock;
 
 use super::gate::InFlight;
 use super::headers::Tags;
-use super::operation::Operation;
+use super::operation::{Lacks, Operation};
+use super::taken::Taken;
 use super::{Gateway, estimate, now, second};
 use crate::access::Caller;
 use crate::classifier::{self, Measures, TaskClass};
@@ -19,16 +20,8 @@ use crate::prompt_cache::{Prompt as CachedPrompt, Tie, session_number};
 use crate::routing::{AskId, AtMost, ConfidenceSource, up_to_grid};
 use crate::runaway::Call;
 use crate::session::{Arriving, Wants};
-use crate::units::{PerMille, Span};
+use crate::units::Span;
 use crate::wire::{ApiError, Ask, AskMeasures, Dialect, prefix_ends};
-
-/// What an ask was taken for.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Taken {
-    class: TaskClass,
-    confidence: Option<PerMille>,
-    ask: AskId,
-}
 
 /// Hashes of a prompt.
 pub(super) struct Hashes {
@@ -154,8 +147,7 @@ pub(super) async fn open(
         key: Arc::clone(&caller.name),
         calls: 0,
         tries: 0,
-        lacks_logprobs: false,
-        lacks_reasoning: false,
+        lacks: Lacks::default(),
         n: 0,
         simulated: false,
         escalated: None,

@@ -125,3 +125,18 @@ fn ended(gateway: &Gateway, asked: &Asked<'_>, called: Called, (aside, id): (&As
     gateway.ledger.record(Entry::Closed(Closed { seq, status, at, down: None }));
     cost
 }
+
+impl Gateway {
+    /// Sets an amount aside where there is room for it; where there is none, Events has it once a day: who waits for verdicts
+    /// would else not know that none can come.
+    pub(super) fn sets_aside(&self, purse: &Arc<str>, (what, amount): (&str, Pico), most: Pico) -> bool {
+        let fits = self.shadows.hold(purse, amount, most);
+        if !fits && let Some(left) = self.shadows.left_untold(purse, most) {
+            let [amount, left, most] = [amount, left, most].map(|one| one.usd_rounded(4));
+            self.remark(&format!(
+                "no {what} until tomorrow that may cost as much as this one: up to ${amount}, and ${left} of max-spend-per-day ${most} is left"
+            ));
+        }
+        fits
+    }
+}

@@ -93,7 +93,7 @@ pub(super) async fn attempt(
     }
     let most = gateway.settings.max_output_default;
     let with =
-        Parameters { logprobs: dispatch.with.logprobs && !operation.lacks_logprobs, ..dispatch.with.clone() };
+        Parameters { logprobs: dispatch.with.logprobs && !operation.lacks.logprobs, ..dispatch.with.clone() };
     let sent = if operation.ask.body().len() < LARGE {
         written(&operation.ask, &with, (&target, dialect), most, &operation.headers)
     } else {
@@ -104,7 +104,7 @@ pub(super) async fn attempt(
     let body = match sent {
         Ok(sent) => {
             operation.left_out = sent.left_out.into_iter().map(Into::into).collect();
-            if operation.lacks_reasoning {
+            if operation.lacks.reasoning {
                 operation.left_out.push("input (reasoning)".into());
             }
             operation.tier = sent.tier;
@@ -456,10 +456,10 @@ async fn declined(
     let is_ours =
         status == Status::Unfit && attempt.dispatch.with.logprobs && !operation.ask.wants_logprobs();
     let asks_less =
-        is_ours && !operation.lacks_logprobs && error.message.to_ascii_lowercase().contains("logprobs");
-    operation.lacks_logprobs |= asks_less;
+        is_ours && !operation.lacks.logprobs && error.message.to_ascii_lowercase().contains("logprobs");
+    operation.lacks.logprobs |= asks_less;
     // What one provider's model thought no other can read, nor find by its id.
-    let unsealed = if !operation.lacks_reasoning && is_sealed(&error) {
+    let unsealed = if !operation.lacks.reasoning && is_sealed(&error) {
         operation.ask.without_reasoning()
     } else {
         None
@@ -467,7 +467,7 @@ async fn declined(
     let asks_less = asks_less || unsealed.is_some();
     let retry = operation.gateway.providers.retry(target, operation.tries, &failure, Moment::now());
     if let Some(ask) = unsealed {
-        (operation.ask, operation.lacks_reasoning) = (ask, true);
+        (operation.ask, operation.lacks.reasoning) = (ask, true);
     }
     Attempted {
         called: Called { status, error: message, ..attempt.took((Usage::NONE, WriteTtl::Reported, false)) },

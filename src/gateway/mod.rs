@@ -24,6 +24,7 @@ mod corrections;
 mod cors;
 mod count;
 mod crowd;
+mod deadline;
 mod estimate;
 mod feed;
 mod feedback;
@@ -69,6 +70,7 @@ mod steering;
 mod stored;
 mod stream;
 mod tagged;
+mod taken;
 mod taking;
 mod tariff;
 #[cfg(test)]
@@ -171,7 +173,7 @@ pub struct Gateway {
     seconded: remembered::Remembered<Option<PerMille>>,
     stored: remembered::Remembered<crate::ledger::Kept>,
     /// What was made of an ask for responses, by the id of its operation and by that of its answer.
-    judged: remembered::Remembered<arriving::Taken>,
+    judged: remembered::Remembered<taken::Taken>,
     /// Until when models cannot be called, as was said last.
     down: Mutex<FxHashMap<Arc<str>, std::time::Instant>>,
     /// Which models of the policy cannot be asked in which clients' form.

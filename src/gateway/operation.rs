@@ -26,6 +26,15 @@ use crate::session::{Called, Dispatch, Follow, Placed};
 use crate::units::{Count, Instant, Span};
 use crate::wire::{ApiError, Ask, ErrorKind};
 
+/// What a request is sent without once it was refused with it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Lacks {
+    /// How likely its words are, which policy asks for and its model does not say.
+    pub(super) logprobs: bool,
+    /// Thoughts that another provider sealed.
+    pub(super) reasoning: bool,
+}
+
 /// An operation under way.
 #[derive(Debug)]
 pub(super) struct Operation {
@@ -47,10 +56,8 @@ pub(super) struct Operation {
     pub(super) calls: u32,
     /// Calls made to the present model.
     pub(super) tries: u32,
-    /// Whether its model refused to say how likely its words are, which policy asks for.
-    pub(super) lacks_logprobs: bool,
-    /// Whether thoughts that another provider sealed were taken out of the request.
-    pub(super) lacks_reasoning: bool,
+    /// What it is asked without.
+    pub(super) lacks: Lacks,
     /// Attempts so far, refused ones included.
     pub(super) n: u32,
     pub(super) simulated: bool,

@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Semaphore;
 
-use super::Gateway;
 use crate::ledger::{LedgerError, LedgerFile, Range, now};
 use crate::units::{Instant, Pico, SHADOW};
 
@@ -76,7 +75,7 @@ impl Shadows {
     }
 
     /// Returns what is left, unless that was told today.
-    fn left_untold(&self, route: &Arc<str>, most: Pico) -> Option<Pico> {
+    pub(super) fn left_untold(&self, route: &Arc<str>, most: Pico) -> Option<Pico> {
         self.with(route, now(), |purse| {
             (!std::mem::replace(&mut purse.is_told, true)).then(|| (most - purse.spent).max(Pico::ZERO))
         })
@@ -85,21 +84,6 @@ impl Shadows {
     /// Puts what was really spent in the place of what was set aside.
     pub(super) fn settle(&self, route: &Arc<str>, held: Pico, spent: Pico) {
         self.with(route, now(), |purse| purse.spent = (purse.spent - held).max(Pico::ZERO) + spent);
-    }
-}
-
-impl Gateway {
-    /// Sets an amount aside where there is room for it; where there is none, Events has it once a day: who waits for verdicts
-    /// would else not know that none can come.
-    pub(super) fn sets_aside(&self, purse: &Arc<str>, (what, amount): (&str, Pico), most: Pico) -> bool {
-        let fits = self.shadows.hold(purse, amount, most);
-        if !fits && let Some(left) = self.shadows.left_untold(purse, most) {
-            let [amount, left, most] = [amount, left, most].map(|one| one.usd_rounded(4));
-            self.remark(&format!(
-                "no {what} until tomorrow that may cost as much as this one: up to ${amount}, and ${left} of max-spend-per-day ${most} is left"
-            ));
-        }
-        fits
     }
 }
 

@@ -163,7 +163,7 @@ impl Operation {
                     };
                     unseen.extend(id.map(|id| (provider, id)));
                     self.escalated = Some(by.map_or(why.into(), |by| format!("{why} ({by})").into()));
-                    (self.tries, self.lacks_logprobs) = (0, false);
+                    (self.tries, self.lacks.logprobs) = (0, false);
                     dispatch = next;
                 }
                 Follow::Answer { cost } => {

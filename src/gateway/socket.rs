@@ -15,9 +15,10 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Instant as Clock, Sleep};
+use tokio::time::Instant as Clock;
 
 use super::body::{BrokeOff, Reply};
+use super::deadline::Deadline;
 use super::keeper::Watch;
 use super::taking::Taking;
 
@@ -251,30 +252,6 @@ impl Body for Sent {
             Some(size) => SizeHint::with_exact(size + self.rest.len() as u64),
             None => hint,
         }
-    }
-}
-
-/// A moment by which something has to have happened. Made at first need: most steps never wait.
-#[derive(Debug, Default)]
-pub(super) struct Deadline {
-    timer: Option<Pin<Box<Sleep>>>,
-    is_set: bool,
-}
-
-impl Deadline {
-    /// Says whether the time is over; sets it where it was not set yet.
-    pub(super) fn is_over(&mut self, at: Clock, context: &mut Context<'_>) -> bool {
-        if !std::mem::replace(&mut self.is_set, true) {
-            match &mut self.timer {
-                Some(timer) => timer.as_mut().reset(at),
-                None => self.timer = Some(Box::pin(tokio::time::sleep_until(at))),
-            }
-        }
-        self.timer.as_mut().is_some_and(|timer| timer.as_mut().poll(context).is_ready())
-    }
-
-    pub(super) fn unset(&mut self) {
-        self.is_set = false;
     }
 }
 

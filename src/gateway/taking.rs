@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::time::Instant as Clock;
 
-use super::socket::Deadline;
+use super::deadline::Deadline;
 
 thread_local! {
     /// The stream that is being served on this thread.

@@ -1,7 +1,7 @@
 //! Lines of our own format as they come over a wire, without a file around them, and a file that lines are added to.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Read, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
 use super::cut::MAX_ENTRY;
@@ -26,7 +26,7 @@ pub fn open_to_add(path: &Path, how: &mut OpenOptions) -> io::Result<File> {
     }
     let mut file = how.create(true).read(true).append(true).open(path)?;
     let mut start = Vec::new();
-    (&file).take(4).read_to_end(&mut start)?;
+    Read::by_ref(&mut file).take(4).read_to_end(&mut start)?;
     if start.starts_with(&GZIP) || start == ZSTD {
         return Err(packed());
     }

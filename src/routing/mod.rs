@@ -31,6 +31,7 @@ mod spec;
 #[cfg(test)]
 mod tests;
 mod trail;
+mod turns;
 
 pub use adapt::{Adapt, AdaptSpec, LearnFrom, Method};
 pub use attempt::{Check, Status};
@@ -41,7 +42,6 @@ pub use effort::Effort;
 pub use error::PolicyError;
 pub use explore::{CHANCE, Draw, Explore, ExploreSpec, UNDRAWN, chance_told};
 pub use facts::{Capabilities, Capability, Facts, FactsSpec, Labels, REGION};
-pub use follows::{AskId, Follows};
 pub use guard::{Availability, forbids, is_constrained};
 pub use in_flight::InFlight;
 pub use limits::{StreamFigures, StreamLimit, StreamLimits};
@@ -59,3 +59,4 @@ pub use spec::{
     Caching, CanarySpec, Mode, Parameters, PolicySpec, RouteSpec, RungSpec, WhenFailed, WhenFull,
 };
 pub use trail::{Stay, Step, Trail, Why};
+pub use turns::{AskId, Follows};

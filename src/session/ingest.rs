@@ -6,11 +6,10 @@ use std::sync::Arc;
 
 use super::Stretch;
 use super::met::Met;
+use super::particulars::{has_particulars, particulars};
 use crate::bandit::Advice;
 use crate::classifier::{Basis, Classifier, Measures, Saw, Tags, TaskClass};
-use crate::outcome::{
-    Evidence, Extra, LabelSource, ModelLabel, Observed, Operation, Particulars, Second, Seen, Timeline,
-};
+use crate::outcome::{Evidence, Extra, LabelSource, ModelLabel, Observed, Operation, Second, Seen, Timeline};
 use crate::pricing::{PriceBook, Usage, is_unlisted};
 use crate::prompt_cache::{Rules, Standing, Word};
 use crate::record::{Attempt, Label, PolicyChange, Record, Timing, WriteTtl};
@@ -466,7 +465,7 @@ impl Ingest {
         let circumstance = self.circumstance(record, &operation.served.usage);
         operation.circumstance = self.circumstances.intern(&circumstance);
         let error = last.map_or("", |attempt| attempt.error.as_ref());
-        let has_particulars = record.attempts.iter().any(has_particulars);
+        let is_particular = record.attempts.iter().any(has_particulars);
         let waited = record.needs.down.iter().find_map(|word| word.strip_prefix(WAITED)?.parse().ok());
         let waited: u32 = waited.unwrap_or(0);
         let plain = earlier.is_empty()
@@ -474,7 +473,7 @@ impl Ingest {
             && record.simulated.is_empty()
             && error.is_empty()
             && waited == 0
-            && !has_particulars;
+            && !is_particular;
         let mut extra = (!plain).then(|| Extra {
             earlier: earlier
                 .iter()
@@ -484,7 +483,7 @@ impl Ingest {
             labels: Vec::new(),
             simulated: record.simulated.as_ref().into(),
             error: error.into(),
-            particulars: if has_particulars {
+            particulars: if is_particular {
                 record.attempts.iter().map(particulars).collect()
             } else {
                 Vec::new()
@@ -582,28 +581,6 @@ fn expected(word: &str) -> Option<NonZeroU64> {
 /// Returns how long a call took; nobody was waited for where nobody was called.
 fn latency(attempt: &Attempt<'_>) -> Millis {
     if attempt.status.is_call() { Millis::from_option(attempt.latency_ms) } else { Millis::UNKNOWN }
-}
-
-fn has_particulars(attempt: &Attempt<'_>) -> bool {
-    attempt.terms.is_some()
-        || attempt.gap_ms.is_some()
-        || !attempt.left_out.is_empty()
-        || !attempt.verdicts.is_empty()
-        || attempt.provider.contains('/')
-}
-
-fn particulars(attempt: &Attempt<'_>) -> Particulars {
-    Particulars {
-        terms: attempt.terms.as_deref().copied().unwrap_or_default(),
-        left_out: attempt.left_out.iter().map(|name| name.as_ref().into()).collect(),
-        verdicts: attempt.verdicts.clone(),
-        gap: Millis::from_option(attempt.gap_ms),
-        account: if attempt.provider.contains('/') {
-            attempt.provider.as_ref().into()
-        } else {
-            Box::default()
-        },
-    }
 }
 
 /// Keeps the default class honest: an unknown kind of work is "other", never the first in the list.

@@ -43,6 +43,7 @@ mod notes;
 mod pace;
 mod paired;
 mod parse;
+mod particulars;
 mod picture;
 mod plan;
 mod played;

@@ -56,8 +56,8 @@ impl Player {
         let job = self.rerun_wanted().filter(|job| is_joined || self.log.remembers(&job.policies))?;
         let mut rows = self.what_if();
         for row in &mut rows {
-            let Forecast { cascade, kept, .. } = std::mem::take(&mut row.applied);
-            row.applied = Forecast { cascade, kept, ..Forecast::default() };
+            let Forecast { kept, cascade, .. } = std::mem::take(&mut row.applied);
+            row.applied = Forecast { kept, cascade, ..Forecast::default() };
             (row.staged, row.flips) = (Forecast::default(), 0);
         }
         // Both sides by the same walk: what a log tells of caps and caches is of other decisions than are tried.

@@ -334,8 +334,10 @@ fn a_certificate_that_is_withdrawn_is_an_alert_until_one_is_given_again() {
 fn labels_count_for_the_rung_that_they_are_of() {
     let sandbox = Sandbox::new();
     let line = |at: u32, more: &str| {
-        let label =
-            format!("{{\"model\":\"gpt-4.1-nano\",\"quality\":{}}}", if at.is_multiple_of(2) { 1000 } else { 0 });
+        let label = format!(
+            "{{\"model\":\"gpt-4.1-nano\",\"quality\":{}}}",
+            if at.is_multiple_of(2) { 1000 } else { 0 }
+        );
         format!(
             "{{\"id\":\"n-{at}\",\"at\":\"2026-05-23T{:02}:{:02}:{:02}Z\",\"confidence\":{},\"model\":\"gpt-4.1-nano\",\"in\":100,\"out\":10,\"labels\":[{label}{more}]}}\n",
             10 + at / 3600,

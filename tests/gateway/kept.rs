@@ -386,21 +386,24 @@ fn what_the_client_names_and_nobody_keeps_is_told_as_its_own_and_sent_to_nobody_
     let setup = setup(&upstream);
     let sandbox = Sandbox::new(&setup);
     let front = sandbox.serve(&setup);
-    let item = |id: &str| {
-        ask("gpt-4.1", &json!({"input": [{"type": "item_reference", "id": id}]})).send(front.address())
-    };
-    let lost = item("rs_9");
+    let item =
+        |at, id: &str| ask("gpt-4.1", &json!({"input": [{"type": "item_reference", "id": id}]})).send(at);
+    let lost = item(front.address(), "rs_9");
     let error = lost.json()["error"].clone();
     assert_eq!((lost.status(), &error["param"]), (404, &json!("input")), "{}", lost.text());
     assert!(error["message"].as_str().unwrap().contains("not persisted"), "{error}");
-    assert_eq!(item("rs_8").status(), 502, "a model that is not there is the gateway's affair");
+    assert_eq!(
+        item(front.address(), "rs_8").status(),
+        502,
+        "a model that is not there is the gateway's affair"
+    );
     front.stop();
     // A few of them would close the model for everybody.
     let mut setup = setup;
     setup.providers = setup.providers.replace("failures = 1000000", "failures = 2");
     let front = sandbox.serve(&setup);
     for _ in 0..4 {
-        assert_eq!(item("rs_9").status(), 404, "it is asked each time");
+        assert_eq!(item(front.address(), "rs_9").status(), 404, "it is asked each time");
     }
     front.stop();
 }

@@ -58,7 +58,8 @@ mod tests {
     fn all_turns_of_an_ask_have_one_hash_and_other_asks_have_another() {
         let said = |text: &str| format!(r#"{{"role":"user","content":"{text}"}}"#);
         let marked = r#"{"role":"user","content":[{"type":"text","text":"Fix it.","cache_control":{"type":"ephemeral"}}]}"#;
-        let called = r#"{"role":"assistant","content":[{"type":"tool_use","id":"t","name":"look","input":{}}]}"#;
+        let called =
+            r#"{"role":"assistant","content":[{"type":"tool_use","id":"t","name":"look","input":{}}]}"#;
         let returned = r#"{"role":"user","content":[{"type":"tool_result","tool_use_id":"t","content":"ok"},{"type":"text","text":"<system-reminder>\nNothing to do.\n</system-reminder>"}]}"#;
         let answered = r#"{"role":"assistant","content":"Done."}"#;
         let (first, is_turn) = read(marked, TOOLS);
@@ -69,6 +70,10 @@ mod tests {
         assert_ne!(read(&said("Fix that."), TOOLS).0, first);
         let again = format!("{later},{answered},{}", said("Fix it."));
         assert!(read(&again, TOOLS).0 != first && !read(&again, TOOLS).1, "the same words, but a new ask");
-        assert_eq!(read(marked, r#""temperature":1"#).0, None, "where nothing can be called there is no loop");
+        assert_eq!(
+            read(marked, r#""temperature":1"#).0,
+            None,
+            "where nothing can be called there is no loop"
+        );
     }
 }

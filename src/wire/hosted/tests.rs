@@ -49,7 +49,7 @@ fn no_tool_is_offered_where_none_may_be_called_but_those_of_earlier_calls_are_to
     assert_eq!((sent["toolConfig"].get("toolChoice"), left_out), (None, vec!["tool_choice".into()]));
 }
 
-/// 400 "Input tag 'web_search_20250305' .. does not match any of the expected tags", and "output_format: Extra inputs are not permitted".
+/// 400 "Input tag `web_search_20250305` .. does not match any of the expected tags", and "`output_format`: Extra inputs are not permitted".
 #[test]
 fn what_anthropic_alone_runs_stays_out_of_clouds_and_the_form_of_an_answer_goes_where_they_know_it() {
     let format = json!({ "type": "json_schema", "schema": { "type": "object" } });

@@ -81,7 +81,7 @@ impl Strictness {
             match &*key {
                 "const" | "enum" | "default" | "examples" | "required" | "type" => {}
                 "properties" | "$defs" | "definitions" => {
-                    value.members().for_each(|(_, value)| self.add(value))
+                    value.members().for_each(|(_, value)| self.add(value));
                 }
                 _ => self.add(value),
             }
