@@ -178,9 +178,8 @@ fn go_on(gateway: &Gateway, ask: &Ask, arriving: &mut Arriving<'_>) {
         arriving.measures.task = arriving.measures.task.or(Some(class));
         arriving.confidence = arriving.confidence.or(confidence);
         arriving.ask = ask.turn();
-    } else {
-        arriving.goes_on = gateway.stored.find(&earlier).map(|kept| kept.model);
     }
+    arriving.goes_on = gateway.stored.find(&earlier).map(|kept| kept.model);
 }
 
 /// Says what the engine hears of a request.

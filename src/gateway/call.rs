@@ -10,8 +10,8 @@ use std::time::{Duration, Instant as Moment};
 use tokio::time::Instant as Clock;
 
 use super::account::{
-    Attempt, Took, accent, can_escalate, client_gone, failed, hollow, is_account, is_clients_own, is_content,
-    is_sealed, is_too_large, refused as refused_within, report, told, unfit, watched, written,
+    Attempt, Took, accent, can_escalate, client_gone, failed, hollow, refused as refused_within, report,
+    unfit, watched, written,
 };
 use super::audience::Audience;
 use super::background::{self, Ended};
@@ -19,6 +19,7 @@ use super::checked::{self, Judged};
 use super::large::{self, LARGE};
 use super::operation::{Attempted, Operation, Outcome, not_made};
 use super::pace::{self, millis};
+use super::refusals::{is_account, is_clients_own, is_content, is_sealed, is_too_large, told};
 use super::unquoted::unquoted;
 use super::{arriving, budget, estimate, stream};
 use crate::pricing::Usage;

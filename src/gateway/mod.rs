@@ -51,6 +51,7 @@ mod proposed;
 mod purse;
 mod question;
 mod queued;
+mod refusals;
 mod remembered;
 mod requests;
 mod respond;

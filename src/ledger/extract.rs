@@ -18,7 +18,7 @@ use crate::pricing::{Charged, Cost, Terms, Usage};
 use crate::record::{
     Attempt, Attempts, Check, Entry, EntryBatch, Label, Record, RecordedNeeds, Status, plausible, some_terms,
 };
-use crate::routing::{Effort, chance_told, is_lot};
+use crate::routing::{Effort, propensity_told};
 use crate::units::{Instant, PerMille, Pico, members};
 
 /// A piece of the text of an [`Extract`].
@@ -350,15 +350,13 @@ impl Extract {
         let text = |piece| Cow::Borrowed(self.text(piece));
         let calls = operation.calls.of(&self.calls);
         let down = self.list(operation.down);
-        let is_drawn = down.iter().any(|word| is_lot(word));
-        let chance = chance_told(down.iter().map(|word| &**word));
         Record {
             id: text(operation.id),
             at: operation.at,
             seq: u64::try_from(own(whole(operation.seq))).ok(),
             policy: operation.policy,
-            // What drew lots is told among its circumstances; of a holdout's and a canary's nothing more is.
-            propensity: (!is_drawn).then_some(chance.unwrap_or(PerMille::ONE)),
+            // What drew lots is told among its circumstances; of a holdout's, a canary's and a loop's nothing more is.
+            propensity: propensity_told(&down),
             team: text(operation.team),
             project: text(operation.project),
             user: text(operation.user),

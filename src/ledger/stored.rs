@@ -10,7 +10,7 @@ use super::proof::{CallRest, Rest, is_ambiguous};
 use super::row::{amount_at, read_check, read_cost, read_list, read_terms, usage_at, whole};
 use crate::pricing::{Charged, Cost, Terms};
 use crate::record::{Attempt, Attempts, Entry, Label, LateLabel, Record, RecordedNeeds, Status, some_terms};
-use crate::routing::{Effort, chance_told, is_lot};
+use crate::routing::{Effort, propensity_told};
 use crate::units::{Instant, PerMille, Pico, hex, members};
 
 pub(super) const ATTEMPT: &str = "a.seq, a.asked, a.model, a.provider, a.price, a.status, a.checked, a.error, a.latency_ms, \
@@ -218,15 +218,14 @@ pub(super) fn record<'a>(
     let at = Instant(row.get(3).map_err(read)?);
     let attempts_of = attempts.iter().map(|attempt| attempt.attempt(seq, at));
     let needs = needs(row).map_err(read)?;
-    let is_drawn = needs.down.iter().any(|word| is_lot(word));
-    let chance = chance_told(needs.down.iter().map(|word| &**word));
+    let propensity = propensity_told(&needs.down);
     Ok(Record {
         id: text(2)?,
         at,
         seq: u64::try_from(own(whole(seq))).ok(),
         policy: row.get(POLICY_AT).map_err(read)?,
-        // What drew lots is told among its circumstances; of a holdout's and a canary's nothing more is.
-        propensity: (!is_drawn).then_some(chance.unwrap_or(PerMille::ONE)),
+        // What drew lots is told among its circumstances; of a holdout's, a canary's and a loop's nothing more is.
+        propensity,
         team: text(4)?,
         project: text(5)?,
         user: text(6)?,

@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::PolicyError;
+use super::{Follows, PolicyError, is_lot};
 use crate::units::PerMille;
 
 /// How a log writes, among what could not be called, with which chance a request was placed as it was: `chance:20`.
@@ -19,6 +19,14 @@ pub const UNDRAWN: &str = "undrawn:tools";
 /// Reads the chance that a request's words tell; none where nothing was drawn for it.
 pub fn chance_told<'a>(words: impl IntoIterator<Item = &'a str>) -> Option<PerMille> {
     words.into_iter().find_map(|word| PerMille::new(word.strip_prefix(CHANCE)?.parse().ok()?))
+}
+
+/// Reads the chance that a request's words tell its decision to have had; none where a holdout or a canary drew it too, or where it goes
+/// on with an ask that may have been explored.
+pub fn propensity_told<S: AsRef<str>>(words: &[S]) -> Option<PerMille> {
+    let words = || words.iter().map(AsRef::as_ref);
+    let goes_on = words().any(|word| Follows::parse(word).is_some()) && words().any(|word| word == UNDRAWN);
+    (!goes_on && !words().any(is_lot)).then(|| chance_told(words()).unwrap_or(PerMille::ONE))
 }
 
 /// How a route explores, as written.

@@ -50,7 +50,7 @@ mod tests {
     use super::*;
     use crate::routing::{
         Decision, Drawn, ExploreSpec, Policy, PolicyError, PolicySpec, RouteSpec, RungSpec, Signals, Step,
-        chance_told, decide,
+        chance_told, decide, propensity_told,
     };
     use crate::units::Names;
     use proptest::prelude::*;
@@ -124,6 +124,14 @@ mod tests {
         }
         assert_eq!((Draw::of("a"), Draw::of("")), (Draw::of("a"), Draw::NONE));
         assert_eq!(chance_told(["gpt-4.1", "chance:20"]), PerMille::new(20));
+        let told = |words: &[&str]| propensity_told(words).map(PerMille::get);
+        assert_eq!(
+            (told(&["chance:20"]), told(&["turn:8"]), told(&["lot:5f3a9c12"])),
+            (Some(20), Some(1000), None)
+        );
+        // A turn has no lot of its own, and where its ask had one it is no sure thing either.
+        assert_eq!(told(&["undrawn:tools", "turn:8", "stays:-:gpt-4.1"]), None);
+        assert_eq!(told(&["turn:8", "follows:-:gpt-4.1"]), Some(1000), "nothing explores here");
     }
 
     proptest! {

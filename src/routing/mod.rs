@@ -40,7 +40,7 @@ pub use decide::{Decision, Next, Reach, after_attempt, decide};
 pub use drawn::{Drawn, is_lot};
 pub use effort::Effort;
 pub use error::PolicyError;
-pub use explore::{CHANCE, Draw, Explore, ExploreSpec, UNDRAWN, chance_told};
+pub use explore::{CHANCE, Draw, Explore, ExploreSpec, UNDRAWN, chance_told, propensity_told};
 pub use facts::{Capabilities, Capability, Facts, FactsSpec, Labels, REGION};
 pub use guard::{Availability, forbids, is_constrained};
 pub use in_flight::InFlight;

@@ -203,8 +203,9 @@ fn a_loop_that_went_up_stays_up() {
     let setup = Setup { policy: POLICY.to_owned(), ..Setup::of(&upstream.url()) };
     let sandbox = Sandbox::new(&setup);
     let front = sandbox.serve(&setup);
-    let ask = "Translate 'cat' to French.";
+    let ask_in = |dialect: &str| format!("Translate 'cat' to French ({dialect}).");
     for dialect in DIALECTS {
+        let ask = &ask_in(dialect);
         fails.store(true, Ordering::SeqCst);
         assert_eq!(
             model(&conversation(dialect, ask, &[], false).send(front.address())),
@@ -226,6 +227,7 @@ fn a_loop_that_went_up_stays_up() {
     drop(front.settle());
     let front = sandbox.serve(&setup);
     for dialect in DIALECTS {
+        let ask = &ask_in(dialect);
         let later = conversation(dialect, ask, &["ok", "and ok", "more"], true).send(front.address());
         assert_eq!(model(&later), "gpt-4.1", "{dialect}, after a restart");
         let anew = conversation(dialect, ask, &[], false).send(front.address());

@@ -319,7 +319,7 @@ impl Core {
         book: &crate::pricing::PriceBook,
     ) -> Asking {
         let names = &mut self.names;
-        operation.draw = Draw::of_turn(&arriving.id, arriving.after_tools);
+        operation.draw = Draw::of_turn(&arriving.id, arriving.after_tools || arriving.ask.is_turn());
         operation.ask = ask_of(arriving);
         operation.team = names.intern_team(&arriving.team);
         operation.project = names.intern_project(&arriving.project);

@@ -130,7 +130,7 @@ impl Core {
 
     /// Decides a request that is not taken in.
     fn foreseen(&mut self, arriving: &Arriving<'_>, operation: &mut Operation) -> (Arc<Policy>, Decision) {
-        operation.draw = Draw::of_turn(&arriving.id, arriving.after_tools);
+        operation.draw = Draw::of_turn(&arriving.id, arriving.after_tools || arriving.ask.is_turn());
         operation.ask = ask_of(arriving);
         operation.team = self.names.find_team(&arriving.team).unwrap_or_default();
         operation.project = self.names.find_project(&arriving.project).unwrap_or_default();

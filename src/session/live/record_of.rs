@@ -1,22 +1,13 @@
 //! An operation that is over, as an entry of the log.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use super::{Called, Ticket};
 use crate::pricing::{Charged, Cost};
 use crate::record::{self, Attempt, Attempts, Record, RecordedNeeds};
-use crate::routing::{Capability, Follows, is_lot};
+use crate::routing::{Capability, propensity_told};
 
 impl Ticket {
-    /// Says whether the chance of its decision is all that chance had to do with where it went: nothing was drawn for its session, and
-    /// it goes on with no ask that may have been explored.
-    fn is_sole_draw(&self) -> bool {
-        let explores = self.policy.route(self.decision.route).explore.is_some();
-        let goes_on = |word: &Arc<str>| Follows::parse(word).is_some();
-        !self.down.iter().any(|word| is_lot(word) || (explores && goes_on(word)))
-    }
-
     /// Returns the entry.
     pub(super) fn record(&self) -> Record<'_> {
         Record {
@@ -40,7 +31,7 @@ impl Ticket {
             needs: self.needs(),
             seq: Some(self.seq),
             policy: Some(self.policy.version),
-            propensity: self.is_sole_draw().then_some(self.decision.propensity),
+            propensity: propensity_told(&self.down),
             attempts: Attempts::from(self.calls.iter().map(attempt).collect::<Vec<_>>()),
             simulated: self.simulation(),
             ..Record::default()
