@@ -182,6 +182,10 @@ pub fn train(
 ) -> Result<Classifier, TrainError> {
     let pairs: Vec<PairRows> =
         (0..examples.rungs() - 1).map(|low| PairRows::of(examples, low, plan)).collect::<Result<_, _>>()?;
+    let questions: std::collections::BTreeSet<&u64> = examples.groups.iter().collect();
+    if questions.len() < usize::from(FOLDS) {
+        return Err(TrainError::TooAlike { rows: examples.len(), questions: questions.len() });
+    }
     let binned = Binned::of(&examples.surfaces);
     let jobs: Vec<(usize, Option<u8>)> = (0..pairs.len())
         .flat_map(|pair| (0..FOLDS).map(Some).chain([None]).map(move |fold| (pair, fold)))
@@ -224,10 +228,6 @@ pub fn train(
     }
     let ends = Ends::of(examples, &gains, plan.seed);
     if ends.rows.len() < FEWEST {
-        let questions: std::collections::BTreeSet<&u64> = examples.groups.iter().collect();
-        if questions.len() < FEWEST {
-            return Err(TrainError::TooAlike { rows: examples.len(), questions: questions.len() });
-        }
         let name = |model: Option<&String>| model.cloned().unwrap_or_default();
         let (cheap, strong) = (name(plan.ladder.first()), name(plan.ladder.last()));
         return Err(TrainError::TooFew { rows: ends.rows.len(), cheap, strong });
