@@ -448,6 +448,11 @@ impl Log {
         self.circumstances.have_loops() || any_remembers(policies)
     }
 
+    /// Returns the log as these policies would have let it come from a place on; itself where nothing depends on what was before.
+    pub(super) fn met_by(self: &Arc<Self>, policies: &[PolicySpan], from: usize) -> Arc<Self> {
+        if self.remembers(policies) { Arc::new(self.anew(policies, from)) } else { Arc::clone(self) }
+    }
+
     /// Returns the log with how things stood at its requests from a place on, as these policies would have let it come.
     pub(super) fn anew(&self, policies: &[PolicySpan], from: usize) -> Self {
         let mut fold = Fold::default().minding(self, policies.iter().map(|span| &span.policy));

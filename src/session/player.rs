@@ -369,9 +369,7 @@ impl Player {
         if from > self.head {
             // It is not in force yet: there is nothing to change here, and its time comes no more.
             self.drop_ahead();
-            if self.log.remembers(&self.policies) {
-                self.log = Arc::new(self.log.anew(&self.policies, self.head));
-            }
+            self.log = self.log.met_by(&self.policies, self.head);
             return;
         }
         let what = describe_change(self.policy(), &earlier);
@@ -400,10 +398,8 @@ impl Player {
         self.policies.retain(|span| span.from < head);
         let policy = Arc::new(Policy { version: newest + 1, ..target.clone() });
         self.policies.push(PolicySpan { from: head, policy: Arc::clone(&policy) });
-        if self.log.remembers(&self.policies) {
-            // What is to come meets what this policy leaves under way.
-            self.log = Arc::new(self.log.anew(&self.policies, head));
-        }
+        // What is to come meets what this policy leaves under way.
+        self.log = self.log.met_by(&self.policies, head);
         self.changes.push(Change {
             version: policy.version,
             at: self.clock,
