@@ -8,8 +8,8 @@ use std::ops::Range;
 use rustc_hash::FxHashMap;
 
 use super::{
-    Bar, Capability, Circumstance, Effort, Facts, Follows, Labels, MAX_RUNGS, Policy, Route, Rung, Rungs, Short,
-    Signals, Step, Trail, match_route,
+    Bar, Capability, Circumstance, Effort, Facts, Follows, Labels, MAX_RUNGS, Policy, Route, Rung, Rungs,
+    Short, Signals, Step, Trail, match_route,
 };
 use crate::runaway::Then;
 use crate::units::{Instant, ModelId, PerMille};

@@ -21,13 +21,7 @@ const PRICES: [i128; 3] = [1, 3, 10];
 type Turn = (u64, bool, u16, (u64, u64), usize);
 
 fn turns() -> impl Strategy<Value = Vec<Turn>> {
-    let turn = (
-        0u64..8,
-        proptest::bool::weighted(0.25),
-        0u16..1050,
-        (100u64..9000, 10u64..900),
-        0usize..3,
-    );
+    let turn = (0u64..8, proptest::bool::weighted(0.25), 0u16..1050, (100u64..9000, 10u64..900), 0usize..3);
     proptest::collection::vec(turn, 1..80)
 }
 

@@ -105,8 +105,7 @@ impl Trial {
 
     /// Says what sums leave out of that: nothing where they are the figure.
     pub fn left_out(&self) -> Vec<&'static str> {
-        let has_loops =
-            self.player.as_ref().is_some_and(|player| player.log.circumstances.have_loops());
+        let has_loops = self.player.as_ref().is_some_and(|player| player.log.circumstances.have_loops());
         let all = [
             (self.now.capped().next().is_some(), "caps on calls"),
             (self.now.minds_caches(), "warm caches"),

@@ -155,10 +155,9 @@ impl Frontier {
             Sign::Minus => *count = count.saturating_sub(1),
         };
         count(&mut self.counts[bin]);
-        let begins: arrayvec::ArrayVec<Option<usize>, MAX_RUNGS> =
-            (0..self.rungs)
-                .map(|start| route.begin_after(circumstance, open, start.max(floor), follows).map(usize::from))
-                .collect();
+        let begins: arrayvec::ArrayVec<Option<usize>, MAX_RUNGS> = (0..self.rungs)
+            .map(|start| route.begin_after(circumstance, open, start.max(floor), follows).map(usize::from))
+            .collect();
         for pair in stuck(&begins) {
             count(self.unmoved.entry((bin, pair)).or_default());
         }
