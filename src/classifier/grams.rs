@@ -35,6 +35,10 @@ const WORD_SHIFT: u32 = u64::BITS - WORDS.ilog2();
 pub struct Met([u64; BUCKETS / 64]);
 
 impl Default for Met {
+    #[expect(
+        clippy::large_stack_arrays,
+        reason = "of 20 KiB, cleared for each ask; on the heap it would be made for each"
+    )]
     fn default() -> Self {
         Self([0; BUCKETS / 64])
     }
@@ -343,7 +347,7 @@ impl Folded {
         let fewer = WORDS.checked_div(weights.len()).and_then(usize::checked_ilog2).unwrap_or(0);
         let (mut met, mut sum, mut count) = ([0u64; WORDS / 64], 0i32, 0u32);
         self.pairs(|bucket| {
-            let bucket = bucket - CHARACTERS >> fewer;
+            let bucket = (bucket - CHARACTERS) >> fewer;
             let (Some(slot), Some(&weight)) = (met.get_mut(bucket / 64), weights.get(bucket)) else { return };
             let bit = 1u64 << (bucket % 64);
             let new = i32::from(*slot & bit != 0) - 1;

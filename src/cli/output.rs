@@ -59,7 +59,7 @@ pub fn may_write(to: &Path, logs: &[PathBuf], replace: bool) -> anyhow::Result<(
         return Ok(());
     }
     if let Some(log) = crate::app::same_log(logs, to) {
-        bail!("{} is one of the logs to read; choose another name to write to", log.display());
+        bail!("{} is one of the files to read; choose another name to write to", log.display());
     }
     if to.is_dir() {
         bail!("{} is a folder; name a file in it", to.display());

@@ -239,6 +239,9 @@ fn compare(before: &Found, after: &Found, format: Format) -> anyhow::Result<()> 
 }
 
 fn write(lock: &Lock) -> anyhow::Result<()> {
+    let own_file = config::own_file("policy.toml");
+    let read: Vec<PathBuf> = lock.policy.iter().map(PathBuf::from).chain(own_file).collect();
+    output::may_write(&lock.output, &read, true)?;
     let found = own(lock.policy.as_ref())?;
     let judge = classifier(None)?;
     let locked = Locked {

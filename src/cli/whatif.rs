@@ -7,6 +7,7 @@ pub(super) mod rates;
 mod second;
 mod set;
 
+use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -246,24 +247,26 @@ members! {
     quality: Option<QualityChange> = QualityChange::between(applied, staged),
 }
 
-/// A change of quality.
+/// A change of quality, with its 95% interval.
 #[derive(Debug, Serialize)]
 struct QualityChange {
-    /// By how much.
     change: String,
-    /// Whether the interval of either side is as wide.
+    low: String,
+    high: String,
+    /// Whether the interval holds no change.
     within_error: bool,
 }
 
 impl QualityChange {
     fn between(applied: &Forecast, staged: &Forecast) -> Option<Self> {
-        let (change, within_error) = quality_change(applied, staged)?;
-        Some(Self { change: format!("{change:+.3}"), within_error })
+        let (change, (low, high)) = quality_change(applied, staged)?;
+        let [told, low_told, high_told] = [change, low, high].map(|one| format!("{one:+.3}"));
+        let within_error = change != 0.0 && low <= 0.0 && high >= 0.0;
+        Some(Self { change: told, low: low_told, high: high_told, within_error })
     }
 
-    fn words(&self) -> String {
-        let Self { change, within_error } = self;
-        if *within_error { format!("{change}, within error") } else { change.clone() }
+    fn words(&self) -> (String, &'static str) {
+        (self.change.clone(), if self.within_error { "within error" } else { "" })
     }
 }
 
@@ -501,9 +504,10 @@ fn sheets(report: &WhatIfReport) -> Vec<Sheet> {
 }
 
 fn signed(a: u64, b: u64) -> String {
-    match i128::from(b) - i128::from(a) {
-        0 => "0".to_owned(),
-        difference => format!("{difference:+}"),
+    match a.cmp(&b) {
+        Ordering::Equal => "0".to_owned(),
+        Ordering::Less => format!("+{}", count(b - a)),
+        Ordering::Greater => format!("-{}", count(a - b)),
     }
 }
 
@@ -551,16 +555,10 @@ fn compare(sheet: &mut Sheet, timing: &str, (applied, staged): (&Side, &Side), i
         count(staged.escalated),
         signed(applied.escalated, staged.escalated),
     ]);
-    let cascade = |side: &Side| {
-        let told = side.escalation_rate.as_ref().zip(side.escalation_break_even.as_ref());
-        told.map_or_else(|| "-".into(), |(rate, most)| format!("{rate} %, pays below {most} %"))
-    };
-    sheet.push(vec![
-        "  of what starts below the top".into(),
-        cascade(applied),
-        cascade(staged),
-        String::new(),
-    ]);
+    let rate = |side: &Side| Some(format!("{} %", side.escalation_rate.as_ref()?));
+    both(sheet, "  of what starts below the top", (applied, staged), &rate);
+    let most = |side: &Side| Some(format!("{} %", side.escalation_break_even.as_ref()?));
+    both(sheet, "  which pays below", (applied, staged), &most);
     sheet.push(vec![
         "failed".into(),
         count(applied.errors),
@@ -568,29 +566,28 @@ fn compare(sheet: &mut Sheet, timing: &str, (applied, staged): (&Side, &Side), i
         signed(applied.errors, staged.errors),
     ]);
     let latency = |side: &Side| {
-        side.latency_ms.as_ref().map_or_else(
-            || "-".into(),
-            |l| format::duration(Span(i64::try_from(l.p95).unwrap_or(i64::MAX / 1000) * 1000)).to_string(),
-        )
+        let p95 = i64::try_from(side.latency_ms.as_ref()?.p95).unwrap_or(i64::MAX / 1000);
+        Some(format::duration(Span(p95 * 1000)).to_string())
     };
-    sheet.push(vec![
-        "p95 latency (estimated where unobserved)".into(),
-        latency(applied),
-        latency(staged),
-        String::new(),
-    ]);
+    both(sheet, "p95 latency (estimated where unseen)", (applied, staged), &latency);
 }
 
-fn tell_quality(sheet: &mut Sheet, (applied, staged): (&Side, &Side), change: Option<&QualityChange>) {
-    let quality = |side: &Side| {
-        let told = side.quality.as_ref().zip(side.quality_low.as_ref()).zip(side.quality_high.as_ref());
-        told.map_or_else(
-            || "no labels".into(),
-            |((quality, low), high)| {
-                format!("{quality} ({low}-{high}, {})", counted(side.labelled_requests, "label"))
-            },
-        )
-    };
-    let change = change.map_or_else(String::new, QualityChange::words);
-    sheet.push(vec!["quality".into(), quality(applied), quality(staged), change]);
+/// Adds a row of what both sides have, the change of which says nothing.
+fn both(sheet: &mut Sheet, name: &str, sides: (&Side, &Side), told: &dyn Fn(&Side) -> Option<String>) {
+    let [one, other] = [sides.0, sides.1].map(|side| told(side).unwrap_or_else(|| "-".into()));
+    sheet.push(vec![name.into(), one, other, String::new()]);
+}
+
+fn tell_quality(sheet: &mut Sheet, sides: (&Side, &Side), change: Option<&QualityChange>) {
+    let told = |side: &Side| side.quality.clone().unwrap_or_else(|| "no labels".into());
+    let (by, within) = change.map_or((String::new(), ""), QualityChange::words);
+    sheet.push(vec!["quality".into(), told(sides.0), told(sides.1), by]);
+    if sides.0.labelled_requests + sides.1.labelled_requests > 0 {
+        let between = |side: &Side| match (&side.quality_low, &side.quality_high) {
+            (Some(low), Some(high)) => format!("{low}-{high}"),
+            _ => "-".into(),
+        };
+        sheet.push(vec!["  95 % between".into(), between(sides.0), between(sides.1), within.into()]);
+        both(sheet, "  labels", sides, &|side| Some(count(side.labelled_requests)));
+    }
 }

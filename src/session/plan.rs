@@ -119,16 +119,20 @@ pub fn quality_between(forecast: &Forecast) -> Option<(f64, f64)> {
     (forecast.labelled > 0).then(|| wilson(forecast.quality as f64 / 1000.0, forecast.labelled))
 }
 
-/// Returns by how much what labels say of quality differs between two sides, and whether that is no more than either may be off; none
-/// where one was not judged.
-pub fn quality_change(before: &Forecast, after: &Forecast) -> Option<(f64, bool)> {
+/// Returns by how much what labels say of quality differs between two sides, with its 95% interval; none where one was not judged.
+///
+/// Of two independent sides it is Newcombe's (1998, method 10): Wilson's intervals of both, added up in squares. Labels that both
+/// sides share make it wider than it need be.
+pub fn quality_change(before: &Forecast, after: &Forecast) -> Option<(f64, (f64, f64))> {
     let side = |side: &Forecast| {
         let mean = side.quality as f64 / 1000.0 / side.labelled.max(1) as f64;
-        quality_between(side).map(|(low, high)| (mean, (high - mean).max(mean - low)))
+        quality_between(side).map(|(low, high)| Judged { mean, low, high })
     };
-    let ((before, one), (after, other)) = (side(before)?, side(after)?);
-    let change = after - before;
-    Some((change, change.abs() > 0.0 && change.abs() <= one.max(other)))
+    let (before, after) = (side(before)?, side(after)?);
+    let change = after.mean - before.mean;
+    let less = (after.mean - after.low).hypot(before.high - before.mean);
+    let more = (after.high - after.mean).hypot(before.mean - before.low);
+    Some((change, (change - less, change + more)))
 }
 
 /// The best thresholds.
@@ -364,4 +368,30 @@ impl Frontiers {
 /// Says whether what a setting holds moves with a route's thresholds.
 fn fits(setting: &Setting, route: &Route) -> bool {
     setting.route.mode == route.mode && same_names(&setting.route, route)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::Draw;
+
+    /// A change that is none must not be told as one more often than 95% allow, nor one that is there be hidden.
+    #[test]
+    fn the_interval_of_a_change_of_quality_covers_it() {
+        let mut draws = Draw::new(7);
+        for (before, after, labels) in [(700, 700, (300, 300)), (500, 650, (60, 200)), (950, 900, (40, 500))]
+        {
+            let mut judged = |of: u64, good: usize| {
+                let passed = (0..of).filter(|_| draws.below(1000) < good).count() as u64;
+                Forecast { labelled: of, quality: passed * 1000, ..Forecast::default() }
+            };
+            let (mut holds, truth) = (0, (after as f64 - before as f64) / 1000.0);
+            for _ in 0..2000 {
+                let (one, other) = (judged(labels.0, before), judged(labels.1, after));
+                let (_, (low, high)) = quality_change(&one, &other).unwrap();
+                holds += u32::from((low..=high).contains(&truth));
+            }
+            assert!((1870..=1970).contains(&holds), "{holds} of 2,000 at {before} and {after}");
+        }
+    }
 }

@@ -51,7 +51,8 @@ impl Held {
             let evidence = recalled.evidence();
             let Some(policy) = PolicySpan::in_force(policies, index) else { continue };
             let mut other = evidence.operation.by_second().unwrap_or(*evidence.operation);
-            leasts.take(&mut other, log.circumstances.get(other.circumstance));
+            let circumstance = log.circumstances.get(other.circumstance);
+            leasts.take(&mut other, circumstance);
             if index < range.0 {
                 continue;
             }

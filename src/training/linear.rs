@@ -56,7 +56,9 @@ impl Freedom {
         let (of_characters, of_words) = freedom.0.split_at_mut(crate::classifier::CHARACTERS);
         for (kind, sum) in [(of_characters, characters), (of_words, words)] {
             let mean = narrow(sum.max(1e-6) / rows.len() as f64);
-            kind.iter_mut().for_each(|one| *one /= mean);
+            for one in kind {
+                *one /= mean;
+            }
         }
         freedom
     }

@@ -268,6 +268,9 @@ fn a_lock_holds_until_the_policy_decides_otherwise() {
     sandbox.write("a.toml", format!("# a remark\n{}", POLICY.replace("threshold = 620", "threshold =  620")));
     let held = sandbox.run("policy check a.toml");
     assert_eq!(held.code, Some(0), "{}", held.err);
+    let over = sandbox.run("policy lock a.toml -o a.toml");
+    assert_eq!(over.code, Some(2), "the policy that is locked would be gone");
+    assert!(sandbox.read("a.toml").starts_with("# a remark"), "{}", over.err);
     sandbox.write("a.toml", POLICY.replace("620", "500"));
     let broken = sandbox.run("policy check a.toml");
     assert_eq!(broken.code, Some(1));

@@ -13,7 +13,7 @@ fn a_report_overwrites_neither_its_log_nor_anything_else_unasked() {
         "report . -o ./small.jsonl --replace",
     ] {
         let said = sandbox.refused(args);
-        assert!(said.contains("is one of the logs to read; choose another name"), "{said}");
+        assert!(said.contains("is one of the files to read; choose another name"), "{said}");
     }
     sandbox.write("other.csv", "mine");
     assert!(sandbox.refused("report small.jsonl -o other.csv").contains("say --replace"));
@@ -500,9 +500,9 @@ fn nothing_that_is_read_is_written_over() {
     let sandbox = sandbox();
     let log = sandbox.read("small.jsonl");
     let told = sandbox.refused("snapshot overview --log small.jsonl --size 100x30 -o small.jsonl");
-    assert!(told.contains("one of the logs to read"), "{told}");
+    assert!(told.contains("one of the files to read"), "{told}");
     let train = "train small.jsonl --cheap gpt-4.1-nano --strong gpt-4.1 -o ./small.jsonl --replace";
-    assert!(sandbox.refused(train).contains("one of the logs to read"));
+    assert!(sandbox.refused(train).contains("one of the files to read"));
     assert_eq!(sandbox.read("small.jsonl"), log);
 }
 
