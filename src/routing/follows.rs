@@ -134,8 +134,12 @@ mod tests {
             |model: &str, threshold| RungSpec { model: model.into(), threshold, ..RungSpec::default() };
         let ladder = vec![rung("haiku", Some(600)), rung("sonnet", Some(300)), rung("opus", None)];
         for when_full in [WhenFull::Next, WhenFull::Refuse] {
-            let route =
-                RouteSpec { name: "r".into(), ladder: ladder.clone(), when_full, ..RouteSpec::default() };
+            let route = RouteSpec {
+                name: "r".into(),
+                ladder: ladder.clone(),
+                when_full: Some(when_full),
+                ..RouteSpec::default()
+            };
             let spec = PolicySpec { routes: vec![route], models: models.to_vec(), ..PolicySpec::default() };
             let policy = Policy::compile(&spec, 1, &mut names).unwrap();
             let placed = |confidence, last: &str, full: &[&str]| {
