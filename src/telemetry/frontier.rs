@@ -13,9 +13,9 @@ use super::pairs::Pairs;
 use super::sums::Sums;
 use super::visit::Visit;
 use super::{Cascade, Sign};
-use crate::outcome::{Evidence, Least, Outlook, Settled, Spread};
+use crate::outcome::{Evidence, Outlook, Settled, Spread};
 use crate::pricing::CostSum;
-use crate::routing::{Explore, MAX_RUNGS, Next, Reach, Route, WhenFailed, after_attempt};
+use crate::routing::{Explore, Follows, MAX_RUNGS, Next, Reach, Route, WhenFailed, after_attempt};
 use crate::units::{PerMille, Pico};
 
 /// The frontier of one route.
@@ -141,7 +141,8 @@ impl Frontier {
         let own = route.placed_by(operation.confidence(), operation.draw, circumstance);
         // A turn of a tool loop goes at least where the turns before went: where the least confidence of them all places it,
         // but not below where one without any was placed.
-        let by = operation.least.map_or(own, Least::confidence);
+        let (by, follows) =
+            operation.least.map_or((own, circumstance.follows), |least| (least.confidence(), Follows::NONE));
         let is_unsure = operation.least.is_some_and(|least| least.is_unsure() && by.is_some());
         let floor = if is_unsure { self.no_signal } else { 0 };
         let bin = by.map_or(NONE, PerMille::bin);
@@ -154,9 +155,8 @@ impl Frontier {
             Sign::Minus => *count = count.saturating_sub(1),
         };
         count(&mut self.counts[bin]);
-        let begin = if operation.least.is_some() { Route::begin_anew } else { Route::begin };
         let begins: arrayvec::ArrayVec<Option<usize>, MAX_RUNGS> = (0..self.rungs)
-            .map(|start| begin(route, circumstance, open, start.max(floor)).map(usize::from))
+            .map(|start| route.begin_after(circumstance, open, start.max(floor), follows).map(usize::from))
             .collect();
         for pair in stuck(&begins) {
             count(self.unmoved.entry((bin, pair)).or_default());
