@@ -130,6 +130,7 @@ pub use preview::{Preview, preview};
 pub use proof::{Graded, Proofs, Quality, RungProof, Verdicts};
 pub use reclassified::{Flip, Reclassified, rechecked, reclassified};
 pub use repriced::{Repriced, Twice, reprice};
+use rerun::Walked;
 pub use rerun::{Rerun, RerunJob, rerun};
 pub use rollouts::{ArmRow, RolloutRow, RolloutStep, RolloutTried, Rollouts, roll_over};
 pub use runaways::{Tripped, Watched, watched, would_trip, would_trip_at_once};

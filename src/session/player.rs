@@ -12,12 +12,11 @@ use super::following::Live;
 use super::log::PolicySpan;
 use super::played::Played;
 use super::proof::Proof;
-use super::rerun::RerunJob;
 use super::second::Second;
-use super::snapshot::{Change, Play, Reading, RerunState, RouteConsequences};
+use super::snapshot::{Change, Play, Reading, RerunState};
 use super::stream::settle;
 use super::view::{View, trend_slot};
-use super::{Command, Log, Speed, TriedLimit};
+use super::{Command, Log, Speed, TriedLimit, Walked};
 use crate::certificate::Terms;
 use crate::engine::{Engine, Event};
 use crate::outcome::Settled;
@@ -62,10 +61,9 @@ pub struct Player {
     pub(super) budgets: Option<Box<Played>>,
     pub(super) billed: Option<Arc<Billed>>,
     pub(super) second: Second,
+    pub(super) walked: Option<Walked>,
     /// The state of the full re-run, kept by the worker.
     pub rerun: RerunState,
-    /// What is staged, decided in order, and what that came to.
-    pub(super) walked: Option<(RerunJob, Vec<RouteConsequences>)>,
     /// Branches that were asked for and have not begun.
     pub(super) branch_job: Option<BranchJob>,
     /// How branches stand, kept by the worker.
@@ -75,7 +73,6 @@ pub struct Player {
 impl Player {
     /// Starts at the beginning of a log, paused.
     pub fn new(log: Arc<Log>, reading: Reading, window: Option<Span>) -> Self {
-        let clock = log.bounds().map_or(Instant(0), |(first, _)| first);
         Self {
             engine: Engine::new(Arc::clone(&log.policy), Arc::clone(&log.prices)),
             view: View::new(0, trend_slot(&log, window)),
@@ -84,7 +81,7 @@ impl Player {
             play: Play::Paused,
             speed: Speed::RECORDED,
             head: 0,
-            clock,
+            clock: log.bounds().map_or(Instant(0), |(first, _)| first),
             window,
             checkpoints: Vec::new(),
             staged: None,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::fold::walk;
+use super::snapshot::RouteConsequences;
 use super::{Log, PolicySpan, Reading, TriedLimit, settle_one};
 use crate::outcome::Settled;
 use crate::pricing::CostSum;
@@ -20,6 +21,13 @@ pub struct RerunJob {
     pub first: usize,
     /// The one after the last.
     pub end: usize,
+}
+
+/// What is staged, decided in order of time, and the rows that this came to.
+#[derive(Debug)]
+pub(super) struct Walked {
+    pub(super) job: RerunJob,
+    pub(super) rows: Vec<RouteConsequences>,
 }
 
 /// What a re-run found.

@@ -89,10 +89,10 @@ impl Player {
     pub(super) fn consequences(&mut self) -> Consequences {
         let started = std::time::Instant::now();
         let wanted = self.walked.as_ref().and_then(|_| self.rerun_wanted());
-        self.walked = self.walked.take().filter(|(job, _)| wanted.as_ref() == Some(job));
+        self.walked = self.walked.take().filter(|walked| wanted.as_ref() == Some(&walked.job));
         // What was decided in order is the figure, once it is there.
         let routes = match &self.walked {
-            Some((_, rows)) => rows.clone(),
+            Some(walked) => walked.rows.clone(),
             None => self.what_if(),
         };
         let took = started.elapsed();

@@ -9,7 +9,9 @@ use super::branching::Branching;
 use super::snapshot::{RerunState, RouteConsequences};
 use super::trying::{SETTLE, Trying, try_beside};
 use super::whatif::in_order;
-use super::{BudgetsTried, Command, Log, Player, PolicySpan, Rerun, RerunJob, Switching, rerun, switching};
+use super::{
+    BudgetsTried, Command, Log, Player, PolicySpan, Rerun, RerunJob, Switching, Walked, rerun, switching,
+};
 
 /// What wakes a session.
 #[derive(Debug)]
@@ -153,7 +155,7 @@ fn watch_rerun(
                     budgets: budgets.map(Arc::new),
                     switching: switching.map(Box::new),
                 };
-                player.walked = routes.map(|routes| (job.what.clone(), routes));
+                player.walked = routes.map(|rows| Walked { job: job.what.clone(), rows });
                 *checked = Some(job.what.clone());
                 *running = None;
             }
