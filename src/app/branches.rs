@@ -95,6 +95,7 @@ pub fn branch_report(found: &BranchesFound, logs: Vec<String>) -> BranchReport {
     };
     let mut report = BranchReport::new(scope, world, (found.start, found.end));
     report.remark(found.idle.iter().map(|idle| idle.map(Idle::text)));
+    report.leave_out(&found.untried);
     for run in &found.runs {
         let of = &run.found;
         let is_used = |row: &StandingRow| row.calls + row.refused + row.moved + row.waited > 0;

@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 use super::adapting::{advice, learn};
 use super::claims::Claims;
 use super::warmth::{Before, wanted};
-use super::{Arrival, Loops, OperationKey, Unexpected};
+use super::{Arrival, Loops, Moved, OperationKey, Unexpected, is_answered};
 use crate::bandit::{Advice, Learners};
 use crate::budget::{Budgets, Draws, Hold, Limit, Over, Payer};
 use crate::outcome::{Attempt, Evidence, Operation, Settled};
@@ -47,6 +47,8 @@ struct Open {
     told: (u32, u64),
     /// The limits at which it was counted: at each it is one request, however often it finds no room there.
     noted: Noted,
+    /// How it moved its tool loop.
+    moved: Moved,
 }
 
 /// Limits that kept a request from a call, each with who draws on it.
@@ -172,7 +174,8 @@ impl Decider {
             return None;
         }
         let mut operation = arrival.operation;
-        let decision = decide(&self.policy, &operation.signals_by(&self.prices), arrival.circumstance);
+        let signals = operation.signals_by(&self.prices);
+        let decision = decide(&self.policy, &signals, arrival.circumstance);
         let mut settled = self.spare.pop().unwrap_or_default();
         settled.begin(&self.policy, decision.route, decision.rung);
         let noted = self.note_over(&arrival, &decision);
@@ -183,7 +186,8 @@ impl Decider {
             return Some(Course::Over(Box::new(Closed { operation, decision, settled })));
         }
         let (rung, model) = (decision.rung, decision.model);
-        self.loops.decided(operation.ask, &self.policy, &decision, arrival.circumstance);
+        let whose_loop = (operation.ask, signals.known_as);
+        let moved = self.loops.decided(whose_loop, &self.policy, &decision, arrival.circumstance);
         self.in_flight.begin(self.prices.identity(model));
         let policy = Arc::clone(&self.policy);
         let claims = arrival.claims.cloned().unwrap_or_default();
@@ -206,6 +210,7 @@ impl Decider {
             turn,
             told,
             noted,
+            moved,
         };
         self.open.insert(arrival.key, open);
         Some(Course::Call { rung, model, why: None })
@@ -448,7 +453,7 @@ impl Decider {
             }
             let claim = open.claims.of(next.model);
             open.hold = claim.map(|claim| self.budgets.take(claim.draws, claim.amount, at));
-            self.loops.moved(open.operation.ask, next);
+            self.loops.moved(open.operation.ask, next, &mut open.moved);
             let falls = to < open.rung;
             open.rung = to;
             self.in_flight.begin(self.prices.identity(next.model));
@@ -460,8 +465,11 @@ impl Decider {
             });
             return Ok(Course::Call { rung: to, model: next.model, why: Some(why) });
         }
-        let Open { operation, decision, policy, mut settled, told, .. } =
+        let Open { operation, decision, policy, mut settled, told, moved, .. } =
             self.open.remove(&key).ok_or(UnknownOperation(key))?;
+        if !is_answered(attempt.status, &attempt.usage) {
+            self.loops.unanswered(operation.ask, moved);
+        }
         let bare = Evidence { operation: &operation, extra: None };
         settled.conclude(evidence.unwrap_or(&bare), policy.baseline, &self.prices);
         let (window, id) = told;

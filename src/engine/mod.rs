@@ -17,7 +17,7 @@ pub use adapting::{advice, learn};
 pub use claims::{Claims, context, held, may_cost_more, most, of_any, short};
 pub use decider::{Closed, Course, Decider, UnknownOperation};
 pub use event::{Arrival, Effect, Effects, Event, OperationKey};
-pub use loops::Loops;
+pub use loops::{Loops, Moved, is_answered};
 pub use snapshot::{EngineSnapshot, Unexpected};
 pub use warmth::{Before, kept, wanted};
 

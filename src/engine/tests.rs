@@ -7,8 +7,8 @@ use crate::budget::{Anchor, Budgets, Limit, Mode, OverLimit, Payer, Period, Scop
 use crate::outcome::{Attempt, Operation};
 use crate::pricing::{Cost, PriceBook, PriceRow, Rates, Tier};
 use crate::routing::{
-    AtMost, Bar, Circumstance, ConfidenceSource, FactsSpec, Needs, PolicySpec, RouteSpec, RungSpec, Short,
-    Status, Step,
+    AskId, AtMost, Bar, Circumstance, ConfidenceSource, FactsSpec, Follows, Needs, PolicySpec, RouteSpec,
+    RungSpec, Short, Status, Step,
 };
 use crate::units::{Instant, ModelId, Names, PerMille, Pico, PicoPerMillion};
 
@@ -233,4 +233,29 @@ fn sums_hold_what_is_over_and_time_what_was_seen() {
     let picture = engine.snapshot();
     assert_eq!((picture.at, picture.applied, picture.open), (Instant(100), 2, 0));
     assert_eq!(picture.totals, *engine.totals());
+}
+
+/// A short outage of all models would else send each loop that was running to the dearest one for good.
+#[test]
+fn a_turn_that_nobody_answered_moves_no_loop() {
+    let mut names = Names::default();
+    let mut decider = decider(&mut names);
+    let ask = AskId::new(64, false);
+    let on = |model| Follows { model, ..Follows::NONE };
+    let mut turn = |key: u64, ask: AskId, ends: &[(ModelId, Status)]| {
+        let before = decider.follows(&Operation { ask: ask.turn(), ..operation() });
+        let arrival = Arrival { key, operation: Operation { ask, ..operation() }, ..arrival(None) };
+        assert!(decider.arrived(arrival).is_some());
+        for (model, status) in ends {
+            decider.attempted(key, ended(*model, *status, "1"), None).unwrap();
+        }
+        assert_eq!(decider.open(), 0);
+        (before, decider.follows(&Operation { ask: ask.turn(), ..operation() }))
+    };
+    let (bad, ok) = (Status::ServerError, Status::Ok);
+    assert_eq!(turn(1, ask, &[(SMALL, bad), (LARGE, bad)]), (Follows::NONE, Follows::NONE));
+    assert_eq!(turn(2, ask, &[(SMALL, ok)]), (Follows::NONE, on(SMALL)));
+    assert_eq!(turn(3, ask.turn(), &[(SMALL, bad), (LARGE, bad)]), (on(SMALL), on(SMALL)));
+    assert_eq!(turn(4, ask.turn(), &[(SMALL, bad), (LARGE, Status::Cancelled)]), (on(SMALL), on(SMALL)));
+    assert_eq!(turn(5, ask.turn(), &[(SMALL, bad), (LARGE, ok)]), (on(SMALL), on(LARGE)));
 }

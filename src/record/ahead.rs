@@ -199,7 +199,7 @@ mod tests {
             std::fs::write(&path, bytes).unwrap();
             paths.push(path);
         };
-        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/records");
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/records");
         let mut names: Vec<PathBuf> =
             std::fs::read_dir(fixtures).unwrap().map(|e| e.unwrap().path()).collect();
         names.retain(|path| path.is_file() && path.extension().is_some_and(|end| end != "rs"));

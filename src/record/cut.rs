@@ -72,6 +72,8 @@ pub(crate) struct Elements {
     within: usize,
     state: State,
     depth: u32,
+    /// Which of the innermost brackets are those of objects, the innermost in the lowest bit.
+    objects: u128,
     in_text: bool,
     escaped: bool,
     /// How many opened-up lists surround the place (a top-level list counts, too).
@@ -114,6 +116,7 @@ impl Elements {
             within: 0,
             state: State::Between,
             depth: 0,
+            objects: 0,
             in_text: false,
             escaped: false,
             lists: 0,
@@ -236,6 +239,7 @@ impl Elements {
             b'{' | b'[' => {
                 self.start(State::Inside, byte);
                 self.depth = 1;
+                self.objects = u128::from(byte == b'{');
             }
             b' ' | b'\t' | b'\r' | b'\n' | b',' => {}
             _ => self.start(State::Junk, byte),
@@ -271,11 +275,11 @@ impl Elements {
             }
             b'{' if self.within + 1 < self.wrapper.len() && self.opens_wrapper() => {
                 self.within += 1;
-                self.depth = self.depth.saturating_add(1);
+                self.open(byte);
             }
-            b'{' | b'[' => self.depth = self.depth.saturating_add(1),
+            b'{' | b'[' => self.open(byte),
             // The end of a list is none of an object: one that lacks its own is left behind, here or at the end of the text.
-            b']' if self.depth == 1 && self.current.bytes.first() == Some(&b'{') => {
+            b']' if self.objects & 1 == 1 => {
                 let is_in_list = self.lists > 0;
                 if is_in_list && self.leave_behind(data, pieces) {
                     return self.feed(b"]", data, pieces);
@@ -283,6 +287,7 @@ impl Elements {
             }
             b'}' | b']' => {
                 self.depth = self.depth.saturating_sub(1);
+                self.objects >>= 1;
                 self.within = self.within.min((self.depth as usize).saturating_sub(1));
             }
             _ => {}
@@ -294,6 +299,11 @@ impl Elements {
         if self.depth == 0 {
             self.finish(data, pieces);
         }
+    }
+
+    fn open(&mut self, byte: u8) {
+        self.depth = self.depth.saturating_add(1);
+        self.objects = (self.objects << 1) | u128::from(byte == b'{');
     }
 
     fn tail(&mut self, byte: u8) {

@@ -215,6 +215,11 @@ impl BranchReport {
         }
     }
 
+    /// Says which branches of the world this policy has no thresholds for.
+    pub fn leave_out(&mut self, untried: &[(String, String)]) {
+        self.changes.extend(untried.iter().map(|(name, why)| format!("branch {name} is left out: {why}")));
+    }
+
     /// Adds a branch.
     pub fn push(
         &mut self,

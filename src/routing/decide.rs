@@ -105,7 +105,7 @@ fn start(
     trail.push(step);
     let learns = confidence.filter(|_| confidence == own);
     let rung = adapt(route, learns, (circumstance, open), rung, trail);
-    let rung = go_on(route, circumstance.follows, open, rung, trail);
+    let rung = go_on(route, circumstance, open, rung, trail);
     let rung = stay(route, circumstance, open, rung, trail);
     let rung = admit(route, circumstance, open, rung, trail)?;
     afford(route, circumstance, (rung, open), trail)

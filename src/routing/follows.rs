@@ -2,9 +2,10 @@
 //! continues another's calls because a confidence says so.
 //!
 //! Invariants: what it says depends on how the loop stood at the request's arrival alone, which is kept with the request; the rung that
-//! served is the least, and the only one where a lot or a second stage chose it; a rung that other guards bar holds nobody.
+//! served is the least, and the only one where a lot or a second stage chose it; a rung that other guards bar holds nobody, and
+//! neither does one whose cap or budget would turn the turn away that has room elsewhere.
 
-use super::{Follows, Route, Rungs, Step, Trail};
+use super::{Circumstance, Follows, Route, Rung, Rungs, Short, Step, Trail, WhenFull};
 
 impl Route {
     /// Returns the rung that served the turn before, where it is one of this ladder.
@@ -20,21 +21,42 @@ impl Route {
     }
 
     /// Returns the rung on which a turn of a tool loop goes on that was placed on one.
-    pub(super) fn goes_on(&self, follows: Follows, open: Rungs, placed: u8) -> u8 {
+    pub(super) fn goes_on(&self, circumstance: &Circumstance, open: Rungs, placed: u8) -> u8 {
+        let follows = circumstance.follows;
         let Some(last) = self.followed(follows) else { return placed };
-        if follows.stays && open.has(usize::from(last)) {
-            return last;
-        }
-        let least = open.at_or_after(usize::from(last)).and_then(|least| u8::try_from(least).ok());
-        least.map_or(placed, |least| least.max(placed))
+        let place = usize::from(last);
+        let is_full = |rung: &Rung| rung.facts.max_in_flight.is_some() && circumstance.is_full(rung.known_as);
+        let full = |at: &usize| self.ladder.get(*at).is_some_and(is_full);
+        let free = if circumstance.full.is_empty() {
+            open
+        } else {
+            (0..self.ladder.len()).filter(full).fold(open, Rungs::without)
+        };
+        let to = if follows.stays && free.has(place) {
+            last
+        } else {
+            // Up goes only who may pass a full model.
+            let passes = free.has(place) || !open.has(place) || self.when_full == WhenFull::Next;
+            let least = free.at_or_after(place).filter(|_| passes).and_then(|least| u8::try_from(least).ok());
+            least.map_or(placed, |least| least.max(placed))
+        };
+        // Whoever would be turned away or wait there is held by nothing; others a budget passes on by itself.
+        let short = self.ladder.get(usize::from(to)).and_then(|rung| circumstance.short(rung.known_as));
+        if matches!(short, Some(Short::Refuse | Short::Queue)) { placed } else { to }
     }
 }
 
 /// Lets a turn of a tool loop go on where the turn before was served. Returns the rung.
-pub(super) fn go_on(route: &Route, follows: Follows, open: Rungs, placed: u8, trail: &mut Trail) -> u8 {
-    let rung = route.goes_on(follows, open, placed);
+pub(super) fn go_on(
+    route: &Route,
+    circumstance: &Circumstance,
+    open: Rungs,
+    placed: u8,
+    trail: &mut Trail,
+) -> u8 {
+    let rung = route.goes_on(circumstance, open, placed);
     if rung != placed {
-        trail.push(Step::GoesOn { rung, placed, stays: follows.stays });
+        trail.push(Step::GoesOn { rung, placed, stays: circumstance.follows.stays });
     }
     rung
 }
@@ -43,7 +65,7 @@ pub(super) fn go_on(route: &Route, follows: Follows, open: Rungs, placed: u8, tr
 mod tests {
     use super::*;
     use crate::routing::{
-        AskId, Circumstance, Effort, Policy, PolicySpec, RouteId, RouteSpec, RungSpec, Signals, Step, decide,
+        AskId, Effort, FactsSpec, Policy, PolicySpec, RouteId, RouteSpec, RungSpec, Signals, decide,
     };
     use crate::units::{ModelId, Names, PerMille};
     use proptest::prelude::*;
@@ -78,6 +100,60 @@ mod tests {
         assert_eq!(placed(900, after(9, true), &[]), (0, false), "a model of no rung holds nobody");
         let thinks = Follows { effort: Some(Effort::High), ..after(1, false) };
         assert_eq!(placed(900, thinks, &[]), (0, false), "no rung has it think so hard");
+    }
+
+    /// An agent would else be refused, or kept waiting, for the whole of a budget's window.
+    #[test]
+    fn a_rung_that_budgets_turn_away_from_holds_nobody() {
+        let policy = policy(&mut Names::default());
+        let placed = |confidence, stays, over: &[(u16, Short)]| {
+            let signals = Signals { confidence: PerMille::new(confidence), ..Signals::default() };
+            let follows = Follows { model: ModelId(2), effort: None, stays };
+            let over = over.iter().map(|(model, short)| (ModelId(*model), *short)).collect();
+            let decision =
+                decide(&policy, &signals, &Circumstance { follows, over, ..Circumstance::default() });
+            (!decision.refused).then_some(decision.rung)
+        };
+        for stays in [false, true] {
+            for short in [Short::Refuse, Short::Queue] {
+                assert_eq!(placed(900, stays, &[(2, short)]), Some(0));
+                assert_eq!(placed(900, stays, &[(0, short)]), Some(2), "it goes on where there is room");
+                assert_eq!(placed(100, stays, &[(2, short)]), None, "its own confidence asks for that rung");
+                assert_eq!(placed(900, stays, &[(0, short), (2, short)]), None);
+            }
+            assert_eq!(placed(900, stays, &[(2, Short::Hard)]), Some(1), "that budget passes it on");
+        }
+    }
+
+    #[test]
+    fn a_full_rung_holds_nobody() {
+        let mut names = Names::default();
+        let facts = FactsSpec { max_in_flight: Some(1), ..FactsSpec::default() };
+        let models = ["haiku", "sonnet", "opus"].map(|model| (model.to_owned(), facts.clone()));
+        let rung =
+            |model: &str, threshold| RungSpec { model: model.into(), threshold, ..RungSpec::default() };
+        let ladder = vec![rung("haiku", Some(600)), rung("sonnet", Some(300)), rung("opus", None)];
+        for when_full in [WhenFull::Next, WhenFull::Refuse] {
+            let route =
+                RouteSpec { name: "r".into(), ladder: ladder.clone(), when_full, ..RouteSpec::default() };
+            let spec = PolicySpec { routes: vec![route], models: models.to_vec(), ..PolicySpec::default() };
+            let policy = Policy::compile(&spec, 1, &mut names).unwrap();
+            let placed = |confidence, last: &str, full: &[&str]| {
+                let id = |model: &str| names.find_model(model).unwrap();
+                let signals = Signals { confidence: PerMille::new(confidence), ..Signals::default() };
+                let follows = Follows { model: id(last), ..Follows::NONE };
+                let mut full: Vec<_> = full.iter().map(|model| id(model)).collect();
+                full.sort_unstable();
+                let decision =
+                    decide(&policy, &signals, &Circumstance { follows, full, ..Circumstance::default() });
+                (!decision.refused).then_some(decision.rung)
+            };
+            assert_eq!(placed(900, "opus", &["opus"]), Some(0), "{when_full:?}");
+            let up = if when_full == WhenFull::Next { 2 } else { 0 };
+            assert_eq!(placed(900, "sonnet", &["sonnet"]), Some(up), "{when_full:?}");
+            assert_eq!(placed(900, "sonnet", &["haiku"]), Some(1), "{when_full:?}");
+            assert_eq!(placed(100, "haiku", &["opus"]), None, "{when_full:?}");
+        }
     }
 
     #[test]

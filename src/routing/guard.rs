@@ -199,7 +199,7 @@ impl Route {
     /// none where it has to be refused.
     pub fn begin(&self, circumstance: &Circumstance, open: Rungs, placed: usize) -> Option<u8> {
         let wanted = u8::try_from(open.at_or_after(placed).or_else(|| open.last())?).ok()?;
-        let wanted = self.goes_on(circumstance.follows, open, wanted);
+        let wanted = self.goes_on(circumstance, open, wanted);
         afford(self, circumstance, (wanted, open), &mut Trail::new())
     }
 

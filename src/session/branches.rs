@@ -84,6 +84,8 @@ impl Idle {
 pub struct BranchesFound {
     /// What was asked.
     pub plan: Arc<BranchPlan>,
+    /// Branches of the world that this policy has no thresholds for, and why.
+    pub untried: Vec<(String, String)>,
     /// The log's name on screen.
     pub title: String,
     /// Requests of the log whose answers were simulated.

@@ -5,7 +5,7 @@
 //! ends at one instant that of the earlier request comes first.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
 
 use super::adapted::Adapted;
@@ -14,10 +14,10 @@ use super::warmed::{Warmed, narrowed};
 use super::whose::whose_of;
 use super::{Log, PolicySpan};
 use crate::budget::Over;
-use crate::engine::Loops;
-use crate::outcome::{Evidence, History, Outlook, Settled, routed};
+use crate::engine::{Loops, Moved, is_answered};
+use crate::outcome::{Attempt, Evidence, History, Outlook, Settled, routed};
 use crate::pricing::PriceTable;
-use crate::routing::{Bar, Circumstance, Decision, InFlight, Policy, RouteId, Short, Step, decide};
+use crate::routing::{AskId, Bar, Circumstance, Decision, InFlight, Policy, RouteId, Short, Step, decide};
 use crate::runaway::{Then, Whose};
 use crate::units::{Instant, ModelId, Span};
 use crate::world::Sky;
@@ -44,6 +44,8 @@ pub struct Fold {
     warmed: Option<Box<Warmed>>,
     adapted: Option<Box<Adapted>>,
     loops: Loops,
+    /// Turns of tool loops that nobody answers, by when they end and their place in the order of arrival.
+    unanswered: BTreeMap<(Instant, usize), (AskId, Moved)>,
     /// What of the prompt of the last request was warm, where that is not as the log tells.
     warm: Option<u32>,
 }
@@ -313,6 +315,10 @@ impl Fold {
             self.in_flight.begin(turn.enters);
             self.turns.pop();
         }
+        while let Some(first) = self.unanswered.first_entry().filter(|first| first.key().0 <= at) {
+            let (ask, moved) = first.remove();
+            self.loops.unanswered(ask, moved);
+        }
     }
 
     fn settle(
@@ -324,7 +330,8 @@ impl Fold {
         overs: &[(ModelId, Over)],
     ) -> RouteId {
         let operation = evidence.operation;
-        let mut decision = decide(policy, &operation.signals_by(outlook.prices), &self.circumstance);
+        let signals = operation.signals_by(outlook.prices);
+        let mut decision = decide(policy, &signals, &self.circumstance);
         let ladder = &policy.route(decision.route).ladder;
         let over = turned(policy, &decision, operation.asked, overs);
         let goes_elsewhere = || decision.trail.iter().any(|step| matches!(step, Step::PassedOn { .. }));
@@ -350,11 +357,12 @@ impl Fold {
         }
         let evidence = &Evidence { operation: &own, extra: evidence.extra };
         routed(evidence, policy, &decision, outlook, &mut self.settled);
-        self.loops.decided(own.ask, policy, &decision, &self.circumstance);
+        let whose_loop = (own.ask, signals.known_as);
+        let mut moved = self.loops.decided(whose_loop, policy, &decision, &self.circumstance);
         if let Some(last) =
             ladder.get(usize::from(self.settled.rung)).filter(|_| self.settled.rung != decision.rung)
         {
-            self.loops.moved(own.ask, last);
+            self.loops.moved(own.ask, last, &mut moved);
         }
         if let Some(warmed) = &mut self.warmed {
             warmed.settled(index, evidence, (&decision, &self.settled), outlook);
@@ -383,6 +391,10 @@ impl Fold {
             at = at + Span(i64::try_from(took).unwrap_or(i64::MAX).saturating_mul(1000));
         }
         turn(at, self.settled.attempts.len(), calling, ModelId::NONE);
+        let is_unanswered = |last: &Attempt| !is_answered(last.status, &last.usage);
+        if own.ask.key().is_some() && self.settled.attempts.last().is_some_and(is_unanswered) {
+            self.unanswered.insert((at, index), (own.ask, moved));
+        }
         decision.route
     }
 }

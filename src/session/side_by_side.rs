@@ -99,12 +99,21 @@ pub fn branch_out(
     // What limits turned away then the log tells; those of the world, of a file or of one's own were not there.
     let as_it_was = Run { decide: false, ..run("as it was", as_they_were(), None) };
     let mut runs = vec![as_it_was, run("in this world", as_they_were(), Some(world))];
-    for ((branch, _), policy) in tried.iter().zip(compiled) {
+    let mut untried = Vec::new();
+    for (place, ((branch, _), policy)) in tried.iter().zip(compiled).enumerate() {
         let policies = if let Some(policy) = policy {
             spans_with(&log, of.policies, start, Other::Policy(policy))
         } else {
             let now = of.policies.last().map_or(&log.policy, |span| &span.policy);
-            let staged = staged_by(now, &branch.set, &log.names).map_err(BranchError::Threshold)?;
+            let staged = match staged_by(now, &branch.set, &log.names) {
+                Ok(staged) => staged,
+                // The world was made for another policy; it can be lived through without its branch.
+                Err(why) if place < world.branches.len() => {
+                    untried.push((branch.name.clone(), why));
+                    continue;
+                }
+                Err(why) => return Err(BranchError::Threshold(why)),
+            };
             spans_with(&log, of.policies, start, Other::Thresholds { now, staged: &staged })
         };
         let rules = if branch.runaways { world.rules.clone() } else { Vec::new() };
@@ -132,6 +141,7 @@ pub fn branch_out(
         is_whole: start <= first,
         incident: world.incident((start_moved, last(&moved))).filter(|(from, to)| from < to),
         idle: world.changes.iter().map(|change| idle(&moved, change, start_moved)).collect(),
+        untried,
         runs: Vec::new(),
         names: moved.names.clone(),
     };

@@ -269,7 +269,7 @@ fn a_lock_holds_until_the_policy_decides_otherwise() {
     let held = sandbox.run("policy check a.toml");
     assert_eq!(held.code, Some(0), "{}", held.err);
     let over = sandbox.run("policy lock a.toml -o a.toml");
-    assert_eq!(over.code, Some(1), "the policy that is locked would be gone");
+    assert_eq!(over.code, Some(2), "the policy that is locked would be gone");
     assert!(sandbox.read("a.toml").starts_with("# a remark"), "{}", over.err);
     sandbox.write("a.toml", POLICY.replace("620", "500"));
     let broken = sandbox.run("policy check a.toml");

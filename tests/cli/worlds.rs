@@ -183,6 +183,24 @@ fn what_is_wrong_in_a_world_is_told_with_its_line() {
     assert!(sandbox.run("replay log.jsonl --world 429").err.contains("429-storm"));
 }
 
+/// The worlds that come along have branches of the default policy; nobody with another could live through them.
+#[test]
+fn a_world_is_lived_through_without_the_branches_of_another_policy() {
+    let sandbox = sandbox(
+        "title = \"other\"\n[[price]]\ntimes = 2\n[[branch]]\nname = \"sooner\"\nset = [\"elsewhere.flash=300\"]\n",
+    );
+    let report = run(&sandbox, "");
+    assert_eq!(costs(&report), ["0.0044", "0.0088"]);
+    let told = report["changes"][1].as_str().expect("a change");
+    assert!(told.starts_with("branch sooner is left out: elsewhere.flash=300: no such route"), "{told}");
+    let asked = sandbox.run("replay log.jsonl --world world.toml --against elsewhere.flash=300");
+    assert!(
+        asked.code == Some(2) && asked.err.contains("no such route"),
+        "what was asked for is not left out: {}",
+        asked.err
+    );
+}
+
 #[test]
 fn every_world_that_comes_along_is_listed() {
     let list = Sandbox::new().good("scenario --format json");
@@ -200,11 +218,11 @@ fn requests_wait_for_room_in_a_world_too_and_are_let_in_when_an_amount_is_raised
     );
     let sandbox = sandbox(&world);
     let report = run(&sandbox, "");
-    // Two have room. As it was, the others wait a minute each and are refused.
+    // Two have room, the others wait; as it was there was no such limit.
     let of = |branch: &Value| [&branch["whole"]["refused"], &branch["waited_requests"]].map(Value::as_u64);
-    assert_eq!(of(&report["branches"][0]), [Some(6), Some(6)]);
+    assert_eq!(of(&report["branches"][0]), [Some(0), Some(0)]);
     assert_eq!(of(&report["branches"][1]), [Some(0), Some(3)]);
-    assert_eq!(costs(&report), ["0.0011", "0.0044"]);
+    assert_eq!(costs(&report), ["0.0044", "0.0044"]);
     // A model that is out while they wait is out when they are let in: what is decided then goes by how things stand then.
     sandbox.write(
         "world.toml",

@@ -178,6 +178,20 @@ fn results_behind_a_kept_answer_are_decided_as_the_ask_was() {
     nothing_held(&front);
 }
 
+/// Under which model a turn of a chat's loop is asked for.
+fn pinned(ask: &str, returned: &[&str], name: &str) -> Ask {
+    let mut turns = vec![json!({"role": "user", "content": ask})];
+    for (at, text) in returned.iter().enumerate() {
+        let id = format!("call_{at}");
+        let call = json!({"id": id, "type": "function", "function": {"name": "look", "arguments": "{}"}});
+        turns.push(json!({"role": "assistant", "content": null, "tool_calls": [call]}));
+        turns.push(json!({"role": "tool", "tool_call_id": id, "content": text}));
+    }
+    let schema = json!({"type": "object", "properties": {}});
+    let tools = json!([{"type": "function", "function": {"name": "look", "parameters": schema}}]);
+    Ask::post("/v1/chat/completions", &json!({"model": name, "messages": turns, "tools": tools}))
+}
+
 /// What the next answers of the upstream do with calls to the small model.
 fn failing(fails: &Arc<AtomicBool>) -> Upstream {
     let fails = Arc::clone(fails);
@@ -318,6 +332,66 @@ fn results_behind_a_kept_answer_go_on_where_it_was_served() {
         assert_eq!(model(&next), "gpt-4.1", "turn {turn}: {}", reason(&next));
         id = next.json()["id"].as_str().unwrap().to_owned();
     }
+    upstream.wait_idle();
+    nothing_held(&front);
+}
+
+/// A short outage of all models would else send each loop that was running to the dearest one for good; over a restart as well.
+#[test]
+fn a_turn_that_nobody_answered_moves_no_loop() {
+    let fails = Arc::new(AtomicBool::new(false));
+    let upstream = Upstream::with({
+        let fails = Arc::clone(&fails);
+        move |_| if fails.load(Ordering::SeqCst) { Reply::status(500) } else { Reply::text("done") }
+    });
+    let setup = Setup { policy: POLICY.to_owned(), ..Setup::of(&upstream.url()) };
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
+    let turn = |front: &Front<'_>, returned: &[&str]| {
+        conversation("chat", "Translate 'cat' to French.", returned, false).send(front.address())
+    };
+    assert_eq!(model(&turn(&front, &[])), "gpt-4.1-nano");
+    fails.store(true, Ordering::SeqCst);
+    assert!(turn(&front, &["ok"]).status() >= 500);
+    fails.store(false, Ordering::SeqCst);
+    assert_eq!(model(&turn(&front, &["ok"])), "gpt-4.1-nano");
+    fails.store(true, Ordering::SeqCst);
+    assert!(turn(&front, &["ok", "ok"]).status() >= 500);
+    fails.store(false, Ordering::SeqCst);
+    upstream.wait_idle();
+    nothing_held(&front);
+    drop(front.settle());
+    let front = sandbox.serve(&setup);
+    assert_eq!(model(&turn(&front, &["ok", "ok"])), "gpt-4.1-nano", "after a restart");
+    upstream.wait_idle();
+    let rows = front.settle();
+    sandbox.must(&["ledger", "export", "-o", "live.jsonl", "--with-prices"]);
+    let report = sandbox.must(&["replay", "live.jsonl", "--as", "routed", "--format", "json", "--strict"]);
+    let report: Value = serde_json::from_str(&report).unwrap();
+    for model in report["by_model"].as_array().unwrap() {
+        let name = model["model"].as_str().unwrap();
+        assert_eq!(model["attempts"], rows.iter().filter(|row| row.model == name).count(), "{name}");
+    }
+}
+
+/// A turn for which the client names a model is a turn all the same: the next goes on with that model's calls.
+#[test]
+fn a_loop_goes_on_where_its_client_sent_a_turn() {
+    let upstream = Upstream::start();
+    let setup = Setup { policy: POLICY.to_owned(), ..Setup::of(&upstream.url()) };
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
+    let turn = |front: &Front<'_>, returned: &[&str], name: &str| {
+        model(&pinned("Translate 'cat' to French.", returned, name).send(front.address()))
+    };
+    assert_eq!(turn(&front, &[], "auto"), "gpt-4.1-nano");
+    assert_eq!(turn(&front, &["ok"], "gpt-4.1"), "gpt-4.1");
+    assert_eq!(turn(&front, &["ok", "ok"], "auto"), "gpt-4.1");
+    upstream.wait_idle();
+    nothing_held(&front);
+    drop(front.settle());
+    let front = sandbox.serve(&setup);
+    assert_eq!(turn(&front, &["ok", "ok", "ok"], "auto"), "gpt-4.1", "after a restart");
     upstream.wait_idle();
     nothing_held(&front);
 }

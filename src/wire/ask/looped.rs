@@ -31,7 +31,7 @@ impl Ask {
         whose.into_iter().for_each(&mut take);
         // Two conversations that ask the same began otherwise, as a rule; what lies between goes with the number of turns.
         for span in self.scan.first_ask.iter().chain([ask]) {
-            take(&self.value(span).map(scan::text_within).unwrap_or_default());
+            take(&self.value(span).map(scan::own_text_within).unwrap_or_default());
         }
         hasher.write_u32(measures.earlier_user_turns);
         Some(hasher.finish())
@@ -68,6 +68,13 @@ mod tests {
         assert_eq!(read(&later, TOOLS), (first, true));
         assert_eq!(read(&format!("{later},{called},{returned}"), TOOLS), (first, true));
         assert_ne!(read(&said("Fix that."), TOOLS).0, first);
+        let reminded = |of: &str| {
+            format!(
+                r#"{{"role":"user","content":[{{"type":"text","text":"<system-reminder>{of}</system-reminder>"}},{{"type":"text","text":"Fix it."}}]}}"#
+            )
+        };
+        assert_eq!(read(&reminded("a file is open"), TOOLS).0, first, "beside the ask's own words");
+        assert_eq!(read(&format!("{},{called},{returned}", reminded("none is")), TOOLS), (first, true));
         let again = format!("{later},{answered},{}", said("Fix it."));
         assert!(read(&again, TOOLS).0 != first && !read(&again, TOOLS).1, "the same words, but a new ask");
         assert_eq!(

@@ -486,12 +486,22 @@ fn is_text_part(part: Value<'_>) -> bool {
 }
 
 /// Returns the text of a message's content: a string, or its text parts, one a line.
-pub(super) fn text_within<'a>(content: Value<'a>) -> Cow<'a, str> {
+pub(super) fn text_within(content: Value<'_>) -> Cow<'_, str> {
+    text_but(content, |_| false)
+}
+
+/// Returns the same without the parts that a coding agent adds.
+pub(super) fn own_text_within(content: Value<'_>) -> Cow<'_, str> {
+    text_but(content, is_reminder)
+}
+
+/// Returns the text of a message's content but for the parts that are passed over.
+fn text_but<'a>(content: Value<'a>, passes: impl Fn(Value<'a>) -> bool) -> Cow<'a, str> {
     if content.is_text() {
         return content.text().unwrap_or_default();
     }
     let text_of = |part: Value<'a>| if part.is_text() { part.text() } else { part.text_of("text") };
-    let is_text = |part: &Value<'a>| part.is_text() || is_text_part(*part);
+    let is_text = |part: &Value<'a>| (part.is_text() || is_text_part(*part)) && !passes(*part);
     let mut parts = content.items().filter(is_text).map(text_of);
     let first = parts.next().flatten().unwrap_or_default();
     parts.flatten().fold(first, |mut all, part| {

@@ -111,6 +111,9 @@ impl<'a> Comparison<'a> {
         if nobody > 0 {
             all.heading("no model here is called as one of its changes has it");
         }
+        for (name, _) in &found.untried {
+            all.heading(&format!("{name} is left out: it is of routes of another policy"));
+        }
         all.sums(|run| (&run.found.totals, run.found.refused.0, run.apart.whole));
         all.models();
         all.heading("what the world did");
