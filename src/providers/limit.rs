@@ -383,8 +383,8 @@ mod tests {
         assert_eq!(limiter.take(500, at(0)), Ok(()));
         assert_eq!(limiter.take(200, at(30)), Ok(()));
         limiter.give_back(200, Some(800));
-        assert_eq!(limiter.take(400, at(61)), Ok(()));
-        assert_eq!(limiter.take(800, at(122)), Ok(()));
+        assert_eq!(limiter.take(200, at(61)), Ok(()));
+        assert_eq!(limiter.take(700, at(122)), Ok(()));
     }
 
     #[test]
