@@ -68,7 +68,7 @@ pub(super) fn without_thoughts(body: Bytes, reader: Reader<'_>) -> Bytes {
                 replace(content, kept, r#"{"type":"text","text":"..."}"#);
             }
         }
-        let thinking = root.ok().and_then(|root| root.get("thinking")).filter(|_| turn_of.is_bare());
+        let thinking = root.ok().and_then(|root| root.get("thinking")).filter(|_| turn_of.calls_bare());
         if let Some(thinking) = thinking.filter(|said| said.text_of("type").as_deref() == Some("enabled")) {
             spans.push((thinking.span_in(&body), br#"{"type":"disabled"}"#.to_vec()));
             reader.leave_out("thinking");
@@ -110,7 +110,7 @@ impl Loop {
         }
     }
 
-    fn is_bare(mut self) -> bool {
+    fn calls_bare(mut self) -> bool {
         self.ends();
         self.begins_bare == Some(true)
     }
