@@ -58,6 +58,9 @@ struct FrontierReport {
     pinned_cost_usd: Option<String>,
     without_confidence: u32,
     prices: String,
+    /// What the points leave out: only a full run tells.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    left_out: Vec<&'static str>,
     points: Vec<Point>,
 }
 
@@ -123,6 +126,7 @@ pub fn run(args: &FrontierArgs) -> anyhow::Result<()> {
         pinned_cost_usd: pinned.cost.usd(),
         without_confidence: rows.iter().map(|row| row.unsure).sum(),
         prices: trial.book.clone(),
+        left_out: trial.left_out(),
         points: trial
             .curve(&policy, route, rung)
             .iter()
@@ -139,10 +143,9 @@ pub fn run(args: &FrontierArgs) -> anyhow::Result<()> {
             counted(pinned.requests, "pinned request")
         ));
     }
-    if trial.remembers() && format != Format::Json {
-        output::say(
-            "without caps on calls, warm caches and tool loops; `pointsman whatif` decides them in order",
-        );
+    if !report.left_out.is_empty() && format != Format::Json {
+        let what = report.left_out.join(", ");
+        output::say(&format!("without {what}; `pointsman whatif` decides them in order"));
     }
     output::damage(&trial.damaged)
 }

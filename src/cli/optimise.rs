@@ -222,6 +222,9 @@ members! {
     /// Whether calls are capped or there are tool loops, so that only a full run tells exactly.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     approximate: bool = trial.remembers(),
+    /// What the figures leave out then.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    left_out: Vec<&'static str> = trial.left_out(),
     /// The command that shows them closely.
     #[serde(skip_serializing_if = "Option::is_none")]
     look: Option<String> = look_at(args, &set),
@@ -419,7 +422,11 @@ fn sheets(report: &Report) -> Vec<Sheet> {
         "requests that flip".into(),
         String::new(),
         count(report.flipped_requests),
-        if report.approximate { "calls are capped: whatif tells exactly".into() } else { String::new() },
+        if report.left_out.is_empty() {
+            String::new()
+        } else {
+            format!("without {}: whatif tells exactly", report.left_out.join(", "))
+        },
     ]);
     if report.cost_unknown_requests > 0 {
         all.push(vec![

@@ -23,7 +23,8 @@ pub use habits::{Habits, Scale, Scales};
 pub use history::{History, Recalled};
 pub use label::{LabelSource, ModelLabel};
 pub use operation::{
-    Choice, Evidence, Extra, Observed, Operation, PackedConfidence, Particulars, Second, Seen, Timeline,
+    Choice, Evidence, Extra, Least, Observed, Operation, PackedConfidence, Particulars, Second, Seen,
+    Timeline,
 };
 pub use profile::{ProfileFit, Profiles};
 pub use settle::{Settled, recorded, routed};

@@ -1,6 +1,6 @@
 //! An operation as memory holds it: fixed size, names as ids, unknown kept apart from zero.
 
-use std::num::NonZeroU64;
+use std::num::{NonZeroU16, NonZeroU64};
 
 use super::label::{self, ModelLabel};
 use crate::checks::Verdict;
@@ -104,6 +104,49 @@ pub struct Operation {
     pub call: u64,
     /// The ask that it is or goes on with, of a request with tools.
     pub ask: AskId,
+    /// The least confidence of its tool loop so far, of a turn that goes on where the turn before was served.
+    pub least: Option<Least>,
+}
+
+/// The least confidence of a tool loop up to one of its turns, its own included, and whether any of them had none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Least(NonZeroU16);
+
+impl Least {
+    /// Some turn had a confidence, which is written one higher.
+    const SURE: u16 = 0x7fff;
+    /// Some turn had none.
+    const UNSURE: u16 = 0x8000;
+
+    /// Begins a loop.
+    pub fn of(confidence: Option<PerMille>) -> Self {
+        Self(NonZeroU16::MIN).with_bits(confidence.map_or(Self::UNSURE, |one| one.get() + 1))
+    }
+
+    /// Goes on with another turn.
+    #[must_use]
+    pub fn and(self, confidence: Option<PerMille>) -> Self {
+        let unsure = self.0.get() & Self::UNSURE;
+        match (self.confidence(), confidence) {
+            (_, None) => self.with_bits(self.0.get() | Self::UNSURE),
+            (None, Some(one)) => self.with_bits(unsure | (one.get() + 1)),
+            (Some(least), Some(one)) => self.with_bits(unsure | (least.min(one).get() + 1)),
+        }
+    }
+
+    /// Returns it; none where no turn had any.
+    pub fn confidence(self) -> Option<PerMille> {
+        PerMille::new((self.0.get() & Self::SURE).checked_sub(1)?)
+    }
+
+    /// Says whether some turn had none.
+    pub fn is_unsure(self) -> bool {
+        self.0.get() & Self::UNSURE != 0
+    }
+
+    fn with_bits(self, bits: u16) -> Self {
+        NonZeroU16::new(bits).map_or(self, Self)
+    }
 }
 
 /// What a second classifier thinks of a request.

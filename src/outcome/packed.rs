@@ -5,7 +5,7 @@
 
 use std::num::NonZeroU64;
 
-use super::{Observed, Operation, PackedConfidence, Second};
+use super::{Least, Observed, Operation, PackedConfidence, Second};
 use crate::classifier::{Saw, TaskClass};
 use crate::pricing::{Charged, Usage};
 use crate::routing::{AskId, Check, CircumstanceId, ConfidenceSource, Draw, Effort, Lot, Status};
@@ -65,6 +65,7 @@ struct Aside {
     expected: Option<NonZeroU64>,
     call: u64,
     ask: AskId,
+    least: Option<Least>,
     warm: Option<u32>,
     second: Option<Second>,
     waited: u32,
@@ -82,6 +83,7 @@ impl Aside {
             expected: operation.expected,
             call: operation.call,
             ask: operation.ask,
+            least: operation.least,
             warm: operation.warm,
             second: operation.second,
             waited: served.waited,
@@ -181,6 +183,7 @@ impl Packed {
             warm: aside.warm,
             call: aside.call,
             ask: aside.ask,
+            least: aside.least,
         }
     }
 }
@@ -339,6 +342,7 @@ mod tests {
             warm: has(28).then(|| part(29)),
             call: if has(29) { bits } else { 0 },
             ask: if has(26) { AskId::new(u64::from(part(29)) << 20, has(27)) } else { AskId::default() },
+            least: has(26).then(|| Least::of(confidence)),
         }
     }
 

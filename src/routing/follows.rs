@@ -21,8 +21,12 @@ impl Route {
     }
 
     /// Returns the rung on which a turn of a tool loop goes on that was placed on one.
-    pub(super) fn goes_on(&self, circumstance: &Circumstance, open: Rungs, placed: u8) -> u8 {
-        let follows = circumstance.follows;
+    pub(super) fn goes_on(
+        &self,
+        (circumstance, follows): (&Circumstance, Follows),
+        open: Rungs,
+        placed: u8,
+    ) -> u8 {
         let Some(last) = self.followed(follows) else { return placed };
         let place = usize::from(last);
         let is_full = |rung: &Rung| rung.facts.max_in_flight.is_some() && circumstance.is_full(rung.known_as);
@@ -54,7 +58,7 @@ pub(super) fn go_on(
     placed: u8,
     trail: &mut Trail,
 ) -> u8 {
-    let rung = route.goes_on(circumstance, open, placed);
+    let rung = route.goes_on((circumstance, circumstance.follows), open, placed);
     if rung != placed {
         trail.push(Step::GoesOn { rung, placed, stays: circumstance.follows.stays });
     }
@@ -111,7 +115,7 @@ mod tests {
             let follows = Follows { model: ModelId(2), effort: None, stays };
             let over = over.iter().map(|(model, short)| (ModelId(*model), *short)).collect();
             let decision =
-                decide(&policy, &signals, &Circumstance { follows, over, ..Circumstance::default() });
+                decide(&policy, &signals, &Circumstance { over, follows, ..Circumstance::default() });
             (!decision.refused).then_some(decision.rung)
         };
         for stays in [false, true] {
@@ -134,8 +138,12 @@ mod tests {
             |model: &str, threshold| RungSpec { model: model.into(), threshold, ..RungSpec::default() };
         let ladder = vec![rung("haiku", Some(600)), rung("sonnet", Some(300)), rung("opus", None)];
         for when_full in [WhenFull::Next, WhenFull::Refuse] {
-            let route =
-                RouteSpec { name: "r".into(), ladder: ladder.clone(), when_full, ..RouteSpec::default() };
+            let route = RouteSpec {
+                name: "r".into(),
+                ladder: ladder.clone(),
+                when_full: Some(when_full),
+                ..RouteSpec::default()
+            };
             let spec = PolicySpec { routes: vec![route], models: models.to_vec(), ..PolicySpec::default() };
             let policy = Policy::compile(&spec, 1, &mut names).unwrap();
             let placed = |confidence, last: &str, full: &[&str]| {
@@ -145,7 +153,7 @@ mod tests {
                 let mut full: Vec<_> = full.iter().map(|model| id(model)).collect();
                 full.sort_unstable();
                 let decision =
-                    decide(&policy, &signals, &Circumstance { follows, full, ..Circumstance::default() });
+                    decide(&policy, &signals, &Circumstance { full, follows, ..Circumstance::default() });
                 (!decision.refused).then_some(decision.rung)
             };
             assert_eq!(placed(900, "opus", &["opus"]), Some(0), "{when_full:?}");

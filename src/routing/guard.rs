@@ -8,8 +8,8 @@ use std::ops::Range;
 use rustc_hash::FxHashMap;
 
 use super::{
-    Bar, Capability, Circumstance, Effort, Facts, Labels, MAX_RUNGS, Policy, Route, Rung, Rungs, Short,
-    Signals, Step, Trail, match_route,
+    Bar, Capability, Circumstance, Effort, Facts, Follows, Labels, MAX_RUNGS, Policy, Route, Rung, Rungs,
+    Short, Signals, Step, Trail, match_route,
 };
 use crate::runaway::Then;
 use crate::units::{Instant, ModelId, PerMille};
@@ -198,8 +198,19 @@ impl Route {
     /// Returns the rung on which a request starts that a threshold places on one or above it, as budgets had room when it arrived;
     /// none where it has to be refused.
     pub fn begin(&self, circumstance: &Circumstance, open: Rungs, placed: usize) -> Option<u8> {
+        self.begin_after(circumstance, open, placed, circumstance.follows)
+    }
+
+    /// Returns the same of a turn of a tool loop of which that is known of the turn before.
+    pub fn begin_after(
+        &self,
+        circumstance: &Circumstance,
+        open: Rungs,
+        placed: usize,
+        follows: Follows,
+    ) -> Option<u8> {
         let wanted = u8::try_from(open.at_or_after(placed).or_else(|| open.last())?).ok()?;
-        let wanted = self.goes_on(circumstance, open, wanted);
+        let wanted = self.goes_on((circumstance, follows), open, wanted);
         afford(self, circumstance, (wanted, open), &mut Trail::new())
     }
 

@@ -184,9 +184,10 @@ impl Growth {
         &mut self,
         log: &mut Arc<Log>,
         id: &str,
-        operation: Operation,
+        mut operation: Operation,
         extra: Option<Extra>,
     ) -> usize {
+        self.ingest.go_on(&mut operation);
         let log = Arc::make_mut(log);
         let failed = failed(&Evidence { operation: &operation, extra: extra.as_ref() });
         log.classified += usize::from(!operation.source.is_told());

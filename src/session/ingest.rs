@@ -5,6 +5,7 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use super::Stretch;
+use super::leasts::Leasts;
 use super::met::Met;
 use super::particulars::{has_particulars, particulars};
 use crate::bandit::Advice;
@@ -66,6 +67,7 @@ pub struct Ingest {
     /// How providers' prompt caches work.
     caching: Arc<Rules>,
     counts_beside: bool,
+    leasts: Leasts,
 }
 
 /// Classifiers of whose opinion a log tells that are named.
@@ -96,6 +98,7 @@ impl Ingest {
             meters: BTreeMap::new(),
             caching: Arc::default(),
             counts_beside: false,
+            leasts: Leasts::default(),
         }
     }
 
@@ -141,7 +144,7 @@ impl Ingest {
     /// Returns one that reads the same and has met nothing yet.
     pub(super) fn anew(&self) -> Self {
         let (names, circumstances) = (Names::default(), Circumstances::default());
-        Self { names, circumstances, meters: BTreeMap::new(), ..self.clone() }
+        Self { names, circumstances, meters: BTreeMap::new(), leasts: Leasts::default(), ..self.clone() }
     }
 
     /// Takes in an operation that another one read, whose names become those of this one.
@@ -398,6 +401,11 @@ impl Ingest {
             ..Circumstance::default()
         };
         circumstance.with_down(down, |model| self.names.identity(model))
+    }
+
+    /// Notes with an operation, at its turn, what the tool loop that it goes on with comes to.
+    pub(super) fn go_on(&mut self, operation: &mut Operation) {
+        self.leasts.take(operation, self.circumstances.get(operation.circumstance));
     }
 
     /// Turns one entry into an operation and, for the few that have more, its extra.

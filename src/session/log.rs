@@ -292,7 +292,8 @@ impl Log {
                 match entry {
                     Ok(Entry::Request(record)) if !ingest.wants(record.at) || shadowed.take(&record) => {}
                     Ok(Entry::Request(record)) => {
-                        let (operation, extra) = ingest.take(&record);
+                        let (mut operation, extra) = ingest.take(&record);
+                        ingest.go_on(&mut operation);
                         classified += usize::from(!operation.source.is_told());
                         if record.id.is_empty() {
                             history.push(&format!("line-{line}"), operation, extra);

@@ -32,6 +32,7 @@ mod frontiers;
 mod growth;
 mod ingest;
 mod inserts;
+mod leasts;
 mod limited;
 pub mod listing;
 mod live;

@@ -12,8 +12,9 @@ use super::following::Live;
 use super::log::PolicySpan;
 use super::played::Played;
 use super::proof::Proof;
+use super::rerun::RerunJob;
 use super::second::Second;
-use super::snapshot::{Change, Play, Reading, RerunState};
+use super::snapshot::{Change, Play, Reading, RerunState, RouteConsequences};
 use super::stream::settle;
 use super::view::{View, trend_slot};
 use super::{Command, Log, Speed, TriedLimit};
@@ -63,6 +64,8 @@ pub struct Player {
     pub(super) second: Second,
     /// The state of the full re-run, kept by the worker.
     pub rerun: RerunState,
+    /// What is staged, decided in order, and what that came to.
+    pub(super) walked: Option<(RerunJob, Vec<RouteConsequences>)>,
     /// Branches that were asked for and have not begun.
     pub(super) branch_job: Option<BranchJob>,
     /// How branches stand, kept by the worker.
@@ -101,6 +104,7 @@ impl Player {
             billed: None,
             second: Second::default(),
             rerun: RerunState::Idle,
+            walked: None,
             branch_job: None,
             branches: BranchState::Idle,
             log,

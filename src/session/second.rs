@@ -5,6 +5,7 @@
 
 use super::Log;
 use super::frontiers::Frontiers;
+use super::leasts::Leasts;
 use super::log::PolicySpan;
 use crate::outcome::{Evidence, Operation};
 use crate::pricing::PriceTable;
@@ -43,10 +44,18 @@ impl Held {
     fn new(log: &Log, range: (usize, usize), policies: &[PolicySpan]) -> Self {
         let mut frontiers = Frontiers::default();
         let outlook = log.outlook();
-        for (index, recalled) in log.history.range(range.0, range.1) {
+        let mut leasts = Leasts::default();
+        // A loop may have begun before the window.
+        let from = if log.circumstances.have_loops() { log.history.start() } else { range.0 };
+        for (index, recalled) in log.history.range(from, range.1) {
             let evidence = recalled.evidence();
             let Some(policy) = PolicySpan::in_force(policies, index) else { continue };
-            let other = evidence.operation.by_second().unwrap_or(*evidence.operation);
+            let mut other = evidence.operation.by_second().unwrap_or(*evidence.operation);
+            let circumstance = log.circumstances.get(other.circumstance);
+            leasts.take(&mut other, circumstance);
+            if index < range.0 {
+                continue;
+            }
             let route = match_route(policy, &other.signals_by(&log.prices));
             let evidence = Evidence { operation: &other, ..evidence };
             frontiers.apply(policy, &evidence, route, &outlook, Sign::Plus);

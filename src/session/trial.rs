@@ -103,6 +103,18 @@ impl Trial {
             || self.player.as_ref().is_some_and(|player| player.log.circumstances.have_loops())
     }
 
+    /// Says what sums leave out of that: nothing where they are the figure.
+    pub fn left_out(&self) -> Vec<&'static str> {
+        let has_loops = self.player.as_ref().is_some_and(|player| player.log.circumstances.have_loops());
+        let all = [
+            (self.now.capped().next().is_some(), "caps on calls"),
+            (self.now.minds_caches(), "warm caches"),
+            // Where confidences decide, sums know them.
+            (has_loops, "escalations in tool loops"),
+        ];
+        all.into_iter().filter(|(is_so, _)| *is_so).map(|(_, what)| what).collect()
+    }
+
     /// Returns the time that rates are made of; none where the log tells none.
     pub fn rated(&self) -> Option<Span> {
         (self.timing != Timing::Placed).then_some(self.span)
@@ -151,3 +163,7 @@ impl Trial {
         self.frontiers.curve(&now, staged, route, rung)
     }
 }
+
+#[cfg(test)]
+#[path = "loop_sums_tests.rs"]
+mod loop_sums_tests;

@@ -7,7 +7,7 @@ use super::frontiers::{with_earlier, with_staged};
 use super::log::PolicySpan;
 use super::rerun::{Rerun, RerunJob};
 use super::snapshot::{Consequences, RouteConsequences};
-use super::{Play, Player};
+use super::{Log, Play, Player};
 use crate::routing::{Mode, NO_RUNG, Policy, RouteId};
 use crate::telemetry::{CurvePoint, Forecast, Sign};
 
@@ -52,35 +52,16 @@ impl Player {
     /// keep apart: every request decided in order of time, on the state of its instant. `None` where neither is so, nothing is
     /// staged, or time runs.
     pub fn what_if_in_order(&mut self) -> Option<Vec<RouteConsequences>> {
+        let (job, rows) = self.in_order_wanted()?;
+        in_order(&self.log, (&self.policies, &job), rows, || true)
+    }
+
+    /// Returns what that takes: what it decides, and the instant figures in whose place it comes.
+    pub(super) fn in_order_wanted(&mut self) -> Option<(RerunJob, Vec<RouteConsequences>)> {
         let is_joined = self.view.frontiers().are_joined();
         let job = self.rerun_wanted().filter(|job| is_joined || self.log.remembers(&job.policies))?;
-        let mut rows = self.what_if();
-        for row in &mut rows {
-            let Forecast { kept, cascade, .. } = std::mem::take(&mut row.applied);
-            row.applied = Forecast { kept, cascade, ..Forecast::default() };
-            (row.staged, row.flips) = (Forecast::default(), 0);
-        }
-        // Both sides by the same walk: what a log tells of caps and caches is of other decisions than are tried.
-        let log = Arc::clone(&self.log);
-        let mut began = vec![NO_RUNG; job.end.saturating_sub(job.first)];
-        let sides: [(&[PolicySpan], bool); 2] = [(&self.policies, false), (&job.policies, true)];
-        for (policies, is_staged) in sides {
-            walk(&log, (policies, job.end), |index, evidence, policy, settled| {
-                let route = policy.route(settled.route);
-                let is_kept = evidence.operation.pinned && route.pins(evidence.operation.class);
-                if let Some(slot) = index.checked_sub(job.first).and_then(|at| began.get_mut(at))
-                    && !is_kept
-                    && let Some(row) = rows.iter_mut().find(|row| row.is_of(route))
-                {
-                    let side = if is_staged { &mut row.staged } else { &mut row.applied };
-                    side.account(settled, Sign::Plus);
-                    row.flips += u64::from(is_staged && *slot != settled.first_rung);
-                    *slot = settled.first_rung;
-                }
-                true
-            });
-        }
-        Some(rows)
+        let rows = self.what_if();
+        Some((job, rows))
     }
 
     /// Returns the policy that what is staged differs from: the one in force, with routes of earlier ones where those are staged.
@@ -107,11 +88,55 @@ impl Player {
 
     pub(super) fn consequences(&mut self) -> Consequences {
         let started = std::time::Instant::now();
-        let routes = self.what_if();
+        let wanted = self.walked.as_ref().and_then(|_| self.rerun_wanted());
+        self.walked = self.walked.take().filter(|(job, _)| wanted.as_ref() == Some(job));
+        // What was decided in order is the figure, once it is there.
+        let routes = match &self.walked {
+            Some((_, rows)) => rows.clone(),
+            None => self.what_if(),
+        };
         let took = started.elapsed();
         let (route, rung) = self.focus;
         let curve = Arc::new(self.curve(route, rung));
         let is_joined = self.view.frontiers().are_joined();
         Consequences { routes, curve, route, rung, took, is_joined }
     }
+}
+
+/// Decides every request of a log in order of time under the policies in force and under what is staged, and puts what that comes to
+/// into the place of the instant figures; `None` where it should not go on.
+pub(super) fn in_order(
+    log: &Log,
+    (policies, job): (&[PolicySpan], &RerunJob),
+    mut rows: Vec<RouteConsequences>,
+    should_continue: impl Fn() -> bool,
+) -> Option<Vec<RouteConsequences>> {
+    for row in &mut rows {
+        let Forecast { kept, cascade, .. } = std::mem::take(&mut row.applied);
+        row.applied = Forecast { kept, cascade, ..Forecast::default() };
+        (row.staged, row.flips) = (Forecast::default(), 0);
+    }
+    // Both sides by the same walk: what a log tells of caps and caches is of other decisions than are tried.
+    let mut began = vec![NO_RUNG; job.end.saturating_sub(job.first)];
+    let sides: [(&[PolicySpan], bool); 2] = [(policies, false), (&job.policies, true)];
+    for (policies, is_staged) in sides {
+        let is_done = walk(log, (policies, job.end), |index, evidence, policy, settled| {
+            let route = policy.route(settled.route);
+            let is_kept = evidence.operation.pinned && route.pins(evidence.operation.class);
+            if let Some(slot) = index.checked_sub(job.first).and_then(|at| began.get_mut(at))
+                && !is_kept
+                && let Some(row) = rows.iter_mut().find(|row| row.is_of(route))
+            {
+                let side = if is_staged { &mut row.staged } else { &mut row.applied };
+                side.account(settled, Sign::Plus);
+                row.flips += u64::from(is_staged && *slot != settled.first_rung);
+                *slot = settled.first_rung;
+            }
+            index % 4096 != 0 || should_continue()
+        });
+        if !is_done {
+            return None;
+        }
+    }
+    Some(rows)
 }

@@ -6,8 +6,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use super::branching::Branching;
-use super::snapshot::RerunState;
+use super::snapshot::{RerunState, RouteConsequences};
 use super::trying::{SETTLE, Trying, try_beside};
+use super::whatif::in_order;
 use super::{BudgetsTried, Command, Log, Player, PolicySpan, Rerun, RerunJob, Switching, rerun, switching};
 
 /// What wakes a session.
@@ -49,6 +50,7 @@ struct Running {
 #[derive(Debug)]
 struct Found {
     rerun: Rerun,
+    routes: Option<Vec<RouteConsequences>>,
     budgets: Option<BudgetsTried>,
     switching: Option<[Switching; 2]>,
 }
@@ -135,22 +137,23 @@ fn watch_rerun(
             return true;
         }
         match job.result.try_recv() {
-            Ok(Some(Found { rerun: found, budgets, switching })) => {
+            Ok(Some(Found { rerun: found, routes, budgets, switching })) => {
                 let agrees = player.agrees(&found);
                 tracing::debug!(requests = found.requests, agrees, took = ?job.started.elapsed(), "decided again");
-                let in_order = player.log.remembers(&job.what.policies);
-                if !agrees && !in_order {
+                let is_in_order = player.log.remembers(&job.what.policies);
+                if !agrees && !is_in_order {
                     tracing::error!(cost = %found.cost.total(), "what-if and re-run differ");
                 }
                 player.rerun = RerunState::Done {
                     requests: found.requests,
                     cost: found.cost,
                     agrees,
-                    in_order,
+                    in_order: is_in_order,
                     took: job.started.elapsed(),
                     budgets: budgets.map(Arc::new),
                     switching: switching.map(Box::new),
                 };
+                player.walked = routes.map(|routes| (job.what.clone(), routes));
                 *checked = Some(job.what.clone());
                 *running = None;
             }
@@ -189,15 +192,22 @@ fn watch_rerun(
     let (sender, result) = channel();
     let (log, job) = (Arc::clone(player.log()), what.clone());
     let (job_done, job_stop) = (Arc::clone(&done), Arc::clone(&stop));
+    let shown = player.in_order_wanted();
     let (tries, in_force) = (player.tries(), player.policies_in_force());
     let thread = std::thread::Builder::new().name("re-run".to_owned()).spawn(move || {
         let found = rerun(&log, &job, &job_done, &job_stop).and_then(|found| {
             let should_continue = || !job_stop.load(Ordering::Relaxed);
             let both: [&[PolicySpan]; 2] = [&in_force, &job.policies];
             let switching = switched(&log, both, (job.first, job.end), should_continue)?;
-            let Some(tries) = tries else { return Some(Found { rerun: found, budgets: None, switching }) };
+            let routes = match shown {
+                Some((_, rows)) => Some(in_order(&log, (&in_force, &job), rows, should_continue)?),
+                None => None,
+            };
+            let Some(tries) = tries else {
+                return Some(Found { rerun: found, routes, budgets: None, switching });
+            };
             let budgets = Some(try_beside(&log, &in_force, &job, &tries, should_continue)?);
-            Some(Found { rerun: found, budgets, switching })
+            Some(Found { rerun: found, routes, budgets, switching })
         });
         let _ = sender.send(found);
     });

@@ -15,7 +15,7 @@ use super::visit::Visit;
 use super::{Cascade, Sign};
 use crate::outcome::{Evidence, Outlook, Settled, Spread};
 use crate::pricing::CostSum;
-use crate::routing::{Explore, MAX_RUNGS, Next, Reach, Route, WhenFailed, after_attempt};
+use crate::routing::{Explore, Follows, MAX_RUNGS, Next, Reach, Route, WhenFailed, after_attempt};
 use crate::units::{PerMille, Pico};
 
 /// The frontier of one route.
@@ -138,7 +138,13 @@ impl Frontier {
         let operation = evidence.operation;
         let circumstance = outlook.circumstances.get(operation.circumstance);
         // Who is drawn to explore lies where the confidence does by which he is placed.
-        let by = route.placed_by(operation.confidence(), operation.draw, circumstance);
+        let own = route.placed_by(operation.confidence(), operation.draw, circumstance);
+        // A turn of a tool loop goes at least where the turns before went: where the least confidence of them all places it,
+        // but not below where one without any was placed.
+        let (by, follows) =
+            operation.least.map_or((own, circumstance.follows), |least| (least.confidence(), Follows::NONE));
+        let is_unsure = operation.least.is_some_and(|least| least.is_unsure() && by.is_some());
+        let floor = if is_unsure { self.no_signal } else { 0 };
         let bin = by.map_or(NONE, PerMille::bin);
         let visits: arrayvec::ArrayVec<Visit, MAX_RUNGS> =
             route.ladder.iter().map(|rung| Visit::new(evidence, rung.into(), outlook)).collect();
@@ -149,8 +155,9 @@ impl Frontier {
             Sign::Minus => *count = count.saturating_sub(1),
         };
         count(&mut self.counts[bin]);
-        let begins: arrayvec::ArrayVec<Option<usize>, MAX_RUNGS> =
-            (0..self.rungs).map(|start| route.begin(circumstance, open, start).map(usize::from)).collect();
+        let begins: arrayvec::ArrayVec<Option<usize>, MAX_RUNGS> = (0..self.rungs)
+            .map(|start| route.begin_after(circumstance, open, start.max(floor), follows).map(usize::from))
+            .collect();
         for pair in stuck(&begins) {
             count(self.unmoved.entry((bin, pair)).or_default());
         }
