@@ -19,7 +19,7 @@ use super::checked::{self, Judged};
 use super::large::{self, LARGE};
 use super::operation::{Attempted, Operation, Outcome, not_made};
 use super::pace::{self, millis};
-use super::refusals::{is_account, is_clients_own, is_content, is_sealed, is_too_large, told};
+use super::refusals::{is_account, is_clients_own, is_content, is_requests, is_sealed, is_too_large, told};
 use super::unquoted::unquoted;
 use super::{arriving, budget, estimate, stream};
 use crate::pricing::Usage;
@@ -49,7 +49,8 @@ pub(super) async fn attempt(
     let measures = operation.ask.measures();
     let tokens = measures.estimated_prompt_tokens.saturating_add(measures.max_output.unwrap_or(0));
     // What goes on from something kept goes to its keeper, or nowhere.
-    let is_kept = operation.ask.leans_on().is_some_and(|(member, _)| member != "background");
+    let is_kept = operation.ask.names_kept()
+        || operation.ask.leans_on().is_some_and(|(member, _)| member != "background");
     let found = if is_kept {
         gateway.providers.target(&dispatch.model)
     } else {
@@ -107,6 +108,8 @@ pub(super) async fn attempt(
             operation.left_out = sent.left_out.into_iter().map(Into::into).collect();
             if operation.lacks.reasoning {
                 operation.left_out.push("input (reasoning)".into());
+            } else if operation.lacks.reasoning_ids {
+                operation.left_out.push("input (reasoning ids)".into());
             }
             operation.tier = sent.tier;
             operation.place = target.place().cloned();
@@ -405,8 +408,14 @@ async fn declined(
             }
             (Status::Failed, Some(false))
         }
-        // What this client's account there may not have.
-        403 if [" tool", "skill"].iter().any(|word| error.message.contains(word)) => {
+        // What this request demands is not to be had here: another rung may have it, and other requests are served.
+        401 | 403 | 404 if is_requests(&error, target.upstream()) => {
+            if error.code.as_deref() == Some(wire::TOO_LONG) {
+                error = ApiError { status: 400, kind: ErrorKind::InvalidRequest, ..error };
+            } else if http == 401 {
+                // It is not the client's key to this gateway that was refused.
+                error = ApiError { status: 424, kind: ErrorKind::InvalidRequest, ..error };
+            }
             (Status::Unfit, Some(false))
         }
         403 => {
@@ -460,15 +469,20 @@ async fn declined(
         is_ours && !operation.lacks.logprobs && error.message.to_ascii_lowercase().contains("logprobs");
     operation.lacks.logprobs |= asks_less;
     // What one provider's model thought no other can read, nor find by its id.
-    let unsealed = if !operation.lacks.reasoning && is_sealed(&error) {
-        operation.ask.without_reasoning()
+    let is_sealed = !operation.lacks.reasoning && is_sealed(&error);
+    // An item that is not kept there may be read all the same: what was thought goes along with it, sealed.
+    let by_id = if is_sealed && http == 404 && !operation.lacks.reasoning_ids {
+        operation.ask.without_reasoning_ids()
     } else {
         None
     };
+    operation.lacks.reasoning_ids |= by_id.is_some();
+    let is_whole = by_id.is_none();
+    let unsealed = by_id.or_else(|| operation.ask.without_reasoning().filter(|_| is_sealed));
     let asks_less = asks_less || unsealed.is_some();
     let retry = operation.gateway.providers.retry(target, operation.tries, &failure, Moment::now());
     if let Some(ask) = unsealed {
-        (operation.ask, operation.lacks.reasoning) = (ask, true);
+        (operation.ask, operation.lacks.reasoning) = (ask, is_whole);
     }
     Attempted {
         called: Called { status, error: message, ..attempt.took((Usage::NONE, WriteTtl::Reported, false)) },

@@ -31,6 +31,8 @@ use crate::wire::{ApiError, Ask, ErrorKind};
 pub(super) struct Lacks {
     /// How likely its words are, which policy asks for and its model does not say.
     pub(super) logprobs: bool,
+    /// The ids of thoughts that are not kept where they are looked for.
+    pub(super) reasoning_ids: bool,
     /// Thoughts that another provider sealed.
     pub(super) reasoning: bool,
 }

@@ -186,8 +186,9 @@ pub(super) struct Sent {
     _serving: Serving,
 }
 
-/// What is handed to a connection of HTTP/2 at a time: there it lies until its client takes it, however long that may be.
-const PIECE: usize = 16 * 1024;
+/// What is handed to a connection of HTTP/2 at a time: there it lies until its client takes it, and all of it has to be taken within
+/// `write-seconds`. So little that whoever reads as fast as one speaks is never too slow.
+const PIECE: usize = 1024;
 
 impl Sent {
     pub(super) fn new(reply: Reply, watch: Option<Watch>, serving: Serving) -> Self {

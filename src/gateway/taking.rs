@@ -1,7 +1,7 @@
 //! Answers over HTTP/2 of which their client takes nothing: each stream has the limit of time that a whole connection has over
 //! HTTP/1.1.
 //!
-//! Invariant: what a stream holds is given back once nothing of it was taken for so long; others of its connection go on.
+//! Invariant: what a stream holds is given back once a piece of it, of a kibibyte at most, was not taken for so long; others of its connection go on.
 
 use std::cell::RefCell;
 use std::pin::Pin;

@@ -1,7 +1,7 @@
 //! The operator's own limits for a provider: calls a minute, tokens a minute, calls at once.
 //!
 //! Invariants: within no minute does more go out than the limit says, as far as is known when a call goes; tokens that were used
-//! beyond are a debt that later calls wait for; every pass is given back once.
+//! beyond are a debt that later calls wait for; every pass is given back once; short calls do not keep a long one out.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,6 +12,8 @@ use crate::config::providers::Limits;
 
 /// For so many seconds counts what went out in one: until all of it is a minute old.
 const COUNTS: u64 = 61;
+/// For so many seconds room is kept for a call that was told to come again.
+const KEPT: u64 = 10;
 /// A debt is paid for so many minutes at most.
 const LONGEST_DEBT: usize = 24 * 60;
 
@@ -47,11 +49,13 @@ struct Minute {
     /// By the second in which it did, the oldest first; a debt stands in seconds to come, a minute's worth each.
     seconds: VecDeque<(u64, u64)>,
     sum: u64,
+    /// A call that found no room and comes again: its amount, and the second for which it was told there is.
+    awaited: Option<(u64, u64)>,
 }
 
 impl Minute {
     fn new(most: u32) -> Option<Self> {
-        (most > 0).then(|| Self { most: most.into(), seconds: VecDeque::new(), sum: 0 })
+        (most > 0).then(|| Self { most: most.into(), seconds: VecDeque::new(), sum: 0, awaited: None })
     }
 
     /// Says in which second there is room for so much, where that is not now.
@@ -61,25 +65,55 @@ impl Minute {
             self.seconds.pop_front();
         }
         // One that is longer than a whole minute's goes out when nothing else does.
-        let mut lacking = self.sum.saturating_add(amount.min(self.most)).saturating_sub(self.most);
+        let amount = amount.min(self.most);
+        if let Some(until) = self.room_at(amount, second) {
+            return Some(until);
+        }
+        // Shorter ones go before one that waits where they do not make it wait longer.
+        let (awaited, due) =
+            self.awaited.filter(|(awaited, due)| amount < *awaited && second < *due + KEPT)?;
+        let together = self.room_at(amount.saturating_add(awaited), second)?;
+        (together > due)
+            .then(|| if amount + awaited > self.most { due.max(second) + COUNTS } else { together })
+    }
+
+    /// Says in which second so much less than now counts that there is room, where that is not now.
+    fn room_at(&self, amount: u64, second: u64) -> Option<u64> {
+        let mut lacking = self.sum.saturating_add(amount).saturating_sub(self.most);
         for (at, amount) in &self.seconds {
             if lacking == 0 {
-                break;
+                return None;
             }
             lacking = lacking.saturating_sub(*amount);
             if lacking == 0 {
                 return Some(*at + COUNTS);
             }
         }
-        None
+        // More than a minute's together never has room.
+        (lacking > 0).then_some(second + COUNTS)
+    }
+
+    /// Keeps room for a call that comes again, unless it is kept for another.
+    fn awaits(&mut self, amount: u64, due: u64, second: u64) {
+        let amount = amount.min(self.most);
+        if self.awaited.is_none_or(|(awaited, known)| amount == awaited || second >= known + KEPT) {
+            self.awaited = Some((amount, due));
+        }
+    }
+
+    /// Takes the room that was kept, by the call that it was kept for or one as long.
+    fn arrived(&mut self, amount: u64) {
+        self.awaited = self.awaited.filter(|(awaited, _)| amount.min(self.most) < *awaited);
     }
 
     fn add(&mut self, amount: u64, second: u64) {
         let amount = amount.min(self.most);
         self.sum += amount;
-        match self.seconds.back_mut() {
-            Some((at, known)) if *at == second => *known += amount,
-            _ => self.seconds.push_back((second, amount)),
+        // Debts stand in seconds to come.
+        let at = self.seconds.partition_point(|(at, _)| *at < second);
+        match self.seconds.get_mut(at) {
+            Some((known, sum)) if *known == second => *sum += amount,
+            _ => self.seconds.insert(at, (second, amount)),
         }
     }
 
@@ -158,12 +192,22 @@ impl Limiter {
             return Err(Reached::Requests(wait(until)));
         }
         if let Some(kept) = kept {
+            kept.arrived(tokens);
             kept.add(tokens, second);
         }
         if let Some(requests) = requests {
             requests.add(1, second);
         }
         Ok(())
+    }
+
+    /// Keeps room for a call that was refused and comes again after so long.
+    pub(crate) fn awaits(&self, tokens: u64, wait: Duration) {
+        let mut minutes = self.minutes.lock().unwrap_or_else(PoisonError::into_inner);
+        let (due, second) = (minutes.now + wait, minutes.now.as_secs());
+        if let Some(kept) = &mut minutes.tokens {
+            kept.awaits(tokens, due.as_secs(), second);
+        }
     }
 
     /// Says whether there is no place for a call now.
@@ -291,6 +335,56 @@ mod tests {
         assert!(limiter.take(1, start).is_err());
         limiter.give_back(1000, Some(5));
         assert_eq!(limiter.take(995, start), Ok(()), "what was reserved too much comes back");
+    }
+
+    /// An agent's long requests beside short chats would be told to come again for ever.
+    #[test]
+    fn a_long_call_that_comes_again_when_it_is_told_to_is_served_though_short_ones_come_all_the_time() {
+        let (limiter, start) = limiter(0, 1000, 0);
+        let at = |second: u64| start + Duration::from_secs(second);
+        let (mut again, mut served, mut short) = (5, None, 0);
+        for second in 0..200 {
+            if second == again && served.is_none() {
+                match limiter.take(800, at(second)) {
+                    Ok(()) => served = Some(second),
+                    Err(Reached::Tokens(wait)) => {
+                        limiter.awaits(800, wait);
+                        again = second + wait.as_secs();
+                    }
+                    Err(other) => panic!("{other:?}"),
+                }
+            }
+            if second % 2 == 0 && limiter.take(100, at(second)).is_ok() {
+                short += 1;
+            }
+        }
+        assert!(served.is_some_and(|second| second < 70), "{served:?}");
+        assert!(short >= 14, "short ones fill what is left: {short}");
+    }
+
+    #[test]
+    fn room_is_kept_no_longer_than_for_one_that_comes_again() {
+        let (limiter, start) = limiter(0, 1000, 0);
+        let at = |second: u64| start + Duration::from_secs(second);
+        assert_eq!(limiter.take(500, at(0)), Ok(()));
+        let Err(Reached::Tokens(wait)) = limiter.take(1000, at(1)) else { panic!("it has to wait") };
+        limiter.awaits(1000, wait);
+        let Err(Reached::Tokens(behind)) = limiter.take(100, at(2)) else { panic!("another is first") };
+        assert_eq!(behind, Duration::from_secs(120));
+        assert!(limiter.take(100, at(62)).is_err());
+        assert_eq!(limiter.take(100, at(72)), Ok(()), "it did not come");
+    }
+
+    /// What went out beside a debt would count until the debt is over.
+    #[test]
+    fn what_goes_out_beside_a_debt_counts_for_a_minute() {
+        let (limiter, start) = limiter(0, 1000, 0);
+        let at = |second: u64| start + Duration::from_secs(second);
+        assert_eq!(limiter.take(500, at(0)), Ok(()));
+        assert_eq!(limiter.take(200, at(30)), Ok(()));
+        limiter.give_back(200, Some(800));
+        assert_eq!(limiter.take(200, at(61)), Ok(()));
+        assert_eq!(limiter.take(700, at(122)), Ok(()));
     }
 
     #[test]

@@ -77,6 +77,12 @@ impl Permit {
             return refuse(Cause::Quota, format!("{} {what}: {}", who(), short(wait)), Some(wait));
         }
         if let Err(reached) = slot.limiter.take(tokens, now) {
+            // Nobody else is asked instead: it comes again when it is told to.
+            if let Reached::Tokens(wait) = reached
+                && last_resort
+            {
+                slot.limiter.awaits(tokens, wait);
+            }
             let (what, wait) = match reached {
                 Reached::Requests(wait) => ("requests_per_minute", Some(wait)),
                 Reached::Tokens(wait) => ("tokens_per_minute", Some(wait)),

@@ -54,12 +54,14 @@ fn write(o: &mut Object<'_>, to: Dialect, error: &ApiError) {
 }
 
 /// The code by which OpenAI's clients know that a prompt is longer than the model takes.
-const TOO_LONG: &str = "context_length_exceeded";
+pub const TOO_LONG: &str = "context_length_exceeded";
 
 /// Says whether a provider refuses a prompt for its length: each has other words for it.
 fn is_too_long(error: &ApiError) -> bool {
-    const WORDS: [&str; 7] = [
+    const WORDS: [&str; 9] = [
         "prompt is too long",
+        "must be less than the context length",
+        "exceeds model context length",
         "maximum context length",
         "exceeds the context window",
         "exceed context limit",
@@ -140,7 +142,7 @@ pub fn read_error(from: Dialect, status: u16, body: &[u8]) -> ApiError {
     }
     error.message = clean(&error.message);
     error.code = error.code.map(|code| clean(&code)).filter(|code| !code.is_empty());
-    if matches!(error.status, 400 | 413 | 422) && is_too_long(&error) {
+    if matches!(error.status, 400 | 403 | 413 | 422) && is_too_long(&error) {
         error.code = Some(TOO_LONG.to_owned());
     }
     error.param = error.param.map(|param| clean(&param)).filter(|param| !param.is_empty());

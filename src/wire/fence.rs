@@ -79,6 +79,8 @@ impl Fences {
                 let begun = kept.trim_start();
                 let line = begun.strip_prefix("```").map(|rest| rest.split_once('\n'));
                 match line {
+                    // More ticks than a fence has hold what the whole answer is left with, too.
+                    _ if begun.starts_with("````") => return kept,
                     Some(Some((_, rest))) => rest.to_owned(),
                     Some(None) if begun.len() <= LINE => {
                         *fence = Fence::Open(kept);
@@ -151,6 +153,7 @@ mod tests {
             ("`a` is a word", "`a` is a word"),
             ("```json\n{\"a\": 1", "{\"a\": 1"),
             ("Here: ```json\n{}\n```", "Here: ```json\n{}\n```"),
+            ("````json\n{}\n````", "````json\n{}\n````"),
             ("", ""),
         ] {
             for size in 1..=text.len().max(1) {

@@ -51,7 +51,7 @@ pub use ask::{Ask, AskMeasures, PrefixKey, prefix_ends};
 pub use dialect::Dialect;
 pub use effort::may_think;
 pub use error::{ApiError, ErrorKind, Halted, SpentBudget, WireError};
-pub use faults::{NO_MODEL_MAY_SERVE, error_body, read_error};
+pub use faults::{NO_MODEL_MAY_SERVE, TOO_LONG, error_body, read_error};
 pub use finish::Finish;
 pub use gemini::listed::Listed;
 pub use hosted::{Form, Unframed, betas_for_vertex, conversed, framed, is_answered_whole};

@@ -262,6 +262,12 @@ fn a_prompt_that_is_refused_for_what_it_says_closes_no_account_and_is_sent_once(
                 400,
                 "Invalid value: 'billing hard limit has been reached'. Supported values are: 'a'.",
             ),
+            text if text.contains("too much") => refuse(
+                403,
+                "The sum of the input token count and max_tokens parameter must be less than the context length of the model being queried.",
+            ),
+            text if text.contains("a container") => refuse(403, "You do not have access to container cntr_1"),
+            text if text.contains("no tools") => refuse(404, "No endpoints found that support tool use."),
             text if text.contains("a model") => refuse(403, "Project does not have access to this model"),
             _ => answer(""),
         }
@@ -277,6 +283,9 @@ fn a_prompt_that_is_refused_for_what_it_says_closes_no_account_and_is_sent_once(
     for (text, status, says) in [
         ("bad words", 403, "usage guidelines"),
         ("no such value", 400, "Invalid value"),
+        ("too much", 400, "context length"),
+        ("a container", 403, "cntr_1"),
+        ("no tools", 404, "tool use"),
         ("a model", 502, "access"),
     ] {
         let before = cloud.seen("/v1/messages").len();

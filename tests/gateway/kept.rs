@@ -436,3 +436,30 @@ fn thoughts_that_another_provider_sealed_are_left_out_and_told() {
     assert_eq!(upstream.served().len(), 4, "each was asked once more, and not again");
     front.settle();
 }
+
+/// The model would work without its thoughts in each later turn, though only their ids are gone.
+#[test]
+fn thoughts_that_are_not_kept_go_along_sealed_without_their_ids() {
+    let upstream = Upstream::with(|call| {
+        let has_id = |item: &Value| item["type"] == "reasoning" && item.get("id").is_some();
+        if !call.body["input"].as_array().is_some_and(|items| items.iter().any(has_id)) {
+            return Reply::default();
+        }
+        let error = json!({"error": {"message": "Item with id 'rs_1' not found. Items are not persisted when `store` is set to false.",
+            "type": "invalid_request_error", "param": "input", "code": null}});
+        Reply { status: 404, ..Reply::json(&error) }
+    });
+    let setup = setup(&upstream);
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
+    let input = json!([{"role": "user", "content": "x"}, {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA"},
+        {"role": "user", "content": "z"}]);
+    let answer = ask("gpt-4.1", &json!({"input": input, "store": false})).send(front.address());
+    assert_eq!(answer.status(), 200, "{}", answer.text());
+    assert_eq!(answer.header("pointsman-left-out"), Some("input (reasoning ids)"));
+    let served = upstream.served();
+    assert_eq!(served.len(), 2);
+    let item = &served[1].body["input"][1];
+    assert_eq!((&item["encrypted_content"], item.get("id")), (&json!("gAAA"), None), "{item}");
+    front.settle();
+}

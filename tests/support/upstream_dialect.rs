@@ -118,7 +118,8 @@ fn whole(content_type: &'static str, bytes: &[u8], told: Told, text: &str, token
 }
 
 fn error(dialect: Dialect, status: u16) -> Value {
-    let message = format!("the upstream says {status}");
+    let about = if status == 404 { "no such model: " } else { "" };
+    let message = format!("{about}the upstream says {status}");
     match dialect {
         Dialect::Anthropic => {
             let kind = match status {

@@ -5,13 +5,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use memchr::memmem;
 
 use super::measures::AskMeasures;
 use super::scan::{self, Scan, is_named, name_of};
 use crate::wire::Dialect;
 use crate::wire::gemini::names::member;
 use crate::wire::gemini::read_schema::Schemas;
-use crate::wire::json::{Value, spliced};
+use crate::wire::json::{Value, spliced, written};
 use crate::wire::sending::Accent;
 use crate::wire::table;
 use crate::wire::tools::{self, ToolKinds};
@@ -47,19 +48,52 @@ impl Ask {
     /// Returns the request without what a model thought before, which only who gave it can read; nothing where there is none of it.
     #[must_use]
     pub fn without_reasoning(&self) -> Option<Self> {
+        self.with_reasoning(|_| None)
+    }
+
+    /// Returns the request with what a model thought before as it was sealed alone, by no id; nothing where none is sealed.
+    #[must_use]
+    pub fn without_reasoning_ids(&self) -> Option<Self> {
+        let has_sealed = memmem::find(&self.body, b"\"encrypted_content\"").is_some();
+        let without_id = |item: Value<'_>| {
+            item.text_of("encrypted_content").filter(|sealed| !sealed.is_empty())?;
+            let kept = item.members().filter(|(key, _)| key != "id");
+            Some(written(|o| kept.for_each(|(key, value)| o.put(&key, value))))
+        };
+        self.with_reasoning(without_id).filter(|_| has_sealed)
+    }
+
+    /// Returns the request with each reasoning item as it is to be, if at all; nothing where there is none.
+    fn with_reasoning(&self, rewritten: impl Fn(Value<'_>) -> Option<String>) -> Option<Self> {
         if self.dialect != Dialect::OpenAiResponses {
             return None;
         }
         let input = self.root().get("input")?;
-        let is_kept = |item: &Value<'_>| item.text_of("type").as_deref() != Some("reasoning");
-        let kept: Vec<&str> = input.items().filter(is_kept).map(Value::raw).collect();
-        if kept.len() == input.items().count() {
+        let is_reasoning = |item: Value<'_>| item.text_of("type").as_deref() == Some("reasoning");
+        if !input.items().any(is_reasoning) {
             return None;
         }
+        let kept = input.items().filter_map(|item| {
+            if is_reasoning(item) { rewritten(item).map(Cow::Owned) } else { Some(Cow::Borrowed(item.raw())) }
+        });
+        let kept: Vec<Cow<'_, str>> = kept.collect();
         let span = input.span_in(&self.body);
         let body = spliced(&self.body, vec![(span, format!("[{}]", kept.join(",")).into_bytes())]);
         let ask = Self::read(self.dialect, body.into()).ok()?;
         Some(Self { id: Arc::clone(&self.id), received: self.received, is_put_back: self.is_put_back, ..ask })
+    }
+
+    /// Says whether the request names files or stores of them that one provider alone keeps.
+    pub fn names_kept(&self) -> bool {
+        let names = |member: &str, mark: &[u8]| {
+            memmem::find_iter(&self.body, member.as_bytes()).any(|at| {
+                let rest = self.body.get(at + member.len()..).unwrap_or_default();
+                let is_between = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b':' | b'[');
+                let begin = rest.iter().position(|byte| !is_between(byte)).unwrap_or(rest.len());
+                begin > 0 && rest.get(begin..).is_some_and(|value| value.starts_with(mark))
+            })
+        };
+        names("\"file_id\"", b"\"file") || names("\"vector_store_ids\"", b"\"vs_")
     }
 
     /// Returns the id noted by [`Self::received_as`].

@@ -52,17 +52,15 @@ pub(super) fn without_thoughts(body: Bytes, reader: Reader<'_>) -> Bytes {
     } else {
         let is_of = |part: Value<'_>, kind: &str| part.text_of("type").as_deref() == Some(kind);
         // All calls since the user spoke are one turn, which begins with a thought.
-        let (mut begins_bare, mut calls) = (None, false);
+        let mut turn_of = Loop::default();
         for turn in turns.items() {
             let Some(content) = turn.get("content") else { continue };
             let is_ours = |part: &Value<'_>| part.text_of("signature").is_some_and(|sign| sign == SIGNATURE);
-            if turn.text_of("role").as_deref() == Some("assistant") {
-                let first = content.items().find(|part| !is_ours(part)).and_then(|part| part.text_of("type"));
-                begins_bare =
-                    begins_bare.or(Some(!matches!(first.as_deref(), Some("thinking" | "redacted_thinking"))));
-                calls |= content.items().any(|part| is_of(part, "tool_use"));
-            } else if !content.items().any(|part| is_of(part, "tool_result")) {
-                (begins_bare, calls) = (None, false);
+            match turn.text_of("role").as_deref() {
+                Some("assistant") => turn_of.answers(content.items().filter(|part| !is_ours(part))),
+                Some("user") => turn_of.hears(content.items().any(|part| is_of(part, "tool_result"))),
+                // The server's own, between them.
+                _ => {}
             }
             if content.items().any(|part| is_ours(&part) || cites_ours(part)) {
                 let kept = content.items().filter(|part| !is_ours(part)).map(uncited).collect();
@@ -70,14 +68,52 @@ pub(super) fn without_thoughts(body: Bytes, reader: Reader<'_>) -> Bytes {
                 replace(content, kept, r#"{"type":"text","text":"..."}"#);
             }
         }
-        let is_bare = calls && begins_bare == Some(true);
-        let thinking = root.ok().and_then(|root| root.get("thinking")).filter(|_| is_bare);
+        let thinking = root.ok().and_then(|root| root.get("thinking")).filter(|_| turn_of.calls_bare());
         if let Some(thinking) = thinking.filter(|said| said.text_of("type").as_deref() == Some("enabled")) {
             spans.push((thinking.span_in(&body), br#"{"type":"disabled"}"#.to_vec()));
             reader.leave_out("thinking");
         }
     }
     apply(&body, spans)
+}
+
+/// All calls since the user spoke: to Claude they are one turn, which begins with a thought.
+#[derive(Default)]
+struct Loop {
+    /// Whether it calls before it thinks, once it does either.
+    begins_bare: Option<bool>,
+    /// Whether messages of the user stand last, and whether one of them brings a result: those in a row are one.
+    hears: Option<bool>,
+}
+
+impl Loop {
+    fn hears(&mut self, has_result: bool) {
+        self.hears = Some(self.hears.unwrap_or_default() || has_result);
+    }
+
+    fn answers<'a>(&mut self, parts: impl Iterator<Item = Value<'a>>) {
+        self.ends();
+        for kind in parts.filter_map(|part| part.text_of("type")) {
+            let said = match &*kind {
+                "thinking" | "redacted_thinking" => false,
+                "tool_use" => true,
+                _ => continue,
+            };
+            self.begins_bare.get_or_insert(said);
+        }
+    }
+
+    /// The user spoke, and brought no result: another turn begins.
+    fn ends(&mut self) {
+        if self.hears.take() == Some(false) {
+            self.begins_bare = None;
+        }
+    }
+
+    fn calls_bare(mut self) -> bool {
+        self.ends();
+        self.begins_bare == Some(true)
+    }
 }
 
 /// Says whether a text rests on something that an answer of ours told, in whose place Anthropic wants an index of its own.
@@ -156,6 +192,31 @@ mod tests {
         assert_eq!(sent(Dialect::AnthropicMessages, &native), native);
         let mixed = loops(&format!("[{call}]"), &format!("[{theirs},{call}]"));
         assert!(sent(Dialect::AnthropicMessages, &mixed).contains("disabled"), "the loop began without");
+        // What stands between, or before the thought, ends no turn.
+        let say = |role: &str, content: &str| format!(r#"{{"role":"{role}","content":{content}}}"#);
+        let result = r#"[{"type":"tool_result","tool_use_id":"t","content":"r"}]"#;
+        let aside = |role: &str, first: &str| {
+            let turns = [
+                say("user", "\"x\""),
+                say("assistant", first),
+                say("user", result),
+                say(role, "\"<system-reminder>\""),
+                say("assistant", &format!("[{call}]")),
+                say("user", result),
+            ];
+            format!(r#"{{"messages":[{}],"thinking":{{"type":"enabled"}}}}"#, turns.join(","))
+        };
+        let compacted = format!(
+            r#"[{{"type":"compaction","content":"c"}},{{"type":"text","text":"a"}},{theirs},{call}]"#
+        );
+        for body in [
+            aside("user", &format!("[{theirs},{call}]")),
+            aside("system", &format!("[{theirs},{call}]")),
+            aside("user", &compacted),
+        ] {
+            assert_eq!(sent(Dialect::AnthropicMessages, &body), body);
+        }
+        assert!(sent(Dialect::AnthropicMessages, &aside("user", &format!("[{call}]"))).contains("disabled"));
         let item = r#"{"type":"message","id":"msg_1_resp_c1","role":"assistant","content":[]}"#;
         let body =
             format!(r#"{{"input":[{{"type":"reasoning","id":"rs_0_resp_c1","summary":[]}}, {item}]}}"#);
