@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use pointsman::outcome::{Settled, routed};
-use pointsman::routing::{AskId, Circumstance, Draw, Follows, NO_RUNG, Policy, Step, decide};
+use pointsman::engine::is_answered;
+use pointsman::outcome::{Attempt, Settled, routed};
+use pointsman::routing::{AskId, Circumstance, Draw, Follows, NO_RUNG, Policy, Rung, Step, decide};
 use pointsman::session::{Command, Fold, Log, Player, Reading};
-use pointsman::units::ModelId;
+use pointsman::units::{ModelId, Span};
 use proptest::prelude::*;
 
 use super::world::{Entry, World, compile, evidence, log, memory_log, names, policy, thresholds};
@@ -45,8 +46,16 @@ proptest! {
         let entries = looped(entries, &loops);
         let (policy, world) = (compile(&choices), World::of(&entries));
         let (mut fold, mut last) = (Fold::default(), BTreeMap::<u64, Follows>::new());
+        // Requests that nobody answers, by when they end: where their loops stood, and where they went.
+        let mut unanswered = BTreeMap::new();
         for (index, entry) in entries.iter().enumerate() {
             let ask = entry.0.ask;
+            while let Some(first) = unanswered.first_entry().filter(|first| first.key() <= &(entry.0.at, usize::MAX)) {
+                let (key, before, to): (u64, Follows, Follows) = first.remove();
+                if last.get(&key).copied().unwrap_or_default() == to {
+                    last.insert(key, before);
+                }
+            }
             let told = world.circumstances.get(entry.0.circumstance);
             let known = ask.key().filter(|_| ask.is_turn()).and_then(|key| last.get(&key).copied());
             let circumstance =
@@ -57,7 +66,30 @@ proptest! {
             let (found, made) = fold.arrive(index, &evidence(entry), &policy, &world.outlook());
             prop_assert_eq!((found, made), (&circumstance, &settled), "request {}", index);
             let route = policy.route(decision.route);
+            let stood = ask.key().and_then(|key| last.get(&key).copied()).unwrap_or_default();
+            let mut end = entry.0.at;
+            for attempt in &settled.attempts {
+                let took = attempt.latency.get().unwrap_or(0) + u64::from(attempt.waited);
+                end = end + Span(i64::try_from(took).unwrap() * 1000);
+            }
+            let nobody_answers = |call: &Attempt| !is_answered(call.status, &call.usage);
+            let is_unanswered = settled.attempts.last().is_some_and(nobody_answers);
+            let mut ends = |key: Option<u64>, to: Follows| {
+                if let Some(key) = key.filter(|_| is_unanswered) {
+                    unanswered.insert((end, index), (key, stood, to));
+                }
+            };
+            let is_held = circumstance.drawn.is_some_and(|drawn| drawn.held);
             if decision.rung == NO_RUNG {
+                let named = entry.0.signals_by(&world.prices).known_as;
+                let is_named = |rung: &&Rung| rung.known_as == named && rung.with.effort.is_none();
+                let is_pinned = decision.trail.iter().any(|step| matches!(step, Step::Pinned { .. }));
+                let mut to = stood;
+                if let (Some(rung), Some(key)) = (route.ladder.iter().find(is_named).filter(|_| is_pinned && !is_held), ask.key()) {
+                    to = Follows { model: rung.known_as, effort: None, stays: false };
+                    last.insert(key, to);
+                }
+                ends(ask.key(), to);
                 continue;
             }
             let follows = circumstance.follows;
@@ -66,13 +98,17 @@ proptest! {
                 before.is_none_or(|at| decision.rung >= at || !circumstance.over.is_empty()),
                 "request {} goes down in its loop", index
             );
-            let is_held = circumstance.drawn.is_some_and(|drawn| drawn.held);
-            let Some(key) = ask.key().filter(|_| !is_held || settled.rung != decision.rung) else { continue };
+            let Some(key) = ask.key().filter(|_| !is_held || settled.rung != decision.rung) else {
+                ends(ask.key(), stood);
+                continue;
+            };
             let rung = &route.ladder[usize::from(settled.rung)];
             let is_drawn = decision.trail.iter().any(|step| matches!(step, Step::Lot { placed_as: Some(_), .. }));
             let stayed = follows.stays && route.followed(follows) == Some(decision.rung);
             let stays = settled.rung == decision.rung && (is_drawn || stayed || ask.is_seconded());
-            last.insert(key, Follows { model: rung.known_as, effort: rung.with.effort, stays });
+            let to = Follows { model: rung.known_as, effort: rung.with.effort, stays };
+            last.insert(key, to);
+            ends(Some(key), to);
         }
     }
 

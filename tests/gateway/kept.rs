@@ -459,7 +459,7 @@ fn thoughts_that_are_not_kept_go_along_sealed_without_their_ids() {
     assert_eq!(answer.header("pointsman-left-out"), Some("input (reasoning ids)"));
     let served = upstream.served();
     assert_eq!(served.len(), 2);
-    let item = &served[1].body["input"][1];
+    let item = &served[1].call.body["input"][1];
     assert_eq!((&item["encrypted_content"], item.get("id")), (&json!("gAAA"), None), "{item}");
     front.settle();
 }
