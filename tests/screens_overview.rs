@@ -393,7 +393,7 @@ fn where_no_budget_is_in_force_spend_says_how_to_write_one() {
 
 #[test]
 fn the_header_tells_of_the_fullest_hard_limit() {
-    let snapshot = snapshot();
+    let snapshot = at(player(7_200, false, Reading::Recorded, Some(Span::mins(15))), 600);
     let theme = theme("dark");
     let look = Look { theme: &theme, glyphs: Glyphs::of(GlyphSet::Braille) };
     let header = |width| {

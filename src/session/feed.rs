@@ -158,13 +158,18 @@ pub fn spawn_live(
     let bell = commands.clone();
     std::thread::Builder::new().name("feed".to_owned()).spawn(move || {
         // Whoever feeds waits where the session falls behind; a command rings the same bell but never waits.
+        let mut is_said = false;
         while let Ok(part) = feed.recv() {
+            is_said = matches!(part, Feed::Closed(_));
             if queue.send(part).is_err() || bell.send(Inbox::Fed).is_err() {
                 return;
             }
         }
-        let _ = queue.send(Feed::Closed("the feed ended".into()));
-        let _ = bell.send(Inbox::Fed);
+        // Why it ended may be said already.
+        if !is_said {
+            let _ = queue.send(Feed::Closed("the feed ended".into()));
+            let _ = bell.send(Inbox::Fed);
+        }
     })?;
     std::thread::Builder::new().name("session".to_owned()).spawn(move || {
         run(&mut player, &inbox, Some((&fed, control.as_mut())), &mut publish);
