@@ -25,10 +25,32 @@ const END: usize = 2048;
 const READ: usize = 2 * END + 256;
 /// Beyond the text, so that eight bytes can be loaded anywhere.
 const SLACK: usize = 8;
+/// The bytes whose words are found at a time.
+const BLOCK: usize = 64;
+/// Room for the text and what is beyond it, in whole blocks.
+const HELD: usize = (READ + SLACK).next_multiple_of(BLOCK);
+/// Stands for the weight of a bucket that has been met: no weight is as low.
+pub(super) const MET: i8 = i8::MIN;
 /// The most words that are read; a text of nothing but short words has fewer.
 const MOST_WORDS: usize = READ / 4;
 const CHARACTER_SHIFT: u32 = u64::BITS - CHARACTERS.ilog2();
 const WORD_SHIFT: u32 = u64::BITS - WORDS.ilog2();
+
+/// Where what is met again is counted, above sums of weights.
+const AGAIN_SHIFT: u32 = 32;
+
+/// What each weight adds, so that what is new and what is met again are summed up in one step without a branch, half of which would be
+/// foretold wrongly.
+const WORTH: [i64; 256] = {
+    let (mut worth, mut weight) = ([1 << AGAIN_SHIFT; 256], MET + 1);
+    loop {
+        worth[weight.cast_unsigned() as usize] = weight as i64;
+        if weight == i8::MAX {
+            break worth;
+        }
+        weight += 1;
+    }
+};
 
 /// Which buckets have been met.
 #[derive(Clone, Debug)]
@@ -83,12 +105,11 @@ const fn is_inside(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte >= 0x80
 }
 
-/// The words of an ask.
-#[derive(Clone, Debug)]
+/// What the words of an ask are like.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Words {
-    hashes: ArrayVec<u64, MOST_WORDS>,
-    starts: u32,
-    ends: u32,
+    /// How many there are.
+    pub(super) count: u32,
     /// The bytes of the longest.
     pub(super) longest: u32,
     /// How many begin with a digit, and the bytes of the longest of them.
@@ -100,43 +121,28 @@ pub(super) struct Words {
 }
 
 impl Words {
-    const fn new() -> Self {
-        Self {
-            hashes: ArrayVec::new_const(),
-            starts: 0,
-            ends: 0,
-            longest: 0,
-            numbers: 0,
-            longest_number: 0,
-            asking: 0,
-            opening: 0,
-        }
-    }
+    const NONE: Self = Self { count: 0, longest: 0, numbers: 0, longest_number: 0, asking: 0, opening: 0 };
 
-    /// Takes a word in, whose first eight bytes are given with what follows it.
-    fn take(&mut self, eight: u64, word: &[u8]) {
+    /// Takes a word in, whose first eight bytes are given with what follows it; returns its hash.
+    fn take(&mut self, eight: u64, word: &[u8]) -> u64 {
         let len = u32::try_from(word.len()).unwrap_or(u32::MAX);
         let first = if len < 8 { eight & ((1 << (len * 8)) - 1) } else { eight };
         let mut hash = mix(first ^ u64::from(len) << 56);
-        for more in word.chunks(SLACK).skip(1) {
+        for more in word.get(SLACK..).unwrap_or_default().chunks(SLACK) {
             let packed = more.iter().fold(0, |packed, &byte| packed << 8 | u64::from(byte));
             hash = mix(hash ^ packed);
         }
-        let _ = self.hashes.try_push(hash);
         self.longest = self.longest.max(len);
         let number = u32::from(word.first().is_some_and(u8::is_ascii_digit));
         self.numbers += number;
         self.longest_number = self.longest_number.max(len * number);
-        let asks = if len <= 5 { asks(first) } else { 0 };
+        let asks = asks(first);
         self.asking += u32::from(asks > 0);
-        if self.ends == 1 {
+        if self.count == 0 {
             self.opening = asks;
         }
-    }
-
-    /// Returns how many there are.
-    pub(super) fn count(&self) -> u32 {
-        self.ends
+        self.count += 1;
+        hash
     }
 }
 
@@ -203,9 +209,15 @@ fn asks(packed: u64) -> u32 {
     u32::from(number) * u32::from(is_it)
 }
 
-/// Returns a bit for each of up to 64 bytes that is part of a word.
-fn inside(bytes: &[u8]) -> u64 {
-    let mut flags = [0u8; 64];
+/// Counts those of which something holds; so few at a time that a byte can count them, sixteen bytes in one step.
+pub(super) fn count<T: Copy>(all: &[T], holds: impl Fn(T) -> bool) -> u32 {
+    let some = |some: &[T]| u32::from(some.iter().map(|&one| u8::from(holds(one))).sum::<u8>());
+    all.chunks(240).map(some).sum()
+}
+
+/// Returns a bit for each byte that is part of a word.
+fn inside(bytes: &[u8; BLOCK]) -> u64 {
+    let mut flags = [0u8; BLOCK];
     for (flag, &byte) in flags.iter_mut().zip(bytes) {
         *flag = u8::from(is_inside(byte));
     }
@@ -216,15 +228,16 @@ fn inside(bytes: &[u8]) -> u64 {
 
 /// The ask in small letters, with a blank for every control character but line ends.
 pub(super) struct Folded {
-    text: [u8; READ + SLACK],
+    text: [u8; HELD],
     len: usize,
+    hashes: ArrayVec<u64, MOST_WORDS>,
     pub(super) words: Words,
 }
 
 impl Folded {
     /// Starts empty.
     pub(super) const fn new() -> Self {
-        Self { text: [0; READ + SLACK], len: 0, words: Words::new() }
+        Self { text: [0; HELD], len: 0, hashes: ArrayVec::new_const(), words: Words::NONE }
     }
 
     /// Reads an ask, with a byte for the ends of its lines; where it is large it is better not moved afterwards.
@@ -273,25 +286,26 @@ impl Folded {
 
     /// Finds the words by where they begin and end in 64 bytes at a time: asking every byte would be foretold wrongly at each of them.
     fn find_words(&mut self) {
-        let (mut was_inside, mut start) = (0u64, 0);
-        for (block, bytes) in self.text.chunks(64).take(self.len.div_ceil(64)).enumerate() {
+        let (mut words, mut was_inside, mut start) = (Words::NONE, 0u64, None);
+        let blocks = self.text.as_chunks().0;
+        for (block, bytes) in blocks.iter().take(self.len / BLOCK + 1).enumerate() {
             let inside = inside(bytes);
             let mut edges = inside ^ (inside << 1 | was_inside);
             was_inside = inside >> 63;
             while edges != 0 {
-                let at = block * 64 + edges.trailing_zeros() as usize;
+                let at = block * BLOCK + edges.trailing_zeros() as usize;
                 edges &= edges - 1;
-                if self.words.starts == self.words.ends {
-                    start = at;
-                    self.words.starts += 1;
-                } else {
-                    self.words.ends += 1;
-                    let Some(word) = self.text.get(start..at) else { return };
-                    let first = self.text.get(start..start + SLACK).and_then(|eight| eight.try_into().ok());
-                    self.words.take(u64::from_le_bytes(first.unwrap_or_default()), word);
-                }
+                let Some(from) = start.take() else {
+                    start = Some(at);
+                    continue;
+                };
+                let (word, eight) = (self.text.get(from..at), self.text.get(from..from + SLACK));
+                let eight = eight.and_then(|eight| eight.try_into().ok()).map(u64::from_le_bytes);
+                let hash = words.take(eight.unwrap_or_default(), word.unwrap_or_default());
+                let _ = self.hashes.try_push(hash);
             }
         }
+        self.words = words;
     }
 
     pub(super) fn text(&self) -> &[u8] {
@@ -300,7 +314,7 @@ impl Folded {
 
     /// Lists the hash of every word.
     pub(super) fn words(&self) -> &[u64] {
-        &self.words.hashes
+        &self.hashes
     }
 
     /// Returns the bucket of everything that stands there, those of characters first, and whether it is met for the first time.
@@ -312,48 +326,47 @@ impl Folded {
             give(Bucket::try_from(bucket).unwrap_or(0), is_new);
         };
         self.characters(|bucket| take(bucket, &mut counts.characters));
-        self.pairs(|bucket| take(bucket, &mut counts.words));
+        self.pairs(|bucket| take(CHARACTERS + bucket, &mut counts.words));
         counts
     }
 
     /// Adds up the weights of all distinct buckets: of characters, and of words, whose buckets may be [as few](WORDS_BEFORE) as they were.
     pub(super) fn weigh(&self, weights: &[i8]) -> ([i64; 2], Counts) {
         let Some((of_characters, of_words)) = weights.split_first_chunk() else { return Default::default() };
-        let (characters, characters_met) = self.weigh_characters(of_characters);
-        let (words, words_met) = self.weigh_words(of_words);
-        ([i64::from(characters), i64::from(words)], Counts { characters: characters_met, words: words_met })
+        let (sum, characters) = self.weigh_characters(of_characters);
+        let (words_sum, words) =
+            match (of_words.first_chunk::<WORDS>(), of_words.first_chunk::<WORDS_BEFORE>()) {
+                (Some(weights), _) => self.weigh_words(weights),
+                (None, Some(weights)) => self.weigh_words(weights),
+                (None, None) => (0, 0),
+            };
+        ([sum, words_sum], Counts { characters, words })
     }
 
-    /// Whether a bucket is new is turned into all ones or none, for half of the branches would be foretold wrongly; a byte for each of
-    /// the many runs of characters takes fewer steps than a bit.
+    /// What has been met is marked in a copy of the weights: one table fits into the fastest memory, two would not.
     #[expect(clippy::indexing_slicing, reason = "buckets index all weights; nothing is checked at run time")]
-    #[expect(
-        clippy::large_stack_arrays,
-        reason = "half of what the fastest memory holds, and cleared at once"
-    )]
-    fn weigh_characters(&self, weights: &[i8; CHARACTERS]) -> (i32, u32) {
-        let (mut met, mut sum, mut count) = ([0u8; CHARACTERS], 0i32, 0u32);
+    fn weigh_characters(&self, weights: &[i8; CHARACTERS]) -> (i64, u32) {
+        let (mut left, mut sum, mut all) = (*weights, 0, 0);
         self.characters(|bucket| {
-            let bucket = bucket % CHARACTERS;
-            let new = i32::from(met[bucket]) - 1;
-            met[bucket] = 1;
-            count = count.wrapping_sub(new.cast_unsigned());
-            sum += i32::from(weights[bucket]) & new;
+            let weight = std::mem::replace(&mut left[bucket % CHARACTERS], MET);
+            sum += WORTH[usize::from(weight.cast_unsigned())];
+            all += 1;
         });
-        (sum, count)
+        let again = (sum + (1 << (AGAIN_SHIFT - 1))) >> AGAIN_SHIFT;
+        (sum - (again << AGAIN_SHIFT), all - u32::try_from(again).unwrap_or(0))
     }
 
-    fn weigh_words(&self, weights: &[i8]) -> (i32, u32) {
-        let fewer = WORDS.checked_div(weights.len()).and_then(usize::checked_ilog2).unwrap_or(0);
-        let (mut met, mut sum, mut count) = ([0u64; WORDS / 64], 0i32, 0u32);
+    /// Whether a bucket is new is turned into all ones or none, for half of the branches would be foretold wrongly.
+    #[expect(clippy::indexing_slicing, reason = "buckets index all weights; nothing is checked at run time")]
+    fn weigh_words<const HELD: usize>(&self, weights: &[i8; HELD]) -> (i64, u32) {
+        let (mut met, mut sum, mut count) = ([0u64; WORDS / 64], 0i64, 0u32);
         self.pairs(|bucket| {
-            let bucket = (bucket - CHARACTERS) >> fewer;
-            let (Some(slot), Some(&weight)) = (met.get_mut(bucket / 64), weights.get(bucket)) else { return };
-            let bit = 1u64 << (bucket % 64);
-            let new = i32::from(*slot & bit != 0) - 1;
+            let bucket = bucket % WORDS / (WORDS / HELD);
+            let (slot, bit) = (&mut met[bucket / 64], 1u64 << (bucket % 64));
+            let new = i64::from(*slot & bit != 0) - 1;
             *slot |= bit;
-            count = count.wrapping_sub(new.cast_unsigned());
-            sum += i32::from(weight) & new;
+            count += u32::from(new != 0);
+            sum += i64::from(weights[bucket]) & new;
         });
         (sum, count)
     }
@@ -383,12 +396,12 @@ impl Folded {
         }
     }
 
-    /// Passes on the bucket of every word and of every word with the one before it.
+    /// Passes on the bucket, among those of words, of every word and of every word with the one before it.
     #[inline]
     fn pairs(&self, mut give: impl FnMut(usize)) {
-        let mut take = |hash: u64| give(CHARACTERS + usize::try_from(mix(hash) >> WORD_SHIFT).unwrap_or(0));
+        let mut take = |hash: u64| give(usize::try_from(mix(hash) >> WORD_SHIFT).unwrap_or(0));
         let mut before = 0;
-        for &word in &self.words.hashes {
+        for &word in &self.hashes {
             take(word);
             if before != 0 {
                 take(before ^ word.rotate_left(23));
@@ -413,7 +426,7 @@ mod tests {
     /// What training counts and what decides must read a text alike, or weights would be of other buckets than they were fitted to.
     fn both(text: &str) {
         let weights: Vec<i8> =
-            (1..=BUCKETS as u64).map(|bucket| mix(bucket).to_le_bytes()[7].cast_signed()).collect();
+            (1..=BUCKETS as u64).map(|bucket| mix(bucket).to_le_bytes()[7].cast_signed().max(-127)).collect();
         let (mut sums, folded) = ([0i64; 2], folded(text));
         let mut before = std::collections::BTreeSet::new();
         let counts = folded.grams(&mut Met::default(), |bucket, is_new| {

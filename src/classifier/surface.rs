@@ -4,7 +4,7 @@
 
 use super::Measures;
 use super::feature::{FEATURES, Features};
-use super::grams::Folded;
+use super::grams::{Folded, count};
 use super::logistic::log2_milli;
 
 /// The version of the meaning of all surface numbers; a trained classifier names the one it was made for.
@@ -34,33 +34,34 @@ impl Surface {
 
     /// Measures an ask; its features have been found before.
     pub(super) fn of(folded: &Folded, bytes: usize, features: &Features, measures: &Measures) -> Self {
-        let (counts, words) = (Counted::of(folded.text()), &folded.words);
+        let (text, words) = (folded.text(), &folded.words);
         let mut all = [0i16; SURFACE];
-        let whole = u64::try_from(folded.text().len()).unwrap_or(u64::MAX).max(1);
+        let whole = u64::try_from(text.len()).unwrap_or(u64::MAX).max(1);
         let share = |part: u32| u64::from(part) * 1000 / whole;
         let log = |count: u32| log2_milli(u64::from(count) + 1);
-        let (many, stops) = (words.count(), counts.get(Kind::Stop));
+        let (many, stops) = (words.count, count(text, |byte| matches!(byte, b'.' | b'?' | b'!' | b';')));
         let own: [u64; OWN] = [
             log2_milli(bytes as u64),
             log(many),
-            u64::from(counts.get(Kind::Letter)) * 100 / u64::from(many.max(1)),
+            u64::from(count(text, |byte| matches!(byte, b'a'..=b'z' | 0x80..))) * 100
+                / u64::from(many.max(1)),
             log(words.longest),
             log(words.numbers),
             u64::from(words.longest_number),
-            log(counts.get(Kind::Comma)),
-            log(counts.get(Kind::Quote)),
-            u64::from(counts.get(Kind::Gap)),
-            u64::from(counts.get(Kind::Bracket)),
+            log(count(text, |byte| matches!(byte, b','))),
+            log(count(text, |byte| matches!(byte, b'"' | b'\''))),
+            u64::from(count(text, |byte| matches!(byte, b'_'))),
+            u64::from(count(text, |byte| matches!(byte, b'(' | b'[' | b'{'))),
             log(stops),
             u64::from(many) * 100 / u64::from(stops + 1),
-            share(counts.get(Kind::Operator)),
-            share(counts.get(Kind::Digit)),
+            share(count(text, |byte| matches!(byte, b'+' | b'=' | b'*' | b'/' | b'^' | b'<' | b'>'))),
+            share(count(text, |byte: u8| byte.is_ascii_digit())),
             u64::from(words.opening),
             u64::from(words.asking),
-            last(folded.text()),
+            last(text),
             u64::from(measures.tools.unwrap_or(0)),
-            u64::from(counts.get(Kind::Backslash)),
-            u64::from(counts.get(Kind::Percent)),
+            u64::from(count(text, |byte| matches!(byte, b'\\'))),
+            u64::from(count(text, |byte| matches!(byte, b'%' | b'$'))),
         ];
         for (slot, value) in all.iter_mut().zip(own) {
             *slot = i16::try_from(value).unwrap_or(i16::MAX);
@@ -69,73 +70,6 @@ impl Surface {
             *slot = i16::try_from(value).unwrap_or(i16::MAX);
         }
         Self(all)
-    }
-}
-
-/// What a byte counts as.
-#[derive(Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-enum Kind {
-    Other,
-    Letter,
-    Digit,
-    Comma,
-    Quote,
-    Bracket,
-    Stop,
-    Operator,
-    Backslash,
-    Percent,
-    Gap,
-}
-
-const KINDS: [Kind; 256] = {
-    let mut table = [Kind::Other; 256];
-    let mut byte = 0u8;
-    loop {
-        table[byte as usize] = match byte {
-            b'a'..=b'z' | 0x80.. => Kind::Letter,
-            b'0'..=b'9' => Kind::Digit,
-            b',' => Kind::Comma,
-            b'"' | b'\'' => Kind::Quote,
-            b'(' | b'[' | b'{' => Kind::Bracket,
-            b'.' | b'?' | b'!' | b';' => Kind::Stop,
-            b'+' | b'=' | b'*' | b'/' | b'^' | b'<' | b'>' => Kind::Operator,
-            b'\\' => Kind::Backslash,
-            b'%' | b'$' => Kind::Percent,
-            b'_' => Kind::Gap,
-            _ => Kind::Other,
-        };
-        if byte == u8::MAX {
-            break table;
-        }
-        byte += 1;
-    }
-};
-
-/// Room for every kind, so that no kind is out of bounds.
-const KINDS_HELD: usize = 16;
-
-/// How many bytes there are of each kind.
-struct Counted([u32; KINDS_HELD]);
-
-impl Counted {
-    fn of(text: &[u8]) -> Self {
-        // Four tables in turn: a count need not wait for the one just before it, which is mostly of the same kind.
-        let mut tables = [[0u32; KINDS_HELD]; 4];
-        for four in text.chunks(4) {
-            for (table, &byte) in tables.iter_mut().zip(four) {
-                let kind = KINDS.get(usize::from(byte)).copied().unwrap_or(Kind::Other);
-                if let Some(count) = table.get_mut(kind as usize) {
-                    *count += 1;
-                }
-            }
-        }
-        Self(std::array::from_fn(|kind| tables.iter().filter_map(|table| table.get(kind)).sum()))
-    }
-
-    fn get(&self, kind: Kind) -> u32 {
-        self.0.get(kind as usize).copied().unwrap_or(0)
     }
 }
 

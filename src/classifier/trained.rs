@@ -3,7 +3,7 @@
 //! Invariant: integers alone decide, in one fixed order, so the same request gets the same confidence on every machine; a request
 //! unlike what was trained on gets none.
 
-use super::grams::{BUCKETS, CHARACTERS, Counts, WORD_SLOTS, WORDS_BEFORE, word_slot};
+use super::grams::{BUCKETS, CHARACTERS, Counts, MET, WORD_SLOTS, WORDS_BEFORE, word_slot};
 use super::reading::Reading;
 use super::surface::Surface;
 use super::{FeatureId, Measures, Tags};
@@ -174,6 +174,9 @@ impl Trained {
         }
         if self.buckets.len() != BUCKETS && self.buckets.len() != CHARACTERS + WORDS_BEFORE {
             return invalid("trained.buckets", "holds a wrong number of weights");
+        }
+        if self.buckets.contains(&MET) {
+            return invalid("trained.buckets", "holds a weight of -128; -127 is the least");
         }
         if self.curve.len() < 2 || self.curve.len() > MOST_KNOTS {
             return invalid("trained.curve", "2 to 64 knots are needed");

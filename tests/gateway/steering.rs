@@ -109,7 +109,8 @@ fn where_it_acts_thresholds_move_by_themselves_and_the_audit_says_who() {
     traffic(&front, 5);
     upstream.wait_idle();
     let rows = front.settle();
-    assert_eq!(rows.iter().filter(|row| row.model == "gpt-4.1-nano").count(), 5);
+    // It may have acted while the first requests were still under way.
+    assert!(rows.iter().rev().take(5).all(|row| row.model == "gpt-4.1-nano"), "{rows:#?}");
     let log = sandbox.must(&["ledger", "export", "-o", "-"]);
     assert!(
         log.contains("steering all/day") && log.contains("towards all/day: everything small 1000"),

@@ -75,7 +75,7 @@ fn beginnings(answer: &Answer) -> usize {
 #[test]
 fn after_the_head_a_failure_still_goes_to_another_model_and_the_client_is_told_one_message() {
     let upstream = Upstream::start();
-    let limits = r#"timeouts = { connect = "5s", first_byte = "200ms", idle = "200ms", total = "30s" }"#;
+    let limits = r#"timeouts = { connect = "5s", first_byte = "1s", idle = "1s", total = "30s" }"#;
     let setup = Setup::with(&upstream.url(), limits).gateway(SOON);
     let sandbox = Sandbox::new(&setup);
     let front = sandbox.serve(&setup);
@@ -136,7 +136,7 @@ fn how_a_message_begins_is_told_while_its_model_still_thinks() {
 #[test]
 fn a_response_that_has_begun_goes_on_under_its_id_and_numbers_whoever_answers() {
     let upstream = Upstream::start();
-    let limits = r#"timeouts = { connect = "5s", first_byte = "200ms", idle = "200ms", total = "30s" }"#;
+    let limits = r#"timeouts = { connect = "5s", first_byte = "1s", idle = "1s", total = "30s" }"#;
     let setup = Setup::with(&upstream.url(), limits).gateway(SOON);
     let sandbox = Sandbox::new(&setup);
     let front = sandbox.serve(&setup);
@@ -208,7 +208,7 @@ fn a_route_that_holds_its_streams_shows_nothing_that_failed_its_check() {
 #[test]
 fn where_nobody_answers_after_the_head_the_client_gets_an_error_event_of_its_dialect() {
     let upstream = Upstream::start();
-    let limits = r#"timeouts = { connect = "5s", first_byte = "200ms", idle = "200ms", total = "30s" }"#;
+    let limits = r#"timeouts = { connect = "5s", first_byte = "1s", idle = "1s", total = "30s" }"#;
     let setup = Setup::with(&upstream.url(), limits).gateway(SOON);
     let sandbox = Sandbox::new(&setup);
     let front = sandbox.serve(&setup);
@@ -353,7 +353,7 @@ fn limited(limits: &str) -> String {
 fn a_stream_that_is_too_slow_goes_to_the_next_rung_or_ends_with_its_own_error() {
     let upstream = Upstream::start();
     let mut setup = Setup::of(&upstream.url());
-    setup.policy = limited(r#"first_byte = "150ms", gap = "150ms""#);
+    setup.policy = limited(r#"first_byte = "1s", gap = "1s""#);
     let sandbox = Sandbox::new(&setup);
     let front = sandbox.serve(&setup);
     for at in [At::BeforeHeaders, At::AfterHeaders, At::Frame(1)] {
@@ -390,8 +390,7 @@ fn a_stream_that_is_too_slow_goes_to_the_next_rung_or_ends_with_its_own_error() 
         "what was cut may have been silent for longer"
     );
     // The limits that really cut these.
-    std::fs::write(sandbox.path().join("same.toml"), limited(r#"first_byte = "150ms", gap = "150ms""#))
-        .unwrap();
+    std::fs::write(sandbox.path().join("same.toml"), limited(r#"first_byte = "1s", gap = "1s""#)).unwrap();
     let report = sandbox.must(&["replay", "live.jsonl", "--policy", "same.toml", "--format", "json"]);
     let report: Value = serde_json::from_str(&report).unwrap();
     for (at, limit) in ["first_byte", "gap"].into_iter().enumerate() {
