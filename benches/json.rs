@@ -101,7 +101,6 @@ fn main() {
     let mut base = None;
     for (name, round) in [
         ("serde_json", Box::new(|| with_serde(&text)) as Box<dyn Fn() -> u64>),
-        ("simd-json", Box::new(|| with_simd(&text))),
         ("sonic-rs", Box::new(|| with_sonic(&text))),
         ("records", Box::new(|| records(bytes))),
     ] {
@@ -120,19 +119,6 @@ fn with_serde(text: &str) -> u64 {
 
 fn with_sonic(text: &str) -> u64 {
     text.lines().map(|line| sonic_rs::from_str::<Line<'_>>(line).unwrap().weight()).sum()
-}
-
-fn with_simd(text: &str) -> u64 {
-    let (mut copy, mut buffers) = (Vec::new(), simd_json::Buffers::new(1024));
-    let mut sum = 0;
-    for line in text.lines() {
-        // It works in place, so the line has to be copied; a whole block could be copied at once at the same price.
-        copy.clear();
-        copy.extend_from_slice(line.as_bytes());
-        let read: Line<'_> = simd_json::serde::from_slice_with_buffers(&mut copy, &mut buffers).unwrap();
-        sum += read.weight();
-    }
-    sum
 }
 
 /// The whole path: cut into blocks, parse, and hand out records.
