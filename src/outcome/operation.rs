@@ -7,7 +7,8 @@ use crate::checks::Verdict;
 use crate::classifier::{Saw, TaskClass};
 use crate::pricing::{Charged, PriceTable, Terms, Usage};
 use crate::routing::{
-    AskId, Check, CircumstanceId, ConfidenceSource, Draw, Effort, Lot, Parameters, Rung, Signals, Status,
+    AskId, Check, CircumstanceId, ConfidenceSource, Draw, Effort, Follows, Lot, Parameters, Route, Rung,
+    Signals, Status,
 };
 use crate::units::{Instant, KeyId, Millis, ModelId, PerMille, ProjectId, SessionId, TeamId, UserId};
 
@@ -144,6 +145,11 @@ impl Least {
         self.0.get() & Self::UNSURE != 0
     }
 
+    /// Returns what a turn goes on with whose loop a route's thresholds served.
+    pub fn follows(self, route: &Route) -> Follows {
+        route.follows_by(self.confidence(), self.is_unsure())
+    }
+
     fn with_bits(self, bits: u16) -> Self {
         NonZeroU16::new(bits).map_or(self, Self)
     }
@@ -158,6 +164,8 @@ pub struct Second {
     pub source: ConfidenceSource,
     /// The kind of work.
     pub class: TaskClass,
+    /// Of a later turn of a tool loop: the least of these confidences in the loop so far.
+    pub least: Option<Least>,
 }
 
 impl Second {
@@ -180,7 +188,7 @@ impl Second {
             value => Some(PerMille::new(value.parse().ok()?)?),
         };
         let source = if confidence.is_some() { ConfidenceSource::Judged } else { ConfidenceSource::None };
-        Some((classifier, Self { confidence, source, class }))
+        Some((classifier, Self { confidence, source, class, least: None }))
     }
 }
 
@@ -397,7 +405,7 @@ mod second_tests {
     fn what_another_classifier_thought_is_read_as_it_is_written() {
         for confidence in [None, PerMille::new(0), PerMille::new(540), PerMille::new(1000)] {
             let source = if confidence.is_some() { ConfidenceSource::Judged } else { ConfidenceSource::None };
-            let second = Second { confidence, source, class: TaskClass::Code };
+            let second = Second { confidence, source, class: TaskClass::Code, least: None };
             let word = second.word(0x00c3_086f);
             assert_eq!(Second::parse(&word), Some((0x00c3_086f, second)), "{word}");
         }

@@ -337,6 +337,7 @@ mod tests {
                 confidence,
                 source: ConfidenceSource::Text,
                 class: TaskClass::default(),
+                least: has(27).then(|| Least::of(confidence)),
             }),
             expected: NonZeroU64::new(if has(27) { u64::from(part(28)) } else { 0 }),
             warm: has(28).then(|| part(29)),

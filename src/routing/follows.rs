@@ -6,6 +6,7 @@
 //! neither does one whose cap or budget would turn the turn away that has room elsewhere.
 
 use super::{Circumstance, Follows, Route, Rung, Rungs, Short, Step, Trail, WhenFull};
+use crate::units::PerMille;
 
 impl Route {
     /// Returns the rung that served the turn before, where it is one of this ladder.
@@ -18,6 +19,19 @@ impl Route {
             rung.is_some_and(|rung| rung.known_as == follows.model && rung.with.effort == follows.effort)
         };
         u8::try_from((0..self.ladder.len()).find(is_it)?).ok()
+    }
+
+    /// Returns what a turn of a tool loop goes on with where this ladder's thresholds served its loop: the least confidence of its turns,
+    /// where any had one, and the rung of those without, where some had none.
+    pub fn follows_by(&self, least: Option<PerMille>, is_unsure: bool) -> Follows {
+        let by_least = least.map(|least| self.rung_for(Some(least)));
+        let rung = by_least.max(is_unsure.then(|| self.rung_for(None)));
+        let rung = rung.and_then(|rung| self.ladder.get(rung));
+        rung.map_or(Follows::NONE, |rung| Follows {
+            model: rung.known_as,
+            effort: rung.with.effort,
+            stays: false,
+        })
     }
 
     /// Returns the rung on which a turn of a tool loop goes on that was placed on one.
@@ -71,7 +85,7 @@ mod tests {
     use crate::routing::{
         AskId, Effort, FactsSpec, Policy, PolicySpec, RouteId, RouteSpec, RungSpec, Signals, decide,
     };
-    use crate::units::{ModelId, Names, PerMille};
+    use crate::units::{ModelId, Names};
     use proptest::prelude::*;
 
     fn policy(names: &mut Names) -> Policy {

@@ -68,6 +68,7 @@ pub struct Ingest {
     caching: Arc<Rules>,
     counts_beside: bool,
     leasts: Leasts,
+    second_leasts: Leasts,
 }
 
 /// Classifiers of whose opinion a log tells that are named.
@@ -99,6 +100,7 @@ impl Ingest {
             caching: Arc::default(),
             counts_beside: false,
             leasts: Leasts::default(),
+            second_leasts: Leasts::default(),
         }
     }
 
@@ -144,7 +146,14 @@ impl Ingest {
     /// Returns one that reads the same and has met nothing yet.
     pub(super) fn anew(&self) -> Self {
         let (names, circumstances) = (Names::default(), Circumstances::default());
-        Self { names, circumstances, meters: BTreeMap::new(), leasts: Leasts::default(), ..self.clone() }
+        Self {
+            names,
+            circumstances,
+            meters: BTreeMap::new(),
+            leasts: Leasts::default(),
+            second_leasts: Leasts::default(),
+            ..self.clone()
+        }
     }
 
     /// Takes in an operation that another one read, whose names become those of this one.
@@ -405,7 +414,12 @@ impl Ingest {
 
     /// Notes with an operation, at its turn, what the tool loop that it goes on with comes to.
     pub(super) fn go_on(&mut self, operation: &mut Operation) {
-        self.leasts.take(operation, self.circumstances.get(operation.circumstance));
+        let circumstance = self.circumstances.get(operation.circumstance);
+        self.leasts.take(operation, circumstance);
+        if let Some(mut other) = operation.by_second() {
+            self.second_leasts.take(&mut other, circumstance);
+            operation.second = operation.second.map(|second| Second { least: other.least, ..second });
+        }
     }
 
     /// Turns one entry into an operation and, for the few that have more, its extra.
@@ -547,7 +561,8 @@ impl Ingest {
         }
         let opinion = second.classify(record.prompt.as_deref(), &measures(record, operation));
         let source = source_of(opinion.basis);
-        Some(Second { confidence: opinion.confidence, source, class: record.task.unwrap_or(opinion.class) })
+        let class = record.task.unwrap_or(opinion.class);
+        Some(Second { confidence: opinion.confidence, source, class, least: None })
     }
 }
 

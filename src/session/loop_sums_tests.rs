@@ -7,9 +7,12 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use crate::classifier::Classifier;
+use crate::outcome::Settled;
 use crate::pricing::{PriceBook, PriceRow, Rates, Tier};
 use crate::record::{Input, ReadOptions, open};
 use crate::routing::{Policy, PolicySpec, RouteSpec, RungSpec};
+use crate::session::second::start;
+use crate::session::settled::settle_tried;
 use crate::session::{Ingest, IngestOptions, Log, Trial};
 use crate::units::{Names, PicoPerMillion};
 
@@ -125,6 +128,16 @@ proptest! {
                 prop_assert_eq!((walked.input, walked.output), (sums.input, sums.output));
             }
         }
+        // Whoever lists the requests that go elsewhere, or opens one, finds as many, and where they go.
+        let (by, mut settled, mut listed) = ((&*log.prices, &*log.circumstances), Settled::default(), 0);
+        for (index, recalled) in log.history.range(0, log.len()) {
+            let evidence = recalled.evidence();
+            let [then, tried] = [log.policy_at(index), &changed].map(|policy| start(policy, evidence.operation, by).1);
+            listed += u64::from(then != tried);
+            settle_tried(&evidence, &changed, &log.outlook(), &mut settled);
+            prop_assert_eq!(Some(settled.first_rung), tried);
+        }
+        prop_assert_eq!(listed, sums[0].flips);
         let route = &changed.routes[0];
         let threshold = route.ladder[0].threshold;
         let curve = trial.curve(&changed, route, 0);

@@ -7,10 +7,11 @@
 use std::sync::Arc;
 
 use super::frontiers::{row_of, same_names, with_staged};
+use super::settled::settle_tried;
 use super::snapshot::RouteConsequences;
 use super::{Log, Reading, settle_one};
 use crate::checks::{OnFail, Says, Verdict};
-use crate::outcome::{Evidence, Extra, Operation, Settled};
+use crate::outcome::{Evidence, Extra, Operation, Outlook, Settled};
 use crate::routing::{Check, NO_RUNG, Policy, Route, match_route};
 use crate::telemetry::Sign;
 use crate::units::PerMille;
@@ -47,14 +48,16 @@ impl Operation {
         let second = self.second?;
         let mut other = *self;
         other.set_confidence(second.confidence, second.source);
-        other.class = second.class;
+        (other.class, other.least) = (second.class, second.least);
         Some(other)
     }
 }
 
 /// Decides every request of a log by the confidences of both classifiers; of those that start elsewhere the first `most` are listed.
 pub fn reclassified(log: &Log, now: &Policy, staged: &Policy, most: usize) -> Reclassified {
-    twice(log, (now, staged), most, |evidence, _| Some((evidence.operation.by_second()?, None)))
+    twice(log, (now, staged), (most, settle_tried), |evidence, _| {
+        Some((evidence.operation.by_second()?, None))
+    })
 }
 
 /// Decides every request of a log as it was and with another consequence where a check of a route fails.
@@ -64,14 +67,11 @@ pub fn rechecked(
     staged: &Policy,
     (route, check, on_fail): (&str, &str, OnFail),
 ) -> Reclassified {
-    twice(
-        log,
-        (now, staged),
-        0,
-        |evidence, of| {
-            if *of.name == *route { anew(evidence, of, (check, on_fail)) } else { None }
-        },
-    )
+    let settle: Settle =
+        |evidence, policy, outlook, into| settle_one(evidence, Reading::Routed, policy, outlook, into);
+    twice(log, (now, staged), (0, settle), |evidence, of| {
+        if *of.name == *route { anew(evidence, of, (check, on_fail)) } else { None }
+    })
 }
 
 /// Returns a request with what its checks say of each answer, were the consequence of one of them another; none where that check
@@ -104,11 +104,14 @@ fn anew(
     Some((operation, Some(extra)))
 }
 
+/// Settles one request by a policy.
+type Settle = fn(&Evidence<'_>, &Policy, &Outlook<'_>, &mut Settled);
+
 /// Decides every request twice; `change` says what is another in the second case.
 fn twice(
     log: &Log,
     (now, staged): (&Policy, &Policy),
-    most: usize,
+    (most, settle): (usize, Settle),
     change: impl Fn(&Evidence<'_>, &Route) -> Option<(Operation, Option<Extra>)>,
 ) -> Reclassified {
     let mut found = Reclassified {
@@ -134,8 +137,8 @@ fn twice(
             operation: other.as_ref().map_or(evidence.operation, |(operation, _)| operation),
             extra: extra.or(evidence.extra),
         };
-        settle_one(&evidence, Reading::Routed, policy, &outlook, &mut before);
-        settle_one(&anew, Reading::Routed, &tried.1, &outlook, &mut after);
+        settle(&evidence, policy, &outlook, &mut before);
+        settle(&anew, &tried.1, &outlook, &mut after);
         // Who was refused, or nobody could serve, counts on both sides, as in every other what-if.
         let route = policy.route(before.route);
         if before.first_rung == NO_RUNG

@@ -5,7 +5,6 @@
 
 use super::Log;
 use super::frontiers::Frontiers;
-use super::leasts::Leasts;
 use super::log::PolicySpan;
 use crate::outcome::{Evidence, Operation};
 use crate::pricing::PriceTable;
@@ -44,18 +43,10 @@ impl Held {
     fn new(log: &Log, range: (usize, usize), policies: &[PolicySpan]) -> Self {
         let mut frontiers = Frontiers::default();
         let outlook = log.outlook();
-        let mut leasts = Leasts::default();
-        // A loop may have begun before the window.
-        let from = if log.circumstances.have_loops() { log.history.start() } else { range.0 };
-        for (index, recalled) in log.history.range(from, range.1) {
+        for (index, recalled) in log.history.range(range.0, range.1) {
             let evidence = recalled.evidence();
             let Some(policy) = PolicySpan::in_force(policies, index) else { continue };
-            let mut other = evidence.operation.by_second().unwrap_or(*evidence.operation);
-            let circumstance = log.circumstances.get(other.circumstance);
-            leasts.take(&mut other, circumstance);
-            if index < range.0 {
-                continue;
-            }
+            let other = evidence.operation.by_second().unwrap_or(*evidence.operation);
             let route = match_route(policy, &other.signals_by(&log.prices));
             let evidence = Evidence { operation: &other, ..evidence };
             frontiers.apply(policy, &evidence, route, &outlook, Sign::Plus);
@@ -68,14 +59,17 @@ impl Held {
     }
 }
 
-/// Returns the route that takes a request and the rung on which it starts, where all may serve.
+/// Returns the route that takes a request and the rung on which it starts; a turn of a tool loop goes on where its loop would have been
+/// served by this policy.
 pub(super) fn start<'p>(
     policy: &'p Policy,
     operation: &Operation,
     (prices, circumstances): (&PriceTable, &Circumstances),
-) -> (&'p Route, usize) {
+) -> (&'p Route, Option<u8>) {
     let signals = operation.signals_by(prices);
     let route = policy.route(match_route(policy, &signals));
     let circumstance = circumstances.get(operation.circumstance);
-    (route, route.rung_for(route.placed_by(signals.confidence, signals.draw, circumstance)))
+    let placed = route.rung_for(route.placed_by(signals.confidence, signals.draw, circumstance));
+    let follows = operation.least.map_or(circumstance.follows, |least| least.follows(route));
+    (route, route.begin_after(circumstance, route.open(circumstance), placed, follows))
 }

@@ -2,7 +2,7 @@
 
 use super::snapshot::{Reading, Snapshot};
 use crate::outcome::{Evidence, Outlook, Settled, recorded, routed};
-use crate::routing::{Policy, decide, match_route};
+use crate::routing::{Circumstance, Policy, decide, match_route};
 
 /// Settles one operation under a reading, without an engine; the engine gives the same (a property test holds that).
 pub fn settle_one(
@@ -24,6 +24,25 @@ pub fn settle_one(
     }
 }
 
+/// Settles one operation as a policy would route it that is only tried: a turn of a tool loop goes on where that policy would have served
+/// its loop, as it does in the sums.
+pub(super) fn settle_tried(
+    evidence: &Evidence<'_>,
+    policy: &Policy,
+    outlook: &Outlook<'_>,
+    into: &mut Settled,
+) {
+    let operation = evidence.operation;
+    let Some(least) = operation.least else {
+        return settle_one(evidence, Reading::Routed, policy, outlook, into);
+    };
+    let signals = operation.signals_by(outlook.prices);
+    let follows = least.follows(policy.route(match_route(policy, &signals)));
+    let circumstance = outlook.circumstances.get(operation.circumstance);
+    let circumstance = Circumstance { follows, ..circumstance.clone() };
+    routed(evidence, policy, &decide(policy, &signals, &circumstance), outlook, into);
+}
+
 impl Snapshot {
     /// Settles an operation under the reading and the policy that decides it.
     pub fn settle(&self, index: usize, evidence: &Evidence<'_>, into: &mut Settled) {
@@ -35,7 +54,7 @@ impl Snapshot {
         let mut settled = Settled::default();
         let recalled = self.log.history.recall(index)?;
         let evidence = recalled.evidence();
-        settle_one(&evidence, Reading::Routed, self.tried(), &self.log.outlook(), &mut settled);
+        settle_tried(&evidence, self.tried(), &self.log.outlook(), &mut settled);
         Some(settled)
     }
 }

@@ -205,7 +205,7 @@ pub(super) fn flips(row: &Row<'_>, snapshot: &Snapshot) -> bool {
     let by = (&*snapshot.log.prices, &*snapshot.log.circumstances);
     let start = |policy, operation| {
         let (route, rung) = start(policy, operation, by);
-        (rung, route.ladder.get(rung).map(|rung| rung.model))
+        (rung, rung.and_then(|rung| route.ladder.get(usize::from(rung))).map(|rung| rung.model))
     };
     start(&snapshot.policy, operation) != start(snapshot.tried(), second.as_ref().unwrap_or(operation))
 }

@@ -48,6 +48,7 @@ impl Live {
                 confidence: opinion.confidence,
                 source,
                 class: arriving.measures.task.unwrap_or(opinion.class),
+                least: None,
             }
         });
         operation
