@@ -90,6 +90,7 @@ use rustc_hash::FxHashMap;
 use self::billed::BillBeside;
 use crate::access::Access;
 use crate::config::gateway::GatewaySettings;
+use crate::budget::{Dimension, Limit};
 use crate::ledger::{Audit, Entry, Label, Ledger, LedgerError, LedgerFile, Note, PolicyVersion, Signal};
 use crate::notify::Notifier;
 use crate::prompt_cache::Rules;
@@ -97,6 +98,7 @@ use crate::providers::Providers;
 use crate::record;
 use crate::routing::{Policy, PolicyError, PolicySpec};
 use crate::session::{Applied, Automations, Deed, Live, Rollouts, Uncounted};
+use crate::runaway::{Kind, Whom};
 use crate::units::{Instant, Names, PerMille, hex};
 use crate::wire::{Dialect, PrefixKey};
 
@@ -241,7 +243,6 @@ impl Gateway {
             projects.learn(theirs);
         }
         let tagged = tagged::Tagged::new(&settings.tags, settings.limits.names);
-        tagged.learn(live.limits().iter().map(Arc::as_ref));
         let shadows = purse::Shadows::new();
         if keeps_ledger && !(settings.shadow.is_empty() && settings.second.is_empty()) {
             let read = LedgerFile::open(&ledger.state().path).and_then(|file| shadows.learn(&file));
@@ -301,6 +302,8 @@ impl Gateway {
         know_made_up(&gateway.live, &gateway.providers);
         gateway
     }
+        gateway.learn_limits(gateway.live.limits().iter().map(Arc::as_ref));
+        gateway.live.runaways().1.iter().for_each(|stop| gateway.learn_whom(&stop.whom));
 
     /// Learns the names by which a policy tells requests apart.
     fn learn_names(&self, spec: &PolicySpec) {
@@ -312,6 +315,27 @@ impl Gateway {
 
     /// Returns the live session.
     pub fn live(&self) -> &Arc<Live> {
+    }
+
+    /// Learns whom limits are about.
+    fn learn_limits<'a>(&self, limits: impl Iterator<Item = &'a Limit> + Clone) {
+        self.tagged.learn(limits.clone());
+        for (dimension, name) in limits.flat_map(Limit::named) {
+            match dimension {
+                Dimension::Team => self.teams.learn([Arc::clone(name)]),
+                Dimension::Project => self.projects.learn([Arc::clone(name)]),
+                _ => {}
+            }
+        }
+    }
+
+    /// Learns the name of whoever is stopped: he stays stopped whoever else comes.
+    fn learn_whom(&self, whom: &Whom) {
+        match whom.kind {
+            Kind::Team => self.teams.learn([Arc::clone(&whom.name)]),
+            Kind::Project => self.projects.learn([Arc::clone(&whom.name)]),
+            _ => {}
+        }
         &self.live
     }
 

@@ -38,7 +38,7 @@ use super::ingest::tag_of;
 use super::reason::why_text;
 pub use super::written::Deed;
 use super::written::{line_of, policy_line};
-use crate::budget::Spreads;
+use crate::budget::{Dimension, Spreads};
 use crate::classifier::Classifier;
 use crate::engine::{Closed, Course, Decider, EngineSnapshot, UnknownOperation};
 use crate::outcome::{Evidence, Operation};
@@ -441,7 +441,9 @@ impl Core {
 
     /// Returns the id of a model that a client named.
     fn model(&mut self, name: &str, book: &PriceBook) -> ModelId {
-        let is_one_too_many = self.names.models().len() >= MODELS && self.names.find_model(name).is_none();
+        let is_one_too_many = self.names.models().len() >= MODELS
+            && self.names.find_model(name).is_none()
+            && !self.decider.budgets().name(&Dimension::Model, name);
         let listed = || book.find_named(name).map_or(OTHERS, |(listed, _)| listed);
         self.names.intern_model(if is_one_too_many { listed() } else { name })
     }
