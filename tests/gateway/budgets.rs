@@ -294,6 +294,35 @@ fn tags_pay_as_key_header_and_metadata_tell_them_also_after_a_restart_and_in_a_r
     assert_eq!(spent, before.iter().map(|(_, _, spent)| spent.clone()).collect::<Vec<_>>());
 }
 
+/// Anybody could else spend past it by the other name, and a limit on all traffic would refuse that name for want of a price.
+#[test]
+fn a_limit_on_a_model_holds_for_every_name_that_providers_have_for_it() {
+    let upstream = Upstream::start();
+    let mut setup = Setup::of(&upstream.url());
+    setup.providers += &format!(
+        "\n[[provider]]\nname = \"house\"\ndialect = \"openai\"\nbase_url = \"{}/v1\"\nrename = {{ \"fast\" = \"gpt-4.1\" }}\n",
+        upstream.url()
+    );
+    let sandbox = Sandbox::new(&setup);
+    fs::write(
+        sandbox.path().join("config/budgets.toml"),
+        "[budget.one]\nmodel = [\"gpt-4.1\"]\nlimit = { lifetime = \"0.02\" }\n\
+         [budget.all]\nlimit = { lifetime = 9 }\n",
+    )
+    .unwrap();
+    let front = sandbox.serve(&setup);
+    let send = |name: &str, most: u32| {
+        let body = json!({"model": name, "max_tokens": most, "messages": [{"role": "user", "content": "x"}]});
+        Ask::post("/v1/chat/completions", &body).send(front.address()).status()
+    };
+    for name in ["gpt-4.1", "fast", "house/fast"] {
+        assert_eq!((send(name, 10), send(name, 20_000)), (200, 429), "{name}");
+    }
+    let rows = standings(&front)["budgets"].clone();
+    assert!(rows.as_array().unwrap().iter().all(|row| row["calls"] == 3), "{rows:#}");
+    front.settle();
+}
+
 /// What a request may cost is held before it is sent, also where its length is told twice or lies with somebody else.
 #[test]
 fn no_request_passes_a_hard_limit_by_what_it_leaves_unsaid() {
