@@ -266,7 +266,14 @@ fn tie(ask: &Ask) -> Option<Tie> {
 
 /// Returns how long all answers to a request may be together; one whose length the client leaves open is cut at `most`.
 pub(super) fn most_output(found: AskMeasures, most: u64) -> u64 {
-    found.max_output.unwrap_or(most).saturating_mul(u64::from(found.choices.max(1)))
+    let each = found.max_output.unwrap_or(most).saturating_mul(u64::from(found.choices.max(1)));
+    each.saturating_add(unlimited_thoughts(found, most))
+}
+
+/// Returns how long thoughts may be that the limit of an answer does not bound: those with a budget above it, or one beside it.
+fn unlimited_thoughts(found: AskMeasures, most: u64) -> u64 {
+    let is_within = !found.thinks_beside && found.thoughts <= found.max_output.unwrap_or(most);
+    if is_within { 0 } else { found.thoughts.saturating_mul(u64::from(found.choices.max(1))) }
 }
 
 fn is_embedding(ask: &Ask) -> bool {
@@ -291,6 +298,6 @@ fn bound(ask: &Ask, most: u64) -> AtMost {
         output: up_to_grid(output),
         any_tier: ask.tiers().any(|tier| may_cost_more(&tier)),
         choices: found.choices,
-        predicted: up_to_grid(found.predicted),
+        predicted: up_to_grid(found.predicted.saturating_add(unlimited_thoughts(found, most))),
     }
 }

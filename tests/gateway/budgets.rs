@@ -341,6 +341,12 @@ fn no_request_passes_a_hard_limit_by_what_it_leaves_unsaid() {
     let x = json!([{"role": "user", "content": "x"}]);
     let gemini = "/v1beta/models/gemini-2.5-flash:generateContent";
     let few = json!({"maxOutputTokens": 10});
+    let adviser = json!([{"type": "advisor_20260301", "name": "advisor", "model": "claude-opus-4-6"}]);
+    let own_tools = json!([
+        {"type": "computer_20251124", "name": "computer", "display_width_px": 1, "display_height_px": 1},
+        {"type": "text_editor_20250728", "name": "str_replace_based_edit_tool"},
+        {"type": "bash_20250124", "name": "bash"},
+    ]);
     for (path, body) in [
         (
             "/v1/chat/completions",
@@ -362,6 +368,34 @@ fn no_request_passes_a_hard_limit_by_what_it_leaves_unsaid() {
         (
             "/v1/messages",
             json!({"model": "claude-opus-4-6", "max_tokens": 10, "messages": [{"role": "user", "content": [document]}]}),
+        ),
+        // Anthropic's own tools bring some thousand tokens of its own words.
+        (
+            "/v1/messages",
+            json!({"model": "claude-opus-4-6", "max_tokens": 10, "messages": x, "tools": own_tools}),
+        ),
+        // Another model works, too, at its own price and as long as it likes.
+        (
+            "/v1/messages",
+            json!({"model": "claude-opus-4-6", "max_tokens": 10, "messages": x, "tools": adviser}),
+        ),
+        // Thoughts whose budget is above the answer's limit, or beside it.
+        (
+            "/v1/messages",
+            json!({"model": "claude-opus-4-6", "max_tokens": 10, "messages": x, "thinking": {"type": "enabled", "budget_tokens": 20_000}}),
+        ),
+        (
+            "/v1/chat/completions",
+            json!({"model": "gpt-4.1", "messages": x, "max_tokens": 5_000, "thinking_budget": 4_000}),
+        ),
+        (
+            "/v1/chat/completions",
+            json!({"model": "gpt-4.1", "messages": x, "max_tokens": 10, "reasoning": {"max_tokens": 20_000}}),
+        ),
+        (
+            gemini,
+            json!({"contents": [{"parts": [{"text": "x"}]}],
+                "generationConfig": {"maxOutputTokens": 10, "thinkingConfig": {"thinkingBudget": 24_576}}}),
         ),
     ] {
         let answer = Ask::post(path, &body).send(front.address());

@@ -25,6 +25,10 @@ pub struct AskMeasures {
     pub beside: u64,
     /// The most tokens of an answer that the client foretells.
     pub predicted: u64,
+    /// The tokens that the client lets a model think for.
+    pub thoughts: u64,
+    /// Whether those come on top of what the answer may have.
+    pub thinks_beside: bool,
     /// The most tokens of output that the client allows; the larger number where two names give one each, as providers differ
     /// in which they go by.
     pub max_output: Option<u64>,

@@ -131,6 +131,7 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
                 scan.has_functions |= key == "functions";
                 for tool in value.items() {
                     let kind = kind_of(tool, key)?;
+                    scan.measures.beside += weigh::of_tool(kind.as_deref());
                     scan.measures.tools = scan.measures.tools.saturating_add(1);
                     scan.has_other_tools |= kind.as_deref().is_some_and(|kind| kind != "function");
                     scan.measures.is_elsewhere |= is_run_elsewhere(tool, key)?;
@@ -174,6 +175,14 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
             }
             "enable_search" => scan.measures.is_elsewhere |= value.flag() != Some(false),
             "prediction" => scan.measures.predicted = weigh::bytes(value),
+            // Anthropic, and OpenRouter; Qwen counts thoughts apart from the answer.
+            "thinking" | "reasoning" | "thinking_budget" => {
+                scan.measures.beside += weigh::bytes(value);
+                let within = value.get("budget_tokens").or_else(|| value.get("max_tokens"));
+                let budget = within.unwrap_or(value).number().unwrap_or(0);
+                scan.measures.thoughts = scan.measures.thoughts.max(budget);
+                scan.measures.thinks_beside |= key == "thinking_budget";
+            }
             "response_format" | "text" | "output_config" | "output_format" => {
                 scan.measures.beside += weigh::bytes(value);
                 format(dialect, key, value, body, &mut scan);
@@ -308,6 +317,7 @@ impl<'b> Prompt<'b> {
                 self.brings_tools = true;
                 for tool in turn.list("tools") {
                     scan.measures.is_elsewhere |= is_run_elsewhere(tool, "input.tools")?;
+                    scan.measures.beside += weigh::of_tool(kind_of(tool, "input.tools")?.as_deref());
                 }
             }
             scan.measures.is_elsewhere |= match dialect {
@@ -392,6 +402,7 @@ impl<'b> Prompt<'b> {
         measures.tools = measures.tools.max(u32::from(self.brings_tools));
     }
 }
+        measures.beside += if measures.tools > 0 { weigh::TOOL_USE } else { 0 };
 
 /// Returns the kind of a tool, which it may have once.
 fn kind_of<'a>(tool: Value<'a>, field: &str) -> Result<Option<Cow<'a, str>>> {
