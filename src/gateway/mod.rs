@@ -28,6 +28,7 @@ mod deadline;
 mod estimate;
 mod feed;
 mod feedback;
+mod followed;
 mod gate;
 mod headers;
 mod intake;
@@ -89,16 +90,16 @@ use rustc_hash::FxHashMap;
 
 use self::billed::BillBeside;
 use crate::access::Access;
-use crate::config::gateway::GatewaySettings;
 use crate::budget::{Dimension, Limit};
+use crate::config::gateway::GatewaySettings;
 use crate::ledger::{Audit, Entry, Label, Ledger, LedgerError, LedgerFile, Note, PolicyVersion, Signal};
 use crate::notify::Notifier;
 use crate::prompt_cache::Rules;
 use crate::providers::Providers;
 use crate::record;
 use crate::routing::{Policy, PolicyError, PolicySpec};
-use crate::session::{Applied, Automations, Deed, Live, Rollouts, Uncounted};
 use crate::runaway::{Kind, Whom};
+use crate::session::{Applied, Automations, Deed, Live, Rollouts, Uncounted};
 use crate::units::{Instant, Names, PerMille, hex};
 use crate::wire::{Dialect, PrefixKey};
 
@@ -177,6 +178,8 @@ pub struct Gateway {
     stored: remembered::Remembered<crate::ledger::Kept>,
     /// What was made of an ask for responses, by the id of its operation and by that of its answer.
     judged: remembered::Remembered<taken::Taken>,
+    /// What answers called from which a request may go on, by the ids of their operations.
+    followed: remembered::Remembered<followed::Followed>,
     /// Until when models cannot be called, as was said last.
     down: Mutex<FxHashMap<Arc<str>, std::time::Instant>>,
     /// Which models of the policy cannot be asked in which clients' form.
@@ -274,6 +277,7 @@ impl Gateway {
             seconded: remembered::Remembered::default(),
             stored: remembered::Remembered::default(),
             judged: remembered::Remembered::default(),
+            followed: remembered::Remembered::default(),
             down: Mutex::default(),
             unreached: Mutex::default(),
             turned_away: turned_away::Counts::default(),
@@ -298,12 +302,12 @@ impl Gateway {
             automations_source: Mutex::default(),
         };
         gateway.learn_names(&gateway.live.policy_spec().1);
+        gateway.learn_limits(gateway.live.limits().iter().map(Arc::as_ref));
+        gateway.live.runaways().1.iter().for_each(|stop| gateway.learn_whom(&stop.whom));
         gateway.look_up_models();
         know_made_up(&gateway.live, &gateway.providers);
         gateway
     }
-        gateway.learn_limits(gateway.live.limits().iter().map(Arc::as_ref));
-        gateway.live.runaways().1.iter().for_each(|stop| gateway.learn_whom(&stop.whom));
 
     /// Learns the names by which a policy tells requests apart.
     fn learn_names(&self, spec: &PolicySpec) {
@@ -311,10 +315,6 @@ impl Gateway {
             self.teams.learn(route.teams.iter().map(String::as_str));
             self.projects.learn(route.projects.iter().map(String::as_str));
         }
-    }
-
-    /// Returns the live session.
-    pub fn live(&self) -> &Arc<Live> {
     }
 
     /// Learns whom limits are about.
@@ -336,6 +336,10 @@ impl Gateway {
             Kind::Project => self.projects.learn([Arc::clone(&whom.name)]),
             _ => {}
         }
+    }
+
+    /// Returns the live session.
+    pub fn live(&self) -> &Arc<Live> {
         &self.live
     }
 

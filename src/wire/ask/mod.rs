@@ -33,6 +33,7 @@ use super::{Dialect, WireError, chat, embeddings, translate};
 use crate::wire::error::Result;
 
 pub use measures::AskMeasures;
+pub use called::hash_calls;
 pub use prefix::{PrefixKey, prefix_ends};
 pub use request::Ask;
 
