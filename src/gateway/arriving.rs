@@ -13,8 +13,8 @@ use super::taken::Taken;
 use super::{Gateway, estimate, now, second};
 use crate::access::Caller;
 use crate::classifier::{self, Measures, TaskClass};
-use crate::engine::may_cost_more;
 use crate::ledger::{Entry, Opened, Prompt, Prompted};
+use crate::pricing::{costs_more, may_cost_more};
 use crate::prompt_cache::{Prompt as CachedPrompt, Tie, session_number};
 use crate::routing::{AskId, AtMost, ConfidenceSource, up_to_grid};
 use crate::session::{Arriving, Wants};
@@ -302,6 +302,8 @@ fn bound(ask: &Ask, most: u64) -> AtMost {
         is_elsewhere: found.is_elsewhere,
         output: up_to_grid(output),
         any_tier: ask.tiers().any(|tier| may_cost_more(&tier)),
+        dearer_tier: ask.tiers().any(|tier| costs_more(&tier)),
+        other_models: found.other_models,
         choices: found.choices,
         predicted: up_to_grid(found.predicted.saturating_add(unlimited_thoughts(found, most))),
     }

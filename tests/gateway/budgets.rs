@@ -407,3 +407,28 @@ fn no_request_passes_a_hard_limit_by_what_it_leaves_unsaid() {
     front.settle();
     sandbox.check();
 }
+
+/// Six times the price would else be booked as one.
+#[test]
+fn a_dearer_tier_without_a_price_is_not_asked_for_under_a_hard_limit() {
+    let upstream = Upstream::start();
+    let (setup, sandbox) = sandbox(&upstream, "[budget.all]\nlimit = { lifetime = 9 }\n");
+    let front = sandbox.serve(&setup);
+    let x = json!([{"role": "user", "content": "x"}]);
+    let fast = json!({"model": "claude-opus-4-6", "max_tokens": 10, "messages": x, "speed": "fast"});
+    let first =
+        |model: &str| json!({"model": model, "max_tokens": 10, "messages": x, "service_tier": "priority"});
+    let chat = "/v1/chat/completions";
+    for (path, body, member, told, sent) in [
+        ("/v1/messages", fast, "speed", Some("speed"), None),
+        (chat, first("gpt-4.1-nano"), "service_tier", Some("service_tier"), Some("default")),
+        // This one has a price.
+        (chat, first("gpt-4.1"), "service_tier", None, Some("priority")),
+    ] {
+        let answer = Ask::post(path, &body).send(front.address());
+        assert_eq!((answer.status(), answer.header("pointsman-left-out")), (200, told), "{}", answer.text());
+        let served = upstream.served().last().unwrap().call.body[member].clone();
+        assert_eq!(served.as_str(), sent, "{body}");
+    }
+    front.settle();
+}

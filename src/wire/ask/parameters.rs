@@ -126,7 +126,7 @@ fn messages(ask: &Ask, reader: Reader<'_>, into: &mut Vec<Setting<'_>>) {
     let Reader { model, sending, .. } = reader;
     let with = sending.with;
     match with.service_tier.as_deref().map(messages_tier) {
-        Some(Some(word)) => into.push(("service_tier", Some(word.into()))),
+        Some(Some(word)) => into.extend([("service_tier", Some(word.into())), ("speed", None)]),
         Some(None) => reader.leave_out_tier(),
         None => {}
     }

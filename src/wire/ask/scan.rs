@@ -135,6 +135,7 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
                     scan.measures.tools = scan.measures.tools.saturating_add(1);
                     scan.has_other_tools |= kind.as_deref().is_some_and(|kind| kind != "function");
                     scan.measures.is_elsewhere |= is_run_elsewhere(tool, key)?;
+                    scan.measures.other_models |= tools::names_model(tool);
                 }
             }
             "max_tokens" | "max_completion_tokens" | "max_output_tokens" => {
@@ -174,7 +175,6 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
                 scan.measures.is_elsewhere |= value.text_of("mode").as_deref() != Some("off");
             }
             "enable_search" => scan.measures.is_elsewhere |= value.flag() != Some(false),
-            "prediction" => scan.measures.predicted = weigh::bytes(value),
             // Anthropic, and OpenRouter; Qwen counts thoughts apart from the answer.
             "thinking" | "reasoning" | "thinking_budget" => {
                 scan.measures.beside += weigh::bytes(value);
@@ -183,6 +183,7 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
                 scan.measures.thoughts = scan.measures.thoughts.max(budget);
                 scan.measures.thinks_beside |= key == "thinking_budget";
             }
+            "prediction" => scan.measures.predicted = weigh::bytes(value),
             "response_format" | "text" | "output_config" | "output_format" => {
                 scan.measures.beside += weigh::bytes(value);
                 format(dialect, key, value, body, &mut scan);
@@ -316,8 +317,9 @@ impl<'b> Prompt<'b> {
             if tools::brings_tools(turn) {
                 self.brings_tools = true;
                 for tool in turn.list("tools") {
-                    scan.measures.is_elsewhere |= is_run_elsewhere(tool, "input.tools")?;
                     scan.measures.beside += weigh::of_tool(kind_of(tool, "input.tools")?.as_deref());
+                    scan.measures.is_elsewhere |= is_run_elsewhere(tool, "input.tools")?;
+                    scan.measures.other_models |= tools::names_model(tool);
                 }
             }
             scan.measures.is_elsewhere |= match dialect {
@@ -400,9 +402,9 @@ impl<'b> Prompt<'b> {
         measures.later_bytes = self.asked.map_or(0, |asked| self.turns.saturating_sub(asked));
         // What the conversation itself brings nobody counts.
         measures.tools = measures.tools.max(u32::from(self.brings_tools));
+        measures.beside += if measures.tools > 0 { weigh::TOOL_USE } else { 0 };
     }
 }
-        measures.beside += if measures.tools > 0 { weigh::TOOL_USE } else { 0 };
 
 /// Returns the kind of a tool, which it may have once.
 fn kind_of<'a>(tool: Value<'a>, field: &str) -> Result<Option<Cow<'a, str>>> {
