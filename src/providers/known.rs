@@ -51,6 +51,10 @@ pub(super) fn known(parameters: &Parameters, provider: &ProviderSpec, upstream: 
         refuses_thoughts: is_at(&WITHOUT_THOUGHTS),
         // <https://api-docs.deepseek.com/api/create-chat-completion>
         json_object_alone: is_at(&["deepseek"]),
+        // <https://platform.openai.com/docs/api-reference/chat/create: service_tier>: `auto` unless said, as the project has it.
+        chooses_tier: provider.speaks == Speaks::OpenAi
+            && provider.hosting.platform == Platform::Own
+            && is_at(&["openai"]),
         older_words: provider.speaks == Speaks::OpenAi && !is_openais,
         is_openais: provider.speaks == Speaks::OpenAi && is_openais,
         // <https://github.com/deepseek-ai/DeepSeek-V3/issues/1277>

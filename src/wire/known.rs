@@ -39,6 +39,8 @@ pub struct Known {
     pub takes_effort: bool,
     /// Whether its server has it think or not by `thinking.type`.
     pub takes_thinking: bool,
+    /// Whether its server serves in a tier of the account's own choice where none is asked for.
+    pub chooses_tier: bool,
     /// Whether it is OpenAI's own, or at a server of theirs, which takes no ids of calls longer than 40 characters and no more than
     /// 128 tools.
     pub is_openais: bool,
@@ -127,6 +129,7 @@ impl Known {
         wants_turn_after_tools: false,
         takes_effort: false,
         takes_thinking: false,
+        chooses_tier: false,
         is_openais: false,
         plain_users: false,
     };

@@ -421,14 +421,40 @@ fn a_dearer_tier_without_a_price_is_not_asked_for_under_a_hard_limit() {
     let chat = "/v1/chat/completions";
     for (path, body, member, told, sent) in [
         ("/v1/messages", fast, "speed", Some("speed"), None),
-        (chat, first("gpt-4.1-nano"), "service_tier", Some("service_tier"), Some("default")),
+        (chat, first("gpt-4-turbo"), "service_tier", Some("service_tier"), Some("default")),
         // This one has a price.
         (chat, first("gpt-4.1"), "service_tier", None, Some("priority")),
     ] {
         let answer = Ask::post(path, &body).send(front.address());
         assert_eq!((answer.status(), answer.header("pointsman-left-out")), (200, told), "{}", answer.text());
+        upstream.wait_idle();
         let served = upstream.served().last().unwrap().call.body[member].clone();
         assert_eq!(served.as_str(), sent, "{body}");
     }
     front.settle();
+}
+
+/// A project's own setting would else serve and bill what nobody held for.
+#[test]
+fn openai_is_asked_for_the_ordinary_tier_under_a_hard_limit() {
+    let upstream = Upstream::start();
+    for (budgets, sent) in [("[budget.all]\nlimit = { lifetime = 9 }\n", Some("default")), ("", None)] {
+        let (setup, sandbox) = sandbox(&upstream, budgets);
+        let providers = setup.providers.replace("name = \"up-chat\"", "name = \"openai\"");
+        fs::write(sandbox.path().join("config/providers.toml"), providers).unwrap();
+        let front = sandbox.serve(&setup);
+        for ask in [chat("gpt-4.1", false), messages("gpt-4.1", false)] {
+            let answer = ask.send(front.address());
+            assert_eq!(
+                (answer.status(), answer.header("pointsman-left-out")),
+                (200, None),
+                "{}",
+                answer.text()
+            );
+            upstream.wait_idle();
+            let served = upstream.served().last().unwrap().call.body["service_tier"].clone();
+            assert_eq!(served.as_str(), sent, "{budgets}");
+        }
+        front.settle();
+    }
 }

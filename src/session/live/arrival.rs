@@ -280,7 +280,7 @@ impl Live {
                 },
                 needs,
                 cap,
-                plain_tier,
+                is_hard,
                 down,
                 more_down: false,
                 is_trial,
