@@ -27,7 +27,7 @@ impl Checked<'_> {
     /// Where the file's baseline has no price, and no other one was asked for.
     pub(super) fn against(
         &self,
-        providers: Option<&Path>,
+        providers: Option<&ProvidersSpec>,
         other_baseline: bool,
     ) -> anyhow::Result<Vec<String>> {
         let baseline = self.names.model(self.policy.baseline);
@@ -40,16 +40,13 @@ impl Checked<'_> {
             );
         }
         let mut remarks = Vec::new();
-        let mut providers_read = None;
         for route in &self.policy.routes {
             for (at, rung) in route.ladder.iter().enumerate() {
                 let model = self.names.model(rung.model);
                 if self.book.find(model).is_some() {
                     continue;
                 }
-                // A providers file with a fault is told where it is used; here it only knows no model.
-                let spec = providers_read.get_or_insert_with(|| providers_of(providers));
-                let provider = spec.as_ref().and_then(|spec| serving(&spec.providers, model));
+                let provider = providers.and_then(|spec| serving(&spec.providers, model));
                 let trouble = match provider {
                     Some(provider) => {
                         format!(
@@ -71,7 +68,7 @@ impl Checked<'_> {
 }
 
 /// Reads the providers; none where their file has a fault, which is told where it is used.
-fn providers_of(path: Option<&Path>) -> Option<ProvidersSpec> {
+pub(super) fn providers_of(path: Option<&Path>) -> Option<ProvidersSpec> {
     match path {
         Some(path) => std::fs::read_to_string(path)
             .ok()
@@ -80,10 +77,27 @@ fn providers_of(path: Option<&Path>) -> Option<ProvidersSpec> {
     }
 }
 
+/// Has a book know what providers call by a name that it does not list as the model that is called: it costs what that does, and
+/// whoever limits the one limits the other. What policies promise of the one says nothing of who serves the other.
+pub(super) fn know_renamed(book: &mut PriceBook, providers: &[ProviderSpec]) {
+    for provider in providers {
+        for (name, upstream) in &provider.rename {
+            let Some(listed) = book.find_named(upstream).map(|(listed, _)| listed.to_owned()) else {
+                continue;
+            };
+            for name in [name.clone(), format!("{}/{name}", provider.name)] {
+                if book.find(&name).is_none() {
+                    book.aliases.insert(name, listed.clone());
+                }
+            }
+        }
+    }
+}
+
 /// Labels models of a policy's ladders the region of the provider that serves them as a label, where the policy names none for them
 /// and nobody elsewhere is asked in the provider's place.
-pub(super) fn with_regions(policy: Policy, path: Option<&Path>, names: &mut Names) -> Policy {
-    let Some(spec) = providers_of(path) else { return policy };
+pub(super) fn with_regions(policy: Policy, spec: Option<&ProvidersSpec>, names: &mut Names) -> Policy {
+    let Some(spec) = spec else { return policy };
     if spec.providers.iter().all(|provider| provider.hosting.region.is_none()) {
         return policy;
     }
@@ -161,7 +175,7 @@ mod tests {
             { model = \"claude-else\", threshold = 900 },\n{ model = \"claude-sonnet-4-6\", threshold = 500 },\n{ model = \"c-global\", threshold = 400 },\n\
             { model = \"c-eu\", threshold = 300 },\n{ model = \"claude-opus-4-6\" },\n]\n";
         let policy = policy::parse(ladder, "p.toml", &mut names).unwrap();
-        let policy = with_regions(policy, Some(&path), &mut names);
+        let policy = with_regions(policy, providers_of(Some(&path)).as_ref(), &mut names);
         let labels: Vec<Vec<String>> =
             policy.routes[0].ladder.iter().map(|rung| rung.facts.labels.names(&names)).collect();
         // A call of a profile may run wherever that is.

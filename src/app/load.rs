@@ -67,8 +67,12 @@ impl Setup {
     /// Where one of the files cannot be used; the message says where and how to mend it.
     pub fn new(options: &SetupOptions) -> anyhow::Result<Self> {
         let prices = options.prices.as_deref().unwrap_or("list").to_owned();
-        let book = config::prices::layered(&prices, config::user_dir().as_deref())?;
+        let mut book = config::prices::layered(&prices, config::user_dir().as_deref())?;
         let mut names = Names::default().knowing(Arc::new(book.clone()));
+        let providers = super::known::providers_of(options.providers.as_deref());
+        if let Some(spec) = &providers {
+            super::known::know_renamed(&mut book, &spec.providers);
+        }
         let own = config::own_file("policy.toml");
         let policy_path = options.policy.clone().or(own);
         let (mut policy, places) = match &policy_path {
@@ -85,10 +89,10 @@ impl Setup {
             }
             policy.baseline = names.intern_model(baseline);
         }
-        policy = super::known::with_regions(policy, options.providers.as_deref(), &mut names);
+        policy = super::known::with_regions(policy, providers.as_ref(), &mut names);
         let mut remarks = if policy_path.is_some() {
             let checked = Checked { policy: &policy, places: &places, names: &names, book: &book };
-            checked.against(options.providers.as_deref(), options.baseline.is_some())?
+            checked.against(providers.as_ref(), options.baseline.is_some())?
         } else {
             Vec::new()
         };

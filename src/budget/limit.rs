@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Anchor, Period, Scope, Steer, Zone};
+use super::{Anchor, Dimension, Period, Scope, Steer, Zone};
 use crate::units::{Pico, Span, named};
 
 /// What a limit is for.
@@ -85,6 +85,14 @@ impl Limit {
     /// Names it: budget and period.
     pub fn name(&self) -> String {
         format!("{}/{}", self.budget, self.period)
+    }
+
+    /// Lists whom it names, under the dimension of each: they are told apart however many others there are.
+    pub fn named(&self) -> impl Iterator<Item = (&Dimension, &Arc<str>)> {
+        let lists = self.scope.lists.iter();
+        let listed = lists.flat_map(|(dimension, values)| values.iter().map(move |value| (dimension, value)));
+        let each = self.scope.each.iter();
+        listed.chain(each.flat_map(|each| self.special.keys().map(move |member| (each, member))))
     }
 
     /// Returns how much a member may spend in a window.

@@ -115,6 +115,8 @@ pub struct Drawn<'a> {
     pub is_elsewhere: bool,
     /// Whether a service tier was asked for that has no price.
     pub any_tier: bool,
+    /// Whether other models were billed besides.
+    pub other_models: bool,
 }
 
 fn source(limit: &super::Limit, member: &str) -> String {

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::account::Windows;
 use super::pace::Pace;
 use super::queue::Queue;
-use super::{Account, Limit, Member, Mode, OverLimit, Payer, Unpriced, Window};
+use super::{Account, Dimension, Limit, Member, Mode, OverLimit, Payer, Unpriced, Window};
 use crate::forecast::{Ahead, Method};
 use crate::pricing::Cost;
 use crate::units::{Instant, OTHERS, Pico};
@@ -208,6 +208,10 @@ impl Budgets {
     fn slot(&mut self, limit: Limit) -> (u16, bool) {
         let known = self.limits.iter().position(|slot| slot.is_of(&limit));
         let at = u16::try_from(known.unwrap_or(self.limits.len())).unwrap_or(u16::MAX);
+        // Whoever has a limit of his own has an account of his own, however many come before him.
+        for member in limit.special.keys() {
+            self.member(member);
+        }
         let limit = Arc::new(limit);
         match known.and_then(|known| self.limits.get_mut(known)) {
             Some(slot) => slot.limit = limit,
@@ -232,6 +236,11 @@ impl Budgets {
     /// Lists the limits in force.
     pub fn limits(&self) -> impl Iterator<Item = &Arc<Limit>> {
         self.limits.iter().filter(|slot| slot.in_force).map(|slot| &slot.limit)
+    }
+
+    /// Says whether any limit in force names somebody under a dimension.
+    pub fn name(&self, dimension: &Dimension, name: &str) -> bool {
+        self.limits().flat_map(|limit| limit.named()).any(|(of, named)| of == dimension && **named == *name)
     }
 
     /// Says whether any of the limits that a call draws on is hard and in force.

@@ -31,6 +31,10 @@ pub struct Parameters {
     pub responses_alone: Patterns,
     /// Those that take no word of the user's right after what tools gave back.
     pub wants_turn_after_tools: Patterns,
+    /// Those of other makers than OpenAI that take `reasoning_effort`.
+    pub takes_effort: Patterns,
+    /// Those that think or not by `thinking.type`, at their makers' own servers.
+    pub takes_thinking: Patterns,
 }
 
 /// Models of which something is known.
@@ -132,6 +136,8 @@ struct File {
     older_chat: Option<Habit>,
     responses_alone: Option<Habit>,
     wants_turn_after_tools: Option<Habit>,
+    takes_effort: Option<Habit>,
+    takes_thinking: Option<Habit>,
     #[serde(default)]
     rule: Vec<RuleSpec>,
 }
@@ -170,6 +176,8 @@ pub fn builtin() -> Result<Parameters, FileError> {
         older_chat: models(file.older_chat),
         responses_alone: models(file.responses_alone),
         wants_turn_after_tools: models(file.wants_turn_after_tools),
+        takes_effort: models(file.takes_effort),
+        takes_thinking: models(file.takes_thinking),
     })
 }
 
@@ -188,6 +196,8 @@ pub fn parse(origin: &str, text: &str) -> Result<Parameters, FileError> {
         (user.older_chat, &mut all.older_chat),
         (user.responses_alone, &mut all.responses_alone),
         (user.wants_turn_after_tools, &mut all.wants_turn_after_tools),
+        (user.takes_effort, &mut all.takes_effort),
+        (user.takes_thinking, &mut all.takes_thinking),
     ] {
         models.except.clone_from(&user.trust);
         models.own = habit.map(|habit| habit.models).unwrap_or_default();
@@ -221,6 +231,8 @@ fn read(origin: &str, text: &str) -> Result<File, FileError> {
         ("older-chat", &file.older_chat),
         ("responses-alone", &file.responses_alone),
         ("wants-turn-after-tools", &file.wants_turn_after_tools),
+        ("takes-effort", &file.takes_effort),
+        ("takes-thinking", &file.takes_thinking),
     ];
     let habits = || habits.into_iter().filter_map(|(name, habit)| Some((name, habit.as_ref()?)));
     let dates = file.checked.iter().chain(habits().map(|(_, habit)| &habit.since));

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use crate::budget::{Budgets, Draws, Mode, Over, OverLimit, Payer};
 use crate::outcome::Operation;
-use crate::pricing::{PriceTable, worst};
+use crate::pricing::{PriceRow, PriceTable, costs_more, may_cost_more, prices_dearer, worst};
 use crate::routing::{AtMost, Bar, Decision, NO_RUNG, Needs, Policy, Route, Short, Step, match_route};
 use crate::units::{Instant, ModelId, Names, Pico};
 
@@ -67,7 +67,9 @@ impl Claims {
             if draws.is_empty() {
                 continue;
             }
-            let at_most = as_given(needs.at_most, gives(policy, route, prices, model));
+            // A client's tier that has no price is not sent.
+            let at_most = AtMost { dearer_tier: false, ..needs.at_most };
+            let at_most = as_given(at_most, gives(policy, route, prices, model));
             // Where the client leaves the length open, a rung's own limit is the most.
             let is_open = needs.output == 0;
             let at_most = if pinned.is_some() { at_most } else { as_written(at_most, is_open, route, model) };
@@ -172,17 +174,14 @@ fn as_written(at_most: AtMost, is_open: bool, route: &Route, model: ModelId) -> 
         let longest = AtMost { output: u32::MAX, ..at_most };
         let bounded = if is_open && rung.with.max_output.is_some() { longest } else { at_most };
         let output = as_given(bounded, rung.with.max_output).output;
-        let any_tier = rung.with.service_tier.as_deref().map_or(at_most.any_tier, may_cost_more);
-        let so_far: AtMost = all.unwrap_or(AtMost { output, any_tier, ..at_most });
+        let tier = rung.with.service_tier.as_deref();
+        let any_tier = tier.map_or(at_most.any_tier, may_cost_more);
+        let dearer_tier = tier.is_some_and(costs_more);
+        let so_far: AtMost = all.unwrap_or(AtMost { output, any_tier, dearer_tier, ..at_most });
         let (output, any_tier) = (so_far.output.max(output), so_far.any_tier || any_tier);
-        all = Some(AtMost { output, any_tier, ..so_far });
+        all = Some(AtMost { output, any_tier, dearer_tier: so_far.dearer_tier || dearer_tier, ..so_far });
     }
     all.unwrap_or(at_most)
-}
-
-/// Says whether a service tier may cost more than the ordinary one. `auto` leaves it to the account's own settings.
-pub fn may_cost_more(tier: &str) -> bool {
-    !matches!(tier, "" | "default" | "standard" | "standard_only" | "flex" | "batch")
 }
 
 /// Says how a limit without room turns a model away.
@@ -195,14 +194,20 @@ pub fn short(over: &Over) -> Short {
     }
 }
 
-/// Returns the most that a call to a model can cost; none where it has no price.
+/// Returns the most that a call to a model can cost; none where it has no price, or asks for what has none.
 pub fn most(prices: &PriceTable, model: ModelId, at: Instant, at_most: AtMost) -> Option<Pico> {
-    let tokens = (u64::from(at_most.prompt), u64::from(at_most.output));
-    prices.row(model, at).map(|row| worst(row, tokens, at_most.any_tier))
+    let row = prices.row(model, at)?;
+    let is_priced = !at_most.other_models && (!at_most.dearer_tier || prices_dearer(row));
+    is_priced.then(|| most_by(row, at_most))
+}
+
+fn most_by(row: &PriceRow, at_most: AtMost) -> Pico {
+    worst(row, (u64::from(at_most.prompt), u64::from(at_most.output)), at_most.any_tier)
 }
 
 /// Returns the most that a call to any model with a price can cost.
 pub fn of_any(prices: &PriceTable, at: Instant, at_most: AtMost) -> Pico {
     let all = (0..prices.len()).filter_map(|at| u16::try_from(at).ok().map(ModelId));
-    all.filter_map(|model| most(prices, model, at, at_most)).max().unwrap_or(Pico(i128::MAX))
+    let rows = all.filter_map(|model| prices.row(model, at));
+    rows.map(|row| most_by(row, at_most)).max().unwrap_or(Pico(i128::MAX))
 }

@@ -1,6 +1,5 @@
 //! A request is taken in: what the engine hears of it, what the ledger keeps.
 
-use std::hash::BuildHasher as _;
 use std::sync::{Arc, LazyLock};
 use std::time::Instant as Moment;
 
@@ -14,11 +13,10 @@ use super::taken::Taken;
 use super::{Gateway, estimate, now, second};
 use crate::access::Caller;
 use crate::classifier::{self, Measures, TaskClass};
-use crate::engine::may_cost_more;
 use crate::ledger::{Entry, Opened, Prompt, Prompted};
+use crate::pricing::{costs_more, may_cost_more};
 use crate::prompt_cache::{Prompt as CachedPrompt, Tie, session_number};
 use crate::routing::{AskId, AtMost, ConfidenceSource, up_to_grid};
-use crate::runaway::Call;
 use crate::session::{Arriving, Wants};
 use crate::units::Span;
 use crate::wire::{ApiError, Ask, AskMeasures, Dialect, prefix_ends};
@@ -56,9 +54,11 @@ pub(super) async fn open(
     if gateway.live.has_budgets() && arriving.wants.max_output.is_none() && !is_embedding(&ask) {
         arriving.wants.cap = u32::try_from(gateway.settings.max_output_default).ok();
     }
+    let mut turns = None;
     if gateway.live.compares_calls() {
-        let hasher = gateway.calls.build_hasher();
-        arriving.call = ask.last_call(hasher).map(|(hash, turns)| Call::new(hash, turns));
+        let before;
+        (arriving.call, before) = gateway.call_before(&ask);
+        turns = Some(before).filter(|_| ask.dialect() == Dialect::OpenAiResponses);
     }
     arriving.after_tools = ask.is_after_tools();
     let whose = [&*caller.name, &*tags.session, &*tags.user];
@@ -80,8 +80,12 @@ pub(super) async fn open(
         gateway.record_trips(&placed.trips, placed.send.as_ref().err().and_then(|why| why.stop.as_deref()));
     }
     if ask.dialect() == Dialect::OpenAiResponses {
-        let ask = placed.ticket.ask();
-        gateway.judged.note(&id, Taken { class: placed.class, confidence: placed.confidence, ask });
+        let (operation, class) = (Arc::clone(&id), placed.class);
+        let taken = Taken { operation, class, confidence: placed.confidence, ask: placed.ticket.ask() };
+        if let Some(conversation) = ask.conversation() {
+            gateway.judged.note(&conversation.into(), taken.clone());
+        }
+        gateway.judged.note(&id, taken);
     }
     let needs = placed.ticket.needs();
     let call_began = placed.at;
@@ -142,6 +146,7 @@ pub(super) async fn open(
         id,
         placed,
         prefix: hashes.prefix,
+        turns,
         marks: None,
         team: tags.team,
         key: Arc::clone(&caller.name),
@@ -174,7 +179,7 @@ fn go_on(gateway: &Gateway, ask: &Ask, arriving: &mut Arriving<'_>) {
     }
     let Some((_, Some(earlier))) = ask.leans_on() else { return };
     arriving.after_tools = true;
-    if let Some(Taken { class, confidence, ask }) = gateway.judged.find(&earlier) {
+    if let Some(Taken { class, confidence, ask, .. }) = gateway.judged.find(&earlier) {
         arriving.measures.task = arriving.measures.task.or(Some(class));
         arriving.confidence = arriving.confidence.or(confidence);
         arriving.ask = ask.turn();
@@ -266,7 +271,14 @@ fn tie(ask: &Ask) -> Option<Tie> {
 
 /// Returns how long all answers to a request may be together; one whose length the client leaves open is cut at `most`.
 pub(super) fn most_output(found: AskMeasures, most: u64) -> u64 {
-    found.max_output.unwrap_or(most).saturating_mul(u64::from(found.choices.max(1)))
+    let each = found.max_output.unwrap_or(most).saturating_mul(u64::from(found.choices.max(1)));
+    each.saturating_add(unlimited_thoughts(found, most))
+}
+
+/// Returns how long thoughts may be that the limit of an answer does not bound: those with a budget above it, or one beside it.
+fn unlimited_thoughts(found: AskMeasures, most: u64) -> u64 {
+    let is_within = !found.thinks_beside && found.thoughts <= found.max_output.unwrap_or(most);
+    if is_within { 0 } else { found.thoughts.saturating_mul(u64::from(found.choices.max(1))) }
 }
 
 fn is_embedding(ask: &Ask) -> bool {
@@ -290,7 +302,9 @@ fn bound(ask: &Ask, most: u64) -> AtMost {
         is_elsewhere: found.is_elsewhere,
         output: up_to_grid(output),
         any_tier: ask.tiers().any(|tier| may_cost_more(&tier)),
+        dearer_tier: ask.tiers().any(|tier| costs_more(&tier)),
+        other_models: found.other_models,
         choices: found.choices,
-        predicted: up_to_grid(found.predicted),
+        predicted: up_to_grid(found.predicted.saturating_add(unlimited_thoughts(found, most))),
     }
 }

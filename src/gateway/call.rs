@@ -94,8 +94,14 @@ pub(super) async fn attempt(
         return refused(operation, dispatch, &provider, gateway.budget.full());
     }
     let most = gateway.settings.max_output_default;
-    let with =
+    let mut with =
         Parameters { logprobs: dispatch.with.logprobs && !operation.lacks.logprobs, ..dispatch.with.clone() };
+    let has_tiers = matches!(dialect, Dialect::OpenAiChat | Dialect::OpenAiResponses);
+    let is_unasked = || operation.ask.tiers().next().is_none() && operation.placed.ticket.is_held_plainly();
+    if has_tiers && target.known().chooses_tier && is_unasked() {
+        // What nobody asks for is not held for either.
+        with.service_tier.get_or_insert_with(|| "standard".into());
+    }
     let sent = if operation.ask.body().len() < LARGE {
         written(&operation.ask, &with, (&target, dialect), most, &operation.headers)
     } else {

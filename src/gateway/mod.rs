@@ -28,6 +28,7 @@ mod deadline;
 mod estimate;
 mod feed;
 mod feedback;
+mod followed;
 mod gate;
 mod headers;
 mod intake;
@@ -89,6 +90,7 @@ use rustc_hash::FxHashMap;
 
 use self::billed::BillBeside;
 use crate::access::Access;
+use crate::budget::{Dimension, Limit};
 use crate::config::gateway::GatewaySettings;
 use crate::ledger::{Audit, Entry, Label, Ledger, LedgerError, LedgerFile, Note, PolicyVersion, Signal};
 use crate::notify::Notifier;
@@ -96,6 +98,7 @@ use crate::prompt_cache::Rules;
 use crate::providers::Providers;
 use crate::record;
 use crate::routing::{Policy, PolicyError, PolicySpec};
+use crate::runaway::{Kind, Whom};
 use crate::session::{Applied, Automations, Deed, Live, Rollouts, Uncounted};
 use crate::units::{Instant, Names, PerMille, hex};
 use crate::wire::{Dialect, PrefixKey};
@@ -175,6 +178,8 @@ pub struct Gateway {
     stored: remembered::Remembered<crate::ledger::Kept>,
     /// What was made of an ask for responses, by the id of its operation and by that of its answer.
     judged: remembered::Remembered<taken::Taken>,
+    /// What answers called from which a request may go on, by the ids of their operations.
+    followed: remembered::Remembered<followed::Followed>,
     /// Until when models cannot be called, as was said last.
     down: Mutex<FxHashMap<Arc<str>, std::time::Instant>>,
     /// Which models of the policy cannot be asked in which clients' form.
@@ -241,7 +246,6 @@ impl Gateway {
             projects.learn(theirs);
         }
         let tagged = tagged::Tagged::new(&settings.tags, settings.limits.names);
-        tagged.learn(live.limits().iter().map(Arc::as_ref));
         let shadows = purse::Shadows::new();
         if keeps_ledger && !(settings.shadow.is_empty() && settings.second.is_empty()) {
             let read = LedgerFile::open(&ledger.state().path).and_then(|file| shadows.learn(&file));
@@ -273,6 +277,7 @@ impl Gateway {
             seconded: remembered::Remembered::default(),
             stored: remembered::Remembered::default(),
             judged: remembered::Remembered::default(),
+            followed: remembered::Remembered::default(),
             down: Mutex::default(),
             unreached: Mutex::default(),
             turned_away: turned_away::Counts::default(),
@@ -297,6 +302,8 @@ impl Gateway {
             automations_source: Mutex::default(),
         };
         gateway.learn_names(&gateway.live.policy_spec().1);
+        gateway.learn_limits(gateway.live.limits().iter().map(Arc::as_ref));
+        gateway.live.runaways().1.iter().for_each(|stop| gateway.learn_whom(&stop.whom));
         gateway.look_up_models();
         know_made_up(&gateway.live, &gateway.providers);
         gateway
@@ -307,6 +314,27 @@ impl Gateway {
         for route in &spec.routes {
             self.teams.learn(route.teams.iter().map(String::as_str));
             self.projects.learn(route.projects.iter().map(String::as_str));
+        }
+    }
+
+    /// Learns whom limits are about.
+    fn learn_limits<'a>(&self, limits: impl Iterator<Item = &'a Limit> + Clone) {
+        self.tagged.learn(limits.clone());
+        for (dimension, name) in limits.flat_map(Limit::named) {
+            match dimension {
+                Dimension::Team => self.teams.learn([Arc::clone(name)]),
+                Dimension::Project => self.projects.learn([Arc::clone(name)]),
+                _ => {}
+            }
+        }
+    }
+
+    /// Learns the name of whoever is stopped: he stays stopped whoever else comes.
+    fn learn_whom(&self, whom: &Whom) {
+        match whom.kind {
+            Kind::Team => self.teams.learn([Arc::clone(&whom.name)]),
+            Kind::Project => self.projects.learn([Arc::clone(&whom.name)]),
+            _ => {}
         }
     }
 

@@ -48,6 +48,8 @@ pub(super) struct Operation {
     pub(super) placed: Placed,
     /// Hashes of the prompt's beginnings.
     pub(super) prefix: Arc<[u64]>,
+    /// The turns before its answer, where the calls of that are to be known to requests that go on from it.
+    pub(super) turns: Option<usize>,
     /// The number of the prompt cache that was asked last, and whether a mark pays there.
     pub(super) marks: Option<(u64, bool)>,
     /// The team that pays.

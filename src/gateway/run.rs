@@ -132,6 +132,7 @@ impl Operation {
                     Outcome::Answer(body) => Outcome::Answer(body.clone()),
                     _ => Outcome::Streamed(BytesMut::new()),
                 };
+                self.calls_within(&attempted.outcome);
                 let cost = self.gateway.live.cost_with(&self.placed.ticket, &attempted.called);
                 self.note_served(&dispatch.model);
                 self.answer(*outcome, &dispatch, cost, &mut audience).await;
@@ -170,6 +171,7 @@ impl Operation {
                     self.close(status);
                     if !is_answered {
                         self.note_served(&dispatch.model);
+                        self.calls_within(&attempted.outcome);
                     }
                     let outcome = match attempted.outcome {
                         Outcome::Failed(error) => Outcome::Failed(told.tell(error)),

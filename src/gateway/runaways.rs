@@ -52,6 +52,7 @@ impl Gateway {
                 self.note(at, &text);
             })
         } else {
+            self.learn_whom(whom);
             let (stop, text) = self.live.stop(whom.clone(), who, why, now());
             text.map(|text| {
                 self.record_deed(STOP, &stop, stop.at, who);

@@ -144,7 +144,7 @@ impl Gateway {
         match looked {
             Ok(Changed { limits, rules, who, before, after }) => {
                 let (count, watched) = (limits.len(), rules.len());
-                self.tagged.learn(&limits);
+                self.learn_limits(limits.iter());
                 let new = self.live.limit(limits);
                 self.live.watch(rules);
                 self.audit(now(), &who, "budgets", (&before, &after));

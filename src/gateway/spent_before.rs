@@ -76,6 +76,7 @@ fn drawn(call: &SpentCall) -> Drawn<'_> {
         at_most: (told.prompt.into(), told.output.into()),
         billed: &call.billed,
         is_elsewhere: told.is_elsewhere,
+        other_models: told.other_models,
         any_tier: told.any_tier || call.cost == Cost::Unknown(Unpriced::NoTier),
     }
 }

@@ -129,7 +129,7 @@ pub(super) async fn relay(
     let is_checked_first = checks.is_some_and(|checks| checks.may_escalate());
     let dispatch = attempt.dispatch;
     let holds = (dispatch.limits.hold == Some(true) && !dispatch.last) || (is_checked_first && !dispatch.top);
-    if holds || checks.is_some() {
+    if holds || checks.is_some() || operation.is_followed() {
         relay.keep_said(checks.is_some_and(|checks| checks.wants_json()));
     }
     let least = if operation.ask.wants_background() && !attempt.target.simulated() {
@@ -399,6 +399,7 @@ impl Stream<'_> {
         audience: &mut Audience,
         judged: Option<Judged>,
     ) -> Attempted {
+        operation.calls_tools(self.relay.said().iter().flat_map(|said| &said.calls));
         let unfit = self.relay.unfit().map(WireError::to_api);
         if let Some(error) = &unfit {
             self.relay.fail(error, &mut self.out);

@@ -40,15 +40,17 @@ impl Tagged {
     pub(super) fn learn<'a>(&self, limits: impl IntoIterator<Item = &'a Limit>) {
         let mut names = self.always.clone();
         for limit in limits {
-            for (dimension, values) in &limit.scope.lists {
+            let dimensions =
+                limit.scope.lists.iter().map(|(dimension, _)| dimension).chain(&limit.scope.each);
+            for dimension in dimensions {
                 if let Dimension::Tag(name) = dimension {
                     names.push(Arc::clone(name));
-                    self.values.learn(values.iter().map(|value| format!("{name}={value}")));
                 }
             }
-            if let Some(Dimension::Tag(name)) = &limit.scope.each {
-                names.push(Arc::clone(name));
-                self.values.learn(limit.special.keys().map(|value| format!("{name}={value}")));
+            for (dimension, value) in limit.named() {
+                if let Dimension::Tag(name) = dimension {
+                    self.values.learn([format!("{name}={value}")]);
+                }
             }
         }
         names.sort_unstable();

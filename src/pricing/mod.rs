@@ -32,4 +32,4 @@ pub use items::{Item, Items, items};
 pub use table::PriceTable;
 pub use terms::{ShortName, Terms, is_unlisted};
 pub use usage::Usage;
-pub use worst::worst;
+pub use worst::{costs_more, may_cost_more, prices_dearer, worst};

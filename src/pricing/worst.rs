@@ -16,6 +16,22 @@ pub fn worst(row: &PriceRow, (prompt, output): (u64, u64), any_tier: bool) -> Pi
     Pico(most.0.saturating_mul(i128::from(factor)).div_euclid(1000).saturating_add(i128::from(factor > 1000)))
 }
 
+/// Says whether a service tier may cost more than the ordinary one. `auto` leaves it to the account's own settings.
+pub fn may_cost_more(tier: &str) -> bool {
+    !matches!(tier, "" | "default" | "standard" | "standard_only" | "flex" | "batch")
+}
+
+/// Says whether a service tier costs more, whatever the account's own settings are.
+pub fn costs_more(tier: &str) -> bool {
+    may_cost_more(tier) && tier != "auto"
+}
+
+/// Says whether a row has a price of a tier that costs more than the ordinary one.
+pub fn prices_dearer(row: &PriceRow) -> bool {
+    let million = (1_000_000, 1_000_000);
+    worst(row, million, true) > worst(row, million, false)
+}
+
 fn of(rates: &Rates, prompt: u64, output: u64) -> Pico {
     // A shorter prompt may be billed at a tier that costs more for the answer.
     let reached = rates.above.iter().filter(|(above, _)| prompt > *above).map(|(_, tier)| tier);

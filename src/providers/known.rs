@@ -13,6 +13,9 @@ use crate::wire::{Dialect, Known, Rule, WithEffort};
 /// <https://console.groq.com/docs/openai>, <https://inference-docs.cerebras.ai/resources/openai>
 const WITHOUT_THOUGHTS: [&str; 2] = ["groq", "cerebras"];
 
+/// The makers whose own servers have a model think or not by `thinking.type`, by their names or where they are.
+const SWITCHED: [&str; 7] = ["deepseek", "zai", "z", "zhipu", "bigmodel", "moonshot", "kimi"];
+
 /// OpenAI's models, by their names; those whose weights anybody may serve are among `older-chat`.
 const OPENAIS: [&str; 3] = ["gpt-4*", "gpt-5*", "chatgpt-*"];
 
@@ -38,18 +41,27 @@ pub(super) fn known(parameters: &Parameters, provider: &ProviderSpec, upstream: 
     let is_openais = provider.hosting.platform == Platform::Azure
         || is_at(&["openai", "azure"])
         || OPENAIS.iter().any(|pattern| matches(&plain(pattern), &plain(model)));
+    let found = of_model(parameters, model);
+    let takes_thinking = found.takes_thinking && is_at(&SWITCHED);
     Known {
+        // <https://api-docs.deepseek.com/guides/thinking_mode>
+        takes_effort: found.takes_effort || (takes_thinking && is_at(&["deepseek"])),
+        takes_thinking,
         name: (model != upstream).then(|| model.into()),
         refuses_thoughts: is_at(&WITHOUT_THOUGHTS),
         // <https://api-docs.deepseek.com/api/create-chat-completion>
         json_object_alone: is_at(&["deepseek"]),
+        // <https://platform.openai.com/docs/api-reference/chat/create: service_tier>: `auto` unless said, as the project has it.
+        chooses_tier: provider.speaks == Speaks::OpenAi
+            && provider.hosting.platform == Platform::Own
+            && is_at(&["openai"]),
         older_words: provider.speaks == Speaks::OpenAi && !is_openais,
         is_openais: provider.speaks == Speaks::OpenAi && is_openais,
         // <https://github.com/deepseek-ai/DeepSeek-V3/issues/1277>
         plain_users: provider.speaks == Speaks::Anthropic
             && provider.hosting.platform == Platform::Own
             && !is_at(&["anthropic"]),
-        ..of_model(parameters, model)
+        ..found
     }
 }
 
@@ -73,6 +85,8 @@ fn of_model(parameters: &Parameters, model: &str) -> Known {
         older_chat: fits_one(&parameters.older_chat),
         responses_alone: fits_one(&parameters.responses_alone),
         wants_turn_after_tools: fits_one(&parameters.wants_turn_after_tools),
+        takes_effort: fits_one(&parameters.takes_effort),
+        takes_thinking: fits_one(&parameters.takes_thinking),
         ..Known::NOTHING
     }
 }

@@ -39,6 +39,10 @@ pub struct AtMost {
     pub is_elsewhere: bool,
     /// Whether a service tier was asked for, which may cost more than the ordinary one.
     pub any_tier: bool,
+    /// Whether one that costs more was asked for by its name, so that nobody knows what it costs where no price is written for such.
+    pub dearer_tier: bool,
+    /// Whether another model's tokens are billed besides, which nobody can foretell.
+    pub other_models: bool,
     /// How many answers were asked for, where more than one.
     pub choices: u32,
     /// The tokens of an answer that was foretold: part of `output`, and billed whatever the model writes.
@@ -46,7 +50,8 @@ pub struct AtMost {
 }
 
 /// How a log writes, among what could not be called, the most tokens that a call can be billed for whose cost may stay unknown:
-/// `most:4096+1024`, with `+context` where part of its prompt lies elsewhere and `+tier` where a dearer tier was asked for.
+/// `most:4096+1024`, with `+context` where part of its prompt lies elsewhere and `+tier` where a dearer tier was asked
+/// for and `+models` where other models are billed besides.
 const MOST: &str = "most:";
 
 impl AtMost {
@@ -54,7 +59,8 @@ impl AtMost {
     pub fn word(&self) -> String {
         let context = if self.is_elsewhere { "+context" } else { "" };
         let tier = if self.any_tier { "+tier" } else { "" };
-        format!("{MOST}{}+{}{context}{tier}", self.prompt, self.output)
+        let models = if self.other_models { "+models" } else { "" };
+        format!("{MOST}{}+{}{context}{tier}{models}", self.prompt, self.output)
     }
 
     /// Reads what a log writes.
@@ -66,6 +72,7 @@ impl AtMost {
         for part in parts {
             at_most.is_elsewhere |= part == "context";
             at_most.any_tier |= part == "tier";
+            at_most.other_models |= part == "models";
         }
         Some(at_most)
     }
@@ -201,6 +208,8 @@ impl Circumstance {
                 output: 0,
                 is_elsewhere: false,
                 any_tier: false,
+                dearer_tier: false,
+                other_models: false,
                 choices: 0,
                 predicted: 0,
             },

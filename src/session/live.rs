@@ -38,11 +38,11 @@ use super::ingest::tag_of;
 use super::reason::why_text;
 pub use super::written::Deed;
 use super::written::{line_of, policy_line};
-use crate::budget::Spreads;
+use crate::budget::{Dimension, Spreads};
 use crate::classifier::Classifier;
 use crate::engine::{Closed, Course, Decider, EngineSnapshot, UnknownOperation};
 use crate::outcome::{Evidence, Operation};
-use crate::pricing::{Cost, PriceBook, PriceTable, Usage};
+use crate::pricing::{Cost, PriceBook, PriceTable, Usage, prices_dearer};
 use crate::prompt_cache::account_number;
 use crate::record::{self, Entry, Under};
 use crate::routing::{
@@ -54,6 +54,8 @@ use crate::units::{Instant, ModelId, Names, OTHERS, Span};
 
 /// A step back of the clock that is one: less is jitter between threads, or a clock that is being slowed down.
 const STEP: Span = Span(2_000_000);
+/// The service tier that is asked for where another has no price.
+const ORDINARY_TIER: &str = "standard";
 /// Models told apart before those that only clients name are counted together: a fraction of what the tables hold, so that
 /// policy and price book always find room for theirs.
 const MODELS: usize = 512;
@@ -441,7 +443,9 @@ impl Core {
 
     /// Returns the id of a model that a client named.
     fn model(&mut self, name: &str, book: &PriceBook) -> ModelId {
-        let is_one_too_many = self.names.models().len() >= MODELS && self.names.find_model(name).is_none();
+        let is_one_too_many = self.names.models().len() >= MODELS
+            && self.names.find_model(name).is_none()
+            && !self.decider.budgets().name(&Dimension::Model, name);
         let listed = || book.find_named(name).map_or(OTHERS, |(listed, _)| listed);
         self.names.intern_model(if is_one_too_many { listed() } else { name })
     }
@@ -460,7 +464,7 @@ impl Core {
         policy: &Policy,
         decision: &Decision,
         rung: u8,
-        (cap, asked): (Option<u32>, u32),
+        (cap, asked, plain_tier): (Option<u32>, u32, bool),
     ) -> Dispatch {
         let route = policy.route(decision.route);
         let checks = route.checks.clone();
@@ -472,7 +476,12 @@ impl Core {
             let logprobs = checks.as_ref().is_some_and(|checks| checks.wants_logprobs());
             // A rung's own limit is the most where the client leaves the length open.
             let most = with.max_output.map(|most| beyond.map_or(most, |gives| most.min(gives)));
-            Parameters { max_output: most.or(cap), logprobs, ..with.clone() }
+            let prices = self.decider.prices();
+            let lacks_tier = || !prices.row(model, self.last_at).is_some_and(prices_dearer);
+            let plain =
+                (plain_tier && with.service_tier.is_none() && lacks_tier()).then(|| ORDINARY_TIER.into());
+            let service_tier = with.service_tier.clone().or(plain);
+            Parameters { max_output: most.or(cap), service_tier, logprobs, ..with.clone() }
         };
         let at = usize::from(rung);
         if let Some(step) = route.ladder.get(at).filter(|_| rung != NO_RUNG) {

@@ -7,7 +7,7 @@ use super::finish::unended;
 use super::json::{BYTE_ORDER_MARK, Value, check};
 use super::reply::{Choice, Delta, Part, Reply, block, buckets};
 use super::{Ask, Dialect, Finish, WireError, calls, embeddings, faults, logprobs, translate};
-use crate::checks::Said;
+use crate::checks::{self, Said};
 use crate::record::json;
 use crate::record::usage::{Counted, GeminiUsage, OpenAiUsage};
 use crate::routing::{Check, Status};
@@ -144,6 +144,15 @@ pub(super) fn read(from: Dialect, ask: &Ask, root: Value<'_>) -> Result<(Reply, 
         }
     }
     Ok((reply, fault))
+}
+
+/// Returns the calls of an answer in a client's dialect.
+pub fn calls_of(dialect: Dialect, body: &[u8]) -> Vec<checks::Call> {
+    let mut reply = Reply::default();
+    let Ok(root) = check(body) else { return Vec::new() };
+    // What could be read until it went wrong was called all the same.
+    let _ = translate::source(dialect).whole(root, &mut |delta| reply.take(delta));
+    reply.choices.first().map(|choice| choice.said().calls).unwrap_or_default()
 }
 
 /// Returns the text of an answer in a client's dialect; none where there is none, or tools are called.

@@ -38,6 +38,11 @@ pub(super) fn openai_word(model: &str, effort: Effort) -> &'static str {
     }
 }
 
+/// Returns the `thinking.type` of other makers for an effort.
+pub(super) fn thinking_type(effort: Effort) -> &'static str {
+    if effort == Effort::None { "disabled" } else { "enabled" }
+}
+
 /// The least budget of thinking that Anthropic takes.
 pub(super) const LEAST_BUDGET: u64 = 1_024;
 
@@ -75,9 +80,12 @@ pub(super) fn claude_word(model: &str, effort: Effort) -> &'static str {
     }
 }
 
-/// Says whether a Gemini model cannot be told not to think.
-pub(super) fn gemini_always_thinks(model: &str) -> bool {
-    model.contains("gemini-2.5-pro") || (model.contains("gemini-3") && model.contains("pro"))
+/// Returns the least budget of thinking that a Gemini model takes: those that cannot be told not to think take 128.
+/// <https://ai.google.dev/gemini-api/docs/thinking>
+pub(super) fn gemini_least_budget(model: &str) -> u64 {
+    let always_thinks =
+        model.contains("gemini-2.5-pro") || (model.contains("gemini-3") && model.contains("pro"));
+    if always_thinks { 128 } else { 0 }
 }
 
 /// Says whether a Claude model keeps its thoughts to itself unless it is asked for them.

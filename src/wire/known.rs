@@ -35,6 +35,12 @@ pub struct Known {
     pub responses_alone: bool,
     /// Whether it takes no word of the user's right after what tools gave back.
     pub wants_turn_after_tools: bool,
+    /// Whether it takes `reasoning_effort`, though it is not OpenAI's.
+    pub takes_effort: bool,
+    /// Whether its server has it think or not by `thinking.type`.
+    pub takes_thinking: bool,
+    /// Whether its server serves in a tier of the account's own choice where none is asked for.
+    pub chooses_tier: bool,
     /// Whether it is OpenAI's own, or at a server of theirs, which takes no ids of calls longer than 40 characters and no more than
     /// 128 tools.
     pub is_openais: bool,
@@ -49,7 +55,8 @@ pub struct Rule {
     pub members: Vec<String>,
     /// The dialects in which that holds; all where there is none.
     pub dialects: Vec<Dialect>,
-    /// Only beside one of these members, or where one has a certain text (`thinking.type=enabled`); always where there is none.
+    /// Only beside one of these members, or where one has a certain text or number (`thinking.type=enabled`); always where there is
+    /// none.
     pub with: Vec<String>,
     /// Only with such an effort.
     pub effort: WithEffort,
@@ -120,6 +127,9 @@ impl Known {
         json_object_alone: false,
         responses_alone: false,
         wants_turn_after_tools: false,
+        takes_effort: false,
+        takes_thinking: false,
+        chooses_tier: false,
         is_openais: false,
         plain_users: false,
     };
@@ -168,7 +178,9 @@ impl Rule {
 
     fn holds<'a>(&self, to: Dialect, said: &impl Fn(&str) -> Option<Value<'a>>) -> bool {
         let is_there = |with: &String| match with.split_once('=') {
-            Some((name, word)) => said(name).and_then(Value::text).is_some_and(|text| text == word),
+            Some((name, word)) => {
+                said(name).is_some_and(|value| value.text().map_or(value.raw() == word, |text| text == word))
+            }
             None => said(with).is_some_and(|value| !value.is_null()),
         };
         let effort = || said("reasoning_effort").or_else(|| said("reasoning.effort")).and_then(Value::text);

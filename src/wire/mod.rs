@@ -46,8 +46,8 @@ mod tools;
 mod translate;
 mod usage;
 
-pub use answer::{Answer, answer, answer_and_said, said, used, used_in_part};
-pub use ask::{Ask, AskMeasures, PrefixKey, prefix_ends};
+pub use answer::{Answer, answer, answer_and_said, calls_of, said, used, used_in_part};
+pub use ask::{Ask, AskMeasures, PrefixKey, hash_calls, prefix_ends};
 pub use dialect::Dialect;
 pub use effort::may_think;
 pub use error::{ApiError, ErrorKind, Halted, SpentBudget, WireError};

@@ -196,6 +196,11 @@ fn offered<'a>(
     Offered::Function { tool, origin: Some(origin) }
 }
 
+/// Says whether a tool names a model besides the one that is asked: one that advises it, one that paints.
+pub(super) fn names_model(tool: Value<'_>) -> bool {
+    tool.get("model").is_some_and(Value::is_text)
+}
+
 /// Says whether a shell runs at the provider's.
 pub(super) fn is_hosted(tool: Value<'_>) -> bool {
     tool.get("environment").and_then(|place| place.text_of("type")).is_some_and(|kind| kind != "local")

@@ -59,6 +59,57 @@ fn a_flood_of_names_takes_no_teams_place() {
     sandbox.check();
 }
 
+/// Whoever brings names, or a busy day by itself, would else take everybody out of his limit.
+#[test]
+fn a_flood_of_names_frees_nobody_whom_a_limit_or_the_kill_switch_names() {
+    let upstream = Upstream::start();
+    let setup = Setup::of(&upstream.url()).gateway("[limits]\nnames = 8");
+    let sandbox = Sandbox::new(&setup);
+    let file = sandbox.path().join("config/budgets.toml");
+    std::fs::write(
+        &file,
+        "[budget.one]\nteam = [\"limited\"]\nlimit = { lifetime = 0 }\n\
+         [budget.each]\neach = \"project\"\nlimit = { lifetime = 99999 }\nunpriced = \"hold\"\nspecial = { limited = { lifetime = 0 } }\n\
+         [budget.model]\nmodel = [\"gpt-limited\"]\nlimit = { lifetime = 0 }\nunpriced = \"hold\"\n",
+    )
+    .unwrap();
+    let front = sandbox.serve(&setup);
+    named(&front, (0..20).map(|n| format!("junk {n}")));
+    let mut line = Line::open(front.address());
+    for n in 0..540 {
+        line.write(&chat(&format!("gpt-made-up-{n}"), false).wire()).unwrap();
+        assert_eq!(line.answer().unwrap().status(), 200);
+    }
+    let stop =
+        |whom: &str| Ask::post("/operator/v1/runaways", &json!({ "stop": whom })).send(front.address());
+    assert!([stop("team stopped"), stop("project stopped")].iter().all(|answer| answer.status() == 200));
+    let later = "[budget.later]\nteam = [\"later\"]\nlimit = { lifetime = 0 }\n";
+    std::fs::write(&file, std::fs::read_to_string(&file).unwrap() + later).unwrap();
+    crate::budgets::stands(&front, "the changed file", |found| {
+        found["budgets"].as_array().unwrap().iter().any(|row| row["budget"] == "later")
+    });
+    let all = |front: &Front<'_>| {
+        let of = |model: &str, header: &str, name: &str| {
+            chat(model, false).header(header, name).send(front.address()).status()
+        };
+        [
+            of("gpt-4.1-nano", "pointsman-team", "limited"),
+            of("gpt-4.1-nano", "pointsman-project", "limited"),
+            of("gpt-limited", "pointsman-team", ""),
+            of("gpt-4.1-nano", "pointsman-team", "later"),
+            of("gpt-4.1-nano", "pointsman-team", "stopped"),
+            of("gpt-4.1-nano", "pointsman-project", "stopped"),
+            of("gpt-4.1-nano", "pointsman-team", "somebody else"),
+        ]
+    };
+    assert_eq!(all(&front), [429, 429, 429, 429, 429, 429, 200]);
+    front.stop();
+    let front = sandbox.serve(&setup);
+    named(&front, (20..40).map(|n| format!("junk {n}")));
+    assert_eq!(all(&front), [429, 429, 429, 429, 429, 429, 200], "after a restart as well");
+    front.settle();
+}
+
 #[test]
 fn a_model_that_is_listed_is_priced_however_many_names_came_before() {
     let upstream = Upstream::start();

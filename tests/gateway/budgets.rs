@@ -294,6 +294,35 @@ fn tags_pay_as_key_header_and_metadata_tell_them_also_after_a_restart_and_in_a_r
     assert_eq!(spent, before.iter().map(|(_, _, spent)| spent.clone()).collect::<Vec<_>>());
 }
 
+/// Anybody could else spend past it by the other name, and a limit on all traffic would refuse that name for want of a price.
+#[test]
+fn a_limit_on_a_model_holds_for_every_name_that_providers_have_for_it() {
+    let upstream = Upstream::start();
+    let mut setup = Setup::of(&upstream.url());
+    setup.providers += &format!(
+        "\n[[provider]]\nname = \"house\"\ndialect = \"openai\"\nbase_url = \"{}/v1\"\nrename = {{ \"fast\" = \"gpt-4.1\" }}\n",
+        upstream.url()
+    );
+    let sandbox = Sandbox::new(&setup);
+    fs::write(
+        sandbox.path().join("config/budgets.toml"),
+        "[budget.one]\nmodel = [\"gpt-4.1\"]\nlimit = { lifetime = \"0.02\" }\n\
+         [budget.all]\nlimit = { lifetime = 9 }\n",
+    )
+    .unwrap();
+    let front = sandbox.serve(&setup);
+    let send = |name: &str, most: u32| {
+        let body = json!({"model": name, "max_tokens": most, "messages": [{"role": "user", "content": "x"}]});
+        Ask::post("/v1/chat/completions", &body).send(front.address()).status()
+    };
+    for name in ["gpt-4.1", "fast", "house/fast"] {
+        assert_eq!((send(name, 10), send(name, 20_000)), (200, 429), "{name}");
+    }
+    let rows = standings(&front)["budgets"].clone();
+    assert!(rows.as_array().unwrap().iter().all(|row| row["calls"] == 3), "{rows:#}");
+    front.settle();
+}
+
 /// What a request may cost is held before it is sent, also where its length is told twice or lies with somebody else.
 #[test]
 fn no_request_passes_a_hard_limit_by_what_it_leaves_unsaid() {
@@ -312,6 +341,12 @@ fn no_request_passes_a_hard_limit_by_what_it_leaves_unsaid() {
     let x = json!([{"role": "user", "content": "x"}]);
     let gemini = "/v1beta/models/gemini-2.5-flash:generateContent";
     let few = json!({"maxOutputTokens": 10});
+    let adviser = json!([{"type": "advisor_20260301", "name": "advisor", "model": "claude-opus-4-6"}]);
+    let own_tools = json!([
+        {"type": "computer_20251124", "name": "computer", "display_width_px": 1, "display_height_px": 1},
+        {"type": "text_editor_20250728", "name": "str_replace_based_edit_tool"},
+        {"type": "bash_20250124", "name": "bash"},
+    ]);
     for (path, body) in [
         (
             "/v1/chat/completions",
@@ -334,6 +369,34 @@ fn no_request_passes_a_hard_limit_by_what_it_leaves_unsaid() {
             "/v1/messages",
             json!({"model": "claude-opus-4-6", "max_tokens": 10, "messages": [{"role": "user", "content": [document]}]}),
         ),
+        // Anthropic's own tools bring some thousand tokens of its own words.
+        (
+            "/v1/messages",
+            json!({"model": "claude-opus-4-6", "max_tokens": 10, "messages": x, "tools": own_tools}),
+        ),
+        // Another model works, too, at its own price and as long as it likes.
+        (
+            "/v1/messages",
+            json!({"model": "claude-opus-4-6", "max_tokens": 10, "messages": x, "tools": adviser}),
+        ),
+        // Thoughts whose budget is above the answer's limit, or beside it.
+        (
+            "/v1/messages",
+            json!({"model": "claude-opus-4-6", "max_tokens": 10, "messages": x, "thinking": {"type": "enabled", "budget_tokens": 20_000}}),
+        ),
+        (
+            "/v1/chat/completions",
+            json!({"model": "gpt-4.1", "messages": x, "max_tokens": 5_000, "thinking_budget": 4_000}),
+        ),
+        (
+            "/v1/chat/completions",
+            json!({"model": "gpt-4.1", "messages": x, "max_tokens": 10, "reasoning": {"max_tokens": 20_000}}),
+        ),
+        (
+            gemini,
+            json!({"contents": [{"parts": [{"text": "x"}]}],
+                "generationConfig": {"maxOutputTokens": 10, "thinkingConfig": {"thinkingBudget": 24_576}}}),
+        ),
     ] {
         let answer = Ask::post(path, &body).send(front.address());
         assert_eq!(answer.status(), 429, "{path} {body}: {}", answer.text());
@@ -343,4 +406,55 @@ fn no_request_passes_a_hard_limit_by_what_it_leaves_unsaid() {
     assert_eq!(Ask::post("/v1/chat/completions", &small).send(front.address()).status(), 200);
     front.settle();
     sandbox.check();
+}
+
+/// Six times the price would else be booked as one.
+#[test]
+fn a_dearer_tier_without_a_price_is_not_asked_for_under_a_hard_limit() {
+    let upstream = Upstream::start();
+    let (setup, sandbox) = sandbox(&upstream, "[budget.all]\nlimit = { lifetime = 9 }\n");
+    let front = sandbox.serve(&setup);
+    let x = json!([{"role": "user", "content": "x"}]);
+    let fast = json!({"model": "claude-opus-4-6", "max_tokens": 10, "messages": x, "speed": "fast"});
+    let first =
+        |model: &str| json!({"model": model, "max_tokens": 10, "messages": x, "service_tier": "priority"});
+    let chat = "/v1/chat/completions";
+    for (path, body, member, told, sent) in [
+        ("/v1/messages", fast, "speed", Some("speed"), None),
+        (chat, first("gpt-4-turbo"), "service_tier", Some("service_tier"), Some("default")),
+        // This one has a price.
+        (chat, first("gpt-4.1"), "service_tier", None, Some("priority")),
+    ] {
+        let answer = Ask::post(path, &body).send(front.address());
+        assert_eq!((answer.status(), answer.header("pointsman-left-out")), (200, told), "{}", answer.text());
+        upstream.wait_idle();
+        let served = upstream.served().last().unwrap().call.body[member].clone();
+        assert_eq!(served.as_str(), sent, "{body}");
+    }
+    front.settle();
+}
+
+/// A project's own setting would else serve and bill what nobody held for.
+#[test]
+fn openai_is_asked_for_the_ordinary_tier_under_a_hard_limit() {
+    let upstream = Upstream::start();
+    for (budgets, sent) in [("[budget.all]\nlimit = { lifetime = 9 }\n", Some("default")), ("", None)] {
+        let (setup, sandbox) = sandbox(&upstream, budgets);
+        let providers = setup.providers.replace("name = \"up-chat\"", "name = \"openai\"");
+        fs::write(sandbox.path().join("config/providers.toml"), providers).unwrap();
+        let front = sandbox.serve(&setup);
+        for ask in [chat("gpt-4.1", false), messages("gpt-4.1", false)] {
+            let answer = ask.send(front.address());
+            assert_eq!(
+                (answer.status(), answer.header("pointsman-left-out")),
+                (200, None),
+                "{}",
+                answer.text()
+            );
+            upstream.wait_idle();
+            let served = upstream.served().last().unwrap().call.body["service_tier"].clone();
+            assert_eq!(served.as_str(), sent, "{budgets}");
+        }
+        front.settle();
+    }
 }

@@ -179,6 +179,51 @@ fn the_kill_switch_holds_over_a_restart_and_a_kill_in_every_dialect_until_it_is_
     drop(front.settle());
 }
 
+/// An agent that leaves the conversation with its provider hands in results alone; what it calls again and again stands in the answers.
+#[test]
+fn a_loop_is_seen_where_the_provider_keeps_the_conversation() {
+    let upstream = Upstream::with(|call| {
+        let arguments = if call.body["user"] == "honest" {
+            format!("{{\"n\":{}}}", call.number)
+        } else {
+            r#"{"n":1}"#.into()
+        };
+        let made = json!({"type": "function_call", "id": "fc", "call_id": "c", "name": "read", "arguments": arguments, "status": "completed"});
+        Reply::json(
+            &json!({"id": format!("resp_{}", call.number), "object": "response", "created_at": 1, "status": "completed",
+            "model": "gpt-4.1", "output": [made], "usage": {"input_tokens": 5, "output_tokens": 5, "total_tokens": 10}}),
+        )
+    });
+    let (setup, sandbox) = sandbox(&upstream, FREEZE);
+    let providers = setup.providers.replace("name = \"up-chat\"\n", "name = \"up-chat\"\nresponses = true\n");
+    fs::write(sandbox.path().join("config/providers.toml"), providers).unwrap();
+    let front = sandbox.serve(&setup);
+    for (session, is_kept_as_conversation, stream) in
+        [("whole", false, false), ("streamed", false, true), ("said", true, false), ("honest", false, false)]
+    {
+        let (mut id, mut statuses) = (String::new(), Vec::new());
+        for n in 0..7 {
+            let output = json!([{"type": "function_call_output", "call_id": "c", "output": "ok"}]);
+            let input = if n == 0 { json!("Go on.") } else { output };
+            let mut body = json!({"model": "gpt-4.1", "stream": stream, "input": input, "user": session});
+            if is_kept_as_conversation {
+                body["conversation"] = json!("conv_1");
+            } else if n > 0 {
+                body["previous_response_id"] = json!(id);
+            }
+            let answer =
+                Ask::post("/v1/responses", &body).header("pointsman-session", session).send(front.address());
+            statuses.push(answer.status());
+            let text = answer.text();
+            let found = text.split_once("\"id\":\"").and_then(|(_, rest)| rest.split('"').next());
+            id = found.unwrap_or_default().to_owned();
+        }
+        let want = if session == "honest" { [200; 7] } else { [200, 200, 200, 200, 200, 429, 429] };
+        assert_eq!(statuses, want, "{session}");
+    }
+    drop(front.settle());
+}
+
 #[test]
 fn a_frozen_session_is_still_frozen_after_a_restart() {
     let upstream = Upstream::with(|_| Reply::text("well"));

@@ -284,6 +284,16 @@ fn what_hands_a_conversation_on_is_known_in_every_dialects_words() {
             json!({"model": "m", "messages": [], "tools": [{"type": "mcp_toolset"}]}),
             "tools",
         ),
+        (
+            AnthropicMessages,
+            json!({"model": "m", "messages": [], "tools": [{"type": "advisor_20260301", "name": "advisor", "model": "another"}]}),
+            "tools",
+        ),
+        (
+            OpenAiResponses,
+            json!({"model": "m", "input": "x", "tools": [{"type": "image_generation", "model": "another"}]}),
+            "tools",
+        ),
     ] {
         assert_eq!(of(dialect, body.clone()).hands_on(), Some(member), "{body}");
     }

@@ -24,6 +24,15 @@ fn put(from: Dialect, body: &Value, to: Dialect, model: &str) -> (Value, Vec<Str
     (serde_json::from_slice(&body).unwrap(), left_out)
 }
 
+/// Reads a request whose model stands nowhere in it, as Gemini's.
+fn named(from: Dialect, body: &Value) -> Ask {
+    let mut body = body.clone();
+    if from != Gemini {
+        body["model"] = json!("m");
+    }
+    Ask::read_for(from, Bytes::from(body.to_string()), Some("m")).unwrap()
+}
+
 fn chat(members: &Value) -> Value {
     let mut body = json!({"model":"auto","messages":[{"role":"user","content":"x"}]});
     for (key, value) in members.as_object().unwrap() {
@@ -85,6 +94,61 @@ fn effort_decides_where_a_model_samples_only_without_thinking() {
     }
     let responses = json!({"model":"m","input":"x","temperature":0.2,"reasoning":{"effort":"none"}});
     assert_eq!(put(OpenAiResponses, &responses, OpenAiResponses, "gpt-5.6-sol").1, [""; 0]);
+}
+
+/// Left out, thinking at full price is what an agent gets that turned it off.
+#[test]
+fn efforts_of_other_dialects_reach_models_of_other_makers_that_take_them() {
+    let provider = |name: &str, host: &str, models: &str| {
+        format!(
+            "[[provider]]\nname = \"{name}\"\ndialect = \"openai\"\nbase_url = \"https://{host}\"\nmodels = [{models}]\n"
+        )
+    };
+    let text = provider("own", "127.0.0.1:9/v1", "\"gpt-oss-*\", \"grok-*\", \"own-*\"")
+        + &provider("hosted", "127.0.0.1:9/v1", "\"hosted/*\"")
+        + &provider("ds", "api.deepseek.com", "\"deepseek-*\"")
+        + &provider("glm", "api.z.ai/api/paas/v4", "\"glm-*\"")
+        + &provider("moonshot", "127.0.0.1:9/v1", "\"kimi-*\"");
+    let keys =
+        |source: &KeySource| -> Result<FoundKey, KeyError> { Err(KeyError::Unset(source.to_string())) };
+    let providers = Providers::build(&parse(&[("p", &text)]).unwrap(), &keys, Instant::now()).unwrap();
+    let off =
+        json!({"max_tokens":9000,"messages":[{"role":"user","content":"x"}],"thinking":{"type":"disabled"}});
+    let effort = |word: &str| json!({"input":"x","reasoning":{"effort":word}});
+    let budget = json!({"contents":[{"parts":[{"text":"x"}]}],"generationConfig":{"thinkingConfig":{"thinkingBudget":1024}}});
+    for (model, from, asked, word, thinking) in [
+        ("gpt-oss-120b", OpenAiResponses, effort("low"), "low", ""),
+        ("gpt-oss-120b", OpenAiResponses, effort("xhigh"), "high", ""),
+        ("gpt-oss-120b", AnthropicMessages, off.clone(), "low", ""),
+        ("gpt-oss-120b", Gemini, budget, "low", ""),
+        ("grok-3-mini", OpenAiResponses, effort("medium"), "low", ""),
+        ("grok-4.3", AnthropicMessages, off.clone(), "none", ""),
+        ("deepseek-v4-flash", AnthropicMessages, off.clone(), "", "disabled"),
+        ("deepseek-v4-flash", OpenAiResponses, effort("low"), "low", "enabled"),
+        ("glm-4.6", AnthropicMessages, off.clone(), "", "disabled"),
+        ("glm-4.6", OpenAiResponses, effort("high"), "", "enabled"),
+        ("kimi-k2.5", AnthropicMessages, off.clone(), "", "disabled"),
+        // Of these, or of these there, nothing is known.
+        ("own-model", OpenAiResponses, effort("low"), "", ""),
+        ("hosted/glm-4.6", AnthropicMessages, off, "", ""),
+    ] {
+        let target = providers.target(model).unwrap();
+        let sending = Sending { known: target.known(), ..Sending::default() };
+        let sent = named(from, &asked).body_for(OpenAiChat, model, &sending).unwrap();
+        let body: Value = serde_json::from_slice(&sent.body).unwrap();
+        let found = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let found = (found(&body["reasoning_effort"]), found(&body["thinking"]["type"]));
+        assert_eq!(found, (word.to_owned(), thinking.to_owned()), "{model} {asked}");
+    }
+    // A client's own form as well, which the model would refuse.
+    let none = json!({"contents":[{"parts":[{"text":"x"}]}],"generationConfig":{"thinkingConfig":{"thinkingBudget":0}}});
+    for (model, want) in [("gemini-2.5-pro", 128), ("gemini-2.5-flash", 0)] {
+        let target = target(model);
+        let sending = Sending { known: target.known(), ..Sending::default() };
+        let sent = named(Gemini, &none).body_for(Gemini, model, &sending).unwrap();
+        let body: Value = serde_json::from_slice(&sent.body).unwrap();
+        assert_eq!(body["generationConfig"]["thinkingConfig"]["thinkingBudget"], want, "{model}");
+    }
 }
 
 #[test]

@@ -342,7 +342,8 @@ fn more_than_a_lot_of_effort_arrives_where_it_is_known() {
     let none = json!({"model":"m","messages":[{"role":"user","content":"x"}],"reasoning_effort":"none"});
     let sent = ask(OpenAiChat, &none).body_for(Gemini, "gemini-2.5-pro", &Sending::default()).unwrap();
     assert_eq!(sent.left_out, ["reasoning_effort"]);
-    assert_eq!(sent_body(&sent)["generationConfig"].get("thinkingConfig"), None);
+    // Where nothing is said it thinks as much as it likes.
+    assert_eq!(sent_body(&sent)["generationConfig"]["thinkingConfig"], json!({"thinkingBudget": 128}));
 }
 
 #[test]

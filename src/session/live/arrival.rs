@@ -129,7 +129,9 @@ impl Live {
     ) -> Placed {
         let Asking { operation, needs, claims, over, drawn } = asking;
         let (at_most, output) = (needs.at_most, needs.output);
-        let cap = arriving.wants.cap.filter(|_| claims.are_hard(core.decider.budgets()));
+        let is_hard = claims.are_hard(core.decider.budgets());
+        let cap = arriving.wants.cap.filter(|_| is_hard);
+        let plain_tier = is_hard && at_most.dearer_tier;
         core.last_at = operation.at;
         let seq = core.next_seq;
         core.next_seq += 1;
@@ -194,7 +196,8 @@ impl Live {
         let ladder = policy.route(decision.route).ladder.iter().map(|rung| rung.model);
         let prices = core.decider.prices();
         let is_unpriced = |model| prices.row(model, operation.at).is_none();
-        let may_stay_unknown = at_most.any_tier || ladder.chain([decision.model]).any(is_unpriced);
+        let may_stay_unknown =
+            at_most.any_tier || at_most.other_models || ladder.chain([decision.model]).any(is_unpriced);
         let most = (may_stay_unknown && refused.is_none()).then(|| at_most.word().into());
         let before = arriving.before.map(|before| format!("{BEFORE}{before}").into());
         let down = tags
@@ -216,7 +219,7 @@ impl Live {
             .chain(learnt);
         let down = down.chain(words_of(&verdict, arriving.call)).collect();
         let send = match &refused {
-            None => Ok(core.send(&policy, &decision, decision.rung, (cap, output))),
+            None => Ok(core.send(&policy, &decision, decision.rung, (cap, output, plain_tier))),
             Some(_) => Err(()),
         };
         let barred = barred(&policy, &decision, &core.names);
@@ -277,6 +280,7 @@ impl Live {
                 },
                 needs,
                 cap,
+                is_hard,
                 down,
                 more_down: false,
                 is_trial,

@@ -98,7 +98,7 @@ impl Live {
         match decision.rung {
             _ if decision.refused => "".into(),
             NO_RUNG => Arc::clone(&arriving.asked),
-            rung => core.send(&policy, &decision, rung, (None, 0)).model,
+            rung => core.send(&policy, &decision, rung, (None, 0, false)).model,
         }
     }
 

@@ -94,6 +94,7 @@ impl Live {
                     output: up_to_grid(output),
                     is_elsewhere: drawn.is_elsewhere,
                     any_tier: drawn.any_tier,
+                    other_models: drawn.other_models,
                     ..AtMost::default()
                 };
                 let policy = core.decider.policy();

@@ -150,6 +150,8 @@ pub struct Ticket {
     pub(super) needs: Needs,
     /// Where answers are cut, whatever their rung says.
     pub(super) cap: Option<u32>,
+    /// Whether a hard limit is about it.
+    pub(super) is_hard: bool,
     /// Models that could not be called when it arrived, and those that were full, as a log writes them.
     pub(super) down: Vec<Arc<str>>,
     /// Whether any came after its arrival.
@@ -160,9 +162,15 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    /// Returns where answers are cut whose length the client leaves open, and the most that it wants.
-    pub(super) fn limits(&self) -> (Option<u32>, u32) {
-        (self.cap, self.needs.output)
+    /// Returns where answers are cut whose length the client leaves open, the most that it wants, and whether a tier without a price is
+    /// not asked for.
+    pub(super) fn limits(&self) -> (Option<u32>, u32, bool) {
+        (self.cap, self.needs.output, self.is_hard && self.needs.at_most.dearer_tier)
+    }
+
+    /// Says whether a hard limit is about it and nobody asks for a tier: what is held for it is the ordinary one's price.
+    pub fn is_held_plainly(&self) -> bool {
+        self.is_hard && !self.needs.at_most.any_tier
     }
 
     /// Returns the ask that it is or goes on with.

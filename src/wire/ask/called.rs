@@ -6,6 +6,7 @@
 use std::hash::Hasher;
 
 use super::Ask;
+use crate::checks::Call;
 use crate::wire::Dialect;
 use crate::wire::gemini::names::member;
 use crate::wire::json::{Value, check};
@@ -15,22 +16,18 @@ const DEEPEST: u8 = 16;
 
 impl Ask {
     /// Hashes the calls of the assistant's last turn, and counts the turns. None where it called nothing.
-    pub fn last_call(&self, mut hasher: impl Hasher) -> Option<(u64, usize)> {
-        let mut calls = 0;
+    pub fn last_call(&self, hasher: impl Hasher) -> Option<(u64, usize)> {
+        let mut hash = Hash { calls: 0, hasher };
         let turns = self.scan.last_turn.iter().filter_map(|span| self.value(span));
         for turn in turns {
-            each_call(self.dialect, turn, |name, arguments| {
-                calls += 1;
-                hasher.write(name.as_bytes());
-                hasher.write_u8(0);
-                match arguments {
-                    Some(arguments) => canonical(arguments, DEEPEST, &mut hasher),
-                    None => hasher.write(b"{}"),
-                }
-                hasher.write_u8(0);
-            });
+            each_call(self.dialect, turn, |name, arguments| hash.take(name, arguments));
         }
-        (calls > 0).then(|| (hasher.finish(), self.scan.turns))
+        hash.finish().map(|hash| (hash, self.scan.turns))
+    }
+
+    /// Counts the turns that it brings.
+    pub fn turns(&self) -> usize {
+        self.scan.turns
     }
 
     /// Says whether the assistant's last turn called anything.
@@ -52,6 +49,40 @@ impl Ask {
         names.sort_unstable();
         names.dedup();
         names.join("+")
+    }
+}
+
+/// Hashes the calls of an answer as [`Ask::last_call`] does those of a request that brings them back; none where nothing was called.
+pub fn hash_calls<'a>(calls: impl Iterator<Item = &'a Call>, hasher: impl Hasher) -> Option<u64> {
+    let mut hash = Hash { calls: 0, hasher };
+    for call in calls {
+        // As OpenAI writes arguments: JSON within text.
+        let arguments = serde_json::Value::from(call.arguments.as_str()).to_string();
+        hash.take(&call.name, Some(Value::of(&arguments)));
+    }
+    hash.finish()
+}
+
+/// A hash of calls, one after the other.
+struct Hash<H> {
+    calls: usize,
+    hasher: H,
+}
+
+impl<H: Hasher> Hash<H> {
+    fn take(&mut self, name: &str, arguments: Option<Value<'_>>) {
+        self.calls += 1;
+        self.hasher.write(name.as_bytes());
+        self.hasher.write_u8(0);
+        match arguments {
+            Some(arguments) => canonical(arguments, DEEPEST, &mut self.hasher),
+            None => self.hasher.write(b"{}"),
+        }
+        self.hasher.write_u8(0);
+    }
+
+    fn finish(self) -> Option<u64> {
+        (self.calls > 0).then(|| self.hasher.finish())
     }
 }
 

@@ -31,11 +31,16 @@ pub(super) fn scan(body: &[u8], root: Value<'_>, model: &str) -> Result<Scan> {
             "systemInstruction" => bytes += weigh::bytes(value),
             "tools" => {
                 bytes += weigh::bytes(value);
-                let mut kinds = value.each().flat_map(Value::members);
-                scan.measures.is_elsewhere |= kinds.any(|(kind, _)| is_hosted(&camel(&kind)));
+                for (kind, _) in value.each().flat_map(Value::members) {
+                    let kind = camel(&kind);
+                    scan.measures.is_elsewhere |= is_hosted(&kind);
+                    let kind = Some(&*kind).filter(|kind| *kind != "functionDeclarations");
+                    scan.measures.beside += weigh::of_tool(kind);
+                }
                 // Functions one by one; each tool of Google's own is one as well.
                 let count: usize = value.each().flat_map(Value::members).map(count).sum();
                 scan.measures.tools = u32::try_from(count).unwrap_or(u32::MAX);
+                scan.measures.beside += if count > 0 { weigh::TOOL_USE } else { 0 };
             }
             "generationConfig" => {
                 scan.measures.beside += weigh::bytes(value);
@@ -164,6 +169,10 @@ fn settings(config: Value<'_>, body: &[u8], scan: &mut Scan) -> Result<()> {
                 let wrong = || WireError::invalid("generationConfig.maxOutputTokens", what);
                 scan.measures.max_output = Some(limit.ok_or_else(wrong)?);
                 scan.limits.push(("maxOutputTokens", value.span_in(body)));
+            }
+            "thinkingConfig" => {
+                let budget = member(value, "thinkingBudget").and_then(Value::number);
+                scan.measures.thoughts = budget.unwrap_or(0);
             }
             "candidateCount" => {
                 let count =

@@ -20,9 +20,15 @@ pub struct AskMeasures {
     /// Whether part of the prompt lies elsewhere (an earlier response, a cached content, a file by its address, what a tool
     /// finds that the provider runs), so that nobody here knows how long it is.
     pub is_elsewhere: bool,
+    /// Whether tools are offered by which another model works, too, which is billed at its own prices.
+    pub other_models: bool,
     /// How many more tokens the prompt may have than the estimate allows for: by members beside it that models may be shown, such
     /// as the schema of the answer, and by sound and film that is packed densely.
     pub beside: u64,
+    /// The tokens that the client lets a model think for.
+    pub thoughts: u64,
+    /// Whether those come on top of what the answer may have.
+    pub thinks_beside: bool,
     /// The most tokens of an answer that the client foretells.
     pub predicted: u64,
     /// The most tokens of output that the client allows; the larger number where two names give one each, as providers differ

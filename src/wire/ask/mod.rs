@@ -30,8 +30,10 @@ use super::json::{Value, check, quoted};
 use super::reader::{Notes, Reader};
 use super::sending::{Accent, Sending, Sent};
 use super::{Dialect, WireError, chat, embeddings, translate};
+use crate::pricing::costs_more;
 use crate::wire::error::Result;
 
+pub use called::hash_calls;
 pub use measures::AskMeasures;
 pub use prefix::{PrefixKey, prefix_ends};
 pub use request::Ask;
@@ -93,6 +95,7 @@ impl Ask {
             _ => body,
         };
         self.tell_limit(reader);
+        self.tell_tier(reader);
         let is_generation = !matches!(self.dialect, Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings);
         let is_tier_written = is_generation && !notes.lacks_tier();
         let tier = sending.with.service_tier.as_ref().filter(|_| is_tier_written).cloned();
@@ -105,6 +108,14 @@ impl Ask {
         let is_lowered = |most: &u64| self.scan.measures.max_output.is_some_and(|asked| asked > *most);
         if let (Some(most), Some((name, _))) = (most.filter(is_lowered), self.scan.limits.first()) {
             reader.leave_out(&format!("{name} (above {most})"));
+        }
+    }
+
+    /// Tells of a tier that costs more than the ordinary one, which is asked for in its place.
+    fn tell_tier(&self, reader: Reader<'_>) {
+        if reader.sending.with.service_tier.as_deref() == Some("standard") {
+            let dearer = self.tier_members().filter(|(_, tier)| costs_more(tier));
+            dearer.for_each(|(name, _)| reader.leave_out(name));
         }
     }
 

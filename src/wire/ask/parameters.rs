@@ -13,8 +13,8 @@ use super::request::Ask;
 use super::scan::{is_named, name_of};
 use crate::routing::Parameters;
 use crate::wire::Dialect;
-use crate::wire::effort::{Claude, Effort, LEAST_BUDGET, claude, claude_word, gemini_always_thinks};
-use crate::wire::effort::{gemini_thinks, openai_word, thinks_before_answering};
+use crate::wire::effort::{Claude, Effort, LEAST_BUDGET, claude, claude_word, gemini_least_budget};
+use crate::wire::effort::{gemini_thinks, openai_word, thinking_type, thinks_before_answering};
 use crate::wire::json::{Value, object, quoted};
 use crate::wire::known::place;
 use crate::wire::logprobs::TOP;
@@ -70,7 +70,12 @@ fn openai_tier(tier: &str) -> Cow<'static, str> {
 fn chat(ask: &Ask, reader: Reader<'_>, into: &mut Vec<Setting<'_>>) {
     let Sending { with, accent, .. } = reader.sending;
     if let Some(effort) = with.effort {
-        into.push(("reasoning_effort", Some(effort_word(effort, reader))));
+        let known = reader.sending.known;
+        if known.takes_thinking {
+            into.push(("thinking.type", Some(quoted(thinking_type(effort)).into())));
+        }
+        let has_word = !known.takes_thinking || (known.takes_effort && effort != Effort::None);
+        into.push(("reasoning_effort", has_word.then(|| effort_word(effort, reader))));
         // As some servers have it as well.
         into.extend([("reasoning.effort", None), ("reasoning.max_tokens", None)]);
     }
@@ -121,7 +126,7 @@ fn messages(ask: &Ask, reader: Reader<'_>, into: &mut Vec<Setting<'_>>) {
     let Reader { model, sending, .. } = reader;
     let with = sending.with;
     match with.service_tier.as_deref().map(messages_tier) {
-        Some(Some(word)) => into.push(("service_tier", Some(word.into()))),
+        Some(Some(word)) => into.extend([("service_tier", Some(word.into())), ("speed", None)]),
         Some(None) => reader.leave_out_tier(),
         None => {}
     }
@@ -214,15 +219,16 @@ fn gemini(ask: &Ask, reader: Reader<'_>, into: &mut Vec<Setting<'_>>) {
         into.push(("generationConfig.maxOutputTokens", Some(most.to_string().into())));
     }
     let Some(effort) = with.effort else { return };
-    if !gemini_thinks(model) || (effort == Effort::None && gemini_always_thinks(model)) {
+    if !gemini_thinks(model) {
         return leave_out("reasoning_effort", reader);
     }
-    if effort.is_beyond_high() {
+    let least = gemini_least_budget(model);
+    if effort.is_beyond_high() || (effort == Effort::None && least > 0) {
         leave_out("reasoning_effort", reader);
     }
     // Thoughts count against the limit of output; half of it is left for the answer.
     let room = sending.limit(ask.scan.measures.max_output).map_or(u64::MAX, |limit| limit / 2);
-    let budget = effort.budget().min(room).to_string();
+    let budget = effort.budget().min(room).max(least).to_string();
     into.push(("generationConfig.thinkingConfig.thinkingBudget", Some(budget.into())));
     into.push(("generationConfig.thinkingConfig.thinkingLevel", None));
 }

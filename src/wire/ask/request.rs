@@ -245,13 +245,20 @@ impl Ask {
 
     /// Lists the service tiers that the client asks for, each in its own words.
     pub fn tiers(&self) -> impl Iterator<Item = Cow<'_, str>> {
-        let named = |member: &&scan::Member| {
-            matches!(
-                self.body.get(member.key.clone()),
-                Some(b"\"service_tier\"" | b"\"speed\"" | b"\"serviceTier\"")
-            )
-        };
-        self.scan.members.iter().filter(named).filter_map(|member| self.value(&member.value)?.text())
+        self.tier_members().map(|(_, tier)| tier)
+    }
+
+    /// Lists them with the members that name them.
+    pub(super) fn tier_members(&self) -> impl Iterator<Item = (&'static str, Cow<'_, str>)> {
+        self.scan.members.iter().filter_map(|member| {
+            let name = match self.body.get(member.key.clone())? {
+                b"\"service_tier\"" => "service_tier",
+                b"\"speed\"" => "speed",
+                b"\"serviceTier\"" => "serviceTier",
+                _ => return None,
+            };
+            Some((name, self.value(&member.value)?.text()?))
+        })
     }
 
     /// Returns what a client says under a name in the members that are for that.
@@ -338,7 +345,7 @@ impl Ask {
     }
 }
 
-/// Says whether a tool is, or holds, one by which a third party's server is asked.
+/// Says whether a tool is, or holds, one by which a third party's server or another model is asked.
 fn has_server(tool: Value<'_>) -> bool {
     // As Gemini has them.
     if ["mcpServers", "mcp_servers"].iter().any(|name| tool.get(name).is_some_and(|value| !value.is_null())) {
@@ -347,7 +354,7 @@ fn has_server(tool: Value<'_>) -> bool {
     match tool.text_of("type").as_deref() {
         Some("mcp" | "mcp_toolset") => true,
         Some("namespace") => tool.list("tools").any(has_server),
-        _ => false,
+        _ => tools::names_model(tool),
     }
 }
 

@@ -131,9 +131,11 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
                 scan.has_functions |= key == "functions";
                 for tool in value.items() {
                     let kind = kind_of(tool, key)?;
+                    scan.measures.beside += weigh::of_tool(kind.as_deref());
                     scan.measures.tools = scan.measures.tools.saturating_add(1);
                     scan.has_other_tools |= kind.as_deref().is_some_and(|kind| kind != "function");
                     scan.measures.is_elsewhere |= is_run_elsewhere(tool, key)?;
+                    scan.measures.other_models |= tools::names_model(tool);
                 }
             }
             "max_tokens" | "max_completion_tokens" | "max_output_tokens" => {
@@ -173,6 +175,14 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
                 scan.measures.is_elsewhere |= value.text_of("mode").as_deref() != Some("off");
             }
             "enable_search" => scan.measures.is_elsewhere |= value.flag() != Some(false),
+            // Anthropic, and OpenRouter; Qwen counts thoughts apart from the answer.
+            "thinking" | "reasoning" | "thinking_budget" => {
+                scan.measures.beside += weigh::bytes(value);
+                let within = value.get("budget_tokens").or_else(|| value.get("max_tokens"));
+                let budget = within.unwrap_or(value).number().unwrap_or(0);
+                scan.measures.thoughts = scan.measures.thoughts.max(budget);
+                scan.measures.thinks_beside |= key == "thinking_budget";
+            }
             "prediction" => scan.measures.predicted = weigh::bytes(value),
             "response_format" | "text" | "output_config" | "output_format" => {
                 scan.measures.beside += weigh::bytes(value);
@@ -307,7 +317,9 @@ impl<'b> Prompt<'b> {
             if tools::brings_tools(turn) {
                 self.brings_tools = true;
                 for tool in turn.list("tools") {
+                    scan.measures.beside += weigh::of_tool(kind_of(tool, "input.tools")?.as_deref());
                     scan.measures.is_elsewhere |= is_run_elsewhere(tool, "input.tools")?;
+                    scan.measures.other_models |= tools::names_model(tool);
                 }
             }
             scan.measures.is_elsewhere |= match dialect {
@@ -390,6 +402,7 @@ impl<'b> Prompt<'b> {
         measures.later_bytes = self.asked.map_or(0, |asked| self.turns.saturating_sub(asked));
         // What the conversation itself brings nobody counts.
         measures.tools = measures.tools.max(u32::from(self.brings_tools));
+        measures.beside += if measures.tools > 0 { weigh::TOOL_USE } else { 0 };
     }
 }
 

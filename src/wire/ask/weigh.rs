@@ -20,6 +20,17 @@ const PACKED: u64 = 8;
 /// Likewise of a film: 290 tokens a second of a still picture.
 const FILM: u64 = 2;
 
+/// The tokens that a provider's own words on the use of tools may come to, once any are offered: Anthropic's are 264 to 530.
+/// <https://platform.claude.com/docs/en/agents-and-tools/tool-use/overview#pricing>
+pub(super) const TOOL_USE: u64 = 530;
+/// Likewise of a tool that the provider defines: of Anthropic's, the screen's has 735 and 499 more in the system prompt.
+const OWN_TOOL: u64 = 1_500;
+
+/// Returns how many tokens a tool may have besides its own bytes, by its kind.
+pub(super) fn of_tool(kind: Option<&str>) -> u64 {
+    if matches!(kind, None | Some("function" | "custom" | "namespace")) { 0 } else { OWN_TOOL }
+}
+
 /// A part that weighs something else than its bytes.
 #[derive(Default)]
 pub(super) struct Weight {

@@ -8,7 +8,7 @@ use super::mistral::short_id;
 use crate::units::hex;
 use crate::wire::Accent;
 use crate::wire::calls::{self, LONGEST_ID};
-use crate::wire::effort::{openai_word, thinks_before_answering};
+use crate::wire::effort::{Effort, openai_word, thinking_type, thinks_before_answering};
 use crate::wire::error::Result;
 use crate::wire::json::{Array, Object, Raw, Value, put, try_body};
 use crate::wire::prompt::{
@@ -35,7 +35,7 @@ pub(in crate::wire) fn write(prompt: &Prompt<'_>, reader: Reader<'_>) -> Result<
             })
         })?;
         tools(o, prompt, reader);
-        let is_thinker = thinks_before_answering(model);
+        let (is_thinker, known) = (thinks_before_answering(model), sending.known);
         if let Some(limit) = sending.limit(prompt.max_output) {
             o.put(if is_thinker { "max_completion_tokens" } else { "max_tokens" }, limit);
         }
@@ -47,8 +47,14 @@ pub(in crate::wire) fn write(prompt: &Prompt<'_>, reader: Reader<'_>) -> Result<
                 }
                 put!(o, "reasoning_effort": taken);
             }
-            // Of other models it is not known; policy does.
-            Some(effort) if prompt.is_effort_policys => put!(o, "reasoning_effort": effort.name()),
+            Some(effort) if known.takes_thinking => {
+                let word = (known.takes_effort && effort != Effort::None).then(|| effort.name());
+                put!(o, "thinking": { "type": thinking_type(effort) }, "reasoning_effort"?: word);
+            }
+            // Of others than these it is not known; policy does.
+            Some(effort) if known.takes_effort || prompt.is_effort_policys => {
+                put!(o, "reasoning_effort": effort.name());
+            }
             Some(_) => reader.leave_out(prompt.effort_member),
             None => {}
         }

@@ -3,7 +3,7 @@
 //! Schemas go as `responseJsonSchema` and `parametersJsonSchema`, which take JSON Schema as clients write it; the older
 //! `responseSchema` takes a subset, and narrowing a schema would change what it means.
 
-use crate::wire::effort::{Effort, gemini_always_thinks, gemini_thinks};
+use crate::wire::effort::{Effort, gemini_least_budget, gemini_thinks};
 use crate::wire::error::Result;
 use crate::wire::json::{Array, Object, Raw, put, try_body};
 use crate::wire::known::place;
@@ -161,15 +161,15 @@ fn settings(o: &mut Object<'_>, prompt: &Prompt<'_>, reader: Reader<'_>) {
         }
         return;
     }
-    let is_ignored = |effort: &Effort| *effort == Effort::None && gemini_always_thinks(model);
+    let least = gemini_least_budget(model);
     let is_stepped = |effort: Effort| effort.is_beyond_high() && prompt.budget.is_none();
-    if prompt.effort.is_some_and(|effort| is_ignored(&effort) || is_stepped(effort)) {
+    if prompt.effort.is_some_and(|effort| (effort == Effort::None && least > 0) || is_stepped(effort)) {
         reader.leave_out(prompt.effort_member);
     }
     // Thoughts count against the limit of output; half of it is left for the answer.
     let room = limit.map_or(u64::MAX, |limit| limit / 2);
-    let effort = prompt.effort.filter(|effort| !is_ignored(effort));
-    let budget = effort.map(|effort| prompt.budget.unwrap_or(effort.budget()).min(room));
+    let asked = prompt.effort.map(|effort| prompt.budget.unwrap_or(effort.budget()));
+    let budget = asked.map(|budget| budget.min(room).max(least));
     let thoughts = prompt.wants_thoughts.then_some(true);
     if budget.is_some() || thoughts.is_some() {
         put!(o, "thinkingConfig": { "thinkingBudget"?: budget, "includeThoughts"?: thoughts });

@@ -1,0 +1,56 @@
+//! The tool calls that answers make, kept for requests that go on from an answer or in a conversation that its provider keeps: those
+//! do not bring them along.
+//!
+//! Invariant: a hash is kept, never the text.
+
+use std::hash::BuildHasher as _;
+
+use super::Gateway;
+use super::operation::{Operation, Outcome};
+use crate::checks;
+use crate::runaway::Call;
+use crate::wire::{Ask, calls_of, hash_calls};
+
+/// What an answer called, and how many turns there were with it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Followed {
+    call: Option<u64>,
+    turns: usize,
+}
+
+impl Gateway {
+    /// Returns the tool call that a request follows, and how many turns there were before its answer.
+    pub(super) fn call_before(&self, ask: &Ask) -> (Option<Call>, usize) {
+        let earlier = || ask.leans_on().and_then(|(_, id)| id).or_else(|| ask.conversation());
+        let taken = earlier().and_then(|id| self.judged.find(&id));
+        let before = taken.and_then(|taken| self.followed.find(&taken.operation)).unwrap_or_default();
+        let own = ask.last_call(self.calls.build_hasher()).map(|(hash, _)| hash);
+        let turns = before.turns.saturating_add(ask.turns());
+        (own.or(before.call).map(|hash| Call::new(hash, turns)), turns)
+    }
+}
+
+impl Operation {
+    /// Says whether what an answer calls is to be known to the requests that go on from it.
+    pub(super) fn is_followed(&self) -> bool {
+        self.turns.is_some()
+    }
+
+    /// Takes note of the calls of its answer.
+    pub(super) fn calls_tools<'a>(&self, calls: impl Iterator<Item = &'a checks::Call>) {
+        if let Some(turns) = self.turns {
+            let call = hash_calls(calls, self.gateway.calls.build_hasher());
+            self.gateway.followed.note(&self.id, Followed { call, turns: turns.saturating_add(1) });
+        }
+    }
+
+    /// Takes note of those of a whole answer.
+    pub(super) fn calls_within(&self, outcome: &Outcome) {
+        match outcome {
+            Outcome::Answer(body) if self.is_followed() => {
+                self.calls_tools(calls_of(self.ask.dialect(), body).iter());
+            }
+            _ => {}
+        }
+    }
+}
