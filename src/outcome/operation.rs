@@ -376,16 +376,19 @@ impl<'a> Evidence<'a> {
     }
 
     /// Returns the call that other models' tokens are estimated from: the served one, else any whose counts are complete.
-    pub fn basis(&self) -> Option<&'a Observed> {
-        let useful = |call: &Observed| {
-            let usage = &call.usage;
+    pub fn basis(&self) -> Option<Seen<'a>> {
+        let useful = |seen: &Seen<'_>| {
+            let usage = &seen.call.usage;
             usage.is_complete() && (usage.prompt() != Some(0) || usage.output.or_zero() > 0)
         };
-        let served = &self.operation.served;
-        if useful(served) {
-            return Some(served);
-        }
-        self.extra?.earlier.iter().find(|call| useful(call))
+        self.seen().last().filter(useful).or_else(|| self.seen().find(useful))
+    }
+
+    /// Returns what a model's call was billed by besides tokens; where it was not called, what that call was from which its own is
+    /// estimated.
+    pub fn terms(&self, model: ModelId) -> &'a Terms {
+        let own = self.seen().filter(|seen| seen.call.model == model).last();
+        own.or_else(|| self.basis()).map_or(&Terms::NONE, |seen| seen.terms)
     }
 }
 
