@@ -296,6 +296,7 @@ impl<'a> Parse<'a> {
         let Self { ingest, book, found, events, are_late, .. } = self;
         let late = are_late.then(|| Arc::new(LogEvents { names: ingest.names.clone(), ..events }));
         StreamResult {
+            looked_at: ingest.looked_at(),
             unknown_meters: ingest.unknown_meters(book),
             late,
             timing: ingest.timing(),
