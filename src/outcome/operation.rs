@@ -219,18 +219,15 @@ impl Extra {
 }
 
 impl Operation {
-    /// Sets right what one of its calls was charged, counted from 1; the last one where none is named.
-    pub fn correct(&mut self, extra: Option<&mut Extra>, call: Option<u32>, charged: Charged) {
+    /// Sets right what one of its calls was charged, counted from 1; the last one where none is named. Says whether it has that call.
+    pub fn correct(&mut self, extra: Option<&mut Extra>, call: Option<u32>, charged: Charged) -> bool {
         let earlier = extra.map_or(&mut [][..], |extra| extra.earlier.as_mut_slice());
-        match call.and_then(|call| usize::try_from(call).ok()) {
-            Some(call) if call <= earlier.len() => {
-                if let Some(call) = earlier.get_mut(call.wrapping_sub(1)) {
-                    call.charged = charged;
-                }
-            }
-            Some(call) if call != earlier.len() + 1 => {}
-            _ => self.served.charged = charged,
-        }
+        let call = call.and_then(|call| usize::try_from(call).ok());
+        let call = match call.filter(|call| *call != earlier.len() + 1) {
+            Some(call) => earlier.get_mut(call.wrapping_sub(1)),
+            None => Some(&mut self.served),
+        };
+        call.map(|call| call.charged = charged).is_some()
     }
 }
 

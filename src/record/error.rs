@@ -4,7 +4,6 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use super::bill::is_report;
 use super::format::names;
 use super::mapped::{Shape, propose};
 
@@ -142,7 +141,7 @@ impl Strange {
             return Some(strange);
         }
         let shape = Shape::of(start, None).filter(|shape| !shape.keys().is_empty())?;
-        let is_bill = is_report(shape.keys());
+        let is_bill = shape.is_report();
         let proposed = propose(&shape).filter(|_| !is_bill);
         let proposed = proposed.map(|proposal| (proposal.mapping.text(), proposal.rows));
         Some(Box::new(Self { what: shape.describe(), first: None, is_bill, proposed }))

@@ -87,6 +87,14 @@ impl Skipped {
         }
     }
 
+    /// Tells of corrections whose call is not in the log: money that stands in no figure.
+    pub(super) fn unmet(&mut self, corrections: usize) {
+        if corrections > 0 {
+            const WHY: &str = "corrects the charge of a request or call that is not in the log";
+            *self.passed_over.entry(WHY.to_owned()).or_default() += corrections as u64;
+        }
+    }
+
     /// Adds what was found later.
     pub fn join(&mut self, later: Self) {
         self.count += later.count;
@@ -372,10 +380,13 @@ impl Log {
         }
         crate::units::sort_by_key(&mut corrections, |correction| correction.at);
         let corrected = history.find_all(&corrections.iter().map(|correction| &*correction.id).collect());
+        let mut unmet = 0;
         for Correction { id, call, charged, .. } in &corrections {
-            if let Some(&index) = corrected.get(&**id) {
-                history.correct(index, *call, *charged);
-            }
+            let fits = corrected.get(&**id).is_some_and(|&index| history.correct(index, *call, *charged));
+            unmet += usize::from(!fits);
+        }
+        if !ingest.is_windowed() {
+            skipped.unmet(unmet);
         }
         history.shrink();
         let reprices = ingest.reprices();

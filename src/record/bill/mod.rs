@@ -16,13 +16,6 @@ use super::input::Input;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-/// Says whether the keys of a file, as paths, are those of what providers report of a day or an hour: no log has them.
-pub(super) fn is_report(keys: &[String]) -> bool {
-    const MARKS: [&str; 4] = ["num_model_requests", "uncached_input_tokens", "amount_value", "billedcost"];
-    let last = |key: &String| key.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
-    keys.iter().any(|key| MARKS.contains(&&*last(key)))
-}
-
 impl Bill {
     /// Reads a bill, plain or packed. `columns` names columns of a table that are not recognised: `model=Modell`.
     ///
