@@ -110,7 +110,7 @@ fn notes(found: &Cached) -> Vec<String> {
     if found.by_bytes {
         notes.push("hashes of a gateway stand at bytes of the prompt: their tokens are worked out by share, rounded down".to_owned());
     }
-    let is_told = found.study.models().values().any(|sums| sums.told > 0);
+    let is_told = found.study.models().values().any(|sums| sums.told != [0, 0]);
     if !is_told {
         notes.push("the log does not tell what was read from a cache".to_owned());
     }

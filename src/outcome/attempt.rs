@@ -2,7 +2,7 @@
 
 use super::habits::ONE;
 use super::{Choice, Evidence, Observed, Profiles, Scale, Scales, Seen, Spread, Weather};
-use crate::pricing::{Charged, Cost, PriceTable, Rates, Recharge, Terms, Unpriced, Usage, bill, charge};
+use crate::pricing::{Charged, Cost, PriceTable, Rates, Recharge, Terms, Unpriced, Usage, bill, elsewhere};
 use crate::routing::{Check, Circumstances, Status};
 use crate::units::{Count, Instant, Millis, ModelId, Pico};
 
@@ -233,10 +233,10 @@ pub fn on_model(evidence: &Evidence<'_>, choice: Choice<'_>, outlook: &Outlook<'
     }
     let basis = evidence.basis();
     let scales = basis.map_or(Scales::SAME, |basis| {
-        let from = outlook.prices.identity(basis.model);
+        let from = outlook.prices.identity(basis.call.model);
         outlook.profiles.scales(from, identity, evidence.operation.class)
     });
-    let mut usage = basis.map_or(Usage::UNKNOWN, |basis| scales.apply(&basis.usage));
+    let mut usage = basis.map_or(Usage::UNKNOWN, |basis| scales.apply(&basis.call.usage));
     let label = evidence.label(model, outlook.prices);
     let measured = label.and_then(|label| label.output).and_then(|output| Count::new(u64::from(output)));
     if let Some(output) = measured {
@@ -253,15 +253,14 @@ pub fn on_model(evidence: &Evidence<'_>, choice: Choice<'_>, outlook: &Outlook<'
     if let Some(weather) = outlook.weather {
         usage = weather.usage(identity, usage, at, outlook.prices);
     }
+    let terms = basis.map_or(&Terms::NONE, |basis| basis.terms);
     let cost = match &with.service_tier {
-        None => charge(&usage, rates),
-        Some(tier) => {
-            let mut terms = Terms::NONE;
-            terms.serve(tier);
-            bill(&usage, &terms, row)
-        }
+        None => elsewhere(&usage, terms, row),
+        Some(tier) => bill(&usage, &terms.with_tier(tier), row),
     };
-    let spread = match (rates, cost.amount()) {
+    // Fees are what they are: tokens alone may be other ones.
+    let of_tokens = if terms.is_none() { cost } else { elsewhere(&usage, &Terms::NONE, row) };
+    let spread = match (rates, of_tokens.amount()) {
         (Some(rates), Some(amount)) => {
             spread_of(&usage, (rates, amount), scales, (identity, measured.is_some()), outlook)
         }

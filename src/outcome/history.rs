@@ -249,12 +249,14 @@ impl History {
         });
     }
 
-    /// Sets right what a call of an operation was charged.
-    pub fn correct(&mut self, index: usize, call: Option<u32>, charged: Charged) {
+    /// Sets right what a call of an operation was charged; says whether it has that call.
+    pub fn correct(&mut self, index: usize, call: Option<u32>, charged: Charged) -> bool {
+        let mut fits = false;
         self.change(index, |operation, extras| {
             let extra = extras.get_mut(operation.extra as usize);
-            operation.correct(extra, call, charged);
+            fits = operation.correct(extra, call, charged);
         });
+        fits
     }
 
     /// Changes how things stood when an operation arrived, and what of its prompt is warm where it goes.

@@ -227,18 +227,15 @@ impl Extra {
 }
 
 impl Operation {
-    /// Sets right what one of its calls was charged, counted from 1; the last one where none is named.
-    pub fn correct(&mut self, extra: Option<&mut Extra>, call: Option<u32>, charged: Charged) {
+    /// Sets right what one of its calls was charged, counted from 1; the last one where none is named. Says whether it has that call.
+    pub fn correct(&mut self, extra: Option<&mut Extra>, call: Option<u32>, charged: Charged) -> bool {
         let earlier = extra.map_or(&mut [][..], |extra| extra.earlier.as_mut_slice());
-        match call.and_then(|call| usize::try_from(call).ok()) {
-            Some(call) if call <= earlier.len() => {
-                if let Some(call) = earlier.get_mut(call.wrapping_sub(1)) {
-                    call.charged = charged;
-                }
-            }
-            Some(call) if call != earlier.len() + 1 => {}
-            _ => self.served.charged = charged,
-        }
+        let call = call.and_then(|call| usize::try_from(call).ok());
+        let call = match call.filter(|call| *call != earlier.len() + 1) {
+            Some(call) => earlier.get_mut(call.wrapping_sub(1)),
+            None => Some(&mut self.served),
+        };
+        call.map(|call| call.charged = charged).is_some()
     }
 }
 
@@ -384,16 +381,19 @@ impl<'a> Evidence<'a> {
     }
 
     /// Returns the call that other models' tokens are estimated from: the served one, else any whose counts are complete.
-    pub fn basis(&self) -> Option<&'a Observed> {
-        let useful = |call: &Observed| {
-            let usage = &call.usage;
+    pub fn basis(&self) -> Option<Seen<'a>> {
+        let useful = |seen: &Seen<'_>| {
+            let usage = &seen.call.usage;
             usage.is_complete() && (usage.prompt() != Some(0) || usage.output.or_zero() > 0)
         };
-        let served = &self.operation.served;
-        if useful(served) {
-            return Some(served);
-        }
-        self.extra?.earlier.iter().find(|call| useful(call))
+        self.seen().last().filter(useful).or_else(|| self.seen().find(useful))
+    }
+
+    /// Returns what a model's call was billed by besides tokens; where it was not called, what that call was from which its own is
+    /// estimated.
+    pub fn terms(&self, model: ModelId) -> &'a Terms {
+        let own = self.seen().filter(|seen| seen.call.model == model).last();
+        own.or_else(|| self.basis()).map_or(&Terms::NONE, |seen| seen.terms)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::attempt::seen_attempt;
 use super::{Attempt, Choice, Evidence, Outlook, Spread, calls, visit};
-use crate::pricing::{Cost, PriceTable, Unpriced, charge};
+use crate::pricing::{Cost, PriceTable, Unpriced, elsewhere};
 use crate::routing::{Decision, NO_RUNG, Next, Policy, RouteId, Status, after_attempt};
 use crate::units::{Millis, ModelId, PerMille, Pico, RouteTag};
 
@@ -119,7 +119,7 @@ impl Settled {
         self.baseline = if prices.same(last.model, baseline) || !last.status.is_ok() {
             last.cost
         } else {
-            charge(&last.usage, prices.rates(baseline, evidence.operation.at)).as_estimate()
+            elsewhere(&last.usage, evidence.terms(last.model), prices.row(baseline, evidence.operation.at))
         };
     }
 }

@@ -100,7 +100,7 @@ fn estimates_rest_on_the_served_call_or_else_on_the_first_that_tells_something()
     let extra = Extra { earlier, ..Extra::default() };
     let basis = |served: Usage, extra| {
         let operation = Operation { served: call(LARGE, served), ..Operation::default() };
-        Evidence { operation: &operation, extra }.basis().map(|call| call.usage)
+        Evidence { operation: &operation, extra }.basis().map(|basis| basis.call.usage)
     };
     assert_eq!(basis(plain(5, 6), Some(&extra)), Some(plain(5, 6)));
     assert_eq!(basis(plain(5, 0), Some(&extra)), Some(plain(5, 0)), "a prompt alone tells something");

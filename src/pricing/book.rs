@@ -183,6 +183,15 @@ pub struct Scheduled {
 }
 
 impl PriceRow {
+    /// Returns the rates of a service tier; the ordinary ones for no name.
+    pub(super) fn in_tier(&self, tier: &str) -> Option<&Rates> {
+        match tier {
+            "" => Some(&self.standard),
+            "batch" => self.batch.as_ref(),
+            tier => self.tiers.get(tier),
+        }
+    }
+
     /// Returns the same with every price at so many thousandths.
     #[must_use]
     pub fn times(&self, thousandths: u32) -> Self {

@@ -3,7 +3,7 @@
 //! Invariant: a tier, a meter or a region that the price row does not price never gives a known cost.
 
 use super::{Cost, PriceRow, Rates, Terms, Unpriced, Usage};
-use crate::units::Pico;
+use crate::units::{Count, Pico};
 
 /// Tiers that no provider bills higher than the ordinary service: its price is an upper bound.
 const CHEAPER: [&str; 3] = ["batch", "flex", "auto"];
@@ -17,6 +17,23 @@ pub fn charge(usage: &Usage, rates: Option<&Rates>) -> Cost {
     tokens(usage, &Terms::NONE, rates)
 }
 
+/// Prices at a row what another model was asked: always an estimate, and all is as it was but the model. The tier stays where the row
+/// has it, else the service is the ordinary one; fees are what this row takes for them; what another provider wrote to its cache for
+/// an hour is prompt where the row prices no writes.
+pub fn elsewhere(usage: &Usage, terms: &Terms, row: Option<&PriceRow>) -> Cost {
+    let Some(row) = row else { return bill(usage, terms, None).as_estimate() };
+    let rates = row.in_tier(terms.tier());
+    let is_listed = rates.is_some() || CHEAPER.contains(&terms.tier());
+    let terms = if is_listed { *terms } else { terms.with_tier("") };
+    let mut usage = *usage;
+    let tier = rates.unwrap_or(&row.standard).for_prompt(usage.prompt().unwrap_or(0));
+    if usage.is_complete() && usage.write_1h.or_zero() > 0 && !tier.prices_writes() {
+        usage.input = Count::new(usage.input.or_zero() + usage.write_1h.or_zero()).unwrap_or(Count::UNKNOWN);
+        usage.write_1h = Count::ZERO;
+    }
+    bill(&usage, &terms, Some(row)).as_estimate()
+}
+
 /// Prices a call at a row of the book: its tokens at the rates of the tier that served, and its meters.
 pub fn bill(usage: &Usage, terms: &Terms, row: Option<&PriceRow>) -> Cost {
     if terms.is_none() {
@@ -26,12 +43,7 @@ pub fn bill(usage: &Usage, terms: &Terms, row: Option<&PriceRow>) -> Cost {
         return Cost::Known(Pico::ZERO);
     }
     let Some(row) = row else { return Cost::Unknown(Unpriced::NoPrice) };
-    let listed = match terms.tier() {
-        "" => Some(&row.standard),
-        "batch" => row.batch.as_ref(),
-        tier => row.tiers.get(tier),
-    };
-    let mut cost = match listed {
+    let mut cost = match row.in_tier(terms.tier()) {
         Some(rates) if terms.tier().is_empty() => tokens(usage, terms, rates),
         Some(rates) => {
             let cost = tokens(usage, terms, rates);
@@ -58,11 +70,7 @@ pub fn bill(usage: &Usage, terms: &Terms, row: Option<&PriceRow>) -> Cost {
 
 /// Names the meters of a call that a row has no price for, or no factor: why its cost is not known, or a bound.
 pub fn unpriced<'t>(usage: &Usage, terms: &'t Terms, row: &PriceRow) -> Vec<&'t str> {
-    let rates = match terms.tier() {
-        "batch" => row.batch.as_ref(),
-        tier => row.tiers.get(tier),
-    };
-    let tier = rates.unwrap_or(&row.standard).for_prompt(usage.prompt().unwrap_or(0));
+    let tier = row.in_tier(terms.tier()).unwrap_or(&row.standard).for_prompt(usage.prompt().unwrap_or(0));
     let is_priced = |name: &str| match tier.part(name) {
         Some((_, _, own)) => own.is_some(),
         None if is_place(name) => row.factors.contains_key(name),

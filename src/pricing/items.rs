@@ -36,11 +36,7 @@ pub type Items<'t> = smallvec::SmallVec<[Item<'t>; MOST]>;
 
 /// Cuts a call's charge into items; none where a tier or a place has no unit price of its own.
 pub fn items<'t>(usage: &Usage, terms: &'t Terms, row: &PriceRow) -> Option<Items<'t>> {
-    let rates = match terms.tier() {
-        "" => &row.standard,
-        "batch" => row.batch.as_ref().unwrap_or(&row.standard),
-        tier => row.tiers.get(tier).unwrap_or(&row.standard),
-    };
+    let rates = row.in_tier(terms.tier()).unwrap_or(&row.standard);
     let mut items = tokens(usage, terms, rates)?;
     // The place multiplies the price of tokens; a factor that is not listed leaves an estimate at the plain price.
     for (name, _) in terms.meters() {

@@ -24,7 +24,7 @@ pub use amend::{Amended, Amendment};
 pub use bill::{BillLine, bill_lines};
 pub use billed::Billed;
 pub use book::{ModelPrices, PriceBook, PriceRow, Rates, Scheduled, Tier, as_factor, thousandths};
-pub use charge::{bill, charge, unpriced};
+pub use charge::{bill, charge, elsewhere, unpriced};
 pub use charged::{Charged, Recharge};
 pub use cost::{Cost, CostSum, Unpriced};
 pub use hours::{Hours, HoursError};

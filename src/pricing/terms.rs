@@ -112,6 +112,14 @@ impl Terms {
         self.tier = ShortName::new(&both);
     }
 
+    /// Returns the same in another tier, by the word that the provider has for it; the ordinary service for none.
+    #[must_use]
+    pub fn with_tier(&self, word: &str) -> Self {
+        let mut terms = Self { tier: ShortName::EMPTY, ..*self };
+        terms.serve(word);
+        terms
+    }
+
     /// Lists the meters in the order in which they were told.
     pub fn meters(&self) -> impl Iterator<Item = (&str, u64)> {
         self.meters.iter().filter(|(_, count)| *count > 0).map(|(name, count)| (name.as_str(), *count))

@@ -105,10 +105,10 @@ pub struct Sums {
     pub reachable: u64,
     /// Tokens of those prompts.
     pub ruled: u64,
-    /// Tokens that were read from the cache.
-    pub observed: u64,
-    /// Tokens of the prompts of which that is told.
-    pub told: u64,
+    /// Tokens that were read from the cache, of the prompts that were compared and of the others.
+    pub observed: [u64; 2],
+    /// Tokens of the prompts of which that is told, likewise.
+    pub told: [u64; 2],
     /// Compared calls with a price, and what their prompts cost: without a cache, with the ideal one, as it was.
     pub priced: u64,
     /// See there.
@@ -137,11 +137,10 @@ impl Sums {
             (&mut self.ideal, other.ideal),
             (&mut self.reachable, other.reachable),
             (&mut self.ruled, other.ruled),
-            (&mut self.observed, other.observed),
-            (&mut self.told, other.told),
             (&mut self.priced, other.priced),
         ];
-        for (sum, more) in pairs {
+        let tells = self.observed.iter_mut().zip(other.observed).chain(self.told.iter_mut().zip(other.told));
+        for (sum, more) in pairs.into_iter().chain(tells) {
             *sum = sum.saturating_add(more);
         }
         self.without_cost += other.without_cost;
@@ -214,8 +213,9 @@ impl Study {
         sums.calls += 1;
         sums.prompt = sums.prompt.saturating_add(prompt);
         if call.tells {
-            sums.told = sums.told.saturating_add(prompt);
-            sums.observed = sums.observed.saturating_add(read);
+            let place = usize::from(found.is_none());
+            sums.told[place] = sums.told[place].saturating_add(prompt);
+            sums.observed[place] = sums.observed[place].saturating_add(read);
         }
         let Some(mut found) = found else {
             sums.unfounded += 1;

@@ -272,15 +272,13 @@ impl Record<'_> {
         self.is_beside() && self.needs.down.iter().any(|word| *word == *SECOND_STAGE)
     }
 
-    /// Sets right what one of its calls was charged, counted from 1; the last one where none is named.
-    pub(crate) fn correct(&mut self, call: Option<u32>, charged: Charged) {
+    /// Sets right what one of its calls was charged, counted from 1; the last one where none is named. Says whether it has that call.
+    pub(crate) fn correct(&mut self, call: Option<u32>, charged: Charged) -> bool {
         let call = match call {
             Some(call) => self.attempts.get_mut((call as usize).wrapping_sub(1)),
             None => self.attempts.last_mut(),
         };
-        if let Some(call) = call {
-            call.charged = charged;
-        }
+        call.map(|call| call.charged = charged).is_some()
     }
 }
 

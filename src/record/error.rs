@@ -114,6 +114,8 @@ pub struct Strange {
     what: String,
     /// What to do with it first, where nothing of it can be read as it is.
     first: Option<&'static str>,
+    /// Whether it is what a provider reports of a day: sums, which are no log.
+    is_bill: bool,
     /// A mapping that might fit, and the first rows as it would read them.
     proposed: Option<(String, String)>,
 }
@@ -139,14 +141,16 @@ impl Strange {
             return Some(strange);
         }
         let shape = Shape::of(start, None).filter(|shape| !shape.keys().is_empty())?;
-        let proposed = propose(&shape).map(|proposal| (proposal.mapping.text(), proposal.rows));
-        Some(Box::new(Self { what: shape.describe(), first: None, proposed }))
+        let is_bill = shape.is_report();
+        let proposed = propose(&shape).filter(|_| !is_bill);
+        let proposed = proposed.map(|proposal| (proposal.mapping.text(), proposal.rows));
+        Some(Box::new(Self { what: shape.describe(), first: None, is_bill, proposed }))
     }
 
     /// Does so by its first bytes alone; `None` where they may be a log's.
     pub(crate) fn unread(start: &[u8]) -> Option<Box<Self>> {
         let (_, what, first) = UNREAD.iter().find(|(magic, ..)| start.starts_with(magic))?;
-        Some(Box::new(Self { what: (*what).to_owned(), first: Some(first), proposed: None }))
+        Some(Box::new(Self { what: (*what).to_owned(), first: Some(first), is_bill: false, proposed: None }))
     }
 
     /// Returns the mapping that might fit, as it is told on the command line.
@@ -162,6 +166,9 @@ impl fmt::Display for Strange {
         }
         write!(f, "\nit holds {}", self.what)?;
         match &self.proposed {
+            None if self.is_bill => f.write_str(
+                "\nhint: sums that a provider reports are no log; `pointsman reconcile LOG --bill FILE` sets them beside one",
+            ),
             Some((mapping, rows)) => write!(f, "\nits first entries, if read with --map '{mapping}':\n{}", rows.trim_end()),
             None => f.write_str(
                 "\nhint: say where its fields stand: --map at=KEY,model=KEY,in=KEY,out=KEY (docs/logs.md), or name its format with --input-format",

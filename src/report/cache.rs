@@ -28,7 +28,9 @@ members! {
     fn new(sums: &Sums) {
         let is = |told: u64, figure: u64| (told > 0).then_some(figure);
         let usd = |told: bool, amount: Pico| told.then(|| amount.usd());
-        let (priced, told) = (sums.priced > 0, sums.priced > 0 && sums.told > 0);
+        // Shares that stand side by side are of the same prompts, unless none was compared.
+        let [read, tells] = [sums.observed, sums.told].map(|of| if sums.compared > 0 { of[0] } else { of[1] });
+        let (priced, told) = (sums.priced > 0, sums.priced > 0 && tells > 0);
     }
     /// Calls whose prompt has a known length.
     requests: u64 = sums.calls,
@@ -45,8 +47,9 @@ members! {
     /// What the provider's own minimum, steps and time to live leave of it.
     reachable_hit_tokens: Option<u64> = is(sums.ruled, sums.reachable),
     reachable_hit_share: Option<f64> = share(sums.reachable, sums.ruled),
-    observed_hit_tokens: Option<u64> = is(sums.told, sums.observed),
-    observed_hit_share: Option<f64> = share(sums.observed, sums.told),
+    /// Of the compared prompts, where any was compared.
+    observed_hit_tokens: Option<u64> = is(tells, read),
+    observed_hit_share: Option<f64> = share(read, tells),
     /// Compared prompts with a price, answers apart.
     priced_requests: u64 = sums.priced,
     without_cache_usd: Option<String> = usd(priced, sums.without_cost),
@@ -194,8 +197,9 @@ impl CacheReport {
             models.chain((self.models.len() > 1).then_some(("(all)", &self.all))),
             &[
                 ("model", &|(model, _)| (*model).to_owned()),
-                (">requests", &|(_, sums)| number(sums.requests)),
+                (">calls", &|(_, sums)| number(sums.requests)),
                 (">prompt tokens", &|(_, sums)| number(sums.prompt_tokens)),
+                (">compared", &|(_, sums)| number(sums.compared_tokens)),
                 (">ideal", &|(_, sums)| percent(sums.ideal_hit_share)),
                 (">reachable", &|(_, sums)| percent(sums.reachable_hit_share)),
                 (">observed", &|(_, sums)| percent(sums.observed_hit_share)),

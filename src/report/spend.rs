@@ -155,7 +155,11 @@ pub fn spend_rows(spend: &Spend, table: &SpendTable, names: &Names, limit: Optio
         }
     }
     if is_in_time {
-        crate::units::sort_by(&mut rows, |(one, _), (other, _)| one.cmp(other));
+        // What is left out has no moment.
+        let is_rest = |name: &[String]| name.iter().all(|text| text == OTHERS);
+        crate::units::sort_by(&mut rows, |(one, _), (other, _)| {
+            (is_rest(one), one).cmp(&(is_rest(other), other))
+        });
     }
     let heads: Vec<Arc<str>> = table.by.iter().map(|dimension| dimension.name().into()).collect();
     let row = |(texts, sums): (Vec<String>, SpendCell)| SpendRow {

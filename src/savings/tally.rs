@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::interval::Interval;
 use super::warm::Warm;
 use crate::outcome::{Attempt, Evidence, Outlook, Settled, Spread, spread_of};
-use crate::pricing::{CostSum, PriceTable, Usage, charge};
+use crate::pricing::{CostSum, PriceTable, Terms, Usage, elsewhere};
 use crate::routing::{Policy, Route};
 use crate::units::{Count, Instant, ModelId, Pico, RouteTag};
 
@@ -227,12 +227,12 @@ impl Tally {
             else {
                 continue;
             };
-            let usage = Usage {
-                output: length(output),
-                ..evidence.basis().map_or(Usage::UNKNOWN, |call| call.usage)
-            };
+            let basis = evidence.basis();
+            let usage =
+                Usage { output: length(output), ..basis.map_or(Usage::UNKNOWN, |basis| basis.call.usage) };
+            let terms = basis.map_or(&Terms::NONE, |basis| basis.terms);
             self.shadow_calls += 1;
-            self.shadow.add(charge(&usage, prices.rates(label.model, at)).as_estimate());
+            self.shadow.add(elsewhere(&usage, terms, prices.row(label.model, at)));
         }
     }
 
@@ -378,10 +378,13 @@ fn on(
         Some(output) => Usage { output: length(output), reasoning: Count::UNKNOWN, ..last.usage },
         None => last.usage,
     };
-    let cost = charge(&usage, Some(rates)).amount()?;
+    let row = prices.row(model, at);
+    let terms = evidence.terms(last.model);
+    let cost = elsewhere(&usage, terms, row).amount()?;
+    let of_tokens = if terms.is_none() { cost } else { elsewhere(&usage, &Terms::NONE, row).amount()? };
     let (from, to) = (prices.identity(last.model), prices.identity(model));
     let scales = outlook.profiles.scales(from, to, evidence.operation.class);
-    let spread = spread_of(&usage, (rates, cost), scales, (to, measured.is_some()), outlook);
+    let spread = spread_of(&usage, (rates, of_tokens), scales, (to, measured.is_some()), outlook);
     let unspread = measured.is_none() && outlook.profiles.output_spread(to) == 0;
     Some(Beside { cost, cache: cache(&usage), spread, unspread })
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::pricing::{Charged, PriceRow};
 use crate::record::{Correction, Label, LateLabel, Record};
@@ -18,6 +19,8 @@ pub struct LogEvents {
     /// By request.
     pub(super) labels: BTreeMap<String, Vec<(Instant, Label<'static>)>>,
     pub(super) corrections: BTreeMap<String, Vec<(Instant, Option<u32>, Charged)>>,
+    /// How many corrections had their call in what was read.
+    pub(super) met: Arc<AtomicUsize>,
 }
 
 impl LogEvents {
@@ -36,8 +39,14 @@ impl LogEvents {
         let judged = self.labels.get(&*record.id).into_iter().flatten();
         record.labels.extend(judged.map(|(_, label)| label.clone()));
         for (_, call, charged) in self.corrections.get(&*record.id).into_iter().flatten() {
-            record.correct(*call, *charged);
+            self.met.fetch_add(usize::from(record.correct(*call, *charged)), Ordering::Relaxed);
         }
+    }
+
+    /// Counts the corrections of which no call was in what was read, once.
+    pub(super) fn unmet(&self) -> usize {
+        let all: usize = self.corrections.values().map(Vec::len).sum();
+        all.saturating_sub(self.met.swap(0, Ordering::Relaxed))
     }
 
     /// Takes in what a call was charged after all.

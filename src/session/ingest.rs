@@ -20,7 +20,7 @@ use crate::routing::{
     UNDRAWN, UNREACHED, WAITED, on_grid,
 };
 use crate::runaway::{Call, Then};
-use crate::units::{Instant, Millis, Names, SessionId, tag, tag_set};
+use crate::units::{Instant, Millis, Names, SessionId, Span, tag, tag_set};
 
 /// How entries are read.
 #[derive(Clone, Debug, Default)]
@@ -210,6 +210,11 @@ impl Ingest {
     #[must_use]
     pub fn within(self, stretch: Stretch) -> Self {
         Self { stretch, ..self }
+    }
+
+    /// Returns how much time was looked at, where a stretch was asked for.
+    pub(super) fn looked_at(&self) -> Option<Span> {
+        self.stretch.looked_at()
     }
 
     /// Says whether a stretch was asked for.

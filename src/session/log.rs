@@ -87,6 +87,14 @@ impl Skipped {
         }
     }
 
+    /// Tells of corrections whose call is not in the log: money that stands in no figure.
+    pub(super) fn unmet(&mut self, corrections: usize) {
+        if corrections > 0 {
+            const WHY: &str = "corrects the charge of a request or call that is not in the log";
+            *self.passed_over.entry(WHY.to_owned()).or_default() += corrections as u64;
+        }
+    }
+
     /// Adds what was found later.
     pub fn join(&mut self, later: Self) {
         self.count += later.count;
@@ -207,6 +215,8 @@ pub struct Log {
     pub classified: usize,
     /// How well its moments are known.
     pub timing: Timing,
+    /// How much time was looked at, where only a stretch of the log was asked for.
+    pub looked_at: Option<Span>,
     /// The strip over the whole log.
     pub strip: Vec<StripCell>,
     /// Indexes of operations with a failed call (a fallback included), ascending.
@@ -370,10 +380,13 @@ impl Log {
         }
         crate::units::sort_by_key(&mut corrections, |correction| correction.at);
         let corrected = history.find_all(&corrections.iter().map(|correction| &*correction.id).collect());
+        let mut unmet = 0;
         for Correction { id, call, charged, .. } in &corrections {
-            if let Some(&index) = corrected.get(&**id) {
-                history.correct(index, *call, *charged);
-            }
+            let fits = corrected.get(&**id).is_some_and(|&index| history.correct(index, *call, *charged));
+            unmet += usize::from(!fits);
+        }
+        if !ingest.is_windowed() {
+            skipped.unmet(unmet);
         }
         history.shrink();
         let reprices = ingest.reprices();
@@ -392,7 +405,7 @@ impl Log {
         let (classifier, judge) = (ingest.classifier_tag(), Some(ingest.classifier()));
         let second = ingest.second_tag();
         let (budgets, caching) = (source.header().budgets.clone(), Arc::clone(ingest.cache_rules()));
-        let (timing, undated) = (ingest.timing(), ingest.undated());
+        let (timing, undated, looked_at) = (ingest.timing(), ingest.undated(), ingest.looked_at());
         let (names, circumstances) = (ingest.names, Arc::new(ingest.circumstances));
         let brings_policies = !policies.is_empty();
         crate::units::sort_by_key(&mut policies, |(at, policy)| (*at, policy.version));
@@ -434,6 +447,7 @@ impl Log {
             reordered,
             classified,
             timing,
+            looked_at,
             shadowed,
             budgets,
             caching,
@@ -478,6 +492,7 @@ impl Log {
             simulated: 0,
             classified: 0,
             timing: Timing::Told,
+            looked_at: None,
             strip: Vec::new(),
             errors: Vec::new(),
             recharge: Recharge::default(),
@@ -542,9 +557,10 @@ impl Log {
         }
     }
 
-    /// Returns the length of the log.
+    /// Returns the length of the log, or of the stretch of it that was asked for.
     pub fn span(&self) -> Span {
-        self.bounds().map_or(Span::ZERO, |(first, last)| last - first)
+        let bounds = || self.bounds().map_or(Span::ZERO, |(first, last)| last - first);
+        self.looked_at.unwrap_or_else(bounds)
     }
 }
 

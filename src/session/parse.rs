@@ -293,9 +293,13 @@ impl<'a> Parse<'a> {
     fn finish(mut self) -> StreamResult {
         // Where nobody takes it, nobody asks either.
         let _ = self.send();
-        let Self { ingest, book, found, events, are_late, .. } = self;
+        let Self { ingest, book, mut found, events, are_late, given, .. } = self;
+        if let Some(given) = given.filter(|_| !ingest.is_windowed()) {
+            found.skipped.unmet(given.unmet());
+        }
         let late = are_late.then(|| Arc::new(LogEvents { names: ingest.names.clone(), ..events }));
         StreamResult {
+            looked_at: ingest.looked_at(),
             unknown_meters: ingest.unknown_meters(book),
             late,
             timing: ingest.timing(),

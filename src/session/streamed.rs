@@ -13,7 +13,7 @@ use crate::pricing::{PriceTable, Recharge};
 use crate::record::Timing;
 use crate::routing::{Circumstances, Policy};
 use crate::telemetry::{Spend, Totals};
-use crate::units::{Instant, Names};
+use crate::units::{Instant, Names, Span};
 
 /// What a headless replay found.
 #[derive(Debug, Default)]
@@ -32,6 +32,8 @@ pub struct StreamResult {
     pub first_at: Option<Instant>,
     /// The last moment.
     pub last_at: Option<Instant>,
+    /// How much time was looked at, where a stretch was asked for.
+    pub looked_at: Option<Span>,
     /// Operations marked as synthetic.
     pub simulated: u64,
     /// Operations that the classifier judged because the log carries no confidence.

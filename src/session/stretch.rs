@@ -2,7 +2,7 @@
 //!
 //! Invariant: half-open, by the moment of arrival; times of day take their day from the first request that is read.
 
-use crate::units::{Instant, When};
+use crate::units::{Instant, Span, When};
 
 /// A stretch of time, as asked for and, once the first request is known, as moments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct Stretch {
     /// Only requests before this moment; a time of day is the first one after `from`, or else as there.
     pub to: Option<When>,
     found: Option<(Option<Instant>, Option<Instant>)>,
+    /// The first and the last moment that were asked about.
+    met: Option<(Instant, Instant)>,
 }
 
 impl Stretch {
@@ -21,7 +23,7 @@ impl Stretch {
 
     /// Makes one of what was asked for.
     pub fn new(from: Option<When>, to: Option<When>) -> Self {
-        Self { from, to, found: None }
+        Self { from, to, found: None, met: None }
     }
 
     /// Says whether nothing is left out.
@@ -35,6 +37,13 @@ impl Stretch {
             let from = self.from.map(|from| from.near_start(at));
             (from, self.to.map(|to| from.map_or_else(|| to.near_start(at), |from| to.after(from))))
         });
+        self.met = Some(self.met.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
         from.is_none_or(|from| at >= from) && to.is_none_or(|to| at < to)
+    }
+
+    /// Returns how much time was looked at, quiet parts of it too: the stretch, as far as what was asked about reaches.
+    pub(super) fn looked_at(&self) -> Option<Span> {
+        let ((from, to), (first, last)) = (self.found?, self.met?);
+        Some(to.map_or(last, |to| to.min(last)) - from.map_or(first, |from| from.max(first)))
     }
 }

@@ -45,9 +45,10 @@ impl Trial {
     /// Makes one of a log that was streamed for its frontiers; `None` where it has to be held in memory: it is empty, calls
     /// are capped, there are tool loops in it, or its policies are too many to keep apart.
     pub fn streamed(title: String, book: String, found: StreamResult) -> Option<Self> {
-        let StreamResult { names, timing, skipped, first_at, last_at, spans, frontiers, .. } = found;
+        let StreamResult { names, timing, skipped, first_at, last_at, looked_at, spans, frontiers, .. } =
+            found;
         let (simulated, has_loops) = (found.simulated, found.has_loops);
-        let (mut frontiers, span) = (frontiers?, last_at? - first_at?);
+        let (mut frontiers, span) = (frontiers?, looked_at.unwrap_or(last_at? - first_at?));
         if has_loops || spans.iter().any(|policy| policy.remembers()) || !frontiers.by_time() {
             return None;
         }

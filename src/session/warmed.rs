@@ -75,7 +75,7 @@ impl Warmed {
         let operation = evidence.operation;
         self.prompt = Prompt {
             session: number(operation.session, operation.user),
-            tokens: evidence.basis().and_then(|basis| basis.usage.prompt()).unwrap_or(0),
+            tokens: evidence.basis().and_then(|basis| basis.call.usage.prompt()).unwrap_or(0),
             tie: told.tie,
             ..Prompt::default()
         };

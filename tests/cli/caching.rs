@@ -24,6 +24,32 @@ fn the_ideal_share_is_what_was_warm_when_a_prompt_came_again() {
     assert_eq!([share("inf"), share("1h"), share("5m")], [0.577_227, 0.577_227, 0.288_613]);
 }
 
+/// A share of prompts that are compared beside one of all of them would tell of hits that nobody lost.
+#[test]
+fn what_was_read_is_told_of_the_same_prompts_as_what_could_be() {
+    let sandbox = Sandbox::new();
+    let call = |minute: u32, session: &str, read: u32| {
+        format!(
+            "{{\"at\":\"2026-05-23T10:{minute:02}:00Z\",{session}\"model\":\"gpt-4.1\",\"in\":{},\"cache_read\":{read},\"out\":10}}\n",
+            4096 - read
+        )
+    };
+    let alone = call(2, "", 0);
+    let session = "\"session\":\"s\",";
+    sandbox.write("log.jsonl", call(0, session, 0) + &call(1, session, 4096) + &alone);
+    sandbox.write("alone.jsonl", call(3, "", 2048) + &alone);
+    let found = |file: &str| -> Value {
+        serde_json::from_str(&sandbox.good(&format!("cache {file} --format json"))).expect("JSON")
+    };
+    let both = found("log.jsonl");
+    assert_eq!(
+        (&both["prompt_tokens"], &both["compared_tokens"]),
+        (&Value::from(12_288), &Value::from(8192))
+    );
+    assert_eq!([&both["ideal_hit_share"], &both["observed_hit_share"]], [0.5, 0.5]);
+    assert_eq!(found("alone.jsonl")["observed_hit_share"], 0.25, "none compared: of all");
+}
+
 #[test]
 fn where_nothing_tells_what_prompts_begin_with_there_is_no_share() {
     let sandbox = Sandbox::new();

@@ -22,6 +22,18 @@ fn a_log_of_ones_own_shape_is_proposed_a_mapping_that_works_when_pasted() {
     assert_eq!(by_file["cost_usd"], report["cost_usd"]);
 }
 
+/// Fifty requests of a day in one line are no request that took a day.
+#[test]
+fn a_providers_report_of_sums_is_told_from_a_log() {
+    let sandbox = Sandbox::new();
+    sandbox.write("usage.csv", "start_time,end_time,num_model_requests,model,input_tokens,output_tokens\n1779494400,1779580800,50,gpt-4.1,1000,50\n");
+    sandbox.write("usage.json", r#"{"data":[{"starting_at":"2026-05-23T00:00:00Z","ending_at":"2026-05-24T00:00:00Z","results":[{"uncached_input_tokens":1000,"output_tokens":500,"model":"claude-sonnet-4-5"}]}],"has_more":false}"#);
+    for file in ["usage.csv", "usage.json"] {
+        let told = sandbox.run(&format!("replay {file}")).err;
+        assert!(told.contains("reconcile LOG --bill FILE") && !told.contains("--map"), "{told}");
+    }
+}
+
 #[test]
 fn what_coding_agents_spent_is_found_and_added_up() {
     let sandbox = Sandbox::new();

@@ -256,6 +256,10 @@ fn a_correction_is_what_was_charged_in_truth() {
             let costs =
                 (&found["cost_known_usd"], &found["cost_estimated_usd"], &found["cost_unknown_requests"]);
             let want = ("0.005".into(), "0.0001".into(), 0.into());
+            // Money that stands in no figure is told.
+            let unmet =
+                &found["passed_over"]["corrects the charge of a request or call that is not in the log"];
+            assert_eq!(unmet, 2, "{name}");
             if reading == "recorded" {
                 assert_eq!(costs, (&want.0, &want.1, &want.2), "{name}");
             } else {

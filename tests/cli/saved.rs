@@ -56,6 +56,41 @@ fn what_routing_saved_is_told_line_by_line() {
     assert!(table.contains("less escalation") && table.contains("unknown"), "{table}");
 }
 
+/// What is compared differs in the model alone: searches, the batch discount and the cache writes of another provider go along.
+#[test]
+fn a_baseline_pays_for_what_the_request_has_on_any_model() {
+    let head = "{\"pointsman\":\"log\",\"v\":1,\"source\":\"a test\"}\n";
+    for (call, answers, baseline) in [
+        // Two searches at $0.01 beside 0.0045 or 0.0028 for the tokens.
+        (
+            "\"model\":\"claude-sonnet-4-5\",\"in\":1000,\"out\":100,\"meters\":{\"web_search\":2}",
+            "0.0245",
+            "0.0228",
+        ),
+        ("\"model\":\"gpt-4.1-mini\",\"in\":1000,\"out\":100,\"tier\":\"batch\"", "0.00028", "0.0014"),
+        // No such tier there: the ordinary service.
+        (
+            "\"model\":\"gpt-4.1-mini\",\"in\":1000,\"out\":100,\"tier\":\"odd\",\"charged\":\"0.001\"",
+            "0.001",
+            "0.0028",
+        ),
+        // An hour's write at $6, which gpt-4.1 has no price for: prompt.
+        ("\"model\":\"claude-sonnet-4-5\",\"in\":1000,\"out\":0,\"write_1h\":500", "0.006", "0.003"),
+    ] {
+        let sandbox = Sandbox::new();
+        let log = format!("{head}{{\"id\":\"b-1\",\"at\":\"2026-05-23T10:00:00Z\",{call}}}\n");
+        sandbox.write("alike.jsonl", log);
+        let report = run(&sandbox, "savings alike.jsonl --baseline gpt-4.1");
+        assert_eq!(
+            (&report["answers_usd"], &report["baseline_usd"]),
+            (&answers.into(), &baseline.into()),
+            "{call}"
+        );
+        let routed = run(&sandbox, "replay alike.jsonl --baseline gpt-4.1");
+        assert_eq!(routed["baseline_usd"], baseline, "{call}: {routed}");
+    }
+}
+
 #[test]
 fn a_holdout_in_the_log_is_measured_beside() {
     let mut log = "{\"pointsman\":\"log\",\"v\":1,\"source\":\"a test\"}\n".to_owned();

@@ -108,6 +108,8 @@ fn a_limit_keeps_the_most_expensive_and_sums_the_rest() {
     let rows = two["rows"].as_array().expect("rows");
     assert_eq!((rows.len(), &rows[0], &rows[1]["team"]), (2, &all["rows"][0], &"(others)".into()));
     assert_eq!(two["total"], all["total"]);
+    let in_time = report(&sandbox, "small.jsonl --by hour,model --limit 1");
+    assert_eq!(in_time["rows"][1]["hour"], "(others)", "the rest is of no hour: it stands last");
     let unknown = report(&sandbox, "small.jsonl --by model");
     let house =
         unknown["rows"].as_array().and_then(|rows| rows.iter().find(|row| row["model"] == "house-model"));

@@ -52,6 +52,29 @@ fn a_clock_that_is_wrong_holds_nothing_up() {
     assert!(told["alerts"].is_array(), "{told}");
 }
 
+/// A quiet hour within the stretch that was named is evidence like any other.
+#[test]
+fn a_month_at_this_rate_goes_by_the_stretch_that_was_named() {
+    let sandbox = Sandbox::new();
+    let at = |id: u32, at: &str| {
+        format!(
+            "{{\"id\":\"{id}\",\"at\":\"2026-05-23T{at}:00Z\",\"confidence\":500,\"model\":\"gpt-4.1\",\"in\":500000,\"out\":0}}\n"
+        )
+    };
+    sandbox.write("quiet.jsonl", at(1, "09:00") + &at(2, "10:00") + &at(3, "10:30") + &at(4, "20:00"));
+    let month = |stretch: &str| {
+        let told =
+            json(&sandbox.good(&format!("whatif quiet.jsonl --set general.flash=0 {stretch} --format json")));
+        told["applied"]["cost_per_month_usd"].as_str().expect("an amount").parse::<f64>().expect("a number")
+    };
+    let day = |cost: f64, hours: f64| cost * 720.0 / hours;
+    let (whole, named) = (month(""), month("--from 10:00 --to 19:00"));
+    assert!((whole - day(4.0, 11.0)).abs() < 1.0, "{whole}");
+    assert!((named - day(2.0, 9.0)).abs() < 1.0, "{named}");
+    let beyond = month("--from 2026-05-01 --to 2026-06-01");
+    assert!((beyond - whole).abs() < 1.0, "the log reaches no further: {beyond}");
+}
+
 #[test]
 fn requests_that_name_their_model_are_part_of_what_is_tried() {
     let sandbox = Sandbox::new();

@@ -1,6 +1,10 @@
 //! What several spans, rows or bodies tell of one call is put together, and what none of them tells is unknown.
 
+use std::ops::ControlFlow;
+
 use pointsman::config::prices::builtin;
+use pointsman::record::{Entry, Input, ReadOptions, open};
+use pointsman::units::Instant;
 
 use super::billed::{PLAIN, chat, costs};
 use super::counted::{document, span};
@@ -147,6 +151,84 @@ fn no_tokens_at_all_of_a_call_that_succeeded_are_unknown_in_every_format() {
     let ours =
         r#"{"id":"r","at":"2026-05-01T10:00:00Z","model":"gpt-4.1","in":1000,"out":100,"reasoning":150}"#;
     assert_eq!(costs(&book, ours).0, ["about 0.004"], "reasoning is more than the answer it is part of");
+}
+
+/// Fifty calls whose exporter writes zeros or a word where it has no id are no tellings of one.
+#[test]
+fn calls_whose_id_is_none_are_not_taken_for_each_other() {
+    let book = builtin("list").unwrap();
+    let litellm = |id: &str, input: u64| {
+        format!(
+            r#"{{"request_id":"{id}","call_type":"acompletion","api_key":"k","startTime":"2026-05-01T10:00:00Z","model":"gpt-4.1","spend":0.1,"prompt_tokens":{input},"completion_tokens":100,"total_tokens":{}}}"#,
+            input + 100
+        ) + "\n"
+    };
+    let zeros = |id: &str, input: &str| {
+        let one = call(id, "", &[("gen_ai.usage.input_tokens", input)]);
+        document(&[one.replace(r#""traceId":"aa""#, r#""traceId":"00000000000000000000000000000000""#)])
+    };
+    let claude = |input: u64| {
+        format!(
+            r#"{{"id":"msg_1","type":"message","role":"assistant","model":"claude-sonnet-4-5","content":[{{"type":"text","text":"hi"}}],"stop_reason":"end_turn","usage":{{"input_tokens":{input},"output_tokens":100}}}}"#
+        ) + "\n"
+    };
+    let mut logs = vec![
+        zeros("0000000000000000", "1000") + &zeros("0000000000000000", "2000"),
+        claude(1000) + &claude(2000),
+    ];
+    logs.extend(["None", "null", "undefined", "-", "0"].map(|id| litellm(id, 1000) + &litellm(id, 2000)));
+    for log in logs {
+        assert_eq!(costs(&book, &log).0.len(), 2, "{log}");
+    }
+    // What Langfuse's own table calls its columns.
+    let table = "\"id\",\"timestamp\",\"traceId\",\"type\",\"model\",\"inputUsage\",\"outputUsage\",\"totalUsage\",\"startTime\"\n\"o1\",\"2026-05-01T10:00:00Z\",\"t1\",\"GENERATION\",\"gpt-4.1\",\"1000\",\"100\",\"1100\",\"2026-05-01T10:00:00Z\"\n";
+    assert_eq!(costs(&book, table).0, ["known 0.0028"]);
+    // A code in quotes is a code.
+    for status in ["429", "200", "418"] {
+        let line = format!(
+            r#"{{"id":"1","at":"2026-05-01T10:00:00Z","model":"gpt-4.1","in":1000,"out":100,"status":"{status}"}}"#
+        );
+        assert_eq!(costs(&book, &(line + "\n")).0.len(), 1, "{status}");
+    }
+}
+
+/// Writers that know no moment write a zero; years before the rest of a log, it would make every rate nonsense.
+#[test]
+fn a_moment_of_zero_is_none() {
+    let answer = |id: u32, created: u64| {
+        chat(PLAIN, "")
+            .replace("abcdefghijklmnopqrs", &format!("abcdefghijklmnopq{id:02}"))
+            .replace("1777629600", &created.to_string())
+            + "\n"
+    };
+    let row = |start: &str| {
+        format!(
+            r#"{{"request_id":"r-{start}","call_type":"acompletion","api_key":"k","startTime":{start},"endTime":"2026-05-01T10:00:00Z","model":"gpt-4.1","spend":0.1,{PLAIN}}}"#
+        ) + "\n"
+    };
+    let span = call("01", "", &[])
+        .replace(r#""startTimeUnixNano":"1777629600000000000""#, r#""startTimeUnixNano":"0""#);
+    let [day, end] = ["2026-05-01T10:00:00Z", "2026-05-01T10:00:01Z"];
+    for (log, want) in [
+        (answer(1, 0) + &answer(2, 1_777_629_600), vec![(day, None), (day, None)]),
+        (answer(1, 1_777_629_600) + &answer(2, 0), vec![(day, None), (day, None)]),
+        (row("0"), vec![(day, None)]),
+        (row("\"0001-01-01T00:00:00Z\""), vec![(day, None)]),
+        (document(&[span]), vec![(end, None)]),
+    ] {
+        let mut found = Vec::new();
+        let mut source =
+            open(&Input::bytes("log", log.as_bytes().to_vec()), &ReadOptions::default()).unwrap();
+        let read = source.for_each(|_, _, entry| {
+            if let Ok(Entry::Request(record)) = entry {
+                found.push((record.at, record.attempts.last().and_then(|call| call.latency_ms)));
+            }
+            ControlFlow::Continue(())
+        });
+        read.unwrap();
+        let want: Vec<_> = want.into_iter().map(|(at, took)| (Instant::parse(at).unwrap(), took)).collect();
+        assert_eq!(found, want, "{log}");
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod page;
 mod table;
 
 pub use line::{Bill, BillLine, BillSource};
+pub(super) use table::point_of;
 
 use super::Error;
 use super::cut::MAX_ENTRY;
@@ -153,6 +154,14 @@ mod tests {
         let days =
             [("2026-11-02".to_owned(), Some(usd("1234.5"))), ("2026-11-03".to_owned(), Some(usd("2")))];
         assert_eq!(lines, days);
+        // What a point parts, the rest of the column tells.
+        let thousand = |other: &str| format!("Tag;Betrag\n2026-11-02;1.000\n2026-11-03;{other}\n");
+        for (other, want) in [("12,5", "1000"), ("1.234,56", "1000"), ("12.5", "1"), ("0.125", "1")] {
+            let bill = Bill::read("bill", &thousand(other), &own).unwrap();
+            assert_eq!(bill.lines[0].amount, Some(usd(want)), "{other}");
+        }
+        let open = Bill::read("bill", &thousand("2"), &own).unwrap_err().to_string();
+        assert!(open.starts_with("bill:2: `1.000` may be"), "{open}");
         assert!(refused("date,model,cost\n02/11/2026,m,1\n").contains("may be one of two days"));
         assert!(refused("note,date,cost\n\"a\nb\",2026-11-02,many\n").starts_with("bill:2: `many`"));
         for amount in ["0,017", "12,34", "1.234,56", "1,23,456", ",5", "1,234,5"] {

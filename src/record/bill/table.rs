@@ -99,16 +99,21 @@ pub(super) fn read(text: &str, named: &[(String, String)]) -> Result<Bill, (usiz
     let mut cut = Rows::new(delimiter, MAX_ENTRY, above as u64 + 2);
     cut.feed(text.get(below..).unwrap_or_default().as_bytes(), &mut data, &mut pieces);
     cut.end(&mut data, &mut pieces);
-    for piece in pieces {
-        let row = data
-            .get(piece.start..piece.end)
-            .and_then(|row| std::str::from_utf8(row).ok())
-            .unwrap_or_default();
-        if row.trim().is_empty() {
-            continue;
-        }
-        let at = usize::try_from(piece.line).unwrap_or(usize::MAX);
-        let line = line(&columns.row(row), &places, delimiter).map_err(|reason| (at, reason))?;
+    let rows: Vec<(u64, &str)> = pieces
+        .iter()
+        .filter_map(|piece| Some((piece.line, std::str::from_utf8(data.get(piece.start..piece.end)?).ok()?)))
+        .filter(|(_, row)| !row.trim().is_empty())
+        .collect();
+    // Where commas are no delimiters they may be decimal points: the column tells.
+    let point = if delimiter == b';' {
+        let column = places[3].as_deref().unwrap_or_default();
+        rows.iter().find_map(|(_, row)| point_of(bare(columns.row(row).get(column))))
+    } else {
+        Some('.')
+    };
+    for (at, row) in rows {
+        let at = usize::try_from(at).unwrap_or(usize::MAX);
+        let line = line(&columns.row(row), &places, point).map_err(|reason| (at, reason))?;
         if let Some(line) = line {
             bill.covers(line.day, line.day + Span::days(1));
             bill.lines.push(line);
@@ -117,10 +122,14 @@ pub(super) fn read(text: &str, named: &[(String, String)]) -> Result<Bill, (usiz
     Ok(bill)
 }
 
-fn line(row: &Row<'_>, places: &[Option<String>; 8], delimiter: u8) -> Result<Option<BillLine>, String> {
+fn line(
+    row: &Row<'_>,
+    places: &[Option<String>; 8],
+    point: Option<char>,
+) -> Result<Option<BillLine>, String> {
     let [day, end, model, usd, currency, input, output, requests] =
         places.each_ref().map(|place| place.as_deref().map_or("", |column| row.get(column)));
-    let amount = amount(usd, delimiter)?;
+    let amount = amount(usd, point)?;
     let count = |place: usize| {
         let column = places.get(place).and_then(Option::as_deref);
         column.map_or(Ok(None), |column| row.count(column)).map_err(|refusal| match refusal {
@@ -164,15 +173,39 @@ fn moment(text: &str) -> Option<Instant> {
     Instant::parse(&whole).ok().or_else(written)
 }
 
-/// Reads an amount: `1234.5`, `$1,234.50`, and `1.234,50` where semicolons part the fields. A comma elsewhere that cannot stand
-/// for thousands is refused: whoever writes `0,017` writes `12,345` for twelve, too.
-fn amount(text: &str, delimiter: u8) -> Result<Option<Pico>, String> {
-    let plain = text.trim().trim_start_matches('$').trim_end_matches("USD").trim();
+/// Returns an amount without signs of its currency.
+fn bare(text: &str) -> &str {
+    text.trim().trim_start_matches('$').trim_end_matches("USD").trim()
+}
+
+/// Says what is the decimal point of an amount, a point or a comma: the last of both, or the only one, where it cannot part
+/// thousands. `None` where it may be either or there is none.
+pub(in crate::record) fn point_of(amount: &str) -> Option<char> {
+    let last = amount.chars().rfind(|c| matches!(c, '.' | ','))?;
+    let other = if last == '.' { ',' } else { '.' };
+    let whole = amount.trim_start_matches(['-', '+', '$']);
+    if amount.contains(other) || !parts_thousands(whole, last) {
+        return Some(last);
+    }
+    (amount.matches(last).count() > 1).then_some(other)
+}
+
+/// Reads an amount: `1234.5`, `$1,234.50`, and `1.234,50` where a comma is the decimal point. A mark that cannot stand for
+/// thousands is refused: whoever writes `0,017` writes `12,345` for twelve, too.
+fn amount(text: &str, point: Option<char>) -> Result<Option<Pico>, String> {
+    let plain = bare(text);
     if plain.is_empty() || matches!(plain, "-" | "null" | "NULL") {
         return Ok(None);
     }
-    let commas_are_points = delimiter == b';' && plain.contains(',');
-    let (mark, point) = if commas_are_points { ('.', ',') } else { (',', '.') };
+    let point = match point {
+        None if plain.contains(['.', ',']) => {
+            return Err(format!(
+                "`{text}` may be either: nothing in its column shows whether points or commas part thousands"
+            ));
+        }
+        known => known.unwrap_or('.'),
+    };
+    let mark = if point == '.' { ',' } else { '.' };
     let (whole, rest) = plain.split_once(point).unwrap_or((plain, ""));
     if rest.contains(mark) || !parts_thousands(whole.trim_start_matches(['-', '+', '$']), mark) {
         return Err(format!(

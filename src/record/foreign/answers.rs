@@ -160,14 +160,24 @@ pub(super) fn openai(text: &str, line: u64) -> Result<Told, Refusal> {
     };
     let model = first(&[&own_model, &kept.word("model_name|model")?]);
     let id = first(&[&kept.word("id")?, &read.word("id")?]);
-    // Parts of a stream may each tell another moment; whole answers of servers whose ids are short are told apart by it.
-    let moment = if is_chunk { "" } else { &*created };
-    let keys = [id_of(&[&id, &model, moment]), answer_key(&id)];
+    // Parts of a stream may each tell another moment.
+    let keys = if is_chunk {
+        [id_of(&[&id, &model, ""]), answer_key(&id)]
+    } else {
+        keys(&id, &model, &created, &counted)
+    };
     let mut only = attempt(&model, counted, status);
     only.provider = owned(&read.word("provider")?);
     let mut record = answer(&id, at, only);
     record.claimed_usd = claimed(&cost);
     Ok(Told::new(record, keys))
+}
+
+/// Names a whole answer. Servers whose ids are short give them again: to another prompt, at another moment.
+fn keys(id: &str, model: &str, created: &str, counted: &Counted) -> [Option<u64>; 2] {
+    let long = answer_key(id);
+    let prompt = counted.usage.prompt().filter(|_| long.is_none()).unwrap_or_default();
+    [id_of(&[id, model, created, &prompt.to_string()]), long]
 }
 
 /// Makes an answer of what a stream of events told.
@@ -202,9 +212,9 @@ pub(super) fn anthropic(text: &str, line: u64) -> Result<Told, Refusal> {
     if Ending::of(message.find("stop_reason")?)? == Ending::Open {
         (counted, status) = (counted.cut(bytes), Status::Truncated);
     }
+    let keys = keys(&id, &model, "", &counted);
     let mut only = attempt(&model, counted, status);
     only.provider = Cow::Borrowed("anthropic");
-    let keys = [id_of(&[&id, &model]), answer_key(&id)];
     Ok(Told::new(answer(&id, told_or_placed(None, line), only), keys))
 }
 
@@ -228,9 +238,10 @@ pub(super) fn gemini(text: &str, line: u64) -> Result<Told, Refusal> {
     let counted = usage.map_or(Ok(Counted::default()), |usage| usage.counted())?.believed(bytes);
     let (id, model) = (read.word("responseId|response_id")?, read.word("modelVersion|model_version")?);
     let has_failed = !reasons.is_empty() && reasons.iter().all(|reason| went_wrong(reason));
+    let keys = keys(&id, &model, "", &counted);
     let mut only = attempt(&model, counted, if has_failed { Status::Failed } else { Status::Ok });
     only.provider = Cow::Borrowed("google");
-    Ok(Told::new(answer(&id, at, only), [id_of(&[&id, &model]), answer_key(&id)]))
+    Ok(Told::new(answer(&id, at, only), keys))
 }
 
 /// Reads an Ollama answer; its durations are in nanoseconds and its time is that of the last byte.

@@ -5,6 +5,7 @@
 /// Why an entry that only looks up what was answered before is none.
 const LOOKED_UP: &str = "fetches, lists, deletes or cancels what was answered before";
 const UPKEEP: &str = "looks after files, batches or the like, and calls no model";
+const TOOLS: &str = "calls or lists tools of an MCP server, and no model";
 const HEALTH: &str = "a health check";
 const COUNTED: &str = "only counts tokens";
 
@@ -36,10 +37,12 @@ pub(super) fn by_call_type(name: &str) -> Option<&'static str> {
     if has(&["count"]) && has(&["tokens", "token"]) {
         return Some(COUNTED);
     }
+    if has(&["mcp"]) {
+        return Some(TOOLS);
+    }
     let keeps = ["file", "files", "batch", "batches", "assistant", "assistants", "container", "containers"];
     let runs = has(&["run"]);
-    let others =
-        ["thread", "threads", "skill", "skills", "store", "mcp", "tuning", "finetuning", "eval", "evals"];
+    let others = ["thread", "threads", "skill", "skills", "store", "tuning", "finetuning", "eval", "evals"];
     let made = has(&["video"]) && has(&["content"]);
     if has(&keeps) || (has(&others) && !runs) || (has(&["add"]) && has(&["message"])) || made {
         return Some(UPKEEP);

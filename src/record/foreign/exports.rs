@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::fields::{attempt, claimed, first, maybe_moment, millis_between, moment, owned};
+use super::fields::{attempt, began, claimed, first, maybe_moment, millis_between, moment, owned};
 use super::served::by_address;
 use super::tagged::{self, Tags};
 use super::{bodies, calls};
@@ -72,7 +72,7 @@ pub(super) fn helicone(text: &str) -> Result<Told, Refusal> {
     let id = row.word("request_id")?;
     let record = Record {
         id: owned(&id),
-        at,
+        at: began(at, end),
         team: property("team"),
         project: property("project"),
         user: owned(&row.word("request_user_id")?),

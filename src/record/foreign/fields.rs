@@ -55,9 +55,15 @@ pub(super) fn told_or_placed(told: Option<Instant>, line: u64) -> (Instant, Timi
     told.map_or_else(place, |at| (at, Timing::Told))
 }
 
-/// Returns whole milliseconds from one moment to another; `None` where they stand the wrong way round.
+/// Returns whole milliseconds from one moment to another; `None` where they stand the wrong way round, or the first is zero and
+/// thus none.
 pub(in crate::record) fn millis_between(from: Instant, to: Option<Instant>) -> Option<u32> {
-    u32::try_from((to? - from).0 / 1000).ok()
+    u32::try_from((to.filter(|_| from.0 > 0)? - from).0 / 1000).ok()
+}
+
+/// Returns when a call began: its end stands for a beginning of zero.
+pub(super) fn began(at: Instant, end: Option<Instant>) -> Instant {
+    if at.0 > 0 { at } else { end.unwrap_or(at) }
 }
 
 /// Reads a status from an HTTP code, or from words where there is none.

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::bodies::body;
-use super::fields::{attempt, claimed, first, maybe_moment, millis_between, moment, owned, status_of};
+use super::fields::{attempt, began, claimed, first, maybe_moment, millis_between, moment, owned, status_of};
 use super::tagged::{self, Tags};
 use super::written::Written;
 use crate::pricing::Terms;
@@ -88,7 +88,7 @@ pub(super) fn observation(text: &str, nest: &mut Nest) -> Result<Told, Refusal> 
     }
     let record = Record {
         id: owned(&id),
-        at,
+        at: began(at, end),
         project: owned(&project),
         user: owned(&row.word("user_id|userId")?),
         session: first(&[&row.word("session_id|sessionId")?, &trace]),
@@ -166,9 +166,9 @@ fn counted(row: &Object<'_>) -> Result<Counted, Refusal> {
     }
     let mut plain = OpenAiUsage::default();
     plain.absorb_counts(
-        row.count("promptTokens|prompt_tokens")?,
-        row.count("completionTokens|completion_tokens")?,
-        row.count("totalTokens|total_tokens")?,
+        row.count("promptTokens|prompt_tokens|inputUsage")?,
+        row.count("completionTokens|completion_tokens|outputUsage")?,
+        row.count("totalTokens|total_tokens|totalUsage")?,
     );
     Ok(plain.counted()?)
 }

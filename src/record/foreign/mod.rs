@@ -30,6 +30,7 @@ pub(crate) use coding::{Coding, Within};
 pub use fields::TRACE_EPOCH;
 pub(super) use fields::{epoch_micros, millis_between, status_of};
 pub(crate) use served::by_column;
+pub(super) use served::by_name;
 pub(super) use tagged::{Tags, words as tag_words};
 
 use super::csv::Columns;

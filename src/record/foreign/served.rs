@@ -179,7 +179,7 @@ pub(super) fn by_address(attempt: &mut Attempt<'_>, address: &str) {
 }
 
 /// Keeps the list price away from a call whose answer was named by a cloud.
-pub(super) fn by_name(attempt: &mut Attempt<'_>, id: &str) {
+pub(in crate::record) fn by_name(attempt: &mut Attempt<'_>, id: &str) {
     match id.get(..9) {
         Some("msg_bdrk_") => bill_by(attempt, "bedrock"),
         Some("msg_vrtx_") => bill_by(attempt, "vertex_ai"),

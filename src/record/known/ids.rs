@@ -47,9 +47,20 @@ impl Ids {
     }
 }
 
+/// Says whether what stands in the place of a name is none: a word for nothing, or zeros, also those of bytes in base 64.
+pub(crate) fn names_nothing(name: &str) -> bool {
+    const WORDS: [&str; 8] = ["null", "none", "nil", "nan", "n/a", "undefined", "unknown", "\\n"];
+    let is_word = || WORDS.iter().any(|word| name.eq_ignore_ascii_case(word));
+    let is_zeros = || name.bytes().all(|byte| matches!(byte, b'0' | b'-'));
+    let is_no_bytes = || {
+        name.strip_suffix('=').is_some_and(|rest| rest.trim_end_matches('=').bytes().all(|byte| byte == b'A'))
+    };
+    is_zeros() || is_word() || is_no_bytes()
+}
+
 /// Makes an id of what names an answer; `None` where nothing does.
 pub(crate) fn id_of(parts: &[&str]) -> Option<u64> {
-    if parts.first().is_none_or(|first| first.is_empty()) {
+    if parts.first().is_none_or(|first| names_nothing(first)) {
         return None;
     }
     // Made so, the hasher has no seed: the same log gives the same ids everywhere.
@@ -93,5 +104,22 @@ mod tests {
     fn parts_do_not_run_together() {
         assert_ne!(id_of(&["ab", "c"]), id_of(&["a", "bc"]));
         assert_eq!(id_of(&["", "c"]), None);
+    }
+
+    #[test]
+    fn what_names_nothing_is_no_id() {
+        let zeros = [
+            "0",
+            "0000000000000000",
+            "00000000-0000-0000-0000-000000000000",
+            "AAAAAAAAAAA=",
+            "AAAAAAAAAAAAAAAAAAAAAA==",
+        ];
+        for name in zeros.into_iter().chain(["", "-", "None", "null", "undefined", "N/A", "unknown"]) {
+            assert_eq!(id_of(&[name, "c"]), None, "{name}");
+        }
+        for name in ["1", "0a", "AAAA", "QUFBQQ==", "none-1", "00000000-0000-0000-0000-000000000001"] {
+            assert!(id_of(&[name]).is_some(), "{name}");
+        }
     }
 }

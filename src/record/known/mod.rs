@@ -13,13 +13,13 @@ use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
 use ids::{Ids, KEPT};
-pub(crate) use ids::{answer_key, id_of};
+pub(crate) use ids::{answer_key, id_of, names_nothing};
 pub(crate) use join::hear;
 pub(crate) use nest::{AROUND, Nest, Nested, SpanTold, Standing, names_one};
 use nest::{Joined, SUMMED};
 pub(crate) use told::{NAMED_TWICE, REPEATED, Sink, Told};
 
-use super::foreign::{Coding, Within};
+use super::foreign::{Coding, TRACE_EPOCH, Within};
 use super::skip::Refusal;
 use super::{Record, Timing};
 use crate::pricing::Usage;
@@ -114,6 +114,10 @@ impl Known {
     /// Places a request that tells no moment beside its neighbours that do: failed lines of a batch are of its day.
     fn date(&mut self, record: &mut Record<'_>) {
         let place = |record: &mut Record<'_>, at| (record.at, record.timing) = (at, Timing::Told);
+        // A moment of zero is what a writer has who knows none.
+        if record.timing == Timing::Told && record.at.0 <= 0 {
+            (record.at, record.timing) = (TRACE_EPOCH, Timing::Placed);
+        }
         match (record.timing, self.dated) {
             (Timing::Placed, Some(at)) => place(record, at),
             (Timing::Told, before) => {

@@ -7,24 +7,30 @@ pub(super) const NAMES: &[(Field, &str)] = &[
     (
         Field::At,
         "timestamp ts time at createdat startedat starttime requesttime requestedat datetime created start \
-         started eventtime date when loggedat receivedat timestampms epoch t",
+         started eventtime date when loggedat receivedat timegenerated timestampms epoch t",
     ),
     (Field::Ended, "endtime endedat finishedat completedat ended end responsetimestamp"),
     (Field::Asked, "requestedmodel requestmodel askedmodel modelalias modelrequested alias"),
     (
         Field::Model,
-        "model modelname modelid responsemodel servedmodel modelused llmmodel llm engine deployment mdl m",
+        "model modelname modelid responsemodel servedmodel modelused llmmodel llm engine deployment modelpermaslug modelslug mdl m",
     ),
     (
         Field::Cached,
         "cachedtokens cachereadtokens cachereadinputtokens cachedinputtokens cacheread cached \
-         promptcachedtokens usagecached tokenscached cachedprompttokens cachehittokens promptcachehittokens",
+         promptcachedtokens usagecached tokenscached cachedprompttokens cachehittokens promptcachehittokens inputcachedtokens \
+         cachedcontenttokencount cachedcontenttokens cachereadinputtokencount promptcachereadtokens",
     ),
     (
         Field::CacheWrite,
-        "cachewritetokens cachecreationinputtokens cachecreationtokens cachewrite cachecreation",
+        "cachewritetokens cachecreationinputtokens cachecreationtokens cachewrite cachecreation \
+         cachewriteinputtokencount promptcachewritetokens",
     ),
-    (Field::Reasoning, "reasoningtokens thinkingtokens thoughtstokens reasoning thoughts thinking"),
+    (
+        Field::Reasoning,
+        "reasoningtokens thinkingtokens thoughtstokens reasoning thoughts thinking tokensreasoning \
+         thoughtstokencount outputreasoningtokens",
+    ),
     (
         Field::In,
         "prompttokens inputtokens tokensin intokens tokensinput tokensprompt usageprompt usageinput usagein \
@@ -35,7 +41,7 @@ pub(super) const NAMES: &[(Field, &str)] = &[
         Field::Out,
         "completiontokens outputtokens tokensout outtokens tokensoutput tokenscompletion usagecompletion \
          usageoutput usageout responsetokens generatedtokens answertokens completiontokencount \
-         outputtokencount numoutputtokens numcompletiontokens candidatestokens ncompletion noutput output \
+         outputtokencount candidatestokencount numoutputtokens numcompletiontokens candidatestokens ncompletion noutput output \
          completion out response generated outputlength tokout outtok completiontok outputtok compltok compltokens comptokens \
          completiontoks outputtoks replytokens gentokens tout o c",
     ),
@@ -46,14 +52,17 @@ pub(super) const NAMES: &[(Field, &str)] = &[
         "latency duration dur elapsed responsetime took totallatency latencytotal timetaken processingtime \
          runtime totaltime totalduration delay elapsedtime requestduration lat l ms",
     ),
-    (Field::Cost, "cost totalcost spend price usd amount charge"),
+    (Field::Cost, "cost totalcost costtotal spend price usd amount charge"),
     (Field::Error, "error errormessage errortype errorcode err exception"),
     (
         Field::Status,
         "status statuscode httpstatus httpcode responsestatus responsecode outcome result success succeeded \
          code ok",
     ),
-    (Field::Id, "requestid id callid reqid uuid requestuuid completionid responseid eventid rid"),
+    (
+        Field::Id,
+        "requestid id callid reqid uuid requestuuid completionid responseid generationid eventid correlationid rid",
+    ),
     (
         Field::Team,
         "team teamname teamid department dept costcenter costcentre businessunit organization organisation \
@@ -87,6 +96,25 @@ pub(super) const PLAIN: &str = "usage tokens token request response req res resp
 /// Names that could be anything's, so that the keys around them must say nothing else.
 pub(super) const VAGUE: &str = "id total input output in out prompt completion response code status time at start end created date \
      ok result group client tokens cached engine account amount price category tier thread email t m i p o c l u ms";
+
+/// How a cloud's names of models begin.
+pub(super) const CLOUDS: [&str; 12] = [
+    "anthropic.",
+    "amazon.",
+    "meta.",
+    "mistral.",
+    "cohere.",
+    "ai21.",
+    "us.",
+    "eu.",
+    "apac.",
+    "global.",
+    "jp.",
+    "arn:",
+];
+
+/// Words in the names of keys that hold tokens, or what they cost apart.
+pub(super) const COUNTED: [&str; 7] = ["token", "cache", "reason", "thought", "audio", "image", "search"];
 
 /// Finds the place of a word in a list of them.
 pub(super) fn place(list: &str, word: &str) -> Option<usize> {

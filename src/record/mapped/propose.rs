@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::field::{Field, Unit, words};
-use super::names::{NAMES, PLAIN, VAGUE, place};
+use super::names::{CLOUDS, COUNTED, NAMES, PLAIN, VAGUE, place};
 use super::path::{Found, Path, Told};
 use super::shape::Shape;
 use super::{Mapping, Place, date, value};
@@ -69,20 +69,32 @@ pub(crate) fn propose(shape: &Shape) -> Option<Proposal> {
             );
         }
     }
+    // What only says again what is read is no loss.
+    let is_read =
+        |values: &[String]| keys.iter().zip(&taken).any(|(key, taken)| *taken && key.values == values);
+    let left = keys.iter().zip(&taken).filter(|(_, taken)| !**taken).map(|(key, _)| key);
+    let left = left.filter(|key| key.counts_something() && !is_read(&key.values));
+    let left: Vec<&str> = left.map(|key| key.path.as_str()).collect();
+    if !left.is_empty() {
+        let _ = writeln!(rows, "  not read: {} (name them if they are billed apart)", left.join(", "));
+    }
     Some(Proposal { mapping, rows })
 }
 
-/// Says whether a prompt count leaves cached tokens out: it is called as Anthropic calls its own, beside cached tokens that
-/// are called so, too, or it is smaller than those.
+/// Says whether a prompt count leaves cached tokens out: it is called as Anthropic or Bedrock calls its own, beside cached tokens
+/// that are called so, too, or it is smaller than those.
 fn is_fresh(mapping: &Mapping, prompt: &Key, samples: &[Told<'_>]) -> bool {
     let cached: Vec<&Path> = [Field::Cached, Field::CacheWrite]
         .into_iter()
         .filter_map(|field| mapping.place(field)?.paths.first())
         .collect();
     let last = |path: &str| words(path.rsplit('.').next().unwrap_or_default()).concat();
-    let is_anthropics =
-        |path: &&Path| matches!(&*last(path.as_str()), "cachereadinputtokens" | "cachecreationinputtokens");
-    if last(&prompt.path) == "inputtokens" && cached.iter().any(is_anthropics) {
+    let parts: &[&str] = match &*last(&prompt.path) {
+        "inputtokens" => &["cachereadinputtokens", "cachecreationinputtokens"],
+        "inputtokencount" => &["cachereadinputtokencount", "cachewriteinputtokencount"],
+        _ => &[],
+    };
+    if cached.iter().any(|path| parts.contains(&&*last(path.as_str()))) {
         return true;
     }
     let whole = Path::new(&prompt.path);
@@ -142,6 +154,14 @@ impl Key {
         }
     }
 
+    /// Says whether it is called like tokens, or what costs apart, and holds more than zero of them.
+    fn counts_something(&self) -> bool {
+        let last = self.last.first().map(String::as_str).unwrap_or_default();
+        let is_limit = ["max", "limit", "rate", "total"].iter().any(|word| last.contains(word));
+        let is_some = |word: &String| value::count(word).is_some_and(|count| count > 0);
+        !is_limit && COUNTED.iter().any(|word| last.contains(word)) && self.values.iter().any(is_some)
+    }
+
     /// Says how well it fits a field; less is better.
     fn rank(&self, field: Field, names: &str) -> Option<usize> {
         let best = |forms: &[String]| forms.iter().filter_map(|form| place(names, form)).min();
@@ -150,6 +170,9 @@ impl Key {
         let ranks = [best(&self.both).map(|at| at * 2), alone.map(|at| at * 2 + 1)];
         let any = (field == Field::Model && self.ends_in_model).then_some(usize::MAX);
         let best = ranks.into_iter().flatten().chain(any).min()?;
+        // Of two names of a model the cloud's own says whose prices are due.
+        let is_clouds = |word: &String| CLOUDS.iter().any(|start| word.starts_with(start));
+        let best = if field == Field::Model && self.values.iter().any(is_clouds) { 0 } else { best };
         self.holds(field).then_some(best)
     }
 
@@ -328,6 +351,13 @@ mod tests {
     }
 
     #[test]
+    fn tokens_that_a_proposal_leaves_out_are_named() {
+        let log = "ts,model,prompt_tokens,completion_tokens,image_tokens,audio_tokens\n2026-05-23 10:00:00,m,500,6,7,0\n";
+        let rows = propose(&Shape::of(log.as_bytes(), None).unwrap()).unwrap().rows;
+        assert!(rows.contains("not read: image_tokens (") && !rows.contains("audio"), "{rows}");
+    }
+
+    #[test]
     fn common_shapes_are_understood_by_their_names_and_values() {
         for (log, want) in [
             (
@@ -364,6 +394,23 @@ mod tests {
             (
                 r#"{"ts":"2026-05-23T10:00:00Z","model":"m","usage":{"inputTokens":120,"outputTokens":30,"cachedInputTokens":20}}"#,
                 "at=ts,model=model,in=usage.inputTokens,cached=usage.cachedInputTokens,out=usage.outputTokens",
+            ),
+            // As clouds and gateways export them; of two names of a model the cloud's tells whose prices are due.
+            (
+                r#"{"TimeGenerated":"2026-05-23T10:00:00Z","CorrelationId":"c1","ModelName":"gpt-4.1","PromptTokens":100,"CompletionTokens":10,"TotalTokens":110}"#,
+                "at=TimeGenerated,id=CorrelationId,model=ModelName,in=PromptTokens,out=CompletionTokens,total=TotalTokens",
+            ),
+            (
+                r#"{"timestamp":"2026-05-23T10:00:00Z","jsonPayload":{"model":"gemini-2.5-pro"},"full_response":{"usageMetadata":{"promptTokenCount":100,"candidatesTokenCount":10,"cachedContentTokenCount":5,"thoughtsTokenCount":2}}}"#,
+                "at=timestamp,model=jsonPayload.model,in=full_response.usageMetadata.promptTokenCount,cached=full_response.usageMetadata.cachedContentTokenCount,out=full_response.usageMetadata.candidatesTokenCount,reasoning=full_response.usageMetadata.thoughtsTokenCount",
+            ),
+            (
+                "generation_id,created_at,cost_total,tokens_prompt,tokens_completion,tokens_reasoning,tokens_cached,model_permaslug\ngen-1,2026-05-23 10:00:00.000,0.0028,1000,100,4,5,openai/gpt-4.1\n",
+                "at=created_at,id=generation_id,model=model_permaslug,in=tokens_prompt,cached=tokens_cached,out=tokens_completion,reasoning=tokens_reasoning,cost=cost_total",
+            ),
+            (
+                r#"{"timestamp":"2026-05-23T10:00:00Z","requestId":"r","modelId":"anthropic.claude-sonnet-4-5-20250929-v1:0","input":{"inputTokenCount":100,"cacheReadInputTokenCount":5},"output":{"outputBodyJson":{"model":"claude-sonnet-4-5-20250929"},"outputTokenCount":10}}"#,
+                "at=timestamp,id=requestId,model=modelId,fresh=input.inputTokenCount,cached=input.cacheReadInputTokenCount,out=output.outputTokenCount",
             ),
             // The second date shows where the month stands.
             (

@@ -12,7 +12,7 @@ use crate::classifier::TaskClass;
 use crate::pricing::Terms;
 use crate::record::attempts::some_terms;
 use crate::record::csv::Columns;
-use crate::record::foreign::{TRACE_EPOCH, Tags, by_column, millis_between, tag_words};
+use crate::record::foreign::{TRACE_EPOCH, Tags, by_column, by_name, millis_between, tag_words};
 use crate::record::known::Told;
 use crate::record::skip::Refusal;
 use crate::record::usage::{Claim, Counted, Parts, Writes, or_refused};
@@ -49,8 +49,10 @@ pub(crate) fn entry(mapping: &Mapping, columns: &Columns, text: &str, line: u64)
         Standing::Row(row)
     };
     let mut record = Reading { mapping, entry }.record(line)?;
+    let id = &record.id;
     record.attempts.iter_mut().for_each(|attempt| {
         by_column(InputFormat::Mapped, attempt);
+        by_name(attempt, id);
         attempt.usage = plausible(attempt.usage, attempt.charged).0;
     });
     Ok(Told::from(record))

@@ -104,6 +104,14 @@ impl Shape {
         &self.keys
     }
 
+    /// Says whether its keys are those of what providers report of a day or an hour: no log has them.
+    pub(crate) fn is_report(&self) -> bool {
+        const MARKS: [&str; 4] =
+            ["num_model_requests", "uncached_input_tokens", "amount_value", "billedcost"];
+        let last = |key: &String| key.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
+        self.keys.iter().any(|key| MARKS.contains(&&*last(key)))
+    }
+
     /// Says whether it is rows under a header.
     pub(crate) fn is_rows(&self) -> bool {
         matches!(self.cut, Cut::Rows(_))

@@ -6,6 +6,7 @@ use rust_decimal::Decimal;
 use super::date;
 use super::field::Unit;
 use crate::record::Check;
+use crate::record::bill::point_of;
 use crate::record::foreign::{TRACE_EPOCH, epoch_micros, status_of};
 use crate::routing::Status;
 use crate::units::{Instant, Pico, Span};
@@ -121,7 +122,12 @@ fn whole_millis(micros: i64) -> Option<u32> {
 /// Reads an amount as dollars, digit by digit.
 pub(super) fn dollars(text: &str, unit: Option<Unit>) -> Option<String> {
     let bare = text.trim_start_matches('$').trim_end_matches("USD").trim();
-    let bare = if bare.contains('.') { bare.replace(',', "") } else { bare.replace(',', ".") };
+    // A lone comma before three digits may be either; a point is what programs write.
+    let bare = match point_of(bare) {
+        Some(',') => bare.replace('.', "").replace(',', "."),
+        None if bare.contains(',') => return None,
+        _ => bare.replace(',', ""),
+    };
     let amount = match Decimal::from_scientific(&bare) {
         Ok(small) => Pico::from_usd(&small.to_string()).ok()?,
         Err(_) => Pico::from_usd(&bare).ok()?,
@@ -281,6 +287,16 @@ mod tests {
         assert_eq!(dollars("1.25", Some(Unit::Cents)).as_deref(), Some("0.0125"));
         assert_eq!(dollars("$0,0012", None).as_deref(), Some("0.0012"));
         assert_eq!(dollars("1.2e-5", None).as_deref(), Some("0.000012"));
+        for (text, read_as) in [
+            ("1.234,56", "1234.56"),
+            ("1,234.56", "1234.56"),
+            ("1.234.567", "1234567"),
+            ("12,5", "12.5"),
+            ("1.000", "1"),
+        ] {
+            assert_eq!(dollars(text, None).as_deref(), Some(read_as), "{text}");
+        }
+        assert_eq!(dollars("1,234", None), None, "which is it?");
         assert_eq!(dollars("dear", None), None);
     }
 }

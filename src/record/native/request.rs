@@ -257,7 +257,10 @@ fn status(value: Value<'_>) -> Result<Status, String> {
     let http = |code: u64| u16::try_from(code).ok().filter(|code| (100..600).contains(code));
     let status = match value.plain()? {
         Plain::Null => Some(Status::default()),
-        Plain::Text(word) => Status::from_name(&word),
+        // Many write the code in quotes.
+        Plain::Text(word) => {
+            Status::from_name(&word).or_else(|| http(word.parse().ok()?).map(Status::from_http))
+        }
         Plain::Whole(code) => http(code).map(Status::from_http),
         _ => None,
     };

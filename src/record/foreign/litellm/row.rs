@@ -6,7 +6,9 @@ use std::borrow::Cow;
 
 use crate::pricing::Usage;
 use crate::record::foreign::bodies::{self, body};
-use crate::record::foreign::fields::{attempt, maybe_moment, millis_between, moment, owned, status_of};
+use crate::record::foreign::fields::{
+    attempt, began, maybe_moment, millis_between, moment, owned, status_of,
+};
 use crate::record::foreign::tagged::{self, Tags, TagsOf};
 use crate::record::foreign::{beside, calls};
 use crate::record::json::{Measure, Num};
@@ -237,7 +239,7 @@ pub(super) fn record(mut row: Row<'_>) -> Result<Told, Refusal> {
     let keys = [id_of(&[&id]), answer.or_else(|| answer_key(&id))];
     let record = Record {
         id,
-        at,
+        at: began(at, end),
         team: first([&metadata.user_api_key_team_alias, &row.team_id, &metadata.user_api_key_team_id]),
         project: first(project),
         user: first(users),

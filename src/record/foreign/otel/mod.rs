@@ -19,13 +19,15 @@ use names::{
     USER, WRITTEN,
 };
 
-use super::fields::{attempt, claimed, first, maybe_moment, millis_between, moment, owned, status_of};
+use super::fields::{attempt, began, claimed, first, maybe_moment, millis_between, moment, owned, status_of};
 use super::served::{bill_by, by_address, by_column};
 use super::tagged::{self, Tags};
 use super::terms;
 use super::written::Written;
 use crate::record::json::Measure;
-use crate::record::known::{AROUND, Nest, Nested, Sink, SpanTold, Standing, Told, answer_key, hear, id_of};
+use crate::record::known::{
+    AROUND, Nest, Nested, Sink, SpanTold, Standing, Told, answer_key, hear, id_of, names_nothing,
+};
 use crate::record::skip::Refusal;
 use crate::record::value::read;
 use crate::record::{Attempts, InputFormat, Record, RecordedNeeds, some_terms};
@@ -174,9 +176,7 @@ fn key(span: &Span<'_>, id: &str) -> Option<u64> {
 }
 
 fn key_of_parent(span: &Span<'_>) -> Option<u64> {
-    // Some writers say "none" in zeros.
-    let parent = &span.parent_span_id;
-    if parent.bytes().all(|byte| byte == b'0') { None } else { key(span, parent) }
+    key(span, &span.parent_span_id)
 }
 
 fn kind(span: &Span<'_>) -> Option<Kind> {
@@ -286,11 +286,14 @@ fn call(span: &Span<'_>, resource: &Attributes<'_>) -> Result<(Told, Kind), Refu
     let keys = [key(span, &span.id), answer_key(id).or_else(within)];
     let record = Record {
         id: first(&[id, &span.id]),
-        at,
+        at: began(at, end),
         team: first(&[of.get(&["team", "team.name"]), resource.get(&["team", "service.namespace"])]),
         project: owned(resource.get(&["service.name"])),
         user: owned(of.get(USER)),
-        session: first(&[of.get(SESSION), &span.trace_id]),
+        session: first(&[
+            of.get(SESSION),
+            Some(&*span.trace_id).filter(|id| !names_nothing(id)).unwrap_or_default(),
+        ]),
         asked: if served.is_empty() || served == asked { Cow::Borrowed("") } else { owned(asked) },
         attempts: Attempts::one(only),
         needs: RecordedNeeds { down: tagged::words(&[&of.tags(), &around], &[]), ..RecordedNeeds::default() },
