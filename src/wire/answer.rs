@@ -5,8 +5,8 @@ use bytes::Bytes;
 use super::error::Result;
 use super::finish::unended;
 use super::json::{BYTE_ORDER_MARK, Value, check};
-use super::reply::{Choice, Delta, Part, Reply, block, buckets};
-use super::{Ask, Dialect, Finish, WireError, calls, embeddings, faults, logprobs, translate};
+use super::reply::{Choice, Delta, LeftOut, Part, Reply, block, buckets};
+use super::{Ask, Dialect, Finish, WireError, calls, chat, embeddings, faults, logprobs, translate};
 use crate::checks::{self, Said};
 use crate::record::json;
 use crate::record::usage::{Counted, GeminiUsage, OpenAiUsage};
@@ -75,7 +75,7 @@ pub fn answer_and_said(
     if hides {
         reply.choices.iter_mut().for_each(|choice| choice.logprobs = None);
     }
-    let hidden = if hides { logprobs::without(root.raw()).map(Bytes::from) } else { None };
+    let hidden = own_form(from, ask, hides, root.raw(), &mut reply.left_out).map(Bytes::from);
     let translated = (ask.is_translated(from) && fault.is_none()).then(|| translate::whole(ask, &reply));
     let output_bytes = reply.choices.iter().map(Choice::bytes).sum();
     let answer = Answer {
@@ -89,6 +89,25 @@ pub fn answer_and_said(
         fault,
     };
     Ok((answer, said))
+}
+
+/// Returns an answer, or an event of one, that goes to a client of the provider's dialect, where it does not go as it came: without
+/// what the client did not ask for, and in chat with text alone for content.
+pub(super) fn own_form(
+    from: Dialect,
+    ask: &Ask,
+    hides_logprobs: bool,
+    data: &str,
+    left_out: &mut LeftOut,
+) -> Option<String> {
+    if ask.is_translated(from) {
+        return None;
+    }
+    let hidden = if hides_logprobs { logprobs::without(data) } else { None };
+    let is_chat = from == Dialect::OpenAiChat;
+    let flat =
+        is_chat.then(|| chat::source::flattened(hidden.as_deref().unwrap_or(data), left_out)).flatten();
+    flat.or(hidden)
 }
 
 /// Takes a byte order mark off, which is no JSON.

@@ -12,7 +12,14 @@ use super::error::Result;
 use super::gemini::names::{camel, member, text_of};
 use super::json::{self, Raw, Value, body, put};
 use super::prompt::Reader;
-use super::{Ask, Dialect, WireError};
+use super::{Accent, Ask, Dialect, WireError};
+
+/// How OpenAI and Mistral call the size of vectors.
+pub(super) const SIZES: [&str; 2] = ["dimensions", "output_dimension"];
+
+/// The members that Mistral takes, which refuses all others, and the one that becomes such.
+pub(super) const OF_MISTRAL: [&str; 8] =
+    ["model", "input", "inputs", SIZES[0], SIZES[1], "output_dtype", "encoding_format", "metadata"];
 
 /// Returns the requests for one text each: those of a list, or the body itself.
 fn requests(root: Value<'_>) -> Vec<Value<'_>> {
@@ -110,7 +117,9 @@ fn write_openai(root: Value<'_>, reader: Reader<'_>) -> Result<Bytes> {
     Ok(body(root.raw().len() + 64, |o| {
         let size = sizes.first().copied().flatten();
         put!(o, "model": reader.upstream, "input": [for text in &texts => text], "encoding_format": "float");
-        put!(o, "dimensions"?: size);
+        if let Some(size) = size {
+            o.put(SIZES[usize::from(reader.sending.accent == Accent::Mistral)], size);
+        }
     })
     .into())
 }

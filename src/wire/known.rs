@@ -156,7 +156,12 @@ impl Known {
         said: &impl Fn(&str) -> Option<Value<'a>>,
     ) -> Vec<Change<'k>> {
         let mut changes: Vec<Change<'k>> = Vec::new();
-        for rule in self.rules.iter().filter(|rule| rule.holds(to, said)) {
+        for rule in &self.rules {
+            // What is left out already stands beside nothing.
+            let is_gone = |name: &str| changes.iter().any(|one| one.member == name && one.instead.is_none());
+            if !rule.holds(to, &|name: &str| said(name).filter(|_| !is_gone(name))) {
+                continue;
+            }
             for member in &rule.members {
                 let instead = rule.instead.as_deref();
                 // A value that is set where none stands is a change as well.

@@ -18,7 +18,7 @@ use super::reply::{Delta, Part};
 use super::{Ask, Dialect, WireError};
 
 /// The most bytes that are held back.
-const HELD: usize = 4 * 1024 * 1024;
+pub(super) const HELD: usize = 4 * 1024 * 1024;
 
 /// Brings deltas into order.
 #[derive(Debug)]

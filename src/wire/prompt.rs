@@ -408,6 +408,12 @@ impl<'a> Prompt<'a> {
 
     /// Leaves out what the model is known to refuse.
     pub(super) fn obey(&mut self, reader: Reader<'_>) {
+        // Anthropic's range ends at 1, which is also what holds where nothing is said.
+        let is_hot = |name: &str| self.get(name).and_then(Value::measure).is_some_and(|heat| heat > 1.0);
+        if reader.to == Dialect::AnthropicMessages && is_hot("temperature") {
+            self.passed.retain(|(field, _)| *field != "temperature");
+            reader.leave_out(place(reader.from, "temperature"));
+        }
         for change in reader.sending.known.changes(reader.to, &|name| self.said(name)) {
             if let Some(told) = self.change(change, reader) {
                 reader.leave_out(told);
@@ -475,6 +481,13 @@ pub(super) fn texts(value: Value<'_>) -> Vec<Cow<'_, str>> {
     } else {
         value.items().filter_map(Value::text).collect()
     }
+}
+
+/// Returns the arguments that a call of an earlier turn is told with, as answers tell them, too: JSON within a text, or as it is;
+/// `null` says that there are none.
+pub(super) fn told_arguments(call: Value<'_>) -> Cow<'_, str> {
+    let said = call.get("arguments").map(|said| said.text().unwrap_or(Cow::Borrowed(said.raw())));
+    said.filter(|said| said.trim() != "null").unwrap_or_default()
 }
 
 /// Returns the arguments of a call as a JSON object; none at all count as an empty one.

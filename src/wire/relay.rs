@@ -20,7 +20,7 @@ use super::reply::{Delta, LeftOut, Seen, Source};
 use super::sse::{self, Event, Splitter};
 use super::story::Story;
 use super::translate::{Translation, source};
-use super::{ApiError, Ask, Dialect, Finish, WireError, answer, faults, logprobs};
+use super::{ApiError, Ask, Dialect, Finish, WireError, answer, faults};
 use crate::checks::Said;
 use crate::record::usage::Counted;
 use crate::routing::Check;
@@ -212,11 +212,8 @@ impl Relay {
             self.is_early = false;
             return Ok(());
         }
-        let hidden = if self.hides_logprobs && self.translation.is_none() {
-            logprobs::without(&event.data)
-        } else {
-            None
-        };
+        let left_out = &mut self.left_out;
+        let hidden = answer::own_form(self.from, &self.ask, self.hides_logprobs, &event.data, left_out);
         let framed = hidden.as_ref().map(|data| {
             let mut framed = BytesMut::with_capacity(data.len() + 16);
             sse::frame(&mut framed, event.name, data.as_bytes());
@@ -375,7 +372,7 @@ impl Relay {
         let (story, translation) = (&mut self.story, &mut self.translation);
         let hides_logprobs = self.hides_logprobs;
         let is_hidden = |delta: &Delta<'_>| hides_logprobs && matches!(delta, Delta::Logprobs(_));
-        let hidden = if hides_logprobs { logprobs::without(root.raw()) } else { None };
+        let hidden = answer::own_form(self.from, ask, hides_logprobs, root.raw(), &mut self.left_out);
         let root = hidden.as_deref().map_or(root, Value::of);
         let mut tell = |delta: Delta<'_>| {
             story.note(&delta);

@@ -11,8 +11,7 @@ use super::json::Value;
 use super::logprobs::{Logprobs, Sureness, ToldLogprobs};
 use super::{Dialect, WireError, cited, table};
 use crate::checks::{self, Said};
-use crate::record::usage::{Counted, UsageError};
-use crate::record::value::{FromValue, read};
+use crate::record::usage::{Counted, UsageBlock, UsageError, sound};
 
 /// A finished answer: the parts that its source told, put together.
 #[derive(Debug, Default)]
@@ -422,9 +421,9 @@ pub(super) fn said(text: Option<Cow<'_, str>>, tell: impl FnOnce(&str)) {
     }
 }
 
-/// Reads a usage block; one that cannot be right counts as not said, as an answer is worth more than its bill.
-pub(super) fn block<T: FromValue>(value: Value<'_>) -> Option<T> {
-    read(value.raw()).ok()
+/// Reads a usage block; what cannot be right in it counts as not said, as an answer is worth more than its bill.
+pub(super) fn block<T: UsageBlock>(value: Value<'_>) -> Option<T> {
+    sound(value.raw())
 }
 
 /// Returns the buckets of a block, where they say anything.

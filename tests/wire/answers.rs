@@ -121,6 +121,104 @@ fn json_comes_out_of_its_fence_where_the_provider_has_no_json_mode() {
     }
 }
 
+/// Of a whole answer clients of chat were told the first thought alone; streams told all.
+#[test]
+fn every_thought_is_told_to_clients_of_chat() {
+    let claude = json!({"id":"msg_1","type":"message","content":[{"type":"thinking","thinking":"One. ","signature":"s"},{"type":"text","text":"a"},
+        {"type":"thinking","thinking":"Two.","signature":"s"},{"type":"text","text":"b"}],"stop_reason":"end_turn"});
+    let gemini = json!({"candidates":[{"content":{"parts":[{"text":"One. ","thought":true},{"text":"Two.","thought":true},{"text":"ab"}]},"finishReason":"STOP"}]});
+    for (from, body) in [(AnthropicMessages, claude), (Gemini, gemini)] {
+        let (chat, _) = answered(&asked(OpenAiChat, false), from, &body);
+        let message = &chat["choices"][0]["message"];
+        assert_eq!((&message["reasoning_content"], &message["content"]), (&json!("One. Two."), &json!("ab")));
+    }
+}
+
+/// Mistral's models that think answer with a list, which clients of OpenAI's form cannot add to a text.
+#[test]
+fn a_content_of_parts_reaches_clients_of_chat_as_a_text_and_what_was_thought() {
+    let thinking = json!({"type":"thinking","thinking":[{"type":"text","text":"hm"}]});
+    let picture = json!({"type":"image_url","image_url":{"url":"data:image/png;base64,aGk="}});
+    let parts = json!([thinking, {"type":"text","text":"a"}, {"type":"reference","reference_ids":[1]}, {"type":"text","text":"b"}, picture]);
+    let body = json!({"id":"c","model":"m","own":1,"choices":[{"index":0,"message":{"role":"assistant","content":parts,"x":2},"finish_reason":"stop"}]});
+    let read = answer(OpenAiChat, &asked(OpenAiChat, false), Bytes::from(body.to_string())).unwrap();
+    let mut want = body.clone();
+    want["choices"][0]["message"] =
+        json!({"role":"assistant","content":"ab","reasoning_content":"hm","images":[picture],"x":2});
+    assert_eq!(serde_json::from_slice::<Value>(&read.body).unwrap(), want);
+    assert_eq!(read.left_out, ["answer (reference)"]);
+    let event = |delta: Value, finish: Value| {
+        let event =
+            json!({"id":"c","model":"m","choices":[{"index":0,"delta":delta,"finish_reason":finish}]});
+        format!("data: {event}\n\n")
+    };
+    let stream = |thought: Value, text: Value| {
+        event(thought, Value::Null)
+            + &event(text, Value::Null)
+            + &event(json!({"content":"b"}), json!("stop"))
+            + "data: [DONE]\n\n"
+    };
+    let came = stream(json!({"content":[thinking]}), json!({"content":[{"type":"text","text":"a"}]}));
+    let goes = stream(json!({"content":"","reasoning_content":"hm"}), json!({"content":"a"}));
+    let (out, _, _) = super::relayed(OpenAiChat, &asked(OpenAiChat, true), came.as_bytes(), &[]);
+    let said = |text: &str| -> Vec<Value> {
+        let events = text.lines().filter_map(|line| serde_json::from_str(line.strip_prefix("data: ")?).ok());
+        events.collect()
+    };
+    assert_eq!(said(&out), said(&goes));
+}
+
+/// Servers that do not stream say all of a response in its last event, or item by item: it counted as empty.
+#[test]
+fn what_a_response_says_only_when_it_is_whole_is_its_answer() {
+    let message = json!({"type":"message","id":"m1","role":"assistant","status":"completed","content":[{"type":"output_text","text":"hello","annotations":[]}]});
+    let call = json!({"type":"function_call","id":"f1","call_id":"c1","name":"f","arguments":"{\"a\":1}","status":"completed"});
+    let last = |output: Value| json!({"type":"response.completed","response":{"id":"r1","object":"response","model":"m","status":"completed","output":output,"usage":{"input_tokens":9,"output_tokens":9}}});
+    let done =
+        |at: u64, item: &Value| json!({"type":"response.output_item.done","output_index":at,"item":item});
+    let delta = |text: &str| json!({"type":"response.output_text.delta","output_index":0,"content_index":0,"delta":text});
+    let text = json!({"type":"response.output_text.done","output_index":0,"content_index":0,"text":"hello"});
+    let begun = json!({"type":"response.output_item.added","output_index":1,"item":{"type":"function_call","call_id":"c1","name":"f","arguments":""}});
+    let arguments =
+        json!({"type":"response.function_call_arguments.done","output_index":1,"arguments":"{\"a\":1}"});
+    let pieces =
+        json!({"type":"response.function_call_arguments.delta","output_index":1,"delta":"{\"a\":1}"});
+    let both = json!([message, call]);
+    for events in [
+        vec![last(both.clone())],
+        vec![done(0, &message), done(1, &call), last(json!([]))],
+        vec![done(0, &message), done(1, &call), last(both.clone())],
+        vec![text.clone(), begun.clone(), arguments.clone(), last(both.clone())],
+        vec![
+            delta("hel"),
+            delta("lo"),
+            text,
+            done(0, &message),
+            begun,
+            pieces,
+            arguments,
+            done(1, &call),
+            last(both),
+        ],
+    ] {
+        let mut stream = String::new();
+        for event in &events {
+            stream += &format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap());
+        }
+        let mut relay = pointsman::wire::Relay::new(OpenAiResponses, &asked(OpenAiResponses, true));
+        relay.keep_said(false);
+        let mut out = bytes::BytesMut::new();
+        relay.push(stream.as_bytes(), &mut out).unwrap();
+        relay.finish(&mut out);
+        assert_eq!((relay.check(), relay.unfit()), (Check::Passed, None), "{stream}");
+        let said = relay.said();
+        assert_eq!(said[0].text, "hello", "{stream}");
+        let calls: Vec<_> = said[0].calls.iter().map(|call| (&*call.name, &*call.arguments)).collect();
+        assert_eq!(calls, [("f", "{\"a\":1}")], "{stream}");
+        assert_eq!(out, stream, "and a client of its dialect gets it as it came");
+    }
+}
+
 proptest! {
     #[test]
     fn an_answer_survives_the_way_there_and_back(text in words(), arguments in prop::collection::btree_map("[a-z]{1,3}", words(), 0..3)) {

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use pointsman::wire::Dialect::{self, AnthropicMessages, Gemini, OpenAiChat, OpenAiResponses};
-use pointsman::wire::{Ask, Form, Known, Sending, framed, is_answered_whole};
+use pointsman::wire::{Accent, Ask, Form, Known, Sending, framed, is_answered_whole};
 use serde_json::{Value, json};
 
 use super::{ask, refused, sent};
@@ -252,4 +252,77 @@ fn claude_is_held_to_no_more_than_anthropic_compiles() {
         "json_schema": {"name": "a", "schema": {"type": "object", "properties": many, "required": required, "additionalProperties": false}}}});
     let got = sent(OpenAiChat, &body, AnthropicMessages, "claude-sonnet-4-6");
     assert!(got.get("output_config").is_none() && got["system"].to_string().contains("JSON schema"), "{got}");
+}
+
+fn to_mistral(from: Dialect, body: &Value, to: Dialect) -> (Value, Vec<String>) {
+    let sending = Sending { accent: Accent::Mistral, ..Sending::default() };
+    let sent = Ask::read_for(from, Bytes::from(body.to_string()), Some("m")).unwrap();
+    let sent = sent.body_for(to, "m", &sending).unwrap();
+    (serde_json::from_slice(&sent.body).unwrap(), sent.left_out)
+}
+
+/// 422 "Extra inputs are not permitted": of messages, those of tools alone have a name.
+#[test]
+fn mistral_gets_of_a_message_what_it_knows_of_who_says_it() {
+    let call = json!({"id": "abcdefghi", "type": "function", "function": {"name": "f", "arguments": "{}"}});
+    let body = json!({"model": "m", "messages": [
+        {"role": "system", "content": "s", "name": "sys"}, {"role": "user", "content": "u", "name": "bob", "prefix": true, "tool_call_id": "x"},
+        {"role": "assistant", "content": "a", "name": "ann", "tool_calls": [call]},
+        {"role": "tool", "content": "t", "name": "f", "tool_call_id": "abcdefghi"}]});
+    let (sent, left_out) = to_mistral(OpenAiChat, &body, OpenAiChat);
+    assert_eq!(
+        sent["messages"],
+        json!([{"role": "system", "content": "s"}, {"role": "user", "content": "u"},
+            {"role": "assistant", "content": "a", "tool_calls": [call]},
+            {"role": "tool", "content": "t", "name": "f", "tool_call_id": "abcdefghi"}])
+    );
+    assert_eq!(left_out, ["messages.name", "messages.prefix", "messages.tool_call_id"]);
+}
+
+#[test]
+fn mistral_gets_embeddings_in_its_own_words() {
+    use pointsman::wire::Dialect::{GeminiEmbeddings, OpenAiEmbeddings};
+    let chat =
+        json!({"model": "m", "input": ["a"], "encoding_format": "float", "dimensions": 512, "user": "u"});
+    let (sent, left_out) = to_mistral(OpenAiEmbeddings, &chat, OpenAiEmbeddings);
+    assert_eq!(
+        sent,
+        json!({"model": "m", "input": ["a"], "encoding_format": "float", "output_dimension": 512})
+    );
+    assert_eq!(left_out, ["user"]);
+    let gemini = json!({"content": {"parts": [{"text": "a"}]}, "outputDimensionality": 512});
+    let (sent, _) = to_mistral(GeminiEmbeddings, &gemini, OpenAiEmbeddings);
+    assert_eq!(
+        sent,
+        json!({"model": "m", "input": ["a"], "encoding_format": "float", "output_dimension": 512})
+    );
+}
+
+/// Claude's models take one of the two; both were left out where the temperature was above Anthropic's range.
+#[test]
+fn what_is_refused_beside_a_member_stays_where_that_is_not_sent() {
+    let rule = |members: &[&str], with: &[&str]| {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        std::sync::Arc::new(pointsman::wire::Rule {
+            members: owned(members),
+            with: owned(with),
+            ..Default::default()
+        })
+    };
+    let beside = Known { rules: vec![rule(&["top_p"], &["temperature"])], ..Known::NOTHING };
+    let none = Known {
+        rules: vec![rule(&["temperature"], &[]), rule(&["top_p"], &["temperature"])],
+        ..Known::NOTHING
+    };
+    let body = |heat: f64| json!({"model": "m", "max_tokens": 9, "temperature": heat, "top_p": 0.5, "messages": [{"role": "user", "content": "x"}]});
+    for (from, heat, known, want) in [
+        (OpenAiChat, 1.5, &beside, [None, Some(0.5)]),
+        (OpenAiChat, 0.5, &beside, [Some(0.5), None]),
+        (OpenAiChat, 0.5, &none, [None, Some(0.5)]),
+        (AnthropicMessages, 0.5, &beside, [Some(0.5), None]),
+        (AnthropicMessages, 0.5, &none, [None, Some(0.5)]),
+    ] {
+        let sent = put(from, &body(heat), AnthropicMessages, "claude-haiku-4-5", known);
+        assert_eq!([&sent["temperature"], &sent["top_p"]].map(Value::as_f64), want, "{from} {heat} {sent}");
+    }
 }

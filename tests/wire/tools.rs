@@ -1,12 +1,14 @@
 //! Tools that are no functions, as Codex and Claude Code send them, and choices among them.
 
+use std::fmt::Write as _;
+
 use pointsman::wire::Dialect::{AnthropicMessages, Gemini, OpenAiChat, OpenAiResponses};
-use pointsman::wire::Sending;
+use pointsman::wire::{Accent, Sending};
 use serde_json::{Value, json};
 
 use super::grammar::heard;
 use super::wholeness::chunks;
-use super::{PROVIDERS, ask, refused, relayed, sent};
+use super::{PROVIDERS, ask, asked, refused, relayed, sent};
 
 /// As Codex begins for the models it knows best: its tools come as an item of the input.
 fn codex() -> Value {
@@ -190,4 +192,82 @@ fn a_tools_schema_says_that_it_is_of_an_object() {
         let tool = &sent(OpenAiResponses, &responses, OpenAiChat, "m")["tools"][0];
         assert_eq!(&tool["function"]["parameters"], want, "{written}");
     }
+}
+
+/// Calls that all have the number 0 and no id, as Gemini's endpoint for chat and older servers send them, were glued into one.
+#[test]
+fn a_call_begins_with_a_name_where_the_one_before_has_all_its_arguments() {
+    let part = |id: &str, name: &str, arguments: &str| json!({"index":0,"id":id,"type":"function","function":{"name":name,"arguments":arguments}});
+    let bare = |arguments: &str| json!({"index":0,"function":{"arguments":arguments}});
+    let f = || part("", "f", r#"{"x":1}"#);
+    for (parts, want) in [
+        (vec![f(), part("", "f", r#"{"x":2}"#)], vec![("f", r#"{"x":1}"#), ("f", r#"{"x":2}"#)]),
+        (vec![f(), part("", "g", r#"{"x":2}"#)], vec![("f", r#"{"x":1}"#), ("g", r#"{"x":2}"#)]),
+        (vec![f(), part("", "g", ""), bare("{}")], vec![("f", r#"{"x":1}"#), ("g", "{}")]),
+        // Servers that say the name with every piece.
+        (
+            vec![part("c", "f", r#"{"x""#), part("c", "f", ":1}"), part("c", "f", "")],
+            vec![("f", r#"{"x":1}"#)],
+        ),
+        (vec![part("", "f", r#"{"x""#), part("", "f", ":1}"), part("", "f", "")], vec![("f", r#"{"x":1}"#)]),
+    ] {
+        let mut stream = String::new();
+        for part in &parts {
+            let event = json!({"id":"c","model":"m","choices":[{"index":0,"delta":{"tool_calls":[part]}}]});
+            let _ = write!(stream, "data: {event}\n\n");
+        }
+        let end =
+            json!({"id":"c","model":"m","choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]});
+        let _ = write!(stream, "data: {end}\n\ndata: [DONE]\n\n");
+        let (out, _, relay) = relayed(OpenAiChat, &asked(AnthropicMessages, true), stream.as_bytes(), &[]);
+        let mut got: Vec<(String, String)> = Vec::new();
+        for event in out.lines().filter_map(|line| line.strip_prefix("data: ")) {
+            let event: Value = serde_json::from_str(event).unwrap();
+            if let Some(name) = event["content_block"]["name"].as_str() {
+                got.push((name.to_owned(), String::new()));
+            } else if let (Some(part), Some(last)) = (event["delta"]["partial_json"].as_str(), got.last_mut())
+            {
+                last.1.push_str(part);
+            }
+        }
+        let got: Vec<_> = got.iter().map(|(name, arguments)| (name.as_str(), arguments.as_str())).collect();
+        assert_eq!(got, want, "{out}");
+        assert_eq!(relay.failure(), None);
+    }
+}
+
+/// What clients hand back of an earlier turn is what servers answered: an object as it is, and `null` for no arguments.
+#[test]
+fn arguments_of_earlier_calls_are_read_however_they_are_written() {
+    let parameters = json!({"type":"object"});
+    for (arguments, want) in [
+        (json!({"a":1}), json!({"a":1})),
+        (json!("null"), json!({})),
+        (json!(null), json!({})),
+        (json!(""), json!({})),
+        (json!("{\"a\":1}"), json!({"a":1})),
+    ] {
+        let chat = json!({"model":"m","max_tokens":9,"tools":[{"type":"function","function":{"name":"f","parameters":parameters}}],
+            "messages":[{"role":"user","content":"x"},
+            {"role":"assistant","content":null,"tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":arguments}}]},
+            {"role":"tool","tool_call_id":"a","content":"r"}]});
+        let responses = json!({"model":"m","tools":[{"type":"function","name":"f","parameters":parameters}],"input":[{"role":"user","content":"x"},
+            {"type":"function_call","call_id":"a","name":"f","arguments":arguments},{"type":"function_call_output","call_id":"a","output":"r"}]});
+        for (from, body) in [(OpenAiChat, &chat), (OpenAiResponses, &responses)] {
+            let claude = sent(from, body, AnthropicMessages, "claude-haiku-4-5");
+            assert_eq!(claude["messages"][1]["content"][0]["input"], want, "{from} {arguments}");
+            let gemini = sent(from, body, Gemini, "gemini-2.5-flash");
+            assert_eq!(gemini["contents"][1]["parts"][0]["functionCall"]["args"], want, "{from} {arguments}");
+        }
+        let sending = Sending { accent: Accent::Mistral, ..Sending::default() };
+        let mistral = ask(OpenAiChat, &chat).body_for(OpenAiChat, "mistral-small", &sending).unwrap().body;
+        let mistral: Value = serde_json::from_slice(&mistral).unwrap();
+        let told = mistral["messages"][1]["tool_calls"][0]["function"]["arguments"].as_str().unwrap();
+        assert_eq!(serde_json::from_str::<Value>(told).unwrap(), want, "{mistral}");
+    }
+    let messages = json!({"model":"m","max_tokens":9,"messages":[{"role":"user","content":"x"},
+        {"role":"assistant","content":[{"type":"tool_use","id":"a","name":"f","input":"{}"}]},
+        {"role":"user","content":[{"type":"tool_result","tool_use_id":"a","content":"r"}]}]});
+    let gemini = sent(AnthropicMessages, &messages, Gemini, "gemini-2.5-flash");
+    assert_eq!(gemini["contents"][1]["parts"][0]["functionCall"]["args"], json!({}));
 }

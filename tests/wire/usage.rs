@@ -266,3 +266,117 @@ fn tools_that_a_provider_ran_are_told_whole_and_streamed() {
     let placed = json!({"candidates":[{"finishReason":"STOP","content":{"parts":[{"text":"x"}]},"groundingMetadata":{"groundingChunks":[{"maps":{}}]}}],"usageMetadata":{"promptTokenCount":9,"candidatesTokenCount":9}});
     assert_eq!(told(used(Gemini, placed.to_string().as_bytes())), ("maps_grounding=1".to_owned(), true));
 }
+
+/// Returns fresh and cached input, writes and output of a whole chat answer, and whether they are a guess.
+fn chat_bill(usage: &Value) -> ([Option<u64>; 4], bool) {
+    let body = json!({"id":"c","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}],"usage":usage});
+    let told = answer(OpenAiChat, &asked(OpenAiChat, false), body.to_string().into()).unwrap().usage;
+    let told = told.unwrap_or_default();
+    let u = told.usage;
+    ([u.input, u.cache_read, u.write_5m, u.output].map(Count::get), told.is_guess)
+}
+
+/// One count of reasoning below zero once threw the whole bill away: 157 times too cheap by the bytes of the answer.
+#[test]
+fn an_odd_count_says_nothing_of_those_beside_it() {
+    let with = |more: Value| {
+        let mut usage = json!({"prompt_tokens":2000,"completion_tokens":10,"total_tokens":2010});
+        usage.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        chat_bill(&usage)
+    };
+    let plain = [Some(2000), Some(0), Some(0), Some(10)];
+    for odd in [
+        json!({"completion_tokens_details":{"reasoning_tokens":-1}}),
+        json!({"prompt_tokens_details":{"cached_tokens":"n/a"}}),
+        json!({"prompt_tokens_details":[{"modality":"TEXT","tokenCount":5}]}),
+        json!({"server_tool_use":7,"cached_tokens":1.5}),
+    ] {
+        assert_eq!(with(odd.clone()), (plain, true), "{odd}");
+    }
+    assert_eq!(with(json!({})), (plain, false));
+    let half = json!({"prompt_tokens_details":{"audio_tokens":-3,"cached_tokens":500}});
+    assert_eq!(with(half), ([Some(1500), Some(500), Some(0), Some(10)], true));
+    let message = json!({"id":"m1","type":"message","role":"assistant","model":"m","content":[{"type":"text","text":"x"}],"stop_reason":"end_turn",
+        "usage":{"input_tokens":2000,"output_tokens":10,"iterations":[{"type":"message","input_tokens":-1}]}});
+    let gemini = json!({"candidates":[{"finishReason":"STOP","content":{"parts":[{"text":"x"}]}}],
+        "usageMetadata":{"promptTokenCount":2000,"candidatesTokenCount":10,"promptTokensDetails":{"modality":"TEXT"}}});
+    for (from, body) in [(AnthropicMessages, message), (Gemini, gemini)] {
+        let told = used(from, body.to_string().as_bytes()).unwrap();
+        let counts = [told.usage.input, told.usage.output].map(Count::get);
+        assert_eq!((counts, told.is_guess), ([Some(2000), Some(10)], true), "{body}");
+    }
+    let twice = r#"{"id":"c","model":"m","choices":[],"usage":{"prompt_tokens":2000,"prompt_tokens":2000,"completion_tokens":10}}"#;
+    assert_eq!(used(OpenAiChat, twice.as_bytes()).unwrap().usage.input.get(), Some(2000));
+}
+
+/// As Qwen has them, for whom the same names at the top were known.
+#[test]
+fn what_was_written_into_a_cache_is_known_by_its_name_wherever_it_stands() {
+    for details in [
+        json!({"cached_tokens":0,"cache_creation":{"ephemeral_5m_input_tokens":1605},"cache_creation_input_tokens":1605,"cache_type":"ephemeral"}),
+        json!({"cache_creation_input_tokens":1605}),
+        json!({"cache_creation":1605}),
+        json!({"cache_write_input_tokens":1605}),
+    ] {
+        let usage = json!({"prompt_tokens":2000,"completion_tokens":10,"total_tokens":2010,"prompt_tokens_details":details});
+        assert_eq!(chat_bill(&usage).0, [Some(395), Some(0), Some(1605), Some(10)], "{details}");
+    }
+    let read = json!({"prompt_tokens":2000,"completion_tokens":10,"total_tokens":2010,"prompt_tokens_details":{"cache_read_input_tokens":1605}});
+    assert_eq!(chat_bill(&read).0, [Some(395), Some(1605), Some(0), Some(10)]);
+}
+
+/// A gateway's own streams begin with an estimate of the prompt; another gateway in front of it once charged that, as known.
+#[test]
+fn the_end_of_a_message_corrects_the_estimate_that_its_start_made_of_the_prompt() {
+    for (start, end, want) in [
+        (json!({"input_tokens":2408,"output_tokens":0}), json!({"input_tokens":300,"output_tokens":2}), 300),
+        (json!({"input_tokens":2408,"output_tokens":1}), json!({"input_tokens":1,"output_tokens":2}), 2408),
+        (json!({"input_tokens":2408,"output_tokens":1}), json!({"input_tokens":0,"output_tokens":2}), 2408),
+        (json!({"input_tokens":300,"output_tokens":0}), json!({"input_tokens":2408,"output_tokens":2}), 2408),
+    ] {
+        let got = billed(AnthropicMessages, OpenAiChat, &message(&start, &end));
+        assert_eq!(got, [Some(want), Some(0), Some(2)], "{start} {end}");
+    }
+}
+
+/// Vertex tells usage in its last chunk alone, and the search in another: it was free once.
+#[test]
+fn what_is_billed_besides_tokens_is_counted_wherever_the_answer_shows_it() {
+    let bill = |from: Dialect, events: &[Value]| {
+        let stream: String = events.iter().fold(String::new(), |mut all, event| {
+            let _ = write!(all, "data: {event}\n\n");
+            all
+        });
+        let (_, _, relay) = relayed(from, &asked(OpenAiChat, true), stream.as_bytes(), &[]);
+        let counted = relay.usage().unwrap();
+        let meters: Vec<_> = counted.terms.meters().map(|(name, count)| format!("{name}={count}")).collect();
+        (meters.join(" "), counted.is_guess)
+    };
+    let usage = json!({"promptTokenCount":10,"candidatesTokenCount":5,"totalTokenCount":15});
+    let grounds = json!({"webSearchQueries":["a","b"]});
+    let chunk = |text: &str, more: Value, grounds: Value| {
+        let mut chunk = json!({"candidates":[{"content":{"role":"model","parts":[{"text":text}]},"index":0,"groundingMetadata":grounds}],"modelVersion":"m"});
+        if text == "." {
+            chunk["candidates"][0]["finishReason"] = json!("STOP");
+        }
+        chunk.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        chunk
+    };
+    let apart = [
+        chunk("hi", json!({"serviceTier":"flex"}), grounds.clone()),
+        chunk(".", json!({"usageMetadata":usage}), json!(null)),
+    ];
+    let together = [
+        chunk("hi", json!({}), json!(null)),
+        chunk(".", json!({"usageMetadata":usage,"serviceTier":"flex"}), grounds),
+    ];
+    assert_eq!(bill(Gemini, &apart), ("web_search=2".to_owned(), true));
+    assert_eq!(bill(Gemini, &apart), bill(Gemini, &together));
+
+    // Perplexity and xAI name the pages beside the choices.
+    for beside in [json!({"citations":["http://x"]}), json!({"search_results":[{"url":"http://x"}]})] {
+        let mut last = json!({"id":"c","model":"m","choices":[{"index":0,"delta":{"content":"hi"},"finish_reason":"stop"}],"usage":{"prompt_tokens":10,"completion_tokens":5}});
+        last.as_object_mut().unwrap().extend(beside.as_object().unwrap().clone());
+        assert_eq!(bill(OpenAiChat, &[last]), ("web_search=1".to_owned(), true), "{beside}");
+    }
+}

@@ -16,7 +16,7 @@ use crate::record::known::Told;
 use crate::record::recognise::is_stream;
 use crate::record::skip::Refusal;
 use crate::record::usage::{
-    AnthropicUsage, Counted, GeminiUsage, Grounding, OpenAiUsage, ServerBlocks, or_refused,
+    AnthropicUsage, Counted, GeminiUsage, Grounding, OpenAiUsage, ServerBlocks, UsageBlock, or_refused, sound,
 };
 use crate::record::value::{FromValue, Object, Value};
 use crate::record::{Attempt, InputFormat};
@@ -75,6 +75,11 @@ struct Stream {
 fn block<T: FromValue>(of: &Object<'_>, names: &str) -> Option<T> {
     let value = of.get(names).ok()?;
     value.said().and_then(|_| T::from_value(value).ok())
+}
+
+/// Reads a usage block as far as it can be read.
+fn counts<T: UsageBlock>(of: &Object<'_>, names: &str) -> Option<T> {
+    sound(of.get(names).ok()?.said()?)
 }
 
 /// Keeps the first word that is said.
@@ -136,7 +141,7 @@ impl Stream {
             self.fail(reasons.find(|reason| went_wrong(reason)));
             let written = candidates.iter().map(|one| one.written).fold(0, u64::saturating_add);
             self.bytes = self.bytes.saturating_add(written);
-            let said: Option<GeminiUsage> = block(event, "usageMetadata|usage_metadata");
+            let said: Option<GeminiUsage> = counts(event, "usageMetadata|usage_metadata");
             self.wrote(written, said.is_some_and(|said| said.answer() > 0));
             let usage = self.gemini.get_or_insert_default();
             if let Some(said) = said {
@@ -150,9 +155,8 @@ impl Stream {
             self.whole = Some(text.to_owned());
             return;
         }
-        let usage: Option<OpenAiUsage> = block(event, "usage");
-        let groq =
-            event.object("x_groq").ok().and_then(|groq| groq.maybe::<OpenAiUsage>("usage").ok().flatten());
+        let usage: Option<OpenAiUsage> = counts(event, "usage");
+        let groq = event.object("x_groq").ok().and_then(|groq| counts::<OpenAiUsage>(&groq, "usage"));
         // Behind the last part of its text comes what it used, alone.
         self.has_ended |= choices.is_empty() && (usage.is_some() || groq.is_some());
         let before = self.bytes;
@@ -172,7 +176,7 @@ impl Stream {
         if let Some(usage) = &mut self.openai {
             usage.serve(&event.word("service_tier").unwrap_or_default());
         }
-        if text.contains("\"url_citation\"") {
+        if text.contains("\"url_citation\"") || terms::rests_on_pages(event) {
             self.openai.get_or_insert_default().cite();
         }
     }
@@ -193,12 +197,12 @@ impl Stream {
         if let Some(block) = event.get("content_block").ok().and_then(Value::said) {
             self.shown.read_block(block);
         }
-        let started: Option<AnthropicUsage> = start.maybe("usage").ok().flatten();
+        let started: Option<AnthropicUsage> = counts(&start, "usage");
         let (begins, ends) = if kind == "message_start" { (started, None) } else { (None, started) };
         if let Some(begins) = &begins {
             (self.announced, self.is_short) = (begins.answer(), true);
         }
-        let ends = [block(event, "usage"), stopped.maybe("usage").ok().flatten(), ends];
+        let ends = [counts(event, "usage"), counts(&stopped, "usage"), ends];
         self.wrote(written, ends.iter().flatten().any(|said| said.answer() > 0));
         for said in [begins].into_iter().chain(ends).flatten() {
             self.anthropic.get_or_insert_default().absorb(&said);

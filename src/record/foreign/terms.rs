@@ -124,11 +124,18 @@ fn openai(text: &str, terms: &mut Terms) -> bool {
     let messages = choices.filter_map(|choice| choice.object("message|delta").ok());
     let notes = messages.flat_map(|message| listed(&message, "annotations"));
     let is_searched = terms.meters().any(|(meter, _)| meter.contains("search"));
-    if notes.chain(sources).any(|note| word(&note, "type") == "url_citation") && !is_searched {
+    let is_cited =
+        notes.chain(sources).any(|note| word(&note, "type") == "url_citation") || rests_on_pages(&answer);
+    if is_cited && !is_searched {
         terms.meter("web_search", 1);
         is_guess = true;
     }
     is_guess
+}
+
+/// Says whether an answer, or a chunk of one, names pages beside its choices.
+pub(super) fn rests_on_pages(answer: &Object<'_>) -> bool {
+    ["citations", "search_results"].iter().any(|name| answer.items(name).is_ok_and(|pages| !pages.is_empty()))
 }
 
 /// Lists the objects under a name; where anything else stands there, none.

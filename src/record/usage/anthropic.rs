@@ -58,11 +58,14 @@ impl FromValue for Details {
 impl Plainly for Details {}
 
 impl AnthropicUsage {
-    /// Takes over what another event of the same stream says: its counts are running totals, so the largest holds.
+    /// Takes over what another event of the same stream says: its counts are running totals, so the largest holds, but for
+    /// the prompt.
     pub fn absorb(&mut self, then: &Self) {
-        // Gateways start a stream with the whole prompt as an estimate, and tell its cached part apart at the end.
+        // Gateways start a stream with an estimate of the whole prompt, and tell at the end what it came to, or its cached
+        // part apart. Nothing and one token are what servers say that do not count.
         let is_split = then.input_tokens.or_zero() > 0 && then.cached() > self.cached();
-        if is_split && then.input_tokens.0 < self.input_tokens.0 {
+        let is_counted = then.input_tokens.or_zero() > 1 && then.output_tokens.or_zero() > self.answer();
+        if (is_split || is_counted) && then.input_tokens.0 < self.input_tokens.0 {
             self.input_tokens = then.input_tokens;
             self.total_tokens = then.total_tokens;
         }
@@ -98,7 +101,7 @@ impl AnthropicUsage {
 
     fn writes(&self) -> Writes {
         let all = Writes {
-            total: self.cache_creation_input_tokens.0,
+            total: self.cache_creation_input_tokens.most(self.cache_creation.all).0,
             short: self.cache_creation.ephemeral_5m_input_tokens.0,
             long: self.cache_creation.ephemeral_1h_input_tokens.0,
         };
@@ -128,7 +131,7 @@ impl AnthropicUsage {
         };
         let (terms, is_sure) = self.terms();
         let mut counted = parts.counted(Claim::FRESH)?.on(terms, &[self.service_tier, self.speed]);
-        counted.is_guess |= !is_sure;
+        counted.is_guess |= !is_sure || self.unlisted.is_in_doubt();
         Ok(counted)
     }
 }

@@ -171,7 +171,7 @@ impl GeminiUsage {
         let mut terms = self.terms();
         let is_grounded = self.grounding.tell(&mut terms);
         let mut counted = parts.counted(Claim::SPOKEN)?.on(terms, &[self.service_tier, self.traffic_type]);
-        counted.is_guess |= is_grounded;
+        counted.is_guess |= is_grounded || self.unlisted.is_in_doubt();
         Ok(counted)
     }
 }

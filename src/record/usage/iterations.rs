@@ -24,14 +24,20 @@ pub(super) struct Iterations {
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Lifetimes {
+    /// Of whichever lifetime, where one number stands in place of both.
+    pub(super) all: Num,
     pub(super) ephemeral_5m_input_tokens: Num,
     pub(super) ephemeral_1h_input_tokens: Num,
 }
 
 impl FromValue for Lifetimes {
     fn from_value(value: Value<'_>) -> Result<Self, String> {
+        if value.raw().starts_with(|first: char| first.is_ascii_digit()) {
+            return Ok(Self { all: value.count()?, ..Self::default() });
+        }
         let object = value.object()?;
         Ok(Self {
+            all: Num::default(),
             ephemeral_5m_input_tokens: object.count("ephemeral_5m_input_tokens")?,
             ephemeral_1h_input_tokens: object.count("ephemeral_1h_input_tokens")?,
         })
@@ -55,7 +61,7 @@ impl Plainly for Iterations {}
 
 impl Lifetimes {
     pub(super) fn absorb(&mut self, then: Self) {
-        absorb!(then into self: ephemeral_5m_input_tokens ephemeral_1h_input_tokens);
+        absorb!(then into self: all ephemeral_5m_input_tokens ephemeral_1h_input_tokens);
     }
 }
 

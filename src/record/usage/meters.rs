@@ -99,9 +99,10 @@ pub(crate) fn place(said: Said, terms: &mut Terms) {
     }
 }
 
-/// Counts of keys that nobody here knows: the first two of a block by name.
+/// What a block says besides what is known: the first two counts of keys that nobody here knows by name, and whether a known
+/// one could not be read.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Unlisted([(ShortName, u64); 2]);
+pub(crate) struct Unlisted([(ShortName, u64); 2], bool);
 
 impl Unlisted {
     fn add(&mut self, name: ShortName, count: u64) {
@@ -131,7 +132,18 @@ impl Unlisted {
         self.read(key, Value::of(cursor.value()?)).ok()
     }
 
+    /// Takes note that a known count could not be read.
+    pub(crate) fn doubt(&mut self) {
+        self.1 = true;
+    }
+
+    /// Says whether one could not.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        self.1
+    }
+
     pub(crate) fn absorb(&mut self, then: Self) {
+        self.1 |= then.1;
         then.0.into_iter().for_each(|(name, count)| self.add(name, count));
     }
 

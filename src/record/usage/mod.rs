@@ -34,6 +34,12 @@ macro_rules! members {
                 }
             }
 
+            impl $crate::record::usage::UsageBlock for $block {
+                fn doubt(&mut self) {
+                    self.unlisted.doubt();
+                }
+            }
+
             impl $crate::record::usage::Plainly for $block {
                 fn plainly(&mut self, cursor: &mut $crate::record::cursor::Cursor<'_>) -> Option<()> {
                     if cursor.peek()? == b'n' {
@@ -64,6 +70,50 @@ pub(in crate::record) trait Plainly: FromValue {
         }
         Some(())
     }
+}
+
+/// A block of counts.
+pub(crate) trait UsageBlock: FromValue {
+    /// Takes note that something in it could not be read, so that a cost of the rest is an estimate.
+    fn doubt(&mut self);
+}
+
+/// The longest block, and the most members of an object, that are looked at one by one.
+const LONGEST: usize = 8 * 1024;
+const MEMBERS: usize = 128;
+
+/// Reads a block as far as it can be read: an odd count says nothing of those beside it.
+pub(crate) fn sound<T: UsageBlock>(text: &str) -> Option<T> {
+    let is_read = |text: &str| read::<T>(text).is_ok();
+    if let Ok(block) = read(text) {
+        return Some(block);
+    }
+    if text.len() > LONGEST || json::check_depth(text).is_err() {
+        return None;
+    }
+    let mut block: T = read(&readable(&Value::of(text).object().ok()?, &is_read)).ok()?;
+    block.doubt();
+    Some(block)
+}
+
+/// Writes an object with what of it can be read; of a member that is an object with what of that can.
+fn readable(object: &Object<'_>, is_read: &dyn Fn(&str) -> bool) -> String {
+    let mut text = String::from("{");
+    for (name, value) in object.members().take(MEMBERS) {
+        let comma = if text.len() > 1 { "," } else { "" };
+        let name = sonic_rs::to_string(name).unwrap_or_default();
+        let with = |value: &str| format!("{text}{comma}{name}:{value}");
+        let is_sound = |value: &str| is_read(&(with(value) + "}"));
+        let whole = Some(Cow::Borrowed(value.raw())).filter(|raw| is_sound(raw));
+        let part = || {
+            Some(readable(&value.object().ok()?, &is_sound).into())
+                .filter(|part: &Cow<'_, str>| is_sound(part))
+        };
+        if let Some(kept) = whole.or_else(part) {
+            text = with(&kept);
+        }
+    }
+    text + "}"
 }
 
 impl FromValue for Num {
@@ -119,10 +169,12 @@ use proof::{Cached, Ground, layout};
 pub(crate) use proof::{Claim, Parts, Writes};
 pub(crate) use shown::{Grounding, Offered, SESSIONS, ServerBlocks, ShownItem};
 
+use std::borrow::Cow;
+
 use super::WriteTtl;
 use super::cursor::Cursor;
-use super::json::Num;
-use super::value::{FromValue, Value};
+use super::json::{self, Num};
+use super::value::{FromValue, Object, Value, read};
 use crate::pricing::{Terms, Usage};
 use crate::routing::Status;
 use crate::units::Count;
@@ -306,7 +358,6 @@ pub(crate) fn or_refused(counted: Counted, status: Status) -> Counted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::value::read;
     use proptest::prelude::*;
     use std::fmt::Write as _;
 

@@ -84,7 +84,10 @@ struct PromptDetails {
     cache_read: Num,
     cache_write_tokens: Num,
     cache_creation_tokens: Num,
-    cache_creation: Num,
+    cache_creation: Lifetimes,
+    cache_read_input_tokens: Num,
+    cache_creation_input_tokens: Num,
+    cache_write_input_tokens: Num,
     ephemeral_5m_input_tokens: Num,
     ephemeral_1h_input_tokens: Num,
     cache_creation_token_details: Lifetimes,
@@ -102,6 +105,9 @@ members!(PromptDetails {
     "cache_write_tokens" => cache_write_tokens,
     "cache_creation_tokens" => cache_creation_tokens,
     "cache_creation" => cache_creation,
+    "cache_read_input_tokens" => cache_read_input_tokens,
+    "cache_creation_input_tokens" => cache_creation_input_tokens,
+    "cache_write_input_tokens" => cache_write_input_tokens,
     "ephemeral_5m_input_tokens" => ephemeral_5m_input_tokens,
     "ephemeral_1h_input_tokens" => ephemeral_1h_input_tokens,
     "cache_creation_token_details" => cache_creation_token_details,
@@ -151,6 +157,7 @@ impl PromptDetails {
     fn absorb(&mut self, then: Self) {
         absorb!(then into self:
             cached_tokens cache_read cache_write_tokens cache_creation_tokens cache_creation
+            cache_read_input_tokens cache_creation_input_tokens cache_write_input_tokens
             ephemeral_5m_input_tokens ephemeral_1h_input_tokens cache_creation_token_details audio_tokens
             image_tokens web_search_requests unlisted
         );
@@ -345,6 +352,7 @@ impl OpenAiUsage {
         let within = details
             .cached_tokens
             .most(details.cache_read)
+            .most(details.cache_read_input_tokens)
             .most(self.num_cached_tokens)
             .most(self.prompt_cache_hit_tokens)
             .most(self.cached_tokens);
@@ -358,11 +366,16 @@ impl OpenAiUsage {
                 claim
             };
         let mut lifetimes = details.cache_creation_token_details;
+        lifetimes.absorb(details.cache_creation);
         lifetimes.absorb(self.cache_creation);
-        let told =
-            details.cache_creation_tokens.most(details.cache_creation).most(self.cache_creation_input_tokens);
+        let told = details
+            .cache_creation_tokens
+            .most(details.cache_creation_input_tokens)
+            .most(lifetimes.all)
+            .most(self.cache_creation_input_tokens);
+        let written = details.cache_write_tokens.most(details.cache_write_input_tokens);
         let writes = Writes {
-            total: told.most(details.cache_write_tokens).0,
+            total: told.most(written).0,
             short: lifetimes.ephemeral_5m_input_tokens.most(details.ephemeral_5m_input_tokens).0,
             long: lifetimes.ephemeral_1h_input_tokens.most(details.ephemeral_1h_input_tokens).0,
         };
@@ -384,11 +397,11 @@ impl OpenAiUsage {
             output: Num(output).most(passes.output).0,
             reasoning: reasoning.0,
             total: if is_summed { None } else { self.total_tokens.0 },
-            are_writes_cut: told.or_zero() < details.cache_write_tokens.or_zero(),
+            are_writes_cut: told.or_zero() < written.or_zero(),
         };
         let terms = self.terms(&details);
         let mut counted = parts.counted(claim)?.on(terms, &[self.service_tier, self.speed]);
-        counted.is_guess |= self.is_shown_only(&details, &terms);
+        counted.is_guess |= self.is_shown_only(&details, &terms) || self.unlisted.is_in_doubt();
         Ok(counted)
     }
 }

@@ -18,11 +18,11 @@ use bytes::Bytes;
 use super::edits::Edits;
 use super::request::Ask;
 use super::{ids, older, prefill, refused, returned, system};
-use crate::wire::Dialect;
 use crate::wire::completions::USUAL_LIMIT;
 use crate::wire::effort::thinks_before_answering;
 use crate::wire::json::{Value, quoted, spliced};
 use crate::wire::prompt::Reader;
+use crate::wire::{Accent, Dialect, embeddings};
 
 /// The members by which clients have a provider ask other models: Anthropic and OpenRouter, where a preset names some, too.
 const ELSEWHERE: [&str; 3] = ["fallbacks", "models", "preset"];
@@ -64,6 +64,14 @@ pub(super) fn splice(ask: &Ask, reader: Reader<'_>) -> Bytes {
     let is_older = scan.limits.iter().any(|(name, _)| *name == "max_tokens");
     if to == Dialect::OpenAiChat && is_older && thinks_before_answering(model) {
         edits.rename("max_tokens", "max_completion_tokens");
+    }
+    if to == Dialect::OpenAiEmbeddings && sending.accent == Accent::Mistral {
+        for (name, _) in ask.root().members() {
+            if !embeddings::OF_MISTRAL.contains(&&*name) && edits.remove_all(&name) {
+                reader.leave_out(&name);
+            }
+        }
+        edits.rename(embeddings::SIZES[0], embeddings::SIZES[1]);
     }
     // Which models may serve is for policy to say, and what they cost for budgets to hold.
     for name in ELSEWHERE {

@@ -10,19 +10,22 @@ use sha2::{Digest, Sha256};
 
 use crate::wire::error::Result;
 use crate::wire::json::{Array, Object, Value, put, try_body, written};
-use crate::wire::prompt::{Reader, reminder};
+use crate::wire::prompt::{Reader, reminder, told_arguments};
 use crate::wire::reply::content_text;
 use crate::wire::tools::{self, Offered};
 use crate::wire::{Ask, WireError};
 
 /// How the address of a document begins that is in it.
 const PDF: &str = "data:application/pdf;base64,";
-/// The members of a message that Mistral knows.
-const MESSAGE: [&str; 5] = ["content", "name", "prefix", "role", "tool_call_id"];
 
-/// Those that are read: what Mistral knows, and what becomes that.
-const READ: [&str; 8] =
-    ["content", "name", "prefix", "role", "tool_call_id", "tool_calls", "refusal", "cache_control"];
+/// Returns the members of a message that are read: what Mistral knows of who says it, and what becomes that.
+fn read(message: Value<'_>) -> &'static [&'static str] {
+    match message.text_of("role").as_deref() {
+        Some("tool") => &["role", "content", "cache_control", "name", "tool_call_id"],
+        Some("assistant") => &["role", "content", "cache_control", "prefix", "tool_calls", "refusal"],
+        _ => &["role", "content", "cache_control"],
+    }
+}
 
 /// Writes a client's chat request for Mistral; the table says what of it Mistral takes.
 pub(in crate::wire) fn write(ask: &Ask, reader: Reader<'_>) -> Result<Vec<u8>> {
@@ -49,7 +52,7 @@ pub(in crate::wire) fn write(ask: &Ask, reader: Reader<'_>) -> Result<Vec<u8>> {
                 "messages" => o.array("messages", |a| {
                     let mut is_after = false;
                     for (at, said) in value.items().enumerate() {
-                        reader.others(said, &READ, "messages");
+                        reader.others(said, read(said), "messages");
                         let role = said.text_of("role");
                         // No word of the user's is taken right after what tools gave back.
                         if is_after && !matches!(role.as_deref(), Some("tool" | "assistant")) {
@@ -141,6 +144,7 @@ fn message(o: &mut Object<'_>, message: Value<'_>, at: usize, speaker: Speaker) 
     for (key, value) in message.members() {
         match &*key {
             _ if value.is_null() && key != "content" => {}
+            key if key == "cache_control" || !read(message).contains(&key) => {}
             // What a model declined to say is what it said.
             "content" if value.is_null() && message.get("refusal").is_some_and(Value::is_text) => {}
             "refusal" if message.get("content").is_none_or(Value::is_null) => put!(o, "content": value),
@@ -165,13 +169,11 @@ fn message(o: &mut Object<'_>, message: Value<'_>, at: usize, speaker: Speaker) 
                         for (key, value) in call.members() {
                             match &*key {
                                 "id" => put!(o, "id": short_id(&value.text().unwrap_or_default())),
-                                "function"
-                                    if value
-                                        .text_of("arguments")
-                                        .is_some_and(|said| said.trim().is_empty()) =>
-                                {
+                                "function" if !is_encoded(value) => {
                                     let name = value.get("name").unwrap_or(Value::of("\"\""));
-                                    put!(o, "function": { "name": name, "arguments": "{}" });
+                                    let said = told_arguments(value);
+                                    let said = if said.trim().is_empty() { "{}" } else { &*said };
+                                    put!(o, "function": { "name": name, "arguments": said });
                                 }
                                 key => o.put(key, value),
                             }
@@ -179,10 +181,14 @@ fn message(o: &mut Object<'_>, message: Value<'_>, at: usize, speaker: Speaker) 
                     });
                 }
             }),
-            key if MESSAGE.contains(&key) => o.put(key, value),
-            _ => {}
+            key => o.put(key, value),
         }
     }
+}
+
+/// Says whether a call has its arguments as chat writes them: JSON within a text.
+fn is_encoded(function: Value<'_>) -> bool {
+    function.text_of("arguments").is_some_and(|said| !matches!(said.trim(), "" | "null"))
 }
 
 /// Returns a document that comes along as Mistral takes one: by its address, which may hold it.

@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use crate::wire::error::Result;
 use crate::wire::json::Value;
-use crate::wire::prompt::{Data, Piece, Prompt, Reader, Tool, ToolChoice, ToolResult, read_pieces};
+use crate::wire::prompt::{
+    Data, Piece, Prompt, Reader, Tool, ToolChoice, ToolResult, read_pieces, told_arguments,
+};
 use crate::wire::reply::Call;
 use crate::wire::tools::{self, Offered};
 use crate::wire::{Dialect, WireError};
@@ -212,7 +214,7 @@ fn read_called<'a>(
     reader: Reader<'_>,
 ) -> Result<Piece<'a>> {
     let name = function.need("name", place)?;
-    let arguments = function.text_of("arguments").unwrap_or_default();
+    let arguments = told_arguments(function);
     Ok(Piece::Call { call: reader.call(id, name, arguments, &format!("{place}.arguments")), cache })
 }
 

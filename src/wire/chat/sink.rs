@@ -30,18 +30,18 @@ pub(in crate::wire) fn whole(ask: &Ask, reply: &Reply) -> Vec<u8> {
 
 fn message(o: &mut Object<'_>, choice: &Choice, tools: &ToolKinds, is_legacy: bool) {
     let text = choice.text();
-    let refusal = choice.parts.iter().find_map(|part| match part {
-        Part::Refusal(text) => Some(text),
-        _ => None,
-    });
-    let thought = choice.parts.iter().find_map(|part| match part {
-        Part::Thought(text) => Some(text),
-        _ => None,
-    });
+    let all = |texts: Vec<&str>| Some(texts.concat()).filter(|all| !all.is_empty());
+    let parts = || choice.parts.iter();
+    let refusal = all(parts()
+        .filter_map(|part| if let Part::Refusal(text) = part { Some(&**text) } else { None })
+        .collect());
+    let thought = all(parts()
+        .filter_map(|part| if let Part::Thought(text) = part { Some(&**text) } else { None })
+        .collect());
     let first = choice.calls().next();
     let is_said = !text.is_empty() || (first.is_none() && refusal.is_none());
-    put!(o, "role": "assistant", "content": is_said.then_some(&text), "refusal": refusal);
-    put!(o, "reasoning_content"?: thought);
+    put!(o, "role": "assistant", "content": is_said.then_some(&text), "refusal": refusal.as_deref());
+    put!(o, "reasoning_content"?: thought.as_deref());
     let pictures = || {
         choice.parts.iter().filter_map(|part| match part {
             Part::Picture { mime, data } => Some((mime, data)),

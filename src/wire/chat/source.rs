@@ -1,6 +1,7 @@
 //! A chat completion read, in chunks or whole; and one of the older kind, whose choices are text alone.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use crate::record::usage::{Counted, Custom, OpenAiUsage};
 use crate::wire::Dialect::OpenAiChat;
@@ -9,9 +10,9 @@ use crate::wire::cited::{Citation, MOST};
 use crate::wire::error::Result;
 use crate::wire::faults::{is_error, read_event};
 use crate::wire::finish::{Finish, ended};
-use crate::wire::json::Value;
+use crate::wire::json::{Progress, Value, quoted, spliced};
 use crate::wire::logprobs::Logprobs;
-use crate::wire::reply::{Delta, Seen, Source, Tell, block, buckets, content_text, said};
+use crate::wire::reply::{Delta, LeftOut, Seen, Source, Tell, block, buckets, content_text, said};
 
 /// A call that has begun.
 #[derive(Debug)]
@@ -19,6 +20,20 @@ struct Begun {
     /// Of which choice it is, and the provider's number.
     number: (u64, u64),
     id: String,
+    name: String,
+    /// What has come of its arguments.
+    arguments: Progress,
+}
+
+impl Begun {
+    /// Says whether what comes under its number is a call of its own: one with another id, or, as servers number every call 0
+    /// and some give no ids, one with a name and arguments where this one has all of its own.
+    fn is_before(&self, id: Option<&str>, name: Option<&str>, has_arguments: bool) -> bool {
+        name.is_some_and(|name| match id {
+            Some(id) if !self.id.is_empty() => self.id != id,
+            _ => self.arguments.is_object() && (has_arguments || self.name != name),
+        })
+    }
 }
 
 /// A call that is not told yet: its name may come in pieces, or after its id.
@@ -124,6 +139,7 @@ impl Chunks {
         let list = [found, cited].into_iter().flatten().find(|list| list.items().next().is_some());
         if let Some(list) = list {
             self.pages = list.items().take(MOST).map(Citation::of_page).collect();
+            self.usage.get_or_insert_default().cite();
         }
     }
 
@@ -266,12 +282,12 @@ impl Chunks {
         let arguments = function.and_then(|function| function.get("arguments"));
         let text = arguments.map(|value| value.text().unwrap_or(Cow::Borrowed(value.raw())));
         let text = text.filter(|text| !text.is_empty());
-        // Servers that number every call 0 tell them apart by their ids.
         let is_other =
             |known: &str| name.is_some() && id.as_deref().is_some_and(|id| !known.is_empty() && known != id);
         let is_opening = |call: &Opening| call.number == number && !is_other(&call.id);
+        let is_over = |call: &Begun| call.is_before(id.as_deref(), name.as_deref(), text.is_some());
         let begun = self.calls.iter().rposition(|call| call.number == number);
-        let begun = begun.filter(|call| !self.calls.get(*call).is_some_and(|call| is_other(&call.id)));
+        let begun = begun.filter(|call| !self.calls.get(*call).is_some_and(is_over));
         let call = if let Some(opening) = self.opening.as_mut().filter(|call| is_opening(call)) {
             opening.add(id, name);
             None
@@ -290,7 +306,8 @@ impl Chunks {
             self.opening.as_ref().filter(|call| call.number == number && !call.name.is_empty())?;
             self.open(tell)
         });
-        if let Some(call) = call {
+        if let Some((call, begun)) = call.and_then(|call| Some((call, self.calls.get_mut(call)?))) {
+            begun.arguments.push(&text);
             tell(Delta::CallArguments { call, text: &text });
         }
     }
@@ -300,7 +317,7 @@ impl Chunks {
         let Opening { number, id, name } = self.opening.take_if(|call| !call.name.is_empty())?;
         let call = self.calls.len();
         tell(Delta::CallStart { call, id: &id, name: &name });
-        self.calls.push(Begun { number, id });
+        self.calls.push(Begun { number, id, name, arguments: Progress::default() });
         Some(call)
     }
 }
@@ -317,6 +334,34 @@ impl Opening {
             None => {}
         }
     }
+}
+
+/// Puts contents that are lists of parts, as Mistral's models that think answer with them, into the form that clients of chat know:
+/// a text, and beside it what was thought and drawn. Kinds that have no place are noted.
+pub(in crate::wire) fn flattened(data: &str, left_out: &mut LeftOut) -> Option<String> {
+    let mut spans: Vec<(Range<usize>, String)> = Vec::new();
+    for choice in Value::of(data).list("choices") {
+        let Some(message) = choice.get("delta").or_else(|| choice.get("message")) else { continue };
+        let [content, known, images] = message.pick(["content", "reasoning_content", "images"]);
+        let Some(content) = content.filter(|content| content.is_array()) else { continue };
+        let mut text = quoted(&content_text(content).unwrap_or_default());
+        if let Some(thought) = thought(None, None, Some(content)).filter(|_| known.is_none()) {
+            text += &format!(",\"reasoning_content\":{}", quoted(&thought));
+        }
+        let mut drawn = Vec::new();
+        for part in content.items().filter(|part| part.is_object()) {
+            match &*part.text_of("type").unwrap_or_default() {
+                "" | "text" | "output_text" | "thinking" => {}
+                "image_url" if images.is_none() => drawn.push(part.raw()),
+                kind => left_out.note(kind),
+            }
+        }
+        if !drawn.is_empty() {
+            text += &format!(",\"images\":[{}]", drawn.join(","));
+        }
+        spans.push((content.span_in(data.as_bytes()), text));
+    }
+    if spans.is_empty() { None } else { String::from_utf8(spliced(data.as_bytes(), spans)).ok() }
 }
 
 /// Tells a picture, as OpenRouter and others give it; one that is given by its address lies elsewhere.

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use sha2::{Digest, Sha256};
 
 use crate::record::usage::{Counted, GeminiUsage, Grounding};
+use crate::record::value::read;
 use crate::wire::Dialect::Gemini;
 use crate::wire::WireError;
 use crate::wire::calls::call_id;
@@ -26,7 +27,7 @@ const CANDIDATES: u64 = 8;
 /// Reads chunks.
 #[derive(Debug, Default)]
 pub(in crate::wire) struct Chunks {
-    usage: Option<GeminiUsage>,
+    usage: GeminiUsage,
     calls: usize,
     /// The candidates so far.
     candidates: Vec<Candidate>,
@@ -58,21 +59,22 @@ impl Source for Chunks {
     }
 
     fn usage(&self) -> Option<Counted> {
-        buckets(self.usage.as_ref()?.counted())
+        buckets(self.usage.counted())
     }
 }
 
 impl Chunks {
     fn read(&mut self, root: Value<'_>, is_whole: bool, tell: Tell<'_>) -> Result<()> {
         let candidates = || root.list("candidates");
-        if let Some(mut said) = root.get("usageMetadata").and_then(block::<GeminiUsage>) {
-            // What the answer rests on, and the tier that served.
-            let mut all = Grounding::default();
-            candidates().filter_map(|one| block(one.get("groundingMetadata")?)).for_each(|one| all.add(one));
-            said.rest_on(all);
-            said.serve(&root.text_of("serviceTier").unwrap_or_default());
-            self.usage.get_or_insert_default().absorb(&said);
+        if let Some(said) = root.get("usageMetadata").and_then(block::<GeminiUsage>) {
+            self.usage.absorb(&said);
         }
+        // What the answer rests on and the tier that served may stand in other chunks than the counts.
+        let mut all = Grounding::default();
+        let grounds = |one: Value<'_>| read(one.get("groundingMetadata")?.raw()).ok();
+        candidates().filter_map(grounds).for_each(|one| all.add(one));
+        self.usage.rest_on(all);
+        self.usage.serve(&root.text_of("serviceTier").unwrap_or_default());
         let id = root.text_of("responseId").unwrap_or_default();
         tell(Delta::Start { id: &id, model: &root.text_of("modelVersion").unwrap_or_default() });
         let mut outcome = Ok(());

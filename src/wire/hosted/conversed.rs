@@ -10,6 +10,7 @@ use crate::wire::WireError;
 use crate::wire::error::Result;
 use crate::wire::json::{self, Array, Object, Value, check, put, written};
 use crate::wire::messages::{block_delta, block_start, block_stop, event};
+use crate::wire::order::HELD;
 
 /// Puts a whole answer of the model `model` into Anthropic's form; what is none is left as it is.
 pub fn conversed(body: &Bytes, id: &str, model: &str) -> Bytes {
@@ -33,7 +34,8 @@ fn head(o: &mut Object<'_>, id: &str, model: &str) {
 }
 
 fn whole(a: &mut Array<'_>, block: Value<'_>) {
-    let [text, call, thought] = block.pick(["text", "toolUse", "reasoningContent"]);
+    let [text, call, thought, cited, image] =
+        block.pick(["text", "toolUse", "reasoningContent", "citationsContent", "image"]);
     if let Some(text) = text.and_then(Value::text) {
         a.object(|o| put!(o, "type": "text", "text": &text));
     } else if let Some(call) = call {
@@ -51,7 +53,32 @@ fn whole(a: &mut Array<'_>, block: Value<'_>) {
             let said = |name| shown.and_then(|shown| shown.text_of(name)).unwrap_or_default();
             put!(o, "type": "thinking", "thinking": said("text"), "signature": said("signature"));
         });
+    } else if let Some(cited) = cited {
+        let text: String = cited.list("content").filter_map(|part| part.text_of("text")).collect();
+        a.object(|o| {
+            put!(o, "type": "text", "text": &text);
+            put!(o, "citations": [|a| cited.list("citations").for_each(|one| a.object(|o| citation(o, one)))]);
+        });
+    } else if let Some(bytes) = image.and_then(|image| image.get("source")?.text_of("bytes")) {
+        let kind = image.and_then(|image| image.text_of("format")).unwrap_or_default();
+        a.object(|o| {
+            put!(o, "type": "image", "source": {
+                "type": "base64", "media_type": &format!("image/{kind}"), "data": &bytes,
+            });
+        });
+    } else {
+        block.members().take(1).for_each(|(kind, _)| a.object(|o| put!(o, "type": &kind)));
     }
+}
+
+/// Writes what a text rests on as Anthropic cites: a page, else a document.
+fn citation(o: &mut Object<'_>, told: Value<'_>) {
+    let [title, source, content, location] = told.pick(["title", "source", "sourceContent", "location"]);
+    let quote: String =
+        content.into_iter().flat_map(Value::items).filter_map(|part| part.text_of("text")).collect();
+    let page = location.and_then(|location| location.get("web")?.text_of("url"));
+    let kind = if page.is_some() { "web_search_result_location" } else { "search_result_location" };
+    put!(o, "type": kind, "cited_text": &quote, "title": title, "source"?: source, "url"?: page.as_deref());
 }
 
 /// Writes why it ended. A word that is none of Anthropic's stays, so that it is known for a failure.
@@ -99,13 +126,25 @@ pub(super) struct Events {
     has_begun: bool,
     /// The block that is being told.
     open: Option<u64>,
+    /// Those that began before its end: one stands behind the other in a message.
+    waiting: Vec<Waiting>,
     /// The members of the last event but one, which waits for the tokens.
     stopped: Option<String>,
 }
 
+/// A block that waits for the end of the one before it.
+#[derive(Debug)]
+struct Waiting {
+    at: u64,
+    /// What has come of it.
+    events: BytesMut,
+    has_ended: bool,
+}
+
 impl Events {
     pub(super) fn new(id: &str, model: &str) -> Self {
-        Self { id: id.to_owned(), model: model.to_owned(), has_begun: false, open: None, stopped: None }
+        let (id, model) = (id.to_owned(), model.to_owned());
+        Self { id, model, has_begun: false, open: None, waiting: Vec::new(), stopped: None }
     }
 
     /// Takes an event.
@@ -117,11 +156,14 @@ impl Events {
             "messageStart" => self.begin(out),
             "contentBlockStart" => {
                 self.begin(out);
-                if let Some(call) = root.get("start").and_then(|start| start.get("toolUse")) {
+                let start = root.get("start");
+                if let Some(call) = start.and_then(|start| start.get("toolUse")) {
                     self.open(at, out, |o| {
                         put!(o, "type": "tool_use", "id": call.text_of("toolUseId").unwrap_or_default());
                         put!(o, "name": call.text_of("name").unwrap_or_default(), "input": {});
                     });
+                } else if let Some((kind, _)) = start.and_then(|start| start.members().next()) {
+                    self.open(at, out, |o| put!(o, "type": &kind));
                 }
             }
             "contentBlockDelta" => {
@@ -130,10 +172,12 @@ impl Events {
                     self.delta(at, delta, out);
                 }
             }
-            "contentBlockStop" => self.close(out),
+            "contentBlockStop" => self.close(at, out),
             "messageStop" => {
                 self.begin(out);
-                self.close(out);
+                while let Some(at) = self.open {
+                    self.close(at, out);
+                }
                 self.stopped = Some(written(|o| {
                     stopped(o, root.text_of("stopReason"), root.get("additionalModelResponseFields"));
                 }));
@@ -141,7 +185,8 @@ impl Events {
             "metadata" => self.stop(Some(root), out),
             _ => {}
         }
-        Ok(())
+        let held: usize = self.waiting.iter().map(|block| block.events.len()).sum();
+        if held > HELD { Err(WireError::TooMixed(HELD)) } else { Ok(()) }
     }
 
     /// Ends a stream whose tokens never came.
@@ -163,42 +208,74 @@ impl Events {
         });
     }
 
-    fn open(&mut self, at: u64, out: &mut BytesMut, fill: impl FnOnce(&mut Object<'_>)) {
-        self.close(out);
-        self.open = Some(at);
-        block_start(out, at, fill);
+    /// Begins a block, unless it has begun, and returns where what comes of it is written.
+    fn open<'o>(
+        &'o mut self,
+        at: u64,
+        out: &'o mut BytesMut,
+        fill: impl FnOnce(&mut Object<'_>),
+    ) -> &'o mut BytesMut {
+        let known = self.waiting.iter().position(|block| block.at == at);
+        let is_new = self.open != Some(at) && known.is_none();
+        let (open, count) = (*self.open.get_or_insert(at), self.waiting.len());
+        if open != at && known.is_none() {
+            self.waiting.push(Waiting { at, events: BytesMut::new(), has_ended: false });
+        }
+        let waits = self.waiting.get_mut(known.unwrap_or(count)).filter(|block| block.at == at);
+        let place = waits.map_or(out, |block| &mut block.events);
+        if is_new {
+            block_start(place, at, fill);
+        }
+        place
     }
 
-    fn close(&mut self, out: &mut BytesMut) {
-        if let Some(at) = self.open.take() {
-            block_stop(out, at);
+    /// Ends a block, and tells those that waited for it.
+    fn close(&mut self, at: u64, out: &mut BytesMut) {
+        if self.open != Some(at) {
+            self.waiting.iter_mut().filter(|block| block.at == at).for_each(|block| block.has_ended = true);
+            return;
+        }
+        block_stop(out, at);
+        self.open = None;
+        while self.open.is_none() && !self.waiting.is_empty() {
+            let next = self.waiting.remove(0);
+            out.extend_from_slice(&next.events);
+            if next.has_ended {
+                block_stop(out, next.at);
+            } else {
+                self.open = Some(next.at);
+            }
         }
     }
 
     fn delta(&mut self, at: u64, delta: Value<'_>, out: &mut BytesMut) {
-        let [text, call, thought] = delta.pick(["text", "toolUse", "reasoningContent"]);
+        let [text, call, thought, cited] = delta.pick(["text", "toolUse", "reasoningContent", "citation"]);
         // Only calls announce themselves.
-        let is_open = self.open == Some(at);
         if let Some(text) = text.and_then(Value::text) {
-            if !is_open {
-                self.open(at, out, |o| put!(o, "type": "text", "text": ""));
-            }
+            let out = self.open(at, out, |o| put!(o, "type": "text", "text": ""));
             block_delta(out, at, |o| put!(o, "type": "text_delta", "text": &text));
         } else if let Some(input) = call.and_then(|call| call.text_of("input")) {
+            let out = self.open(at, out, |o| put!(o, "type": "tool_use", "id": "", "name": "", "input": {}));
             block_delta(out, at, |o| put!(o, "type": "input_json_delta", "partial_json": &input));
         } else if let Some(thought) = thought {
             let [text, signature, hidden] = thought.pick(["text", "signature", "redactedContent"]);
             if let Some(data) = hidden.and_then(Value::text) {
-                return self.open(at, out, |o| put!(o, "type": "redacted_thinking", "data": &data));
+                self.open(at, out, |o| put!(o, "type": "redacted_thinking", "data": &data));
+                return;
             }
-            if !is_open {
-                self.open(at, out, |o| put!(o, "type": "thinking", "thinking": "", "signature": ""));
-            }
+            let out = self.open(at, out, |o| put!(o, "type": "thinking", "thinking": "", "signature": ""));
             if let Some(text) = text.and_then(Value::text) {
                 block_delta(out, at, |o| put!(o, "type": "thinking_delta", "thinking": &text));
             } else if let Some(signature) = signature.and_then(Value::text) {
                 block_delta(out, at, |o| put!(o, "type": "signature_delta", "signature": &signature));
             }
+        } else if let Some(cited) = cited {
+            let out = self.open(at, out, |o| put!(o, "type": "text", "text": ""));
+            block_delta(out, at, |o| {
+                put!(o, "type": "citations_delta", "citation": |o| citation(o, cited));
+            });
+        } else if let Some((kind, _)) = delta.members().next() {
+            self.open(at, out, |o| put!(o, "type": &kind));
         }
     }
 

@@ -174,3 +174,110 @@ fn how_converse_served_is_billed_by() {
     let plain = usage(json!({ "performanceConfig": { "latency": "standard" } }));
     assert_eq!((plain.get("service_tier"), plain.get("speed")), (None, None));
 }
+
+/// Frames of parallel calls that alternate: each call was closed when the next began, and both broke.
+#[test]
+fn blocks_that_alternate_are_told_one_behind_the_other() {
+    let start = |at: u64| {
+        frame("contentBlockStart", &json!({ "contentBlockIndex": at, "start": { "toolUse": { "toolUseId": format!("t{at}"), "name": "f" } } }).to_string())
+    };
+    let input = |at: u64, input: &str| {
+        frame(
+            "contentBlockDelta",
+            &json!({ "contentBlockIndex": at, "delta": { "toolUse": { "input": input } } }).to_string(),
+        )
+    };
+    let text = |at: u64, text: &str| {
+        frame("contentBlockDelta", &json!({ "contentBlockIndex": at, "delta": { "text": text } }).to_string())
+    };
+    let stop = |at: u64| frame("contentBlockStop", &json!({ "contentBlockIndex": at }).to_string());
+    let end = || frame("messageStop", r#"{"stopReason":"tool_use"}"#);
+    let told = |frames: &[Vec<u8>]| {
+        let mut unframed = Unframed::new(Form::Converse, "r", "m");
+        let mut all = unframed.take(&frames.concat()).unwrap().unwrap_or_default().to_vec();
+        all.extend(unframed.end().unwrap_or_default());
+        let (mut blocks, mut open): (Vec<String>, Option<u64>) = (Vec::new(), None);
+        for event in String::from_utf8(all).unwrap().lines().filter_map(|line| line.strip_prefix("data: ")) {
+            let event: Value = serde_json::from_str(event).unwrap();
+            let at = event["index"].as_u64();
+            match event["type"].as_str().unwrap() {
+                "content_block_start" => {
+                    assert_eq!(open, None, "one block at a time");
+                    open = at;
+                    blocks.push(event["content_block"]["id"].as_str().unwrap_or("text").to_owned() + ":");
+                }
+                "content_block_delta" => {
+                    assert_eq!(open, at);
+                    let delta = &event["delta"];
+                    let piece = delta["partial_json"].as_str().or(delta["text"].as_str()).unwrap();
+                    blocks.last_mut().unwrap().push_str(piece);
+                }
+                "content_block_stop" => assert_eq!(std::mem::take(&mut open), at),
+                _ => {}
+            }
+        }
+        assert_eq!(open, None);
+        blocks
+    };
+    let two = [
+        start(0),
+        start(1),
+        input(0, r#"{"a":"#),
+        input(1, r#"{"b":2}"#),
+        input(0, "1}"),
+        stop(0),
+        stop(1),
+        end(),
+    ];
+    assert_eq!(told(&two), [r#"t0:{"a":1}"#, r#"t1:{"b":2}"#]);
+    let early = [start(0), start(1), input(1, "{}"), stop(1), text(2, "x"), input(0, "{}"), end()];
+    assert_eq!(told(&early), ["t0:{}", "t1:{}", "text:x"]);
+    let mixed = [text(0, "a"), start(1), input(1, "{}"), text(0, "b"), stop(1), stop(0), end()];
+    assert_eq!(told(&mixed), ["text:ab", "t1:{}"]);
+    let mut endless = Unframed::new(Form::Converse, "r", "m");
+    endless.take(&[start(0), start(1)].concat()).unwrap();
+    let much = input(1, &"x".repeat(1024 * 1024));
+    assert!((0..8).any(|_| endless.take(&much).is_err()), "what is held back has an end");
+}
+
+/// What a model cites, and what it draws, was passed over without a word.
+#[test]
+fn content_of_every_kind_is_told() {
+    let content = json!([
+        { "citationsContent": { "content": [{ "text": "the " }, { "text": "answer" }],
+            "citations": [{ "title": "T", "sourceContent": [{ "text": "q" }], "location": { "web": { "url": "https://a" } } },
+                { "title": "D", "location": { "documentChar": { "documentIndex": 0 } } }] } },
+        { "image": { "format": "png", "source": { "bytes": "iVBORw0KGgo=" } } },
+        { "video": { "format": "mp4" } }
+    ]);
+    let body = json!({ "output": { "message": { "content": content } }, "stopReason": "end_turn", "usage": { "inputTokens": 9, "outputTokens": 5 } });
+    let told: Value = serde_json::from_slice(&conversed(&Bytes::from(body.to_string()), "r", "m")).unwrap();
+    assert_eq!(
+        told["content"],
+        json!([
+            { "type": "text", "text": "the answer", "citations": [
+                { "type": "web_search_result_location", "cited_text": "q", "title": "T", "url": "https://a" },
+                { "type": "search_result_location", "cited_text": "", "title": "D" }] },
+            { "type": "image", "source": { "type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo=" } },
+            { "type": "video" }
+        ])
+    );
+    let mut unframed = Unframed::new(Form::Converse, "r", "m");
+    let frames = [
+        frame("contentBlockDelta", r#"{"contentBlockIndex":0,"delta":{"text":"x"}}"#),
+        frame(
+            "contentBlockDelta",
+            r#"{"contentBlockIndex":0,"delta":{"citation":{"title":"T","location":{"web":{"url":"https://a"}}}}}"#,
+        ),
+        frame("contentBlockStop", r#"{"contentBlockIndex":0}"#),
+        frame("contentBlockStart", r#"{"contentBlockIndex":1,"start":{"image":{"format":"png"}}}"#),
+        frame(
+            "contentBlockDelta",
+            r#"{"contentBlockIndex":1,"delta":{"image":{"source":{"bytes":"aGk="}}}}"#,
+        ),
+    ];
+    let out = unframed.take(&frames.concat()).unwrap().unwrap();
+    let out = String::from_utf8_lossy(&out);
+    assert!(out.contains(r#""citation":{"type":"web_search_result_location""#), "{out}");
+    assert!(out.contains(r#""content_block":{"type":"image"}"#), "{out}");
+}

@@ -168,6 +168,18 @@ impl Events {
                     self.argue(Some(index), input.raw(), tell);
                 }
             }
+            // Converse has models that draw.
+            Some("image") => {
+                let [mime, data] = block
+                    .get("source")
+                    .map(|source| source.pick(["media_type", "data"]))
+                    .unwrap_or_default()
+                    .map(|said| said.and_then(Value::text));
+                match (mime, data) {
+                    (Some(mime), Some(data)) => tell(Delta::Picture { mime: &mime, data: &data }),
+                    _ => tell(Delta::Other("image")),
+                }
+            }
             // Tools that Anthropic runs, and what they gave.
             Some(kind) if kind != "redacted_thinking" => {
                 self.shown.read_block(block.raw());

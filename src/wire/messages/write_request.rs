@@ -43,12 +43,7 @@ pub(in crate::wire) fn write(prompt: &Prompt<'_>, reader: Reader<'_>) -> Result<
             put!(o, "metadata": { "user_id": opaque(user, lengths) });
         }
         for (key, value) in &prompt.passed {
-            // Anthropic's range ends at 1, which is also what holds where nothing is said.
-            if *key == "temperature" && value.measure().is_some_and(|temperature| temperature > 1.0) {
-                reader.leave_out("temperature");
-            } else {
-                o.put(key, *value);
-            }
+            o.put(key, *value);
         }
         put!(o, "stream"?: prompt.stream.then_some(true));
         Ok(())

@@ -9,7 +9,7 @@ use crate::wire::WireError;
 use crate::wire::chat::read_request::word;
 use crate::wire::error::Result;
 use crate::wire::json::Value;
-use crate::wire::prompt::{Data, Piece, Prompt, Reader, Text, Tool, ToolChoice, read_pieces};
+use crate::wire::prompt::{Data, Piece, Prompt, Reader, Text, Tool, ToolChoice, read_pieces, told_arguments};
 use crate::wire::table;
 use crate::wire::tools::{self, Offered};
 
@@ -151,7 +151,7 @@ fn read_item<'a>(item: Value<'a>, place: &str, reader: Reader<'_>, prompt: &mut 
                 Some(namespace) => tools::sent_name(Some(&namespace), &name).into(),
                 None => name,
             };
-            let arguments = item.text_of("arguments").unwrap_or_default();
+            let arguments = told_arguments(item);
             let call = reader.call(call_id()?, name, arguments, &format!("{place}.arguments"));
             prompt.say(false, vec![Piece::Call { call, cache: None }]);
         }

@@ -1,5 +1,7 @@
 //! A response read, in events or whole.
 
+use std::borrow::Cow;
+
 use crate::record::usage::{Counted, Custom, Offered, OpenAiUsage, SESSIONS, ShownItem};
 use crate::wire::Dialect::OpenAiResponses;
 use crate::wire::WireError;
@@ -17,11 +19,16 @@ pub(in crate::wire) struct Events {
     custom: Custom,
     /// Where the calls stand in the output.
     calls: Vec<u64>,
+    /// What has been told of the output: the place of an item, and that of a part within it.
+    told: Vec<(u64, u64)>,
 }
 
 impl Source for Events {
     fn event(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<Seen> {
         let text = |key: &str| root.text_of(key);
+        let place = |key: &str| root.get(key).and_then(Value::number);
+        let (at, part) = (place("output_index"), place("content_index").or_else(|| place("summary_index")));
+        let part = (at.unwrap_or(0), part.unwrap_or(0));
         match &*text("type").unwrap_or_default() {
             "error" | "response.failed" | "response.cancelled" => {
                 self.absorb(root.get("response"));
@@ -35,36 +42,54 @@ impl Source for Events {
             // What a custom tool is given is content, and no JSON.
             "response.output_text.delta" | "response.custom_tool_call_input.delta" => {
                 said(text("delta"), |text| tell(Delta::Text(text)));
+                self.is_new(part);
                 if let Some(told) = Logprobs::of_response(root) {
                     tell(Delta::Logprobs(told));
                 }
             }
-            "response.refusal.delta" => said(text("delta"), |text| tell(Delta::Refusal(text))),
+            "response.refusal.delta" => {
+                said(text("delta"), |text| tell(Delta::Refusal(text)));
+                self.is_new(part);
+            }
             "response.output_item.added" => {
                 let Some(item) = root.get("item") else { return Ok(Seen::Some) };
                 match item.text_of("type").as_deref() {
-                    Some("function_call") => {
-                        let index = root.get("output_index").and_then(Value::number).unwrap_or(0);
-                        self.call(index, item, tell);
-                    }
+                    Some("function_call") => self.call(part.0, item, tell),
                     // Calls of custom tools, and of tools that OpenAI runs.
-                    Some(kind) if kind.ends_with("_call") => tell(Delta::Other(kind)),
+                    Some(kind) if kind.ends_with("_call") => {
+                        tell(Delta::Other(kind));
+                        self.is_new(part);
+                    }
                     _ => {}
                 }
             }
-            "response.function_call_arguments.delta" => {
-                let index = root.get("output_index").and_then(Value::number);
-                let call = self.calls.iter().rposition(|at| Some(*at) == index);
-                let call = call.unwrap_or(self.calls.len().saturating_sub(1));
-                said(text("delta"), |text| tell(Delta::CallArguments { call, text }));
+            "response.function_call_arguments.delta" => self.argue(at, text("delta"), tell),
+            // What is whole says again what its pieces said, unless there were none.
+            "response.output_text.done" if self.is_new(part) => {
+                said(text("text"), |text| tell(Delta::Text(text)));
+            }
+            "response.refusal.done" if self.is_new(part) => {
+                said(text("refusal"), |text| tell(Delta::Refusal(text)));
+            }
+            "response.function_call_arguments.done" if !self.told.contains(&part) => {
+                self.argue(at, text("arguments"), tell);
+            }
+            "response.output_item.done" => {
+                if let Some(item) = root.get("item") {
+                    self.item(part.0, item, tell);
+                }
             }
             // Thoughts, and whatever hosted tools write.
             kind if kind.rsplit('.').next() == Some("delta") => {
                 said(text("delta"), |text| tell(Delta::Thought(text)));
+                self.is_new(part);
             }
             "response.completed" | "response.incomplete" => {
                 if let Some(response) = root.get("response") {
                     self.begin(response, tell);
+                    if self.told.is_empty() && self.calls.is_empty() {
+                        (0..).zip(response.list("output")).for_each(|(at, item)| self.item(at, item, tell));
+                    }
                     end(response, tell)?;
                 }
                 return Ok(Seen::End);
@@ -81,38 +106,7 @@ impl Source for Events {
     fn whole(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<()> {
         self.begin(root, tell);
         tell(Delta::Choice(0));
-        for (at, item) in (0..).zip(root.list("output")) {
-            match item.text_of("type").as_deref() {
-                Some("message") => {
-                    for part in item.list("content") {
-                        match part.text_of("type").as_deref() {
-                            Some("output_text") => {
-                                said(part.text_of("text"), |text| tell(Delta::Text(text)));
-                                if let Some(told) = Logprobs::of_response(part) {
-                                    tell(Delta::Logprobs(told));
-                                }
-                            }
-                            Some("refusal") => {
-                                part.text_of("refusal").iter().for_each(|text| tell(Delta::Refusal(text)));
-                            }
-                            _ => {}
-                        }
-                    }
-                }
-                Some("function_call") => {
-                    self.call(at, item, tell);
-                    let text = item.text_of("arguments").unwrap_or_default();
-                    tell(Delta::CallArguments { call: self.calls.len() - 1, text: &text });
-                }
-                Some("reasoning") => {
-                    let summary = item.list("summary").filter_map(|part| part.text_of("text"));
-                    summary.for_each(|text| tell(Delta::Thought(&text)));
-                }
-                // Calls of hosted tools and custom tools are content too, though nothing here can check them.
-                Some(kind) if kind.ends_with("_call") => tell(Delta::Other(kind)),
-                _ => {}
-            }
-        }
+        (0..).zip(root.list("output")).for_each(|(at, item)| self.item(at, item, tell));
         end(root, tell)
     }
 
@@ -130,6 +124,66 @@ impl Events {
             self.custom = Custom::of(model);
         }
         tell(Delta::Start { id: &id.unwrap_or_default(), model: &model.unwrap_or_default() });
+    }
+
+    /// Takes note that a part of the output is told, and says whether it was not before.
+    fn is_new(&mut self, part: (u64, u64)) -> bool {
+        let is_new = self.told.last() != Some(&part) && !self.told.contains(&part);
+        if is_new {
+            self.told.push(part);
+        }
+        is_new
+    }
+
+    /// Tells what has not been told of a whole item.
+    fn item(&mut self, at: u64, item: Value<'_>, tell: Tell<'_>) {
+        match item.text_of("type").as_deref() {
+            Some("message") => {
+                for (nth, part) in (0..).zip(item.list("content")) {
+                    if !self.is_new((at, nth)) {
+                        continue;
+                    }
+                    match part.text_of("type").as_deref() {
+                        Some("output_text") => {
+                            said(part.text_of("text"), |text| tell(Delta::Text(text)));
+                            if let Some(told) = Logprobs::of_response(part) {
+                                tell(Delta::Logprobs(told));
+                            }
+                        }
+                        Some("refusal") => {
+                            part.text_of("refusal").iter().for_each(|text| tell(Delta::Refusal(text)));
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            Some("function_call") => {
+                if !self.calls.contains(&at) {
+                    self.call(at, item, tell);
+                }
+                if !self.told.contains(&(at, 0)) {
+                    self.argue(Some(at), item.text_of("arguments"), tell);
+                }
+            }
+            Some("reasoning") => {
+                for (nth, part) in (0..).zip(item.list("summary")) {
+                    if self.is_new((at, nth)) {
+                        said(part.text_of("text"), |text| tell(Delta::Thought(text)));
+                    }
+                }
+            }
+            // Calls of hosted tools and custom tools are content too, though nothing here can check them.
+            Some(kind) if kind.ends_with("_call") && self.is_new((at, 0)) => tell(Delta::Other(kind)),
+            _ => {}
+        }
+    }
+
+    /// Tells arguments of the call at a place, else of the last one.
+    fn argue(&mut self, at: Option<u64>, text: Option<Cow<'_, str>>, tell: Tell<'_>) {
+        let call = self.calls.iter().rposition(|place| Some(*place) == at);
+        let call = call.unwrap_or(self.calls.len().saturating_sub(1));
+        said(text, |text| tell(Delta::CallArguments { call, text }));
+        self.is_new((at.unwrap_or(0), 0));
     }
 
     fn call(&mut self, at: u64, item: Value<'_>, tell: Tell<'_>) {
