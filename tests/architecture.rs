@@ -328,6 +328,9 @@ fn manners(file: &File) -> Vec<String> {
     wrong
 }
 
+/// What is named for its features, which tests' packages would else turn on for themselves alone.
+const FOR_FEATURES: [&str; 1] = ["libc"];
+
 /// Returns the dependencies that no source names.
 fn idle(manifest: &str, sources: &[File]) -> Vec<String> {
     let manifest: toml::Table = manifest.parse().unwrap();
@@ -342,7 +345,7 @@ fn idle(manifest: &str, sources: &[File]) -> Vec<String> {
         let name = name.replace('-', "_");
         code.iter().any(|words| !source::find(words, &format!("{name}::")).is_empty())
     };
-    names.into_iter().filter(|name| !used(name)).cloned().collect()
+    names.into_iter().filter(|name| !used(name) && !FOR_FEATURES.contains(&name.as_str())).cloned().collect()
 }
 
 fn hold(wrong: &[String]) {

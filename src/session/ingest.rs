@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
+mod judged;
+
 use super::Stretch;
 use super::leasts::Leasts;
 use super::met::Met;
 use super::particulars::{has_particulars, particulars};
 use crate::bandit::Advice;
-use crate::classifier::{Basis, Classifier, Measures, Saw, Tags, TaskClass};
+use crate::classifier::{Basis, Classifier, TaskClass};
 use crate::outcome::{Evidence, Extra, LabelSource, ModelLabel, Observed, Operation, Second, Seen, Timeline};
 use crate::pricing::{PriceBook, Usage, is_unlisted};
 use crate::prompt_cache::{Rules, Standing, Word};
@@ -417,16 +419,6 @@ impl Ingest {
         circumstance.with_down(down, |model| self.names.identity(model))
     }
 
-    /// Notes with an operation, at its turn, what the tool loop that it goes on with comes to.
-    pub(super) fn go_on(&mut self, operation: &mut Operation) {
-        let circumstance = self.circumstances.get(operation.circumstance);
-        self.leasts.take(operation, circumstance);
-        if let Some(mut other) = operation.by_second() {
-            self.second_leasts.take(&mut other, circumstance);
-            operation.second = operation.second.map(|second| Second { least: other.least, ..second });
-        }
-    }
-
     /// Turns one entry into an operation and, for the few that have more, its extra.
     pub fn take(&mut self, record: &Record<'_>) -> (Operation, Option<Extra>) {
         let (operation, extra) = self.read(record);
@@ -525,68 +517,11 @@ impl Ingest {
         }
         (operation, extra)
     }
-
-    /// Settles kind of work and confidence: the log's own word first, unless asked otherwise.
-    fn judge(&self, record: &Record<'_>, operation: &mut Operation) {
-        let recorded = record.confidence.filter(|_| !self.reclassify);
-        if record.unsure && !self.reclassify {
-            operation.set_confidence(None, ConfidenceSource::None);
-            return;
-        }
-        if recorded.is_some() && record.task.is_some() {
-            let judged = !record.saw.is_empty();
-            let source = if judged { ConfidenceSource::Judged } else { ConfidenceSource::Recorded };
-            operation.set_confidence(recorded, source);
-            operation.saw = record.saw;
-            return;
-        }
-        let opinion = self.classifier.classify(record.prompt.as_deref(), &measures(record, operation));
-        operation.class = record.task.unwrap_or(opinion.class);
-        if let Some(confidence) = recorded {
-            operation.set_confidence(Some(confidence), ConfidenceSource::Recorded);
-            return;
-        }
-        operation.set_confidence(opinion.confidence, source_of(opinion.basis));
-        operation.saw = Saw::of(&opinion);
-    }
-
-    /// Asks the second classifier, where it has what the first one had: the text, or no more than measures for either. Without one
-    /// the log's own word counts.
-    fn second_opinion(&mut self, record: &Record<'_>, operation: &Operation) -> Option<Second> {
-        let Some(second) = &self.second else {
-            let told = record.needs.down.iter().find_map(|word| Second::parse(word));
-            let (classifier, opinion) = told?;
-            if !self.tried.contains(&classifier) && self.tried.len() < TRIED {
-                self.tried.push(classifier);
-            }
-            return Some(opinion);
-        };
-        if record.prompt.is_none() && operation.source != ConfidenceSource::Measures {
-            return None;
-        }
-        let opinion = second.classify(record.prompt.as_deref(), &measures(record, operation));
-        let source = source_of(opinion.basis);
-        let class = record.task.unwrap_or(opinion.class);
-        Some(Second { confidence: opinion.confidence, source, class, least: None })
-    }
 }
 
 /// Names a classifier and the start of its hash.
 pub(super) fn tag_of(classifier: &Classifier) -> String {
     format!("{} {:08x}", classifier.name(), classifier.hash() >> 32)
-}
-
-/// Returns what is known of a request besides its text.
-fn measures(record: &Record<'_>, operation: &Operation) -> Measures {
-    Measures {
-        prompt_tokens: operation.served.usage.prompt(),
-        turn: record.turn,
-        tools: record.tools,
-        history: record.history,
-        after: 0,
-        task: record.task,
-        tags: Tags::of(record.task.map_or("", TaskClass::name), &record.project),
-    }
 }
 
 /// Says where a confidence comes from that a classifier told.
