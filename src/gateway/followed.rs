@@ -7,16 +7,10 @@ use std::hash::BuildHasher as _;
 
 use super::Gateway;
 use super::operation::{Operation, Outcome};
+use super::remembered::Followed;
 use crate::checks;
 use crate::runaway::Call;
 use crate::wire::{Ask, calls_of, hash_calls};
-
-/// What an answer called, and how many turns there were with it.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Followed {
-    call: Option<u64>,
-    turns: usize,
-}
 
 impl Gateway {
     /// Returns the tool call that a request follows, and how many turns there were before its answer.

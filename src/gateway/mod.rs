@@ -179,7 +179,7 @@ pub struct Gateway {
     /// What was made of an ask for responses, by the id of its operation and by that of its answer.
     judged: remembered::Remembered<taken::Taken>,
     /// What answers called from which a request may go on, by the ids of their operations.
-    followed: remembered::Remembered<followed::Followed>,
+    followed: remembered::Remembered<remembered::Followed>,
     /// Until when models cannot be called, as was said last.
     down: Mutex<FxHashMap<Arc<str>, std::time::Instant>>,
     /// Which models of the policy cannot be asked in which clients' form.

@@ -58,6 +58,13 @@ impl<V: Clone> Remembered<V> {
     }
 }
 
+/// What an answer called, and how many turns there were with it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Followed {
+    pub(super) call: Option<u64>,
+    pub(super) turns: usize,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
