@@ -6,7 +6,9 @@ use super::{Cost, PriceRow, Rates, Terms, Unpriced, Usage};
 use crate::units::{Count, Pico};
 
 /// Tiers that no provider bills higher than the ordinary service: its price is an upper bound.
-const CHEAPER: [&str; 3] = ["batch", "flex", "auto"];
+const CHEAPER: [&str; 3] = [BATCH, "flex", "auto"];
+/// What waits for its answer for hours, whoever gives it.
+const BATCH: &str = "batch";
 
 /// Prices usage at given rates. An empty bucket needs no price; a cached prompt without a cache price is billed as input.
 pub fn charge(usage: &Usage, rates: Option<&Rates>) -> Cost {
@@ -17,14 +19,14 @@ pub fn charge(usage: &Usage, rates: Option<&Rates>) -> Cost {
     tokens(usage, &Terms::NONE, rates)
 }
 
-/// Prices at a row what another model was asked: always an estimate, and all is as it was but the model. The tier stays where the row
-/// has it, else the service is the ordinary one; fees are what this row takes for them; what another provider wrote to its cache for
-/// an hour is prompt where the row prices no writes.
+/// Prices at a row what another model was asked: always an estimate, and all is as it was but the model. A batch stays one, while other
+/// tiers are the rung's that asked for them; fees are what this row takes for them; what another provider wrote to its cache for an hour
+/// is prompt where the row prices no writes.
 pub fn elsewhere(usage: &Usage, terms: &Terms, row: Option<&PriceRow>) -> Cost {
     let Some(row) = row else { return bill(usage, terms, None).as_estimate() };
+    let in_batch = terms.tier().split('+').any(|tier| tier == BATCH);
+    let terms = terms.with_tier(if in_batch { BATCH } else { "" });
     let rates = row.in_tier(terms.tier());
-    let is_listed = rates.is_some() || CHEAPER.contains(&terms.tier());
-    let terms = if is_listed { *terms } else { terms.with_tier("") };
     let mut usage = *usage;
     let tier = rates.unwrap_or(&row.standard).for_prompt(usage.prompt().unwrap_or(0));
     if usage.is_complete() && usage.write_1h.or_zero() > 0 && !tier.prices_writes() {

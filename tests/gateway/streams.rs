@@ -352,8 +352,9 @@ fn limited(limits: &str) -> String {
 #[test]
 fn a_stream_that_is_too_slow_goes_to_the_next_rung_or_ends_with_its_own_error() {
     let upstream = Upstream::start();
-    let mut setup = Setup::of(&upstream.url());
-    setup.policy = limited(r#"first_byte = "1s", gap = "1s""#);
+    // The head waits for longer than these limits do.
+    let mut setup = Setup::of(&upstream.url()).gateway("[streams]\ngrace-ms = 20000\npatience-ms = 20000\n");
+    setup.policy = limited(r#"first_byte = "400ms", gap = "400ms""#);
     let sandbox = Sandbox::new(&setup);
     let front = sandbox.serve(&setup);
     for at in [At::BeforeHeaders, At::AfterHeaders, At::Frame(1)] {
@@ -390,7 +391,8 @@ fn a_stream_that_is_too_slow_goes_to_the_next_rung_or_ends_with_its_own_error() 
         "what was cut may have been silent for longer"
     );
     // The limits that really cut these.
-    std::fs::write(sandbox.path().join("same.toml"), limited(r#"first_byte = "1s", gap = "1s""#)).unwrap();
+    std::fs::write(sandbox.path().join("same.toml"), limited(r#"first_byte = "400ms", gap = "400ms""#))
+        .unwrap();
     let report = sandbox.must(&["replay", "live.jsonl", "--policy", "same.toml", "--format", "json"]);
     let report: Value = serde_json::from_str(&report).unwrap();
     for (at, limit) in ["first_byte", "gap"].into_iter().enumerate() {
