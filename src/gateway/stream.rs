@@ -417,7 +417,8 @@ impl Stream<'_> {
         (called.verdicts, called.checking) = (judged.verdicts, judged.took);
         // The client has had it; no other model can be asked, but the account says what it was.
         match judged.check {
-            Check::Failed if self.attempt.dispatch.top => called.check = Check::Failed,
+            // What breaks off for that goes nowhere, whoever is above.
+            Check::Failed if self.attempt.dispatch.top || unfit.is_some() => called.check = Check::Failed,
             Check::Failed => UNFIT.clone_into(&mut called.error),
             Check::Passed if self.attempt.dispatch.checks.is_some() => called.check = Check::Passed,
             Check::Passed | Check::None => {}

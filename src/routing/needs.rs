@@ -30,6 +30,7 @@ pub struct Needs {
 
 /// The most tokens that a call can be billed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing by which a call may cost more")]
 pub struct AtMost {
     /// Its prompt.
     pub prompt: u32,

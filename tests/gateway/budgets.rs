@@ -440,7 +440,8 @@ fn openai_is_asked_for_the_ordinary_tier_under_a_hard_limit() {
     let upstream = Upstream::start();
     for (budgets, sent) in [("[budget.all]\nlimit = { lifetime = 9 }\n", Some("default")), ("", None)] {
         let (setup, sandbox) = sandbox(&upstream, budgets);
-        let providers = setup.providers.replace("name = \"up-chat\"", "name = \"openai\"");
+        let named = "name = \"openai\"\nkey = { command = [\"printf\", \"key\"] }";
+        let providers = setup.providers.replace("name = \"up-chat\"", named);
         fs::write(sandbox.path().join("config/providers.toml"), providers).unwrap();
         let front = sandbox.serve(&setup);
         for ask in [chat("gpt-4.1", false), messages("gpt-4.1", false)] {

@@ -377,3 +377,26 @@ fn a_model_that_refuses_to_say_how_likely_its_words_were_answers_all_the_same() 
     let calls = calls(&sandbox, front, &upstream);
     assert_eq!(calls.len(), 6, "{calls:#?}");
 }
+
+/// What a rung fails by is learnt from: a call that nobody can make is no stream that merely broke.
+#[test]
+fn a_streamed_call_that_is_no_json_fails_its_check_whoever_could_have_been_asked() {
+    let upstream =
+        Upstream::with(|_| Reply { tool_arguments: Some("{\"a\":".to_owned()), ..Reply::default() });
+    let setup = Setup::of(&upstream.url());
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
+    let tools = json!([{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]);
+    for model in ["gpt-4.1-nano", "auto"] {
+        let body = json!({"model": model, "stream": true, "tools": tools, "messages": [{"role": "user", "content": "Go on."}]});
+        let answer = Ask::post("/v1/chat/completions", &body).send(front.address());
+        assert!(answer.text().contains("\"error\""), "{}", answer.text());
+    }
+    let rows = front.settle();
+    let models: Vec<&str> = rows.iter().map(|row| row.model.as_str()).collect();
+    assert_eq!(models, ["gpt-4.1-nano"; 2], "the client had it: nobody else is asked");
+    sandbox.must(&["ledger", "export", "-o", "live.jsonl"]);
+    let log = std::fs::read_to_string(sandbox.path().join("live.jsonl")).unwrap();
+    assert_eq!(log.matches(r#""check":"failed""#).count(), 2, "{log}");
+    sandbox.must(&["replay", "live.jsonl", "--strict"]);
+}
