@@ -203,7 +203,7 @@ fn a_moment_of_zero_is_none() {
     };
     let row = |start: &str| {
         format!(
-            r#"{{"request_id":"r-{start}","call_type":"acompletion","api_key":"k","startTime":{start},"endTime":"2026-05-01T10:00:00Z","model":"gpt-4.1","spend":0.1,{PLAIN}}}"#
+            r#"{{"request_id":"r-1","call_type":"acompletion","api_key":"k","startTime":{start},"endTime":"2026-05-01T10:00:00Z","model":"gpt-4.1","spend":0.1,{PLAIN}}}"#
         ) + "\n"
     };
     let span = call("01", "", &[])

@@ -106,8 +106,8 @@ impl Shape {
 
     /// Says whether its keys are those of what providers report of a day or an hour: no log has them.
     pub(crate) fn is_report(&self) -> bool {
-        const MARKS: [&str; 4] =
-            ["num_model_requests", "uncached_input_tokens", "amount_value", "billedcost"];
+        const MARKS: [&str; 5] =
+            ["num_model_requests", "uncached_input_tokens", "starting_at", "amount_value", "billedcost"];
         let last = |key: &String| key.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
         self.keys.iter().any(|key| MARKS.contains(&&*last(key)))
     }
