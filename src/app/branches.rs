@@ -93,7 +93,7 @@ pub fn branch_report(found: &BranchesFound, logs: Vec<String>) -> BranchReport {
         prices: found.prices.clone(),
         simulated_requests: found.simulated,
     };
-    let mut report = BranchReport::new(scope, world, (found.start, found.end));
+    let mut report = BranchReport::new(scope, world, (found.start, found.end), found.base);
     report.remark(found.idle.iter().map(|idle| idle.map(Idle::text)));
     report.leave_out(&found.untried);
     for run in &found.runs {

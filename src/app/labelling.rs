@@ -104,7 +104,7 @@ fn deed(key: KeyCode) -> Option<Deed> {
         KeyCode::Char('x' | 'b' | '4') => Deed::Neither,
         KeyCode::Char(' ' | 'n') => Deed::Skip,
         KeyCode::Char('u') | KeyCode::Backspace => Deed::Undo,
-        KeyCode::Char('q') | KeyCode::Esc => Deed::Quit,
+        KeyCode::Char('q') => Deed::Quit,
         KeyCode::Up | KeyCode::Char('k') => Deed::Scroll(-1),
         KeyCode::Down | KeyCode::Char('j') => Deed::Scroll(1),
         KeyCode::PageUp => Deed::Scroll(-10),
@@ -293,7 +293,7 @@ impl Sitting {
         let (top, below) = paint::split_top(body, rows.min(body.height / 3).max(3));
         let inside =
             paint::margin(Panel { title: "Asked", scope: &scope, focus: false }.render(top, buf, look));
-        lines(buf, inside, &prompt, 0, look);
+        lines(buf, inside, &prompt, self.scroll, look);
         let (left, right) = if area.width < 60 {
             paint::split_top(below, below.height / 2)
         } else {
@@ -356,7 +356,9 @@ fn lines(buf: &mut Buffer, at: Rect, words: &str, from: u16, look: Look<'_>) {
     for (row, piece) in (0..at.height).zip(wrapped(words, wide).skip(from)) {
         let left = all - from - usize::from(row);
         if row + 1 == at.height && left > 1 {
-            paint::more(buf, paint::nth_row(at, row), left, look);
+            let keys = if look.glyphs.is_ascii() { "j/k" } else { "↑/↓" };
+            let words = format!("{} {left} more, {keys} scroll", look.glyphs.ellipsis);
+            look.text(buf, paint::nth_row(at, row), &words, Role::Muted);
             break;
         }
         look.text(buf, paint::nth_row(at, row), piece, Role::Text);
@@ -439,6 +441,22 @@ mod tests {
             assert!(page.contains("too small") && !page.contains("better"), "{page}");
         }
         assert!(shown(&sitting, SMALLEST).contains("left better"));
+    }
+
+    /// What is judged would else be judged by its beginning.
+    #[test]
+    fn what_has_no_room_says_the_keys_that_show_it_and_comes_into_sight() {
+        let mut long = pairs(1);
+        let lines = |what: &str| (0..60).map(|line| format!("{what} {line}\n")).collect::<String>();
+        long[0].prompt = lines("asked");
+        long[0].answers[0].1 = lines("told");
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = LabelFile::open(&folder.path().join("labels.jsonl"), "ann").unwrap();
+        let mut sitting = Sitting::new(long, 7, |_| false);
+        assert_eq!(shown(&sitting, (80, 24)).matches("more, ↑/↓ scroll").count(), 2);
+        (0..6).for_each(|_| assert!(sitting.act(Deed::Scroll(10), &mut file).unwrap()));
+        let page = shown(&sitting, (80, 24));
+        assert!(page.contains("asked 59") && page.contains("told 59") && !page.contains("more"), "{page}");
     }
 
     #[test]

@@ -58,11 +58,11 @@ pub fn reconciled(
         .collect();
     let mut remarks = Vec::new();
     if outside > 0 {
-        remarks.push(format!("{} on other days than the bill's are left out", counted(outside, "request")));
+        remarks.push(format!("left out: {} on other days than the bill's", counted(outside, "request")));
     }
     if spent.spend.unbilled > 0 {
         let simulated = counted(spent.spend.unbilled, "request");
-        remarks.push(format!("{simulated} whose answers were simulated are left out: nobody bills them"));
+        remarks.push(format!("left out: {simulated} whose answers were simulated, which nobody bills"));
     }
     for bill in bills.iter().filter(|bill| bill.has_more) {
         remarks.push(format!("{} says that more pages follow: it is not the whole bill", bill.name));

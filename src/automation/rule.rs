@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::rollout::{Change, Needs, Plan};
 use crate::routing::PolicySpec;
-use crate::units::{Instant, PerMille, Span};
+use crate::units::{Instant, PerMille, Span, grouped, took};
 
 /// What is looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +46,30 @@ impl Signal {
         let hour = u8::try_from((at.0 - at.day_start().0) / Span::hours(1).0).unwrap_or(0);
         let is_within = if from <= to { (from..to).contains(&hour) } else { hour >= from || hour < to };
         Some(u64::from(is_within))
+    }
+}
+
+/// Writes thousandths of a whole as a share in per cent.
+fn share(thousandths: u64) -> String {
+    format!("{}.{} %", thousandths / 10, thousandths % 10)
+}
+
+impl Signal {
+    /// Says in a sentence what a reading tells.
+    pub fn told(&self, reading: Option<u64>) -> String {
+        let Some(reading) = reading else { return format!("{self}: not known") };
+        let yes = |word: &str| if reading > 0 { word.to_owned() } else { format!("not {word}") };
+        match self {
+            Self::Down(model) => format!("{model} is {}", yes("down")),
+            Self::Errors(model) => format!("{} of 1,000 calls of {model} failed", grouped(reading)),
+            Self::Latency(model) => format!("a call of {model} takes {}", took(reading)),
+            Self::Headroom(provider) => format!("{} of the quota at {provider} is left", share(reading)),
+            Self::Spend(limit) => format!("{} of {limit} is spent", share(reading)),
+            Self::Pace(limit) => {
+                format!("{limit} is spent at {}.{:03} of the even pace", reading / 1000, reading % 1000)
+            }
+            Self::Hours(..) => format!("{self}: {}", if reading > 0 { "yes" } else { "no" }),
+        }
     }
 }
 

@@ -50,21 +50,22 @@ impl Automation {
         }
     }
 
-    /// Lets time reach a moment: the share that it wants now, where that is another.
+    /// Lets time reach a moment: the share that it wants now, where that is another; none while nobody knows the reading.
     pub fn pass(&self, at: Instant) -> Option<Proposal> {
         let stays = self.since.is_some_and(|since| at - since < self.rule.dwell);
         let goal = if self.is_on { self.rule.share } else { PerMille::ZERO };
-        if stays || goal == self.share {
+        if stays || goal == self.share || self.reading.is_none() {
             return None;
         }
         let (now, goal) = (i64::from(self.share.get()), i64::from(goal.get()));
         let step = i64::from(self.rule.step.get()).max(1);
         let share = PerMille::clamped(now + (goal - now).clamp(-step, step));
         let Rule { name, signal, route, to, acts, .. } = &*self.rule;
-        let reading = self.reading.map_or_else(|| "nothing".to_owned(), |reading| reading.to_string());
         let done = if *acts { "automation" } else { "proposal of automation" };
-        let words =
-            format!("{done} {name}: {now}‰ to {share}‰ of route {route} start on {to}; {signal}: {reading}");
+        let words = format!(
+            "{done} {name}: {now}‰ to {share}‰ of route {route} start on {to}; {}",
+            signal.told(self.reading)
+        );
         Some(Proposal { name: Arc::clone(name), share, words, acts: *acts })
     }
 
@@ -126,7 +127,15 @@ mod tests {
         one.hear(None);
         assert_eq!(one.pass(Instant(0)), None);
         one.hear(Some(0));
-        assert!(one.pass(Instant(0)).unwrap().words.contains("0‰ to 200‰ of route code start on large"));
+        // It stood over the bound while the share had to stay, and is not known when it may go: nothing is shifted on it.
+        one.hear(None);
+        assert_eq!(one.pass(Instant(0)), None);
+        one.hear(Some(0));
+        assert!(
+            one.pass(Instant(0)).unwrap().words.ends_with(
+                "0‰ to 200‰ of route code start on large; 0.0 % of the quota at anthropic is left"
+            )
+        );
         assert!(
             one.refuse("route code is rolled out", Instant(0))
                 && !one.refuse("route code is rolled out", Instant(1))

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::args::{LogArgs, time};
 use super::certify::PromiseArgs;
 use super::output;
-use crate::report::{Sheet, count, render, simulated};
+use crate::report::{Format, Sheet, cell, count, render, simulated};
 use crate::session::{Advice, Asked, Verdict, advise};
 use crate::units::{Pico, When, counted};
 
@@ -155,8 +155,45 @@ pub fn run(args: &AdviseArgs) -> anyhow::Result<()> {
             })
             .collect(),
     };
-    output::report(args.input.format, &report, || render(&sheets(&report), args.input.format))?;
+    let format = args.input.format;
+    output::report(format, &report, || {
+        if format == Format::Csv {
+            render(&[flat(&report)], format)
+        } else {
+            render(&sheets(&report), format)
+        }
+    })?;
     output::damage(&log.skipped.damaged)
+}
+
+/// A row for each model in use and each that would cost less, exact: what CSV is. News have no place in it.
+fn flat(report: &Report) -> Sheet {
+    let rows = report.models.iter().flat_map(|used| {
+        let nothing = used.candidates.is_empty().then_some((used, None));
+        used.candidates.iter().map(move |one| (used, Some(one))).chain(nothing)
+    });
+    type Of<'r> = (&'r ModelReport, Option<&'r CandidateReport>);
+    Sheet::of(
+        "",
+        rows,
+        &[
+            ("model", &|(used, _): &Of<'_>| used.model.clone()),
+            ("calls", &|(used, _)| used.calls.to_string()),
+            ("cost_usd", &|(used, _)| used.cost_usd.clone()),
+            ("deprecated", &|(used, _)| cell(used.deprecated.as_ref())),
+            ("instead", &|(_, one)| cell(one.map(|one| &one.model))),
+            ("instead_usd", &|(_, one)| cell(one.map(|one| &one.cost_usd))),
+            ("instead_error_usd", &|(_, one)| cell(one.map(|one| &one.cost_error_usd))),
+            ("saved_usd", &|(_, one)| cell(one.map(|one| &one.saved_usd))),
+            ("saved_percent", &|(_, one)| cell(one.map(|one| &one.saved_percent))),
+            ("within_error", &|(_, one)| cell(one.map(|one| one.within_error))),
+            ("quality", &|(_, one)| cell(one.map(|one| one.quality))),
+            ("pairs", &|(_, one)| cell(one.map(|one| one.pairs))),
+            ("lost", &|(_, one)| cell(one.map(|one| one.lost))),
+            ("bound", &|(_, one)| cell(one.map(|one| one.bound))),
+            ("needed_labels", &|(_, one)| cell(one.and_then(|one| one.needed_labels))),
+        ],
+    )
 }
 
 fn sheets(report: &Report) -> Vec<Sheet> {

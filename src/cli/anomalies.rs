@@ -29,7 +29,7 @@ pub struct AnomaliesArgs {
     #[arg(long, value_name = "N", default_value_t = 1.0, value_parser = false_alarms)]
     pub false_alarms: f64,
     /// Tell of a change in spend or in cost per request only where it comes to so many dollars.
-    #[arg(long, value_name = "USD", default_value = "0.50", value_parser = usd)]
+    #[arg(long, value_name = "USD", default_value = "0.50", value_parser = usd, allow_negative_numbers = true)]
     pub least_usd: Pico,
     /// Tell only of changes by so many per cent; of shares, by a twenty-fifth as many points besides.
     #[arg(long, value_name = "PERCENT", default_value_t = 25.0, value_parser = percent)]

@@ -90,7 +90,7 @@ impl EngineArgs {
         if let (Some(When::At(from)), Some(When::At(to))) = (self.from, self.to)
             && from >= to
         {
-            anyhow::bail!("--from {from} is not before --to {to}");
+            anyhow::bail!("--from is not before --to: {from} and, as its end, {to}");
         }
         if let (Some(When::Clock(from)), Some(When::Clock(to))) = (self.from, self.to)
             && from >= to
@@ -313,9 +313,10 @@ pub fn end_time(text: &str) -> Result<When, String> {
     time(text).map(|when| if When::is_day(text) { when.a_day_later() } else { when })
 }
 
-/// Reads an amount of US dollars.
+/// Reads an amount of US dollars, which is not below zero.
 pub fn usd(text: &str) -> Result<Pico, String> {
-    Pico::from_usd(text).map_err(|error| error.to_string())
+    let amount = Pico::from_usd(text).map_err(|error| error.to_string())?;
+    if amount < Pico::ZERO { Err(format!("`{text}` is below zero")) } else { Ok(amount) }
 }
 
 /// Reads a part of a thousand.

@@ -68,8 +68,9 @@ pub fn run(args: &AutomationsArgs) -> anyhow::Result<()> {
 
 fn of_logs(args: &AutomationsArgs) -> anyhow::Result<()> {
     let path = config::named_or_own(args.rules.as_deref(), automations::FILE, "--rules")?;
-    let hint = "\nhint: docs/automations.md has an example; --rules names another file";
-    let (shown, text) = config::named_text(&path, hint)?;
+    let other = if args.rules.is_some() { "" } else { "; --rules names another file" };
+    let hint = format!("\nhint: docs/automations.md has an example{other}");
+    let (shown, text) = config::named_text(&path, &hint)?;
     let rules = automations::parse(&text, &shown)?;
     let log = args.engine.load(&args.logs)?;
     let spec = log.policy_at(log.len()).spec(&log.names);

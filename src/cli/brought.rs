@@ -51,7 +51,7 @@ pub(super) fn of_log(
     }
     let own = || config::own_file(budgets::FILE);
     let Some(path) = named.map(Path::to_path_buf).or_else(own) else { return Ok(None) };
-    let (name, text) = config::named_text(&path, NONE_YET)?;
+    let (name, text) = config::named_text(&path, if named.is_some() { "" } else { NONE_YET })?;
     Ok(Some((budgets::parse(&text, &name)?.into(), name)))
 }
 

@@ -15,9 +15,9 @@ use super::output;
 use crate::app::{BUDGETS, rows_at, unbound_in};
 use crate::budget::{Limit, LimitHistory, Standing, StandingRow};
 use crate::config::{self, budgets};
-use crate::report::{Format, Sheet, render, to_json};
+use crate::report::{Format, Sheet, cell, count, dollars_rounded, render, to_json};
 use crate::session::{LoadError, Log, Reading, budgeted};
-use crate::units::{Instant, Pico, counted, tag};
+use crate::units::{Instant, counted, tag};
 
 /// Requests refused or moved that are listed one by one; all are counted.
 const TURNED: usize = 1000;
@@ -166,7 +166,8 @@ impl Which {
     }
 
     fn limits(&self) -> anyhow::Result<Vec<Limit>> {
-        let (name, text) = config::named_text(&self.path()?, NONE_YET)?;
+        let (name, text) =
+            config::named_text(&self.path()?, if self.budgets.is_some() { "" } else { NONE_YET })?;
         Ok(budgets::parse(&text, &name)?)
     }
 }
@@ -252,18 +253,19 @@ fn heading(args: &List) -> anyhow::Result<()> {
     output::damage(&log.skipped.damaged)
 }
 
+/// Writes a moment to the minute for people, exactly in CSV.
+fn moment(text: Option<&String>, exact: bool) -> String {
+    match text {
+        _ if exact => cell(text),
+        None => "-".to_owned(),
+        Some(text) => text.get(..16).unwrap_or(text).replace('T', " "),
+    }
+}
+
 fn heading_sheet(heading: &Heading, end: Instant, format: Format) -> Sheet {
     let exact = format == Format::Csv;
-    let money = |usd: &str| match Pico::from_usd(usd) {
-        Ok(amount) if !exact => amount.usd_rounded(2),
-        _ => usd.to_owned(),
-    };
-    let moment = |text: &Option<String>| match text {
-        None if exact => String::new(),
-        None => "-".to_owned(),
-        Some(text) if exact => text.clone(),
-        Some(text) => text.get(..16).unwrap_or(text).replace('T', " "),
-    };
+    let money = |usd: &str| if exact { usd.to_owned() } else { dollars_rounded(usd) };
+    let moment = |text: &Option<String>| moment(text.as_ref(), exact);
     let unknown = || if exact { String::new() } else { "unknown".to_owned() };
     let by = |row: &StandingRow| match row.method.as_deref() {
         Some("run_rate") if !exact => "rate so far".to_owned(),
@@ -358,15 +360,10 @@ fn show_logs(show: &Show) -> anyhow::Result<()> {
 
 fn print(format: Format, report: &Report) -> anyhow::Result<()> {
     // For people: rounded; CSV and JSON carry every digit.
-    let money = |usd: &String| match Pico::from_usd(usd) {
-        Ok(amount) if format != Format::Csv => amount.usd_rounded(4),
-        _ => usd.clone(),
-    };
-    let moment = |text: &Option<String>| match (text, format) {
-        (None, _) => "-".to_owned(),
-        (Some(text), Format::Table | Format::Md) => text.get(..16).unwrap_or(text).replace('T', " "),
-        (Some(text), _) => text.clone(),
-    };
+    let exact = format == Format::Csv;
+    let money = |usd: &String| if exact { usd.clone() } else { dollars_rounded(usd) };
+    let moment = |text: &Option<String>| moment(text.as_ref(), exact);
+    let number = |n: u64| if exact { n.to_string() } else { count(n) };
     let sheet = || {
         Sheet::of(
             "",
@@ -375,15 +372,15 @@ fn print(format: Format, report: &Report) -> anyhow::Result<()> {
                 ("budget", &|row| row.budget.clone()),
                 ("window", &|row| row.window.clone()),
                 ("whom", &|row| row.scope.clone()),
-                ("member", &|row| or_dash(&row.member)),
+                ("member", &|row| if exact { row.member.clone() } else { or_dash(&row.member) }),
                 ("mode", &|row| row.mode.clone()),
                 (">limit", &|row| money(&row.limit)),
                 (">spent", &|row| money(&row.spent)),
                 (">assumed", &|row| money(&row.assumed)),
                 (">held", &|row| money(&row.held)),
-                (">calls", &|row| row.calls.to_string()),
-                (">refused", &|row| row.refused.to_string()),
-                (">moved", &|row| row.moved.to_string()),
+                (">calls", &|row| number(row.calls)),
+                (">refused", &|row| number(row.refused)),
+                (">moved", &|row| number(row.moved)),
                 ("starts", &|row| moment(&row.starts)),
                 ("ends", &|row| moment(&row.ends)),
                 ("ran out", &|row| moment(&row.ran_out)),
@@ -416,7 +413,11 @@ fn change(set: &Set) -> anyhow::Result<()> {
     let mut file: DocumentMut = text.parse().with_context(|| name.clone())?;
     edit(&mut file, set)?;
     let changed = file.to_string();
-    budgets::parse(&changed, "the budget as changed")?;
+    if let Err(error) = budgets::parse(&changed, &name) {
+        // A slip of the file as it is stands where it says; another is in what was asked for, which stands in no line yet.
+        budgets::parse(&text, &name)?;
+        bail!("budget {} cannot be so: {}", set.name, error.what);
+    }
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     }

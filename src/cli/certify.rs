@@ -11,7 +11,7 @@ use crate::app::load_trial;
 use crate::calibration::{Bin, Diagram};
 use crate::certificate::{Finding, Judge, Label, Loss, Promise, Scope, Test, certify};
 use crate::record::Judgements;
-use crate::report::{Format, Sheet, count, render};
+use crate::report::{Format, Sheet, cell, count, render};
 use crate::session::Trial;
 use crate::units::{PerMille, counted, members};
 
@@ -255,7 +255,7 @@ pub fn run(args: &CertifyArgs) -> anyhow::Result<()> {
         }
         let more = judged.bad.saturating_sub(judged.told.len() as u64);
         if more > 0 {
-            output::remark(&format!("{} more like these were passed over", counted(more, "line")));
+            output::remark(&format!("passed over: {} more like these", counted(more, "line")));
         }
         if judged.again > 0 {
             output::remark(&format!(
@@ -297,6 +297,9 @@ pub fn run(args: &CertifyArgs) -> anyhow::Result<()> {
         routes: if found.first().is_some_and(|found| found.route.is_some()) { &found } else { &[] },
     };
     output::report(args.format, &report, || {
+        if args.format == Format::Csv {
+            return render(&[flat(&found)], args.format);
+        }
         let sheets = found.iter().flat_map(|found| {
             // Of nothing there is no calibration.
             let drawn = (found.labels > 0).then(|| reliability(&found.calibration));
@@ -332,13 +335,13 @@ fn of_lines(judged: &Judgements, promise: &Promise) -> anyhow::Result<Found> {
     }
     if unsure > 0 {
         output::remark(&format!(
-            "{} without a confidence: no threshold moves them, so they are left out",
+            "left out: {} without a confidence, which no threshold moves",
             counted(unsure, "label")
         ));
     }
     if halves > 0 {
         output::remark(&format!(
-            "{} with one of the two answers alone: both `cheap` and `strong` are needed, so they are left out",
+            "left out: {} with one of the two answers alone: both `cheap` and `strong` are needed",
             counted(halves, "label")
         ));
     }
@@ -381,6 +384,37 @@ fn of_log(trial: &Trial, promise: &Promise, only: Option<&str>) -> anyhow::Resul
 
 fn percent(share: f64) -> String {
     format!("{:.2} %", share * 100.0)
+}
+
+/// A row for each threshold, exact: what CSV is.
+fn flat(found: &[Found]) -> Sheet {
+    Sheet::of(
+        "",
+        found,
+        &[
+            ("route", &|found| cell(found.route.as_ref())),
+            ("rung", &|found| cell(found.rung.as_ref())),
+            ("cheap", &|found| cell(found.cheap.as_ref())),
+            ("strong", &|found| cell(found.strong.as_ref())),
+            ("applied_threshold", &|found| cell(found.applied_threshold)),
+            ("certified_threshold", &|found| cell(found.certified_threshold)),
+            ("n", &|found| found.n.to_string()),
+            ("failures", &|found| found.failures.to_string()),
+            ("p_value", &|found| found.p_value.to_string()),
+            ("bound", &|found| found.bound.to_string()),
+            ("needed_labels", &|found| cell(found.needed_labels)),
+            ("needed_labels_at_rate", &|found| cell(found.needed_labels_at_rate)),
+            ("served_share", &|found| found.served_share.to_string()),
+            ("next_threshold", &|found| cell(found.next.as_ref().map(|next| next.threshold))),
+            ("next_needed_labels", &|found| cell(found.next.as_ref().and_then(|next| next.needed_labels))),
+            ("labels", &|found| found.labels.to_string()),
+            ("half_labels", &|found| found.half_labels.to_string()),
+            ("base_loss", &|found| found.base_loss.to_string()),
+            ("ece", &|found| found.calibration.ece.to_string()),
+            ("ece_debiased", &|found| found.calibration.ece_debiased.to_string()),
+            ("brier", &|found| found.calibration.brier.to_string()),
+        ],
+    )
 }
 
 /// Draws what was said beside what came.

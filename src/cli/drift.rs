@@ -9,7 +9,7 @@ use super::explain::{WindowArg, window};
 use super::output;
 use crate::calibration::Diagram;
 use crate::certificate::Loss;
-use crate::report::{Sheet, count, render};
+use crate::report::{Format, Sheet, cell, count, render};
 use crate::session::{Drifted, drifted, first_half};
 use crate::units::members;
 
@@ -67,7 +67,7 @@ struct Report {
 /// Where the log cannot be used.
 pub fn run(args: &DriftArgs) -> anyhow::Result<()> {
     let log = args.input.load()?;
-    let named = args.reference.map(|reference| reference.moments(&log));
+    let named = args.reference.map(|reference| reference.moments(&log, "--reference"));
     let Some((from, to)) = named.or_else(|| first_half(&log)) else {
         bail!("{} holds no requests", args.input.from.log.display());
     };
@@ -90,8 +90,34 @@ pub fn run(args: &DriftArgs) -> anyhow::Result<()> {
         rungs,
     };
     let format = args.input.from.format;
-    output::report(format, &report, || render(&[sheet(&report)], format))?;
+    let sheet = || if format == Format::Csv { flat(&report) } else { sheet(&report) };
+    output::report(format, &report, || render(&[sheet()], format))?;
     output::damage(&log.skipped.damaged)
+}
+
+/// Everything of each rung, exact: what CSV is.
+fn flat(report: &Report) -> Sheet {
+    Sheet::of(
+        "",
+        &report.rungs,
+        &[
+            ("route", &|row| row.route.clone()),
+            ("rung", &|row| row.rung.clone()),
+            ("model", &|row| row.model.clone()),
+            ("reference_requests", &|row| row.reference_requests.to_string()),
+            ("requests", &|row| row.requests.to_string()),
+            ("psi", &|row| cell(row.psi)),
+            ("psi_critical", &|row| cell(row.psi_critical)),
+            ("ks", &|row| cell(row.ks)),
+            ("ks_critical", &|row| cell(row.ks_critical)),
+            ("drifted", &|row| cell(row.drifted)),
+            ("reference_labels", &|row| row.reference_labels.to_string()),
+            ("labels", &|row| row.labels.to_string()),
+            ("reference_ece", &|row| cell(row.reference_ece)),
+            ("ece", &|row| cell(row.ece)),
+            ("holds_less", &|row| cell(row.holds_less)),
+        ],
+    )
 }
 
 fn sheet(report: &Report) -> Sheet {
@@ -116,7 +142,7 @@ fn sheet(report: &Report) -> Sheet {
             ("model", &|row| row.model.clone()),
             (">then", &|row| count(row.reference_requests)),
             (">now", &|row| count(row.requests)),
-            ("", &|row| word(row).to_owned()),
+            ("is", &|row| word(row).to_owned()),
             (">PSI", &|row| figure(row.psi)),
             (">chance", &|row| figure(row.psi_critical)),
             (">D", &|row| figure(row.ks)),

@@ -170,11 +170,11 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
     if includes {
         let all = counted(trained_on, "question");
         remarks.push(format!(
-            "{all} of {} were trained on: these figures are too good, for it knows them by heart; judge it by others",
+            "trained on: {all} of {}; these figures are too good, for it knows them by heart; judge it by others",
             found.n
         ));
     } else if trained_on > 0 {
-        remarks.push(format!("{} were trained on and left out", counted(trained_on, "question")));
+        remarks.push(format!("left out, for it was trained on: {}", counted(trained_on, "question")));
     }
     let report =
         Report::new(args, &made, (cheap, strong), &found, (half_known, trained_on, includes), remarks);

@@ -6,7 +6,7 @@ use super::args::{ReadLogsArgs, end_time, names, time};
 use super::output;
 use crate::report::{ExplainReport, ExplainScope, NoteRow};
 use crate::session::{Compared, Log, compare};
-use crate::units::{Instant, Span, When};
+use crate::units::{Instant, Span, When, counted};
 
 /// Says why cost changed between two windows: volume, mix, price, tokens, cache, escalation, retries, to the pico-dollar.
 #[derive(Args, Debug)]
@@ -76,8 +76,15 @@ fn earlier(text: &str) -> Result<Earlier, String> {
 }
 
 impl WindowArg {
-    /// Finds the moments in a log.
-    pub(super) fn moments(self, log: &Log) -> (Instant, Instant) {
+    /// Finds the moments in a log; says so where what was given under a name is taken as going over midnight.
+    pub(super) fn moments(self, log: &Log, name: &str) -> (Instant, Instant) {
+        if let (Some(When::Clock(from)), Some(When::Clock(to))) = (self.from, self.to)
+            && to <= from
+        {
+            output::remark(&format!(
+                "{name} ends no later in the day than it begins: its end is taken as that time on the next day"
+            ));
+        }
         let (first, last) = log.bounds().unwrap_or_default();
         let from = self.from.map_or(first, |from| from.near_start(first));
         let end = Instant(last.0.saturating_add(1));
@@ -92,18 +99,27 @@ impl WindowArg {
 pub fn run(args: &ExplainArgs) -> anyhow::Result<()> {
     let log = args.input.load()?;
     log.untimed().into_iter().for_each(output::remark);
-    let after = args.after.moments(&log);
+    let after = args.after.moments(&log, "--after");
     let length = after.1 - after.0;
     let before = match args.before {
         None => (after.0 - length, after.0),
         Some(Earlier::By(by)) => (after.0 - by, after.1 - by),
-        Some(Earlier::Window(window)) => window.moments(&log),
+        Some(Earlier::Window(window)) => window.moments(&log, "--before"),
     };
     let reading = args.input.read_as;
     let compared = compare(&log, reading, before, after);
     tell(&log, &compared, [("before", before), ("after", after)])?;
     if before.1 - before.0 != length {
         output::remark("the windows are not equally long: what that changes is part of the volume");
+    }
+    let both = (before.0.max(after.0), before.1.min(after.1));
+    let twice = if both.0 < both.1 { compare(&log, reading, both, both).before.requests } else { 0 };
+    if twice > 0 {
+        output::remark(&format!(
+            "the windows overlap: {} {} on both sides",
+            counted(twice, "request"),
+            if twice == 1 { "counts" } else { "count" }
+        ));
     }
     let (first, last) = (before.0.min(after.0), before.1.max(after.1));
     let notes = log.notes.iter().filter(|note| (first..last).contains(&note.at));

@@ -5,17 +5,17 @@ use serde::Serialize;
 
 use super::args::{ReadLogsArgs, end_time, names, usd};
 use super::output;
-use crate::forecast::{HOUR, Method, Outcome, Step, forecast_with, runs_out};
+use crate::forecast::{BackTest, HOUR, Method, Outcome, Step, forecast_with, runs_out};
 use crate::pricing::thousandths;
 use crate::record::Timing;
-use crate::report::{Format, Sheet, render};
+use crate::report::{Format, Sheet, cell, count, dollars_rounded, render};
 use crate::session::{Log, Pace, pace, spent_at};
 use crate::units::{Instant, Pico, Span, When, members};
 
 /// Foretells what the period in which a log ends will have cost when it is over.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  pointsman forecast november.jsonl october.jsonl\n  pointsman forecast ledger-export.jsonl --period week --limit 400 --format json\n  pointsman forecast november.jsonl --to 2026-11-15   # as it stood then\n  pointsman forecast november.jsonl --step 2026-11-20=1.2     # a launch, a fifth more from then on\n\nFrom a week on it goes by the hour of the week, times the level of the last days (half-life three days); the range is from how far days and forecasts of the past were off, and the error from trying the method on that past. Of less than a week it is the plain rate, and says so. Days and hours are UTC."
+    after_help = "Examples:\n  pointsman forecast november.jsonl october.jsonl\n  pointsman forecast ledger-export.jsonl --period week --limit 400 --format json\n  pointsman forecast november.jsonl --to 2026-11-15   # as it stood then\n  pointsman forecast november.jsonl --step 2026-11-20=1.2     # a launch, a fifth more from then on\n\nFrom a week on it goes by the hour of the week, times the level of the last days (half-life three days); the range is from how far days and forecasts of the past were off, and the error from trying the method on that past. Of less than a week it is the plain rate, and says so; before the first whole hour nothing is foretold. Days and hours are UTC."
 )]
 pub struct ForecastArgs {
     /// The calendar period in which the log ends.
@@ -25,7 +25,7 @@ pub struct ForecastArgs {
     #[arg(long, value_name = "TIME", value_parser = end_time)]
     pub until: Option<When>,
     /// Say when so many dollars of the period are spent.
-    #[arg(long, value_name = "USD", value_parser = usd)]
+    #[arg(long, value_name = "USD", value_parser = usd, allow_negative_numbers = true)]
     pub limit: Option<Pico>,
     /// A change to come that you know of: from that moment on an hour costs so many times as much; may be given more than once.
     #[arg(long, value_name = "TIME=TIMES", value_parser = step)]
@@ -101,7 +101,7 @@ struct Known {
 #[derive(Debug, Serialize)]
 struct Limit {
     limit_usd: String,
-    /// When it is spent; null where the period is over before.
+    /// When it is spent; null where the period is over before, or where nothing is foretold.
     runs_out_at: Option<String>,
 }
 
@@ -113,12 +113,12 @@ members! {
         log: &Log,
         pace: &Pace,
         (from, to): (Instant, Instant),
-        outcome: &Outcome,
+        outcome: Option<&Outcome>,
         known: &[(Instant, Step)],
         limit: Option<Limit>,
     ) {
         let is_known = !pace.spent.is_unknown();
-        let usd = |amount: Pico| is_known.then(|| amount.usd());
+        let usd = |pick: fn(&Outcome) -> Option<Pico>| outcome.filter(|_| is_known).and_then(pick).map(Pico::usd);
     }
     schema: &'static str = "pointsman.forecast/1",
     logs: Vec<String> = names(&args.input.from.logs),
@@ -131,10 +131,11 @@ members! {
     spent_usd: Option<String> = pace.spent.usd(),
     /// Requests of the period whose cost is not wholly known: what is not known of it is in no figure.
     cost_unknown_requests: u64 = pace.spent.unknown,
-    p50_usd: Option<String> = usd(outcome.p50),
-    p10_usd: Option<String> = outcome.p10.and_then(usd),
-    p90_usd: Option<String> = outcome.p90.and_then(usd),
-    method: &'static str = outcome.method.name(),
+    /// Null where nothing is known of what is spent, and before the first whole hour.
+    p50_usd: Option<String> = usd(|outcome| Some(outcome.p50)),
+    p10_usd: Option<String> = usd(|outcome| outcome.p10),
+    p90_usd: Option<String> = usd(|outcome| outcome.p90),
+    method: Option<&'static str> = outcome.map(|outcome| outcome.method.name()),
     method_note: String = note(outcome, pace),
     /// What is known to change.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -143,7 +144,7 @@ members! {
         .map(|(at, step)| Known { at: at.rfc3339(), times_permille: step.times })
         .collect(),
     history_hours: usize = pace.hours.len(),
-    backtest: Option<Tried> = outcome.backtest.map(|test| Tried {
+    backtest: Option<Tried> = outcome.and_then(|outcome| outcome.backtest).map(|test: BackTest| Tried {
         mape_percent: format!("{}.{}", test.mape / 10, test.mape % 10),
         tries: test.tries,
         days_ahead: test.days,
@@ -172,7 +173,7 @@ pub fn run(args: &ForecastArgs) -> anyhow::Result<()> {
     let steps: Vec<Step> = known.iter().map(|(_, step)| *step).collect();
     let outcome = forecast_with(&pace.hours, pace.spent.total(), (rest, hours), &steps);
     let limit = args.limit.map(|limit| {
-        let hours = runs_out(&pace.hours, limit - outcome.spent, (rest, hours), &steps);
+        let hours = runs_out(&pace.hours, limit - pace.spent.total(), (rest, hours), &steps);
         let in_log = spent_at(&log, reading, from, limit);
         let at = in_log.or_else(|| {
             hours.map(|hours| match (i64::try_from(hours).unwrap_or(i64::MAX), rest) {
@@ -183,9 +184,10 @@ pub fn run(args: &ForecastArgs) -> anyhow::Result<()> {
         });
         Limit { limit_usd: limit.usd(), runs_out_at: at.map(|at| at.min(to).rfc3339()) }
     });
-    let report = Report::new(args, &log, &pace, (from, to), &outcome, &known, limit);
+    let report = Report::new(args, &log, &pace, (from, to), outcome.as_ref(), &known, limit);
     let format = args.input.from.format;
-    output::report(format, &report, || render(&[sheet(&report, format)], format))?;
+    let sheet = || if format == Format::Csv { flat(&report) } else { sheet(&report) };
+    output::report(format, &report, || render(&[sheet()], format))?;
     output::damage(&log.skipped.damaged)
 }
 
@@ -211,23 +213,43 @@ fn left(pace: &Pace, to: Instant) -> (u64, usize) {
     (u64::try_from(rest).unwrap_or(0), usize::try_from(hours).unwrap_or(usize::MAX))
 }
 
-fn note(outcome: &Outcome, pace: &Pace) -> String {
-    match outcome.method {
-        Method::Profile => "hour-of-week profile times the level of the last days".to_owned(),
-        Method::RunRate => format!(
+fn note(outcome: Option<&Outcome>, pace: &Pace) -> String {
+    match outcome.map(|outcome| outcome.method) {
+        None => "nothing is foretold before the first whole hour".to_owned(),
+        Some(Method::Profile) => "hour-of-week profile times the level of the last days".to_owned(),
+        Some(Method::RunRate) => format!(
             "plain run rate: {} of history, a profile of the week needs 168 and some cost in them",
             crate::units::counted(pace.hours.len() as u64, "whole hour")
         ),
     }
 }
 
-fn sheet(report: &Report, format: Format) -> Sheet {
-    let money = |usd: Option<&str>| match usd.map(Pico::from_usd) {
-        Some(Ok(amount)) if format != Format::Csv => {
-            format!("${}", amount.usd_rounded(2)).replace("$-", "-$")
-        }
-        _ => usd.unwrap_or("unknown").to_owned(),
-    };
+/// One row of everything, exact: what CSV is.
+fn flat(report: &Report) -> Sheet {
+    let limit = report.limit.as_ref();
+    Sheet::of(
+        "",
+        [report],
+        &[
+            ("from", &|report| report.from.clone()),
+            ("to", &|report| report.to.clone()),
+            ("at", &|report| report.at.clone()),
+            ("spent_usd", &|report| cell(report.spent_usd.as_ref())),
+            ("cost_unknown_requests", &|report| report.cost_unknown_requests.to_string()),
+            ("p50_usd", &|report| cell(report.p50_usd.as_ref())),
+            ("p10_usd", &|report| cell(report.p10_usd.as_ref())),
+            ("p90_usd", &|report| cell(report.p90_usd.as_ref())),
+            ("method", &|report| cell(report.method)),
+            ("history_hours", &|report| report.history_hours.to_string()),
+            ("mape_percent", &|report| cell(report.backtest.as_ref().map(|tried| &tried.mape_percent))),
+            ("limit_usd", &|_| cell(limit.map(|limit| &limit.limit_usd))),
+            ("runs_out_at", &|_| cell(limit.and_then(|limit| limit.runs_out_at.as_ref()))),
+        ],
+    )
+}
+
+fn sheet(report: &Report) -> Sheet {
+    let money = |usd: Option<&str>| usd.map_or_else(|| "unknown".to_owned(), dollars_rounded);
     let mut sheet = Sheet::new(
         format!("{} · {} · prices {}", report.logs.join(", "), report.reading, report.prices),
         &["", ">", ""],
@@ -236,7 +258,7 @@ fn sheet(report: &Report, format: Format) -> Sheet {
     line("period", report.from.clone(), format!("up to {}", report.to));
     line("spent", money(report.spent_usd.as_deref()), format!("up to {}", report.at));
     if report.cost_unknown_requests > 0 {
-        let unknown = report.cost_unknown_requests.to_string();
+        let unknown = count(report.cost_unknown_requests);
         line("cost unknown", unknown, "requests of which not all is in these figures".into());
     }
     line("expected", money(report.p50_usd.as_deref()), report.method_note.clone());
@@ -258,7 +280,8 @@ fn sheet(report: &Report, format: Format) -> Sheet {
     };
     line("error", error.0, error.1);
     if let Some(limit) = &report.limit {
-        let at = limit.runs_out_at.clone().unwrap_or_else(|| "not in this period".into());
+        let never = if report.method.is_some() { "not in this period" } else { "unknown" };
+        let at = limit.runs_out_at.clone().unwrap_or_else(|| never.into());
         line("limit", money(Some(&limit.limit_usd)), format!("spent: {at}"));
     }
     sheet

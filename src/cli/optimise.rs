@@ -12,7 +12,7 @@ use super::output;
 use super::whatif::rates;
 use crate::certificate::{Label, certify};
 use crate::pricing::CostSum;
-use crate::report::{Format, Sheet, count, error_text, quality, render, simulated};
+use crate::report::{Format, Sheet, cell, count, error_text, quality, render, simulated};
 use crate::routing::Route;
 use crate::session::{Aim, GOOD, Keeping, Plan, PlannedRoute, Trial};
 use crate::telemetry::{Basis, Forecast};
@@ -29,7 +29,7 @@ type Proved<'a> = dyn Fn(&Route, usize) -> Option<(Option<PerMille>, u64)> + 'a;
 )]
 pub struct OptimiseArgs {
     /// Most quality for at most this cost, in USD: per hour, day, week or month at the log's rate, or of the whole log.
-    #[arg(long, value_name = "USD[/PERIOD]", conflicts_with_all = ["quality", "cost"], allow_negative_numbers = true)]
+    #[arg(long, value_name = "USD[/PERIOD]", conflicts_with_all = ["quality", "cost"], allow_hyphen_values = true)]
     pub budget: Option<String>,
     /// The least cost at this quality on average.
     #[arg(long, value_name = "SHARE", conflicts_with = "cost", allow_negative_numbers = true)]
@@ -280,14 +280,22 @@ pub fn run(args: &OptimiseArgs) -> anyhow::Result<()> {
         now.routes.iter().map(of).collect()
     };
     let report = Report::new(args, &aim, &trial, &plan, &of, &flips);
-    output::report(args.input.format, &report, || render(&sheets(&report), args.input.format))?;
-    if args.certified && args.input.format == Format::Table {
+    let format = args.input.format;
+    output::report(format, &report, || {
+        if format == Format::Csv {
+            render(&[flat(&report)], format)
+        } else {
+            render(&sheets(&report), format)
+        }
+    })?;
+    if args.certified && format == Format::Table {
         output::say(
             "these are the labels as they stand; Tune and the ledger go by running certificates, which a price that changes withdraws (docs/quality.md)",
         );
     }
     // A table says it itself.
-    if let Some(nearest) = report.nearest.as_ref().filter(|_| args.input.format == Format::Json) {
+    let is_data = matches!(format, Format::Json | Format::Csv);
+    if let Some(nearest) = report.nearest.as_ref().filter(|_| is_data) {
         output::say(&format!("infeasible: {nearest}"));
     }
     output::damage(&trial.damaged)
@@ -371,6 +379,36 @@ fn for_shell(word: &str) -> String {
 
 fn millis(millis: Option<u64>) -> String {
     millis.map_or_else(|| "-".to_owned(), |millis| format!("{} ms", count(millis)))
+}
+
+/// A row for each threshold, with the figures of its route, exact: what CSV is.
+fn flat(report: &Report) -> Sheet {
+    let rows = report.routes.iter().flat_map(|route| route.thresholds.iter().map(move |rung| (route, rung)));
+    Sheet::of(
+        "",
+        rows,
+        &[
+            ("route", &|(route, _): &(&RouteReport, &RungReport)| route.route.clone()),
+            ("rung", &|(_, rung)| rung.rung.clone()),
+            ("model", &|(_, rung)| rung.model.clone()),
+            ("applied_threshold", &|(_, rung)| rung.applied_threshold.to_string()),
+            ("threshold", &|(_, rung)| rung.threshold.to_string()),
+            ("certified", &|(_, rung)| cell(rung.certified)),
+            ("certified_threshold", &|(_, rung)| cell(rung.certified_threshold)),
+            ("labels", &|(_, rung)| rung.labels.to_string()),
+            ("route_requests", &|(route, _)| route.requests.to_string()),
+            ("route_flipped_requests", &|(route, _)| route.flipped_requests.to_string()),
+            ("route_applied_usd", &|(route, _)| route.applied.cost_usd.clone()),
+            ("route_applied_error_usd", &|(route, _)| cell(route.applied.cost_error_usd.as_ref())),
+            ("route_planned_usd", &|(route, _)| route.planned.cost_usd.clone()),
+            ("route_planned_error_usd", &|(route, _)| cell(route.planned.cost_error_usd.as_ref())),
+            ("route_applied_quality", &|(route, _)| route.applied.quality.clone()),
+            ("route_planned_quality", &|(route, _)| route.planned.quality.clone()),
+            ("route_quality_from", &|(route, _)| route.quality_from.to_owned()),
+            ("route_applied_p95_ms", &|(route, _)| cell(route.applied_p95_ms)),
+            ("route_planned_p95_ms", &|(route, _)| cell(route.planned_p95_ms)),
+        ],
+    )
 }
 
 fn sheets(report: &Report) -> Vec<Sheet> {

@@ -259,9 +259,13 @@ fn write(lock: &Lock) -> anyhow::Result<()> {
 }
 
 fn hold(check: &Check) -> anyhow::Result<()> {
-    let path = check.lock.display().to_string();
-    let text = std::fs::read_to_string(&check.lock)
-        .with_context(|| format!("{path}\nhint: write one with `pointsman policy lock`"))?;
+    let is_lock = |text: String| from_toml::<Locked>(&text).is_ok();
+    let meant = check.policy.as_ref().filter(|policy| std::fs::read_to_string(policy).is_ok_and(is_lock));
+    let hint = match meant {
+        Some(lock) => format!("\nhint: {lock} is a lock itself: pointsman policy check --lock {lock}"),
+        None => "\nhint: write one with `pointsman policy lock`, or name one with --lock".to_owned(),
+    };
+    let (path, text) = config::named_text(&check.lock, &hint)?;
     let locked: Locked = from_toml(&text).with_context(|| format!("{path} is no lock of a policy"))?;
     let mut names = Names::default();
     let before = policy::parse(&locked.policy, &path, &mut names)?.spec(&names);

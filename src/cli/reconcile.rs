@@ -35,7 +35,7 @@ pub struct ReconcileArgs {
     #[arg(long, value_name = "NAME")]
     pub provider: Option<String>,
     /// Take amounts that differ by no more than so many dollars for the same.
-    #[arg(long, value_name = "USD", default_value = "0.01", value_parser = usd)]
+    #[arg(long, value_name = "USD", default_value = "0.01", value_parser = usd, allow_negative_numbers = true)]
     pub within: Pico,
     /// Keep how far they are apart beside the ledger, where Spend shows it.
     #[arg(long)]

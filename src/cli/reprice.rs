@@ -7,7 +7,7 @@ use super::args::{EngineArgs, LogsArgs, names, or_dash, time};
 use super::output;
 use crate::config::{self, prices};
 use crate::pricing::PriceTable;
-use crate::report::{Format, Sheet, count, left_out, render};
+use crate::report::{Format, Sheet, cell, count, dollars_rounded, left_out, render};
 use crate::session::{Repriced, Twice, reprice};
 use crate::units::{Instant, Pico, When, members};
 
@@ -108,13 +108,13 @@ pub fn run(args: &RepriceArgs) -> anyhow::Result<()> {
 }
 
 fn sheet(report: &Report, found: &Repriced, format: Format) -> Sheet {
-    let money = |usd: &Option<String>| match usd.as_deref().map(Pico::from_usd) {
-        Some(Ok(amount)) if format != Format::Csv => {
-            format!("${}", amount.usd_rounded(6)).replace("$-", "-$")
-        }
-        _ => usd.clone().unwrap_or_else(|| "unknown".to_owned()),
+    let exact = format == Format::Csv;
+    let money = |usd: &Option<String>| match usd {
+        _ if exact => cell(usd.as_ref()),
+        Some(usd) => dollars_rounded(usd),
+        None => "unknown".to_owned(),
     };
-    let number = |n: u64| if format == Format::Csv { n.to_string() } else { count(n) };
+    let number = |n: u64| if exact { n.to_string() } else { count(n) };
     let told = match found.told {
         0 => format!("as charged by {}", report.charged_by),
         n if n == found.all.count => "as charged by the log".to_owned(),
@@ -142,7 +142,7 @@ fn sheet(report: &Report, found: &Repriced, format: Format) -> Sheet {
             (">charged", &|row| money(&row.charged_usd)),
             (">unknown", &|row| number(row.charged_unknown)),
             (">re-priced", &|row| money(&row.repriced_usd)),
-            (">unknown", &|row| number(row.repriced_unknown)),
+            (">then unknown", &|row| number(row.repriced_unknown)),
             (">change", &|row| money(&row.change_usd)),
             (">compared", &|row| number(row.compared)),
         ],

@@ -122,7 +122,8 @@ fn order(word: &str, one: &One) -> anyhow::Result<()> {
 
 fn plan_text(named: Option<&Path>) -> anyhow::Result<(String, String)> {
     let path = config::named_or_own(named, rollouts::FILE, "--plan")?;
-    config::named_text(&path, "\nhint: docs/rollouts.md has an example; --plan names another file")
+    let other = if named.is_some() { "" } else { "; --plan names another file" };
+    config::named_text(&path, &format!("\nhint: docs/rollouts.md has an example{other}"))
 }
 
 fn list(look: &Look, in_full: bool) -> anyhow::Result<()> {

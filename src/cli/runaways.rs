@@ -10,10 +10,10 @@ use super::output;
 use crate::app::{RUNAWAYS, read_at};
 use crate::config::{self, budgets};
 use crate::gateway::{StopRow, TripRow};
-use crate::report::{Format, Sheet, render};
+use crate::report::{Format, Sheet, dollars_rounded, render};
 use crate::runaway::{Rule, built_in};
 use crate::session::{Log, Tripped, watched};
-use crate::units::{Pico, counted, members};
+use crate::units::{Pico, counted, grouped as count, members};
 
 /// Shows where rules would have tripped, or who is stopped now.
 #[derive(Args, Debug)]
@@ -148,8 +148,7 @@ fn sheet(report: &Report, format: Format) -> Sheet {
         None => "unknown".to_owned(),
         Some(usd) if is_for_people => {
             let mark = if row.saved_kind == "known" && row.unknown_costs == 0 { "" } else { "~" };
-            let rounded = Pico::from_usd(usd).map_or_else(|_| usd.clone(), |amount| amount.usd_rounded(2));
-            format!("{mark}{rounded}")
+            format!("{mark}{}", dollars_rounded(usd))
         }
         Some(usd) => usd.clone(),
     };
@@ -164,8 +163,10 @@ fn sheet(report: &Report, format: Format) -> Sheet {
             ("project", &|row| row.project.clone()),
             ("seen", &|row| row.seen.clone()),
             ("then", &|row| row.then.to_owned()),
-            (">requests after", &|row| row.requests_after.to_string()),
-            (">spent after USD", &|row| saved(row)),
+            (">requests after", &|row| {
+                if is_for_people { count(row.requests_after) } else { row.requests_after.to_string() }
+            }),
+            (">spent after", &|row| saved(row)),
         ],
     )
 }

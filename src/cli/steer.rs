@@ -13,7 +13,7 @@ use crate::app::{STEERING, rows_at, said_at};
 use crate::budget::LimitHistory;
 use crate::report::{Format, Sheet, render};
 use crate::session::{Moved, SteerRow, SteeredWindow, steer_over};
-use crate::units::{Instant, Pico, counted, members};
+use crate::units::{Instant, Pico, counted, grouped as count, members};
 
 /// Moves thresholds so that what a budget's window costs comes out right below its limit.
 #[derive(Args, Debug)]
@@ -146,7 +146,13 @@ fn over_logs(args: &SteerArgs) -> anyhow::Result<()> {
         windows: found.iter().map(Window::from).collect(),
     };
     // For people: rounded; CSV and JSON carry every digit.
-    let money = |usd: &String| if args.format == Format::Csv { usd.clone() } else { output::money(usd) };
+    let exact = args.format == Format::Csv;
+    let money = |usd: &String| if exact { usd.clone() } else { output::money(usd) };
+    let number = |n: u64| if exact { n.to_string() } else { count(n) };
+    let percent = |share: &String| match Pico::from_usd(share) {
+        Ok(share) if !exact => format!("{} %", Pico(share.0 * 100).usd_rounded(1)),
+        _ => share.clone(),
+    };
     let sheet = || {
         Sheet::of(
             format!("{}, simulated", report.logs.join(", ")),
@@ -158,9 +164,9 @@ fn over_logs(args: &SteerArgs) -> anyhow::Result<()> {
                 (">limit", &|one| money(&one.limit_usd)),
                 (">as it was", &|one| money(&one.as_it_was_usd)),
                 (">steered", &|one| money(&one.steered_usd)),
-                (">of the limit", &|one| one.steered_share.clone().unwrap_or_default()),
-                (">requests", &|one| one.requests.to_string()),
-                (">moves", &|one| one.moves.to_string()),
+                (">of the limit", &|one| one.steered_share.as_ref().map(percent).unwrap_or_default()),
+                (">requests", &|one| number(one.requests)),
+                (">moves", &|one| number(one.moves)),
             ],
         )
     };

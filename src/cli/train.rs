@@ -132,7 +132,7 @@ pub fn tell(contents: &Contents) {
     if contents.without_text > 0 {
         let (of, all) = (contents.without_text, contents.rows);
         output::remark(&format!(
-            "{of} of {} have no text: only their tags are used",
+            "without a text: {of} of {}, of which only tags are used",
             counted(all, "question")
         ));
     }

@@ -7,7 +7,6 @@ pub(super) mod rates;
 mod second;
 mod set;
 
-use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -33,7 +32,7 @@ use crate::session::{
     rechecked, reclassified,
 };
 use crate::telemetry::Forecast;
-use crate::units::{Names, PerMille, Pico, Span, counted, members};
+use crate::units::{Names, PerMille, Pico, Span, changed, counted, members};
 
 /// Compares the policy in force with one whose thresholds are moved.
 #[derive(Args, Debug)]
@@ -487,7 +486,7 @@ fn sheets(report: &WhatIfReport) -> Vec<Sheet> {
                     format!("{}{}", count(before.starts), threshold(before))
                 },
                 format!("{}{}", count(after.starts), threshold(after)),
-                if route.observes { String::new() } else { signed(before.starts, after.starts) },
+                if route.observes { String::new() } else { changed(before.starts, after.starts) },
             ]);
         }
         if let Some(named) = route.applied.as_named.filter(|named| *named > 0) {
@@ -501,14 +500,6 @@ fn sheets(report: &WhatIfReport) -> Vec<Sheet> {
         sheets.push(sheet);
     }
     sheets
-}
-
-fn signed(a: u64, b: u64) -> String {
-    match a.cmp(&b) {
-        Ordering::Equal => "0".to_owned(),
-        Ordering::Less => format!("+{}", count(b - a)),
-        Ordering::Greater => format!("-{}", count(a - b)),
-    }
 }
 
 fn compare(sheet: &mut Sheet, timing: &str, (applied, staged): (&Side, &Side), is_within: bool) {
@@ -536,7 +527,7 @@ fn compare(sheet: &mut Sheet, timing: &str, (applied, staged): (&Side, &Side), i
             "  requests of unknown cost".into(),
             count(applied.cost_unknown_requests),
             count(staged.cost_unknown_requests),
-            signed(applied.cost_unknown_requests, staged.cost_unknown_requests),
+            changed(applied.cost_unknown_requests, staged.cost_unknown_requests),
         ]);
     }
     sheet.push(vec![
@@ -553,7 +544,7 @@ fn compare(sheet: &mut Sheet, timing: &str, (applied, staged): (&Side, &Side), i
         "escalated".into(),
         count(applied.escalated),
         count(staged.escalated),
-        signed(applied.escalated, staged.escalated),
+        changed(applied.escalated, staged.escalated),
     ]);
     let rate = |side: &Side| Some(format!("{} %", side.escalation_rate.as_ref()?));
     both(sheet, "  of what starts below the top", (applied, staged), &rate);
@@ -563,7 +554,7 @@ fn compare(sheet: &mut Sheet, timing: &str, (applied, staged): (&Side, &Side), i
         "failed".into(),
         count(applied.errors),
         count(staged.errors),
-        signed(applied.errors, staged.errors),
+        changed(applied.errors, staged.errors),
     ]);
     let latency = |side: &Side| {
         let p95 = i64::try_from(side.latency_ms.as_ref()?.p95).unwrap_or(i64::MAX / 1000);

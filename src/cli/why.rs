@@ -10,7 +10,7 @@ use super::output;
 use crate::app::{find_request, load_log};
 use crate::outcome::Settled;
 use crate::session::{Answered, Log, cost_text, cost_text_of, tokens_text};
-use crate::units::marked;
+use crate::units::{counted, grouped, marked};
 
 /// Shows how one request was served, how the policy would route it, and why.
 #[derive(Args, Debug)]
@@ -41,7 +41,13 @@ pub fn run(args: &WhyArgs) -> anyhow::Result<()> {
     let mut out = String::new();
     line(
         &mut out,
-        format_args!("request {}  (#{} of {} in {})", explained.id, explained.index + 1, requests, log.title),
+        format_args!(
+            "request {}  (#{} of {} in {})",
+            explained.id,
+            explained.index + 1,
+            grouped(requests as u64),
+            log.title
+        ),
     );
     for (name, value) in &explained.facts {
         line(&mut out, format_args!("  {name:<11} {value}"));
@@ -86,7 +92,8 @@ fn in_memory(log: Log, request: &str) -> anyhow::Result<Answered> {
     let (title, requests, first) = (log.title.clone(), log.len(), log.history.id(0).to_owned());
     index.and_then(|index| Answered::loaded(log, index)).ok_or_else(|| {
         anyhow::anyhow!(
-            "{title}: no request `{request}` among {requests}\nhint: ids are as in the log (first: {first}), or give a number like #1"
+            "{title}: no request `{request}` among {}\nhint: ids are as in the log (first: {first}), or give a number like #1",
+            counted(requests as u64, "request")
         )
     })
 }

@@ -81,6 +81,14 @@ impl Chord {
         }
     }
 
+    /// Returns the sign, where the key is one that stands in amounts beside digits.
+    pub fn sign(self) -> Option<char> {
+        match self.key {
+            KeyCode::Char(c) if self.with.is_empty() && "-+$%‰.,".contains(c) => Some(c),
+            _ => None,
+        }
+    }
+
     /// Says whether this is control and the given letter.
     pub fn is_ctrl(self, letter: char) -> bool {
         self.with == KeyModifiers::CONTROL && self.key == KeyCode::Char(letter)

@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 
 use super::paint::{self, Look};
 use super::screen::{FiguresOf, Scene, Screen, ScreenId};
-use super::screens::{events, spend};
+use super::screens::{events, figures, spend};
 use super::theme::Role;
 use super::widgets::replay::{PlayState, ReplayBar, Strip, WHOLE};
 use super::{format, text};
@@ -178,8 +178,13 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
         let _ = write!(spend, " +{}{word}", format::count_short(all.cost.unknown));
     }
     let date = snapshot.clock.date();
-    let clock =
-        if area.width >= 125 { format!("{} UTC", snapshot.clock.clock()) } else { snapshot.clock.clock() };
+    // Where there is no room for the date, the day of a log of several stands with the time.
+    let moment = figures::moment(snapshot, snapshot.clock);
+    let clock = match area.width {
+        140.. => format!("{} UTC", snapshot.clock.clock()),
+        125.. => format!("{moment} UTC"),
+        _ => moment.to_string(),
+    };
     let skipped = snapshot.log.skipped.count;
     let mut right = area;
     for fault in faults(snapshot) {
@@ -215,7 +220,8 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
         put_at_right(&words, role, buf);
     }
     // A live session's address is worth more than the date, which is today's; so is a budget.
-    if area.width >= if snapshot.live.is_some() || fullest.is_some() { 140 } else { 110 } {
+    let is_last = snapshot.live.is_some() || fullest.is_some() || figures::spans_days(snapshot);
+    if area.width >= if is_last { 140 } else { 110 } {
         put_at_right(&date, Role::Muted, buf);
     }
     if skipped > 0 {

@@ -163,7 +163,7 @@ pub enum Ask {
     /// Put the listed requests on the clipboard.
     CopyList,
     /// Type a cost or a quality for which the best thresholds are staged.
-    Aim,
+    Aim(String),
     /// Type the name of a model that is to answer everything.
     PickModel,
     /// List the requests that the staged policy sends elsewhere.
@@ -222,7 +222,7 @@ pub trait Screen {
         false
     }
 
-    /// Takes a digit.
+    /// Takes a digit, or a sign that no key stands for.
     fn digit(&mut self, _view: View, _digit: char) -> Asks {
         Asks::new()
     }

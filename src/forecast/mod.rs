@@ -1,6 +1,7 @@
 //! What a stretch of time will have cost when it is over, from what its hours have cost so far.
 //!
-//! Invariants: integers only; nothing is foretold from less than a week but the plain rate, and that says so; the error beside
+//! Invariants: integers only; nothing is foretold from less than a week but the plain rate, and that says so, and nothing at all
+//! from less than an hour; the error beside
 //! a forecast is that of the same method on the same past.
 
 mod ahead;
@@ -76,36 +77,44 @@ fn stepped(ahead: impl Fn(usize) -> Pico, hours: usize, steps: &[Step]) -> Pico 
 }
 
 /// Foretells a stretch of time. `spent` is what it has cost so far, what is left begins where the hours end: first `rest`
-/// thousandths of the hour under way (0 where none is), then so many whole `hours`.
-pub fn forecast(past: &Hours, spent: Pico, rest: u64, hours: usize) -> Outcome {
+/// thousandths of the hour under way (0 where none is), then so many whole `hours`. None where there is no whole hour to learn from.
+pub fn forecast(past: &Hours, spent: Pico, rest: u64, hours: usize) -> Option<Outcome> {
     forecast_with(past, spent, (rest, hours), &[])
 }
 
 /// Foretells likewise, with what is known to change.
-pub fn forecast_with(past: &Hours, spent: Pico, (rest, hours): (u64, usize), steps: &[Step]) -> Outcome {
+pub fn forecast_with(
+    past: &Hours,
+    spent: Pico,
+    (rest, hours): (u64, usize),
+    steps: &[Step],
+) -> Option<Outcome> {
+    if past.is_empty() {
+        return None;
+    }
     let Some(model) = past.model(past.len()) else {
-        let each = [HOUR * (past.len() as u64).max(1)];
+        let each = [HOUR * past.len() as u64];
         let rate = stepped(|hours| past.total().proportion([HOUR * hours as u64 + rest], each), hours, steps);
-        return Outcome {
+        return Some(Outcome {
             spent,
             p50: spent + rate,
             p10: None,
             p90: None,
             method: Method::RunRate,
             backtest: None,
-        };
+        });
     };
     let expected = stepped(|hours| model.ahead(rest, hours), hours, steps);
     let (backtest, (low, high)) = past.scatter(&model, rest, hours);
     let times = |ratio: u64| expected.proportion([ratio], [past::ONE]);
-    Outcome {
+    Some(Outcome {
         spent,
         p50: spent + expected,
         p10: Some(spent + times(low)),
         p90: Some(spent + times(high)),
         method: Method::Profile,
         backtest,
-    }
+    })
 }
 
 /// Says after how many hours, the one under way being the first, what is left of a limit is spent, if within so many hours.

@@ -14,9 +14,10 @@ use super::sheet::{Format, Sheet, render};
 use super::text::{count, simulated};
 use crate::budget::StandingRow;
 use crate::outcome::Spread;
+use crate::pricing::as_factor;
 use crate::runaway::Trip;
 use crate::telemetry::{Cell, Totals};
-use crate::units::{Instant, Names, Pico, Span, members};
+use crate::units::{Instant, Names, Pico, Span, counted, members};
 use crate::world::{Change, Quote, Seen, What, World};
 
 /// What the branches are of.
@@ -61,6 +62,9 @@ pub struct BranchReport {
     pub incident: Option<StretchRow>,
     /// What is otherwise, in words.
     pub changes: Vec<String>,
+    /// The place of the branch that changes are against: the log as it was or, where limits stand that the world does not bring,
+    /// under them.
+    pub base: usize,
     /// The branches, the log as it was first.
     pub branches: Vec<BranchRow>,
 }
@@ -178,7 +182,7 @@ fn each<'r, T>(
 
 impl BranchReport {
     /// Starts a comparison.
-    pub fn new(scope: BranchScope, world: &World, bounds: (Instant, Instant)) -> Self {
+    pub fn new(scope: BranchScope, world: &World, bounds: (Instant, Instant), base: usize) -> Self {
         let incident = world.incident(bounds);
         let row = |(from, to): (Instant, Instant)| StretchRow { from: from.rfc3339(), to: to.rfc3339() };
         let mut changes: Vec<String> = world.changes.iter().map(|change| words(change, bounds.0)).collect();
@@ -190,8 +194,14 @@ impl BranchReport {
                 String::new()
             };
             format!(
-                "session {}: {} requests besides, one every {}{grows}",
-                repeat.session, repeat.times, repeat.every
+                "session {}: {} besides, {}{grows}",
+                repeat.session,
+                counted(repeat.times.into(), "request"),
+                if repeat.every == Span::ZERO {
+                    "all at once".to_owned()
+                } else {
+                    format!("one every {}", repeat.every)
+                }
             )
         }));
         changes.extend(world.amounts.iter().map(|amount| {
@@ -203,7 +213,7 @@ impl BranchReport {
             )
         }));
         let branches = Vec::new();
-        Self { schema: "pointsman.branches/1", scope, incident: incident.map(row), changes, branches }
+        Self { schema: "pointsman.branches/1", scope, incident: incident.map(row), changes, base, branches }
     }
 
     /// Says behind changes why nothing comes of them, one by one in their order.
@@ -320,9 +330,10 @@ impl BranchReport {
         of: impl Fn(&'a BranchRow) -> Option<&'a Figures>,
     ) -> Sheet {
         let cost = |figures: &Figures| figures.cost_usd.as_deref().and_then(|usd| Pico::from_usd(usd).ok());
-        let first = self.branches.first().and_then(&of).and_then(cost);
-        let change = |figures: &Figures| {
-            let (cost, first) = cost(figures).zip(first).filter(|(_, first)| first.0 != 0)?;
+        let first = self.branches.get(self.base).and_then(&of).and_then(cost);
+        let change = |place: usize, figures: &Figures| {
+            let first = first.filter(|first| place >= self.base && first.0 != 0);
+            let (cost, first) = cost(figures).zip(first)?;
             let tenths = Pico((cost - first).0.saturating_mul(1000)).ratio(1, first.0.abs()).0;
             let sign = if tenths < 0 { "-" } else { "+" };
             let error = Pico::from_usd(&figures.change_error_usd).unwrap_or_default();
@@ -337,18 +348,18 @@ impl BranchReport {
         let p95 = |figures: &Figures| figures.latency_ms.as_ref().map(|latency| latency.p95.to_string());
         Sheet::of(
             title,
-            self.branches.iter().filter_map(|row| Some((row, of(row)?))),
+            self.branches.iter().enumerate().filter_map(|(place, row)| Some(((place, row), of(row)?))),
             &[
-                ("branch", &|(row, _)| row.branch.clone()),
+                ("branch", &|((_, row), _)| row.branch.clone()),
                 (">requests", &|(_, of)| count(of.requests)),
                 (">cost USD", &|(_, of)| dollars(of.cost_usd.as_deref(), format) + &unknown(of)),
-                (">change", &|(_, of)| change(of).unwrap_or_else(|| "-".to_owned())),
+                (">change", &|((place, _), of)| change(*place, of).unwrap_or_else(|| "-".to_owned())),
                 (">estimated", &|(_, of)| dollars(Some(&of.cost_estimated_usd), format)),
                 (">failed", &|(_, of)| count(of.failed)),
                 (">refused", &|(_, of)| count(of.refused)),
                 (">escalated", &|(_, of)| count(of.escalated)),
                 (">p95 ms", &|(_, of)| p95(of).unwrap_or_else(|| "-".to_owned())),
-                ("policy", &|(row, _)| row.policy.clone()),
+                ("policy", &|((_, row), _)| row.policy.clone()),
             ],
         )
     }
@@ -411,33 +422,37 @@ fn dollars(usd: Option<&str>, format: Format) -> String {
     }
 }
 
+/// Writes a moment to the second, as people read it.
+fn second(at: Instant) -> String {
+    format!("{} {}", at.date(), at.clock())
+}
+
 /// Says from when to when, where that is not always.
 fn stretch((from, to): (Instant, Instant), start: Instant) -> String {
     let mut text = String::new();
     if from > start {
-        let _ = write!(text, " from {}", from.rfc3339());
+        let _ = write!(text, " from {}", second(from));
     }
     if to.0 != i64::MAX {
-        let _ = write!(text, " to {}", to.rfc3339());
+        let _ = write!(text, " to {}", second(to));
     }
     text
 }
 
 /// Says in words what is otherwise.
 fn words(change: &Change, start: Instant) -> String {
-    let times = |thousandths: u32| format!("{}.{:03}", thousandths / 1000, thousandths % 1000);
     let mut names: Vec<&str> = change.models.names.iter().map(String::as_str).collect();
     names.extend(change.models.providers.iter().map(String::as_str));
     let whom = if names.is_empty() { "every model".to_owned() } else { names.join(", ") };
     let what = match &change.what {
-        What::Price(Quote::Times(factor)) => format!("costs {} times as much", times(*factor)),
+        What::Price(Quote::Times(factor)) => format!("costs {} times as much", as_factor(*factor)),
         What::Price(Quote::Is(tier)) => {
             format!("costs {} in, {} out for a million tokens", tier.input.dollars(), tier.output.dollars())
         }
         What::Fails(share, status, _) => {
             format!("fails {} of 1,000 calls ({})", share.get(), status.name())
         }
-        What::Slow(factor) => format!("takes {} times as long", times(*factor)),
+        What::Slow(factor) => format!("takes {} times as long", as_factor(*factor)),
         What::Quota(calls, every) => format!("takes no more than {calls} calls in {every}"),
         What::Cache(lasts) if *lasts == Span::ZERO => "keeps no prompt warm".to_owned(),
         What::Cache(lasts) => format!("forgets a prompt {lasts} after it was last sent"),

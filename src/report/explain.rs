@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::sheet::{Format, Sheet, render};
 use super::text::{count, dollars_rounded, left_out};
-use crate::units::{Instant, Names, Pico, members};
+use crate::units::{Instant, Names, Pico, changed, members};
 use crate::variance::{Dimension, Explained, Hit, Parts, Slice, Split, Trouble, Window};
 
 members! {
@@ -249,6 +249,17 @@ fn percent(change: Pico, before: Pico) -> Option<String> {
     })
 }
 
+/// Puts the sign of a change before what has none; nothing changed has none.
+fn plus(change: &str) -> String {
+    let has_sign = change.starts_with(['-', '+']) || change.bytes().all(|byte| matches!(byte, b'0' | b'.'));
+    format!("{}{change}", if has_sign { "" } else { "+" })
+}
+
+/// Writes a change in dollars with its sign.
+fn signed(usd: &str) -> String {
+    if usd == "0" { dollars_rounded(usd) } else { plus(&dollars_rounded(usd)) }
+}
+
 impl ExplainReport {
     /// Writes it as table, CSV or Markdown.
     pub fn text(&self, format: Format) -> String {
@@ -289,16 +300,16 @@ impl ExplainReport {
         let (before, after) = (&self.before, &self.after);
         let usd = |usd: &Option<String>| usd.as_deref().map_or_else(|| "unknown".to_owned(), dollars_rounded);
         let change = match (&self.change_usd, &self.change_percent) {
-            (Some(change), Some(percent)) => format!("{} ({percent} %)", dollars_rounded(change)),
-            (change, _) => usd(change),
+            (Some(change), Some(percent)) => format!("{} ({} %)", signed(change), plus(percent)),
+            (Some(change), None) => signed(change),
+            (None, _) => usd(&None),
         };
         sheet.push(vec!["from".into(), before.from.clone(), after.from.clone(), String::new()]);
         sheet.push(vec!["to".into(), before.to.clone(), after.to.clone(), String::new()]);
         sheet.push(vec!["cost".into(), usd(&self.before_usd), usd(&self.after_usd), change]);
         let mut line = |name: &str, before: u64, after: u64, always: bool| {
             if always || before + after > 0 {
-                let by = i128::from(after) - i128::from(before);
-                sheet.push(vec![name.into(), count(before), count(after), by.to_string()]);
+                sheet.push(vec![name.into(), count(before), count(after), changed(before, after)]);
             }
         };
         line("requests", before.requests, after.requests, true);
@@ -311,7 +322,7 @@ impl ExplainReport {
     fn causes(&self) -> Sheet {
         let mut sheet = Sheet::new("Why", &["part", ">change", ""]);
         for (name, amount, what) in self.parts().into_iter().filter(|(_, amount, _)| *amount != "0") {
-            sheet.push(vec![name.into(), dollars_rounded(amount), what.into()]);
+            sheet.push(vec![name.into(), signed(amount), what.into()]);
         }
         sheet
     }
@@ -332,7 +343,7 @@ impl ExplainReport {
                 ("", &|slice| slice.value.clone().unwrap_or_else(|| "-".into())),
                 (">before", &|slice| dollars_rounded(&slice.before_usd)),
                 (">after", &|slice| dollars_rounded(&slice.after_usd)),
-                (">change", &|slice| dollars_rounded(&slice.change_usd)),
+                (">change", &|slice| signed(&slice.change_usd)),
                 (">requests", &|slice| both(slice.requests_before, slice.requests_after)),
                 (">escalated", &|slice| both(slice.escalated_before, slice.escalated_after)),
                 ("mostly", &|slice| slice.mostly.into()),

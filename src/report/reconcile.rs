@@ -349,12 +349,20 @@ impl ReconcileRow {
             |amount: Option<Usd>| amount.map_or_else(|| "-".to_owned(), |it| dollars_rounded(&it.0.usd()));
         let number = |number: Option<u64>| number.map_or_else(|| "-".to_owned(), count);
         let about = if self.ours_estimated_usd.0 == Pico::ZERO { "" } else { "~" };
+        // Two amounts that differ are not shown alike.
+        let exact =
+            |amount: Option<Usd>| amount.map_or_else(|| "-".to_owned(), |it| format!("${}", it.0.usd()));
+        let mut sums = [self.ours_usd, self.theirs_usd].map(usd);
+        if sums[0] == sums[1] && self.ours_usd != self.theirs_usd {
+            sums = [self.ours_usd, self.theirs_usd].map(exact);
+        }
+        let [ours, theirs] = sums;
         let mut cells = vec![
             self.day.clone().unwrap_or_default(),
             self.model.clone().unwrap_or_default(),
             self.state.words().to_owned(),
-            format!("{about}{}", usd(self.ours_usd)),
-            usd(self.theirs_usd),
+            format!("{about}{ours}"),
+            theirs,
             usd(self.difference_usd),
             self.difference_percent.map(Percent::text).unwrap_or_default(),
             if self.ours_unknown_calls == 0 { String::new() } else { count(self.ours_unknown_calls) },
@@ -387,6 +395,9 @@ mod tests {
         let theirs = [side("d1", "a", Some("1.504")), side("d1", "c", Some("7")), side("d2", "a", Some("3"))];
         let scope = ReconcileScope { by_model: true, ..ReconcileScope::default() };
         let report = ReconcileReport::new(scope.clone(), &ours, &theirs, Pico::from_usd("0.005").unwrap());
+        // $1.50 beside $1.50 would leave nobody with an idea of what is $0.004.
+        let shown = report.rows[0].for_people(false);
+        assert_eq!((shown[3].as_str(), shown[4].as_str()), ("$1.5", "$1.504"));
         let states: Vec<_> = report.rows.iter().map(|row| row.state).collect();
         let expected = [Matching::Matched, Matching::OursOnly, Matching::TheirsOnly, Matching::NotComparable];
         assert_eq!(states, expected);

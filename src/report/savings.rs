@@ -110,6 +110,8 @@ members! {
     compared_spend_usd: String = found.spend_compared.usd(),
     baseline_usd: Option<String> = usd(found.baseline),
     answers_usd: Option<String> = usd(found.answers),
+    /// Whether any of that is estimated.
+    answers_estimated: bool = found.is_estimated,
     gross_usd: Option<String> = usd(found.gross()),
     lines: Vec<LineRow> = found.lines.iter().map(line).collect(),
     net_usd: Option<String> = usd(found.net),
@@ -146,7 +148,12 @@ impl SavingsReport {
             .collect();
         let models = if models.is_empty() { "no model with a price".to_owned() } else { models.join(", ") };
         line("baseline", told(&self.baseline_usd), models);
-        line("answers", told(&self.answers_usd), "the calls that answered".into());
+        let note = if self.answers_estimated {
+            "the calls that answered, estimated"
+        } else {
+            "the calls that answered"
+        };
+        line("answers", told(&self.answers_usd), note.into());
         line("gross", told(&self.gross_usd), String::new());
         for row in &self.lines {
             let name = format!("less {}", row.name.replace('_', " "));

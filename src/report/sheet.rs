@@ -83,6 +83,11 @@ fn no_formula(text: &str) -> Cow<'_, str> {
     if begins && !is_number() { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
 }
 
+/// Writes a value as CSV has it: as it is, and nothing where there is none.
+pub(crate) fn cell<T: ToString>(value: Option<T>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
+}
+
 /// Writes sheets one after another.
 pub fn render(sheets: &[Sheet], format: Format) -> String {
     let mut out = String::new();

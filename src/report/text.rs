@@ -6,7 +6,8 @@ use super::replay::{
     ConstraintCheck, Latency, NewsRow, RecordedCharges, ReplayReport, Row, StreamLimitRow, UnknownMeter,
 };
 use super::sheet::{Column, Format, Sheet, render};
-use crate::units::counted;
+pub(crate) use crate::units::grouped as count;
+use crate::units::{counted, took};
 
 /// Returns what a title says of requests with simulated answers, behind what they are of; nothing where there are none.
 pub fn simulated(requests: u64) -> String {
@@ -90,33 +91,9 @@ fn broken(check: &ConstraintCheck) -> Sheet {
     sheet
 }
 
-/// Groups the digits of a whole number.
-pub(crate) fn count(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-/// Rounds a decimal dollar text for people: cents from a dollar up, six decimals below, nothing behind a zero.
-pub(super) fn dollars_rounded(text: &str) -> String {
-    crate::units::Pico::from_usd(text).map_or_else(
-        |_| text.to_owned(),
-        |amount| {
-            let places = match amount.0.abs() {
-                0 => 0,
-                size if size >= crate::units::Pico::USD.0 => 2,
-                _ => 6,
-            };
-            let sign = if amount.0 < 0 { "-" } else { "" };
-            format!("{sign}${}", crate::units::Pico(amount.0.abs()).usd_rounded(places))
-        },
-    )
+/// Writes a decimal dollar text for people.
+pub(crate) fn dollars_rounded(text: &str) -> String {
+    crate::units::Pico::from_usd(text).map_or_else(|_| text.to_owned(), crate::units::Pico::dollars)
 }
 
 /// Returns a cost; what is not known at all is no zero.
@@ -125,13 +102,7 @@ pub(super) fn cost(amount: Option<&str>) -> String {
 }
 
 fn millis(latency: Option<&Latency>, pick: impl Fn(&Latency) -> u64) -> String {
-    latency.map_or_else(
-        || "-".to_owned(),
-        |latency| match pick(latency) {
-            ms @ 0..1000 => format!("{ms} ms"),
-            ms => format!("{}.{:02} s", ms / 1000, ms % 1000 / 10),
-        },
-    )
+    latency.map_or_else(|| "-".to_owned(), |latency| took(pick(latency)))
 }
 
 fn summary(report: &ReplayReport) -> Sheet {

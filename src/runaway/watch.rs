@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 
 use super::habit::Habit;
 use super::{Call, Kind, Rule, Test, Then, Trip, Whom, Whose};
-use crate::units::{Instant, Pico, Span};
+use crate::units::{Instant, Pico, Span, counted, grouped};
 
 /// The most that one rule watches.
 const MOST: usize = 1 << 14;
@@ -217,13 +217,14 @@ impl Seen {
                 let much = spend.is_some_and(|from| pace.spend >= from && spent > allowed(usual_spend));
                 let rests = calls.is_none_or(|_| pace.calls <= allowed(usual_calls) / 2)
                     && spend.is_none_or(|_| spent <= allowed(usual_spend) / 2);
-                let dollars = |grains: u64| Pico(i128::from(grains).saturating_mul(GRAIN)).usd_rounded(2);
+                let dollars = |grains: u64| Pico(i128::from(grains).saturating_mul(GRAIN)).dollars();
                 let words = if much {
-                    let (now, usual) = (pace.spend.usd_rounded(2), dollars(usual_spend));
-                    Some(format!("${now} within {minutes} min, usual is up to ${usual}"))
+                    let (now, usual) = (pace.spend.dollars(), dollars(usual_spend));
+                    Some(format!("{now} within {minutes} min, usual is up to {usual}"))
                 } else {
                     many.then(|| {
-                        format!("{} calls within {minutes} min, usual is up to {usual_calls}", pace.calls)
+                        let (calls, usual) = (counted(pace.calls, "call"), grouped(usual_calls));
+                        format!("{calls} within {minutes} min, usual is up to {usual}")
                     })
                 };
                 (words, rests)
@@ -233,7 +234,7 @@ impl Seen {
                 let many =
                     most_calls.filter(|most| *calls > *most).map(|most| format!("more than {most} calls"));
                 let much = most_spend.filter(|most| *spend >= *most);
-                let much = much.map(|most| format!("${} spent of ${}", spend.usd_rounded(2), most.usd()));
+                let much = much.map(|most| format!("{} spent of {}", spend.dollars(), most.dollars()));
                 (much.or(many), false)
             }
             _ => (None, false),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::interval::Interval;
 use super::warm::Warm;
 use crate::outcome::{Attempt, Evidence, Outlook, Settled, Spread, spread_of};
-use crate::pricing::{CostSum, PriceTable, Terms, Usage, elsewhere};
+use crate::pricing::{Cost, CostSum, PriceTable, Terms, Usage, elsewhere};
 use crate::routing::{Policy, Route};
 use crate::units::{Count, Instant, ModelId, Pico, RouteTag};
 
@@ -50,6 +50,8 @@ struct Sums {
     escalation: Pico,
     retries: Pico,
     cache: Pico,
+    /// Whether any of answers, escalation and retries is estimated.
+    estimated: [bool; 3],
     spread: Spread,
     /// Estimates whose error is not known.
     unspread: u64,
@@ -63,6 +65,9 @@ impl Sums {
         self.escalation += other.escalation;
         self.retries += other.retries;
         self.cache += other.cache;
+        for (all, one) in self.estimated.iter_mut().zip(other.estimated) {
+            *all |= one;
+        }
         self.spread.add(other.spread);
         self.unspread += other.unspread;
     }
@@ -105,6 +110,8 @@ pub struct Savings {
     pub baseline: Pico,
     /// What the calls cost that answered them.
     pub answers: Pico,
+    /// Whether any of that is estimated.
+    pub is_estimated: bool,
     /// What it cost to come by those answers, by name; each is taken off.
     pub lines: Vec<(&'static str, Line)>,
     /// What was saved: the baseline less the answers less the lines.
@@ -169,6 +176,11 @@ impl Tally {
         let before = settled.attempts.iter().rev().skip(1);
         let again = before.filter(|call| outlook.prices.same(call.model, last.model));
         let retries: Pico = again.filter_map(|call| call.cost.amount()).sum();
+        let is_estimate = |call: &Attempt| matches!(call.cost, Cost::Estimated(_));
+        let mut estimated = [is_estimate(last), false, false];
+        for call in settled.attempts.iter().rev().skip(1).filter(|call| is_estimate(call)) {
+            estimated[if outlook.prices.same(call.model, last.model) { 2 } else { 1 }] = true;
+        }
         let mut spread = Spread::NONE;
         settled.attempts.iter().for_each(|call| spread.add(call.spread));
         let own = Sums {
@@ -178,6 +190,7 @@ impl Tally {
             escalation: whole - answer - retries,
             retries,
             cache: Pico::ZERO,
+            estimated,
             spread,
             unspread: 0,
         };
@@ -261,6 +274,7 @@ impl Tally {
             spend_compared: all.answers + all.escalation + all.retries,
             baseline: all.baseline,
             answers: all.answers,
+            is_estimated: all.estimated[0],
             lines,
             net,
             interval: (all.unspread == 0 && all.requests > 0)
@@ -313,14 +327,18 @@ impl Tally {
             _ => Line::Unknown("labels do not tell its cost"),
         };
         vec![
-            ("escalation", Line::Known(all.escalation)),
-            ("retries", Line::Known(all.retries)),
+            ("escalation", line(all.escalation, all.estimated[1])),
+            ("retries", line(all.retries, all.estimated[2])),
             ("cache_loss", cache),
             ("shadow", shadow),
             ("judge", judge),
             ("classifier", self.classifier()),
         ]
     }
+}
+
+fn line(amount: Pico, is_estimated: bool) -> Line {
+    if is_estimated { Line::Estimated(amount) } else { Line::Known(amount) }
 }
 
 /// Says what calls on the books came to.

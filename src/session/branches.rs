@@ -27,7 +27,7 @@ pub struct Branched {
     pub trips: Vec<Arc<Trip>>,
 }
 
-/// How far off the cost of a branch less that of the first one may be.
+/// How far off the cost of a branch less that of the base may be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Apart {
     /// Of all of the log.
@@ -56,7 +56,7 @@ pub struct BranchRun {
     pub policies: Vec<Arc<Policy>>,
     /// What became of the log.
     pub found: Branched,
-    /// How far off the difference to the first branch may be.
+    /// How far off the difference to the base may be.
     pub apart: Apart,
 }
 
@@ -104,6 +104,9 @@ pub struct BranchesFound {
     pub idle: Vec<Option<Idle>>,
     /// The branches, the log as it was first.
     pub runs: Vec<BranchRun>,
+    /// The one that those behind it are set beside: the log as it was or, where limits stand that the world does not bring, under
+    /// them, so that a difference is what the world did.
+    pub base: usize,
     /// What ids in the sums mean.
     pub names: Names,
 }

@@ -147,9 +147,9 @@ impl Log {
     /// Marks where rules would have tripped, among its notes.
     pub fn mark_runaways(&mut self, found: &Watched) {
         for one in &found.tripped {
-            let spent = one.cost_after.total().usd_rounded(2);
+            let spent = one.cost_after.total().dollars();
             let mark = if one.cost_after.estimated > crate::units::Pico::ZERO { "~" } else { "" };
-            let text = format!("{}; {mark}${spent} was spent from here on", one.trip.words());
+            let text = format!("{}; {mark}{spent} was spent from here on", one.trip.words());
             let place = self.notes.partition_point(|note| note.at <= one.trip.at);
             self.notes.insert(place, LogNote::new(one.trip.at, NoteKind::Runaway, text));
         }

@@ -1,6 +1,7 @@
 //! Branches side by side: a log as it was, in a world that is not, and with what is tried there.
 //!
 //! Invariants: the log as it was is always the first branch, under its own policies and decided by the same fold as the others;
+//! what a world does not name is alike on both sides of every difference;
 //! a command line and a console that ask the same get the same figures.
 
 use std::sync::Arc;
@@ -98,7 +99,11 @@ pub fn branch_out(
     let as_they_were = || of.policies.to_vec();
     // What limits turned away then the log tells; those of the world, of a file or of one's own were not there.
     let as_it_was = Run { decide: false, ..run("as it was", as_they_were(), None) };
-    let mut runs = vec![as_it_was, run("in this world", as_they_were(), Some(world))];
+    let mut runs = vec![as_it_was];
+    // Limits that the world does not bring change something by themselves, which is none of its doing.
+    let base = usize::from(world.limits.is_none() && !limits.is_empty());
+    runs.extend((base > 0).then(|| run("under the limits", as_they_were(), None)));
+    runs.push(run("in this world", as_they_were(), Some(world)));
     let mut untried = Vec::new();
     for (place, ((branch, _), policy)) in tried.iter().zip(compiled).enumerate() {
         let policies = if let Some(policy) = policy {
@@ -130,7 +135,7 @@ pub fn branch_out(
     let start_moved = world.starts.unwrap_or(start);
     let last = |log: &Log| log.bounds().unwrap_or_default().1;
     let length = |log: &Log| (log.len() - log.history.start()) as u64;
-    let all = length(&log) + length(&moved) * (runs.len() as u64 - 1);
+    let all = runs.iter().map(|run| length(if run.world.is_some() { &moved } else { &log })).sum();
     let mut found = BranchesFound {
         plan: Arc::clone(plan),
         title: log.title.clone(),
@@ -143,6 +148,7 @@ pub fn branch_out(
         idle: world.changes.iter().map(|change| idle(&moved, change, start_moved)).collect(),
         untried,
         runs: Vec::new(),
+        base,
         names: moved.names.clone(),
     };
     let mut before = 0;
@@ -154,11 +160,11 @@ pub fn branch_out(
             if world.is_some() { placed(policies, &log, &moved, start_moved - start) } else { policies };
         let incident = plan.world.incident((start, last(of)));
         let from = of.history.start();
-        let (is_first, mut apart) = (found.runs.is_empty(), Apart::default());
+        let (branch, mut apart) = (found.runs.len(), Apart::default());
         let hear = |index: usize, settled: &Settled, is_inside: bool| {
-            if is_first {
+            if branch == base {
                 estimates.keep(index, settled);
-            } else {
+            } else if branch > base {
                 let place = place.get(index).copied().flatten();
                 estimates.part(place, settled, &mut apart.whole);
                 if is_inside {

@@ -1,5 +1,6 @@
 //! A token count that may be unknown. Unknown is never zero, and zero is never unknown.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 /// Counts tokens of one bucket, or says that the count is unknown; four bytes wide.
@@ -54,16 +55,40 @@ impl fmt::Debug for Count {
         }
     }
 }
-/// Writes a number of things, its digits grouped: `1 request`, `2,000 requests`.
-pub fn counted(n: u64, thing: &str) -> String {
+
+/// Groups the digits of a whole number.
+pub fn grouped(n: u64) -> String {
     let digits = n.to_string();
-    let mut out = String::with_capacity(digits.len() * 4 / 3 + thing.len() + 2);
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
         if at > 0 && (digits.len() - at).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
     }
+    out
+}
+
+/// Writes a change of a whole number with its sign, its digits grouped.
+pub fn changed(from: u64, to: u64) -> String {
+    match from.cmp(&to) {
+        Ordering::Equal => "0".to_owned(),
+        Ordering::Less => format!("+{}", grouped(to - from)),
+        Ordering::Greater => format!("-{}", grouped(from - to)),
+    }
+}
+
+/// Writes how long something took: `812 ms`, `2.45 s`.
+pub fn took(millis: u64) -> String {
+    match millis {
+        0..1000 => format!("{millis} ms"),
+        _ => format!("{}.{:02} s", millis / 1000, millis % 1000 / 10),
+    }
+}
+
+/// Writes a number of things, its digits grouped: `1 request`, `2,000 requests`.
+pub fn counted(n: u64, thing: &str) -> String {
+    let mut out = grouped(n);
     out.push(' ');
     out.push_str(thing);
     match thing.strip_suffix('y') {

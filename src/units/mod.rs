@@ -23,7 +23,7 @@ mod when;
 mod words;
 
 pub use alike::Listing;
-pub use count::{Count, Millis, counted};
+pub use count::{Count, Millis, changed, counted, grouped, took};
 pub use draw::Draw;
 pub use id::{KeyId, LabelId, ModelId, ProjectId, RouteTag, SessionId, TagsId, TeamId, UserId};
 pub use instant::{Instant, InstantError, Span};

@@ -151,6 +151,17 @@ impl Pico {
         }
     }
 
+    /// Writes dollars for people: cents from a dollar up, six decimals below, nothing behind a zero.
+    pub fn dollars(self) -> String {
+        let places = match self.0.abs() {
+            0 => 0,
+            size if size >= Self::USD.0 => 2,
+            _ => 6,
+        };
+        let sign = if self.0 < 0 { "-" } else { "" };
+        format!("{sign}${}", Self(self.0.abs()).usd_rounded(places))
+    }
+
     /// Returns dollars as a float, for drawing only.
     pub fn to_f64(self) -> f64 {
         self.0 as f64 / 1e12

@@ -263,6 +263,15 @@ fn a_version_of_a_log_is_a_policy_too() {
 fn a_lock_holds_until_the_policy_decides_otherwise() {
     let sandbox = Sandbox::new();
     sandbox.write("a.toml", POLICY);
+    let none = sandbox.run("policy check a.toml").err;
+    let (error, hint) = none.split_once("hint: ").expect("a hint");
+    assert!(
+        error.contains("No such file") && hint.contains("--lock") && !hint.contains("os error"),
+        "{none}"
+    );
+    assert_eq!(sandbox.run("policy lock a.toml -o other.toml").code, Some(0));
+    let meant = sandbox.run("policy check other.toml").err;
+    assert!(meant.contains("policy check --lock other.toml"), "{meant}");
     assert_eq!(sandbox.run("policy lock a.toml").code, Some(0));
     // Another writing of the same is the same.
     sandbox.write("a.toml", format!("# a remark\n{}", POLICY.replace("threshold = 620", "threshold =  620")));

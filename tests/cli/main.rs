@@ -585,4 +585,11 @@ fn a_stretch_that_ends_earlier_in_the_day_than_it_begins_says_how_it_is_taken() 
     let run = sandbox.run("replay small.jsonl --from 15:25 --to 15:05");
     assert!(run.err.contains("on the next day"), "{}", run.err);
     assert!(!sandbox.run("replay small.jsonl --from 09:00 --to 15:05").err.contains("next day"));
+    // Windows of a comparison likewise; what lies in both counts on both sides.
+    let backwards = sandbox.run("explain small.jsonl --before 15:25..15:05 --after 2026-05-23");
+    assert!(backwards.err.contains("--before ends no later in the day"), "{}", backwards.err);
+    let both = sandbox.run("explain small.jsonl --before 2026-05-22..2026-05-24 --after 2026-05-23");
+    assert!(both.err.contains("the windows overlap: 4 requests count on both sides"), "{}", both.err);
+    let apart = sandbox.run("explain small.jsonl --before 2026-05-22 --after 2026-05-23");
+    assert!(!apart.err.contains("overlap") && !apart.err.contains("next day"), "{}", apart.err);
 }

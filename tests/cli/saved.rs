@@ -42,6 +42,18 @@ fn what_routing_saved_is_told_line_by_line() {
         assert_eq!(report[key], usd, "{key}: {report}");
     }
     assert_eq!(line(&report, "escalation")["usd"], "0.3");
+    assert_eq!(
+        (&report["answers_estimated"], &line(&report, "escalation")["is"]),
+        (&false.into(), &"observed".into())
+    );
+    // What the policy decides instead is not told as what calls cost.
+    let elsewhere = Sandbox::new();
+    elsewhere.write(
+        "dear.jsonl",
+        r#"{"id":"d","at":"2026-05-23T10:00:00Z","task":"extraction","confidence":900,"model":"gpt-4.1","in":1000,"out":100}"#,
+    );
+    let routed = run(&elsewhere, "savings dear.jsonl --as routed --baseline gpt-4.1");
+    assert_eq!(routed["answers_estimated"], true, "{routed}");
     assert_eq!(line(&report, "judge")["usd"], Value::Null, "labels do not tell what judging cost");
     assert_eq!(line(&report, "judge")["is"], "unknown");
     assert_eq!(line(&report, "shadow")["is"], "absent");
@@ -250,6 +262,83 @@ fn limits_are_listed_with_where_they_are_heading() {
     // What is left, 4.35, lasts for less than two and a half of them.
     assert_eq!(day["runs_out"], "2026-05-23T15:00:00.000Z", "{report}");
     assert_eq!(report["budgets"][1]["runs_out"], Value::Null, "the month has room at this rate");
+}
+
+/// An unknown would else be told as nothing: eleven days at the pace of half an hour would cost nothing more.
+#[test]
+fn before_the_first_whole_hour_nothing_is_foretold_and_small_amounts_are_not_rounded_away() {
+    let sandbox = Sandbox::new();
+    let line = |minute: u32| {
+        format!(
+            "{{\"id\":\"f{minute}\",\"at\":\"2026-05-23T10:{minute:02}:00Z\",\"model\":\"gpt-4.1\",\"in\":1000,\"out\":0}}\n"
+        )
+    };
+    sandbox.write("short.jsonl", (0..27).map(line).collect::<String>());
+    let report = run(&sandbox, "forecast short.jsonl --limit 100");
+    assert_eq!(
+        [&report["p50_usd"], &report["method"], &report["runs_out_at"]],
+        [&Value::Null; 3],
+        "{report}"
+    );
+    assert_eq!(report["spent_usd"], "0.054");
+    let table = sandbox.good("forecast short.jsonl --limit 100");
+    for words in ["$0.054000", "nothing is foretold before the first whole hour", "spent: unknown"] {
+        assert!(table.contains(words), "{words}: {table}");
+    }
+    sandbox.write("b.toml", "[budget.small]\nlimit = { day = \"0.06\" }\n");
+    let listed = sandbox.good("budgets list short.jsonl --budgets b.toml");
+    let shown = sandbox.good("budgets show short.jsonl --budgets b.toml");
+    for table in [listed, shown] {
+        assert!(table.contains("$0.060000") && table.contains("$0.054000"), "{table}");
+    }
+}
+
+/// Whoever reads a table of comma-separated values reads it by names, and sums it up.
+#[test]
+fn comma_separated_values_are_exact_with_a_name_for_each_column() {
+    let sandbox = Sandbox::new();
+    let (mut log, mut at) = (String::new(), 0);
+    for (day, hour) in (1..4).flat_map(|day| (0..24).map(move |hour| (day, hour))) {
+        for model in ["gpt-4.1", "gemini-2.5-flash"] {
+            at += 1;
+            let quality =
+                |model: &str, quality: u32| format!("{{\"model\":\"{model}\",\"quality\":{quality}}}");
+            let labels = [quality("gpt-4.1", 900), quality("gemini-2.5-flash", 100 + at * 5)].join(",");
+            let _ = std::fmt::Write::write_fmt(
+                &mut log,
+                format_args!(
+                    "{{\"id\":\"c{at}\",\"at\":\"2026-05-{day:02}T{hour:02}:00:00Z\",\"task\":\"extraction\",\"confidence\":{},\"model\":\"{model}\",\"in\":1234,\"out\":777,\"labels\":[{labels}]}}\n",
+                    at * 6
+                ),
+            );
+        }
+    }
+    sandbox.write("c.jsonl", log);
+    sandbox.write("b.toml", "[budget.all]\nlimit = { day = 9 }\n");
+    for args in [
+        "advise c.jsonl",
+        "optimise c.jsonl --cost -20%",
+        "certify c.jsonl",
+        "drift c.jsonl",
+        "forecast c.jsonl --limit 3",
+        "reprice c.jsonl --at 2026-05-01",
+        "budgets list c.jsonl --budgets b.toml",
+        "budgets show c.jsonl --budgets b.toml",
+    ] {
+        let run = sandbox.run(&format!("{args} --format csv"));
+        assert_eq!(run.code, Some(0), "{args}: {}", run.err);
+        let mut lines = run.out.lines();
+        let heads: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
+        let mut names = heads.clone();
+        names.sort_unstable();
+        names.dedup();
+        assert!(names.len() == heads.len() && !heads.contains(&""), "{args}: {}", run.out);
+        let rows: Vec<Vec<&str>> = lines.map(|line| line.split(',').collect()).collect();
+        assert!(!rows.is_empty() && rows.iter().all(|row| row.len() == heads.len()), "{args}: {}", run.out);
+        let cells = rows.concat();
+        let is_for_people = |cell: &&str| cell.contains(['$', '‰', '±', '%', '\'']) || *cell == "-";
+        assert!(!cells.iter().any(is_for_people), "{args}: {}", run.out);
+    }
 }
 
 #[test]

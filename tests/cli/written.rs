@@ -192,6 +192,15 @@ fn a_limit_on_what_nobody_has_is_told_of() {
         sandbox.refused("budgets list small.jsonl --budgets b.toml").contains("as long as another window")
     );
     assert!(sandbox.refused("budgets set r --limit day=3 --limit day=4").contains("another amount for day"));
+    // What stands in no file yet is not told with a line.
+    for wrong in ["day=-1", "day=abc", "fortnight=3"] {
+        let told = sandbox.refused(&format!("budgets set r --limit {wrong}"));
+        assert!(told.contains("budget r cannot be so: ") && !told.contains("as changed"), "{wrong}: {told}");
+    }
+    let below = sandbox.refused("forecast small.jsonl --limit -3");
+    assert!(below.contains("`-3` is below zero"), "{below}");
+    let nowhere = sandbox.refused("budgets list --budgets nowhere.toml");
+    assert!(nowhere.contains("nowhere.toml") && !nowhere.contains("name a file"), "{nowhere}");
 }
 
 /// A month foretold by money that nobody pays, or a saving of it, is none.

@@ -134,4 +134,19 @@ fn an_aim_stages_the_best_thresholds_and_says_what_is_out_of_reach() {
     assert!(sandbox.text().contains("out of reach"), "{}", sandbox.text());
     aim(&mut sandbox, "nonsense");
     assert!(sandbox.text().contains("is no aim"), "{}", sandbox.text());
+    // An aim typed without its key is the aim, and not the threshold that its digits are.
+    sandbox.key(KeyCode::Esc, KeyModifiers::NONE);
+    aim(&mut sandbox, "-20%");
+    let aimed = sandbox.staged();
+    for (typed, staged) in [("-20%", aimed), ("20%", None), ("5.4", None)] {
+        sandbox.key(KeyCode::Esc, KeyModifiers::NONE);
+        assert_eq!(sandbox.staged(), None);
+        sandbox.keys(typed);
+        let text = sandbox.text();
+        assert_eq!(text.contains("is no threshold"), typed == "20%", "{typed}: {text}");
+        if staged.is_some() {
+            sandbox.key(KeyCode::Enter, KeyModifiers::NONE);
+        }
+        assert_eq!(sandbox.staged(), staged, "{typed}");
+    }
 }

@@ -219,7 +219,7 @@ fn announce(survey: &Survey, args: &DriveArgs, sender: &Sender) -> String {
             write!(text, "\n{} of these have no logged length either and are short", survey.without_length);
     }
     if survey.bad > 0 {
-        let _ = write!(text, "\n{} could not be read and are left out", counted(survey.bad, "line"));
+        let _ = write!(text, "\nleft out: {} that could not be read", counted(survey.bad, "line"));
     }
     text
 }

@@ -24,19 +24,19 @@ pub(super) struct Set {
     /// The model.
     model: String,
     /// US dollars per million prompt tokens.
-    #[arg(long, value_name = "USD", value_parser = price)]
+    #[arg(long, value_name = "USD", value_parser = price, allow_negative_numbers = true)]
     input: Option<PicoPerMillion>,
     /// Per million answer tokens.
-    #[arg(long, value_name = "USD", value_parser = price)]
+    #[arg(long, value_name = "USD", value_parser = price, allow_negative_numbers = true)]
     output: Option<PicoPerMillion>,
     /// Per million prompt tokens read from the cache.
-    #[arg(long, value_name = "USD", value_parser = price)]
+    #[arg(long, value_name = "USD", value_parser = price, allow_negative_numbers = true)]
     cache_read: Option<PicoPerMillion>,
     /// Per million tokens written to the cache for five minutes.
-    #[arg(long, value_name = "USD", value_parser = price)]
+    #[arg(long, value_name = "USD", value_parser = price, allow_negative_numbers = true)]
     write_5m: Option<PicoPerMillion>,
     /// Per million tokens written to the cache for an hour.
-    #[arg(long, value_name = "USD", value_parser = price)]
+    #[arg(long, value_name = "USD", value_parser = price, allow_negative_numbers = true)]
     write_1h: Option<PicoPerMillion>,
     /// From this moment on; now where absent.
     #[arg(long, value_name = "TIME", value_parser = time)]
@@ -79,6 +79,14 @@ pub(super) fn run(set: &Set, user_dir: Option<&Path>, out: &mut impl Write) -> a
         return Ok(());
     }
     differences(&changes, out)?;
+    let rows = after.find(&set.model).map_or(&[][..], |prices| prices.rows.as_slice());
+    if let Some((next, start)) =
+        rows.iter().find_map(|row| Some((row, row.from.filter(|start| *start > from)?)))
+    {
+        let Tier { input, output, .. } = next.standard.base;
+        let (input, output) = (usd(Some(input)), usd(Some(output)));
+        writeln!(out, "it holds until {start}, from when on the book has {input} in and {output} out")?;
+    }
     if !row.standard.above.is_empty() || row.batch.is_some() || !row.tiers.is_empty() {
         writeln!(out, "its prices of long prompts, batches and service tiers stay as they were")?;
     }

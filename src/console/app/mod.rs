@@ -343,8 +343,14 @@ impl App {
             return self.todo.push(Do::Quit);
         }
         let action = self.settings.keymap.find(self.context().layers(true), chord);
+        let on_tune = self.context() == Context::Tune;
+        let sign = chord.sign().filter(|_| on_tune && (action.is_none() || !self.ui.tune.typed.is_empty()));
         // What the last key brought about is not what this one does.
         self.messages.clear();
+        if let Some(sign) = sign {
+            let asks = self.ui.digit(sign);
+            return self.asks(asks);
+        }
         match (&mut self.overlay, action) {
             (Overlay::None, Some(Action::TypeValue)) => {
                 let digit = chord.digit().map_or('0', |digit| char::from(b'0' + digit.min(9)));
@@ -509,7 +515,10 @@ impl App {
                 Ask::Copy(text) => self.todo.push(Do::Copy(text)),
                 Ask::ListFiltered(filter) => self.list_filtered(&filter),
                 Ask::PickModel => self.pick_model(),
-                Ask::Aim => self.overlay = Overlay::Prompt(Asked::Aim),
+                Ask::Aim(begun) => {
+                    self.line(Asked::Aim).set(&begun);
+                    self.overlay = Overlay::Prompt(Asked::Aim);
+                }
                 Ask::CopyList => self.with_list(Do::CopyList),
                 Ask::Order(ordered) => self.ask_order(ordered),
                 Ask::Branch(world) => self.todo.push(Do::Branch { world, beside: Vec::new() }),

@@ -307,7 +307,7 @@ pub(super) fn price(price: PicoPerMillion) -> Short {
 }
 
 /// Writes the time of day, with the day before it where the log spans several: `14:03:20`, `05-23 14:03:20`.
-pub(super) fn moment(snapshot: &Snapshot, at: Instant) -> Short {
+pub(in crate::console) fn moment(snapshot: &Snapshot, at: Instant) -> Short {
     let clock = at.clock();
     if spans_days(snapshot) {
         short!("{} {clock}", at.date().get(5..).unwrap_or_default())
@@ -317,7 +317,7 @@ pub(super) fn moment(snapshot: &Snapshot, at: Instant) -> Short {
 }
 
 /// Says whether the log runs over midnight.
-pub(super) fn spans_days(snapshot: &Snapshot) -> bool {
+pub(in crate::console) fn spans_days(snapshot: &Snapshot) -> bool {
     snapshot.log.bounds().is_some_and(|(first, last)| first.day_start() != last.day_start())
 }
 

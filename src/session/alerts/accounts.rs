@@ -76,7 +76,7 @@ fn seen<'a>(
 fn assumed(standing: &Standing) -> String {
     match standing.account.assumed {
         Pico::ZERO => String::new(),
-        assumed => format!(", ${} of it assumed for calls of unknown cost", assumed.usd_rounded(4)),
+        assumed => format!(", {} of it assumed for calls of unknown cost", assumed.dollars()),
     }
 }
 
@@ -161,9 +161,9 @@ impl Accounts {
             let seen = seen(standing, Source::Budget, (&scope, &name), (at, level));
             sink.fire_by(rule, &seen, || {
                 format!(
-                    "budget {scope}: {name} of ${} is spent (${}{}){}",
-                    standing.amount,
-                    standing.account.spent.usd_rounded(4),
+                    "budget {scope}: {name} of {} is spent ({}{}){}",
+                    standing.amount.dollars(),
+                    standing.account.spent.dollars(),
                     assumed(standing),
                     starts_anew(standing)
                 )
@@ -180,9 +180,9 @@ impl Accounts {
             let seen = seen(standing, Source::Budget, (&scope, "100%"), (at, level(standing, 100)));
             sink.fire_by(rule, &seen, || {
                 format!(
-                    "budget {scope}: there was no room for a request; ${} of ${} is spent{}{}",
-                    standing.account.spent.usd_rounded(4),
-                    standing.amount,
+                    "budget {scope}: there was no room for a request; {} of {} is spent{}{}",
+                    standing.account.spent.dollars(),
+                    standing.amount.dollars(),
                     assumed(standing),
                     starts_anew(standing)
                 )
@@ -292,11 +292,11 @@ impl Drawn {
                 let seen = seen(standing, Source::BurnRate, (scope, &threshold), (at, burn.level));
                 sink.fire(&seen, || {
                     format!(
-                        "budget {scope}: ${} spent within {}, over {} times as fast as ${} lasts{}",
-                        spent.usd_rounded(4),
+                        "budget {scope}: {} spent within {}, over {} times as fast as {} would last{}",
+                        spent.dollars(),
                         burn.long,
                         burn.times(),
-                        standing.amount,
+                        standing.amount.dollars(),
                         if week.is_some() { ", as the hours of the week go" } else { "" }
                     )
                 });
@@ -320,7 +320,7 @@ impl Drawn {
         let past = Hours::new(self.hours.get(from..).unwrap_or_default().to_vec());
         let left = end - at;
         let hours = usize::try_from(left.0 / HOUR.0).unwrap_or(0);
-        let found = forecast(&past, standing.account.spent, 0, hours);
+        let Some(found) = forecast(&past, standing.account.spent, 0, hours) else { return };
         let certain = found.p10.is_some_and(|low| low >= standing.amount);
         let likely = found.p50 >= standing.amount;
         for (is_so, threshold, level) in
@@ -337,9 +337,9 @@ impl Drawn {
                     Method::RunRate => "at the average rate so far",
                 };
                 format!(
-                    "budget {scope}: ${} is expected at the end, of ${}, {how}{}",
-                    found.p50.usd_rounded(2),
-                    standing.amount,
+                    "budget {scope}: {} is expected at the end, of {}, {how}{}",
+                    found.p50.dollars(),
+                    standing.amount.dollars(),
                     starts_anew(standing)
                 )
             });

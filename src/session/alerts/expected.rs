@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::sink::{AlertSink, Call, Done, Seen};
 use crate::alert::{Level, Source};
-use crate::units::{Instant, ModelId, Names, Pico, Span};
+use crate::units::{Instant, ModelId, Names, Pico, Span, counted};
 
 /// By how many thousandths what is expected may be off.
 const MOST: i128 = 50;
@@ -59,10 +59,10 @@ impl Expected {
             sink.fire(&seen, || {
                 let more = if off.0 > 0 { "more" } else { "less" };
                 format!(
-                    "{} calls to {scope} cost {more} than was expected with what caches hold: ${}, not ${}",
-                    day.calls,
-                    day.billed.usd_rounded(4),
-                    day.expected.usd_rounded(4)
+                    "{} to {scope} cost {more} than was expected with what caches hold: {}, not {}",
+                    counted(day.calls, "call"),
+                    day.billed.dollars(),
+                    day.expected.dollars()
                 )
             });
         }

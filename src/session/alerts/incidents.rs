@@ -3,7 +3,7 @@
 use super::sink::{AlertSink, Seen};
 use crate::alert::{Level, Rules, Source};
 use crate::anomaly::{Changed, Incident, Metric, Scope, Survey, Tally, Window};
-use crate::units::{Instant, Names, Span};
+use crate::units::{Instant, Names, Pico, Span, grouped, took};
 
 /// An incident that was told of.
 #[derive(Clone, Debug)]
@@ -114,15 +114,26 @@ fn words(incident: &Incident, names: &Names, slot: Span) -> String {
     words
 }
 
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts that people read")]
+fn whole(figure: f64) -> u64 {
+    figure.round() as u64
+}
+
+fn dollars(figure: f64) -> String {
+    let text = format!("{figure:.6}");
+    Pico::from_usd(&text).map_or(text, Pico::dollars)
+}
+
 fn figure(metric: Metric, window: &Window, slot: Span) -> String {
     let Some(figure) = window.figure(metric) else { return "unknown".to_owned() };
     match metric {
         Metric::Spend if figure == 0.0 => "nothing".to_owned(),
-        Metric::Spend => format!("${figure:.4} in {slot}"),
-        Metric::Requests => format!("{figure:.1} in {slot}"),
-        Metric::CostPerRequest => format!("${figure:.6}"),
-        Metric::TokensPerRequest => format!("{figure:.0}"),
-        Metric::Latency => format!("{figure:.0} ms"),
+        Metric::Spend => format!("{} in {slot}", dollars(figure)),
+        Metric::Requests if figure < 100.0 => format!("{figure:.1} in {slot}"),
+        Metric::Requests => format!("{} in {slot}", grouped(whole(figure))),
+        Metric::CostPerRequest => dollars(figure),
+        Metric::TokensPerRequest => grouped(whole(figure)),
+        Metric::Latency => took(whole(figure)),
         Metric::Escalations | Metric::Errors | Metric::CacheHits => format!("{:.1}%", figure * 100.0),
     }
 }

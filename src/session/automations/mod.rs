@@ -42,6 +42,8 @@ pub struct AutomationRow {
     pub signal: String,
     /// The last reading; none where nobody knows.
     pub reading: Option<u64>,
+    /// The same in words.
+    pub told: String,
     /// From which reading on.
     pub on: u64,
     /// Until which.
@@ -71,6 +73,7 @@ impl AutomationRow {
             name: rule.name.to_string(),
             signal: rule.signal.to_string(),
             reading: one.reading,
+            told: rule.signal.told(one.reading),
             on: rule.bounds.on,
             off: rule.bounds.off,
             is_on: one.is_on,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::calibration::wilson;
 use crate::rollout::{Arm, Phase, Rollout};
-use crate::units::{Instant, PerMille, Pico, counted};
+use crate::units::{Instant, PerMille, Pico, counted, took};
 
 /// One side in figures.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -52,14 +52,16 @@ impl ArmRow {
     /// Says it in a line; what is not known is left out.
     pub fn words(&self) -> String {
         let cost = self.usd_per_thousand.as_ref().map(|usd| {
-            let usd = Pico::from_usd(usd).map_or_else(|_| usd.clone(), |usd| usd.usd_rounded(4));
-            format!("${usd} per 1,000")
+            let usd = Pico::from_usd(usd).map_or_else(|_| usd.clone(), Pico::dollars);
+            format!("{usd} per 1,000")
         });
         let failed = self.failed.map(|share| format!("{share}‰ failed"));
         let escalated = self.escalated.map(|share| format!("{share}‰ escalated"));
-        let mean = self.mean_ms.map(|millis| format!("{millis} ms"));
+        let mean = self.mean_ms.map(took);
+        let share = |quality: u64| format!("{}.{:03}", quality / 1000, quality % 1000);
         let quality = self.quality.zip(self.quality_within).map(|(quality, (low, high))| {
-            format!("quality {quality}‰ ({low} to {high}, {})", counted(self.judged, "label"))
+            let [quality, low, high] = [quality, low, high].map(share);
+            format!("quality {quality} ({low} to {high}, {})", counted(self.judged, "label"))
         });
         let parts = [cost, failed, escalated, mean, quality];
         let parts = std::iter::once(counted(self.requests, "request")).chain(parts.into_iter().flatten());

@@ -166,7 +166,14 @@ impl Event<'_> {
             What::Failed(1, _) => "1 fault: a request with a failed call".to_owned(),
             What::Failed(count, from) => {
                 let count = format::count(count as u64);
-                format!("{count} faults since {}: requests with a failed call", from.clock())
+                // Two moments of one line: where their days differ both have theirs.
+                let is_same = from.day_start() == self.at.day_start();
+                let day = if is_same {
+                    String::new()
+                } else {
+                    format!("{} ", from.date().get(5..).unwrap_or_default())
+                };
+                format!("{count} faults since {day}{}: requests with a failed call", from.clock())
             }
         })
     }
@@ -274,5 +281,20 @@ pub(in crate::console::screens) fn draw(
         if chosen == Some(row) {
             paint::tint(buf, at, look.style(if focus { Role::Selection } else { Role::Title }));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Faults of two nights would else be those of one.
+    #[test]
+    fn a_stretch_over_midnight_begins_on_its_own_day() {
+        let at = |text: &str| Instant::parse(text).unwrap();
+        let (from, last) = (at("2026-05-23T03:01:04Z"), at("2026-05-24T03:52:34Z"));
+        let words = |last| Event { at: last, what: What::Failed(48, from) }.words();
+        assert!(words(last).starts_with("48 faults since 05-23 03:01:04:"), "{}", words(last));
+        assert!(words(from).starts_with("48 faults since 03:01:04:"), "{}", words(from));
     }
 }

@@ -134,7 +134,8 @@ static COLUMNS: [Spec; 25] = [
         Column::right("$/1k calls", 11, 7),
         by("cost per 1,000 calls", |row| Some(thousand(row)?.0)),
         |of, slot, buf| {
-            slot.say(buf, &format::or_unknown(thousand(of.row), format::money), Role::Text);
+            let cost = of.row.cell.map(|cell| cell.cost).unwrap_or_default();
+            slot.say(buf, &figures::amount(thousand(of.row), &cost), Role::Text);
         },
     ),
     every(

@@ -79,7 +79,7 @@ pub(super) fn draw(scene: Scene<'_>, roster: &[Row<'_>], area: Rect, buf: &mut B
     });
     list(scene, &compared, "Cost per 1,000 calls", b, buf, |of| {
         let filled = figures::money_thousandths(of.thousand.unwrap_or_default(), most);
-        (filled, format::or_unknown(of.thousand, format::money))
+        (filled, figures::amount(of.thousand, &of.cost))
     });
     cost_and_latency(scene, &compared, chart, buf);
 }

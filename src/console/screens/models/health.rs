@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 use crate::console::format::{self, short};
 use crate::console::paint::{self, Look};
 use crate::console::screen::Scene;
-use crate::console::screens::figures::List;
+use crate::console::screens::figures::{self, List};
 use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::widgets::bars::Gauge;
@@ -77,7 +77,7 @@ pub(super) fn lines(scene: Scene<'_>, health: &ModelHealth) -> List {
         out.put(name, words, if is_tight { Role::Warn } else { Role::Text });
     }
     if let Some(resets) = health.resets {
-        out.put("quota resets", resets.clock(), Role::Text);
+        out.put("quota resets", figures::moment(scene.snapshot, resets), Role::Text);
     }
     let Some(live) = scene.snapshot.live.as_ref() else { return out };
     for account in live.status.healths(&health.model) {

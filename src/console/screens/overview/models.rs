@@ -136,7 +136,7 @@ pub(super) fn draw(
             5 => slot.say(buf, &figures::cost_share(&cell.cost, total), text),
             _ => {
                 let thousand = figures::per_thousand(&cell.cost, cell.attempts);
-                slot.say(buf, &format::or_unknown(thousand, format::money), text);
+                slot.say(buf, &figures::amount(thousand, &cell.cost), text);
             }
         }
     });

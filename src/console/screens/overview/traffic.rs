@@ -149,8 +149,10 @@ fn draw_refused(scene: Scene<'_>, at: Rect, buf: &mut Buffer) {
 fn most_spend(trend: &[Option<Slot>], stretch: Span) -> Short {
     let is_known = |slot: &&Slot| slot.requests > slot.cost.unknown && !slot.cost.is_unknown();
     let known = trend.iter().flatten().filter(is_known);
-    let most = known.map(|slot| slot.cost.total()).max();
-    most.map_or_else(Short::new, |amount| short!("peak {}/{stretch}", format::money(amount)))
+    let most = known.max_by_key(|slot| slot.cost.total());
+    let peak =
+        |slot: &Slot| short!("peak {}/{stretch}", figures::amount(Some(slot.cost.total()), &slot.cost));
+    most.map_or_else(Short::new, peak)
 }
 
 /// Writes a curve's figures where there is no room for the curve.
@@ -207,5 +209,8 @@ mod tests {
         assert_eq!(most_spend(&[Some(unknown), None], Span::secs(30)).as_str(), "");
         let known = Slot { requests: 1, ..Slot::default() };
         assert_eq!(most_spend(&[Some(unknown), Some(known)], Span::secs(30)).as_str(), "peak $0/30s");
+        let cost = CostSum { estimated: crate::units::Pico::USD, ..CostSum::default() };
+        let routed = Slot { requests: 1, cost, ..Slot::default() };
+        assert_eq!(most_spend(&[Some(known), Some(routed)], Span::secs(30)).as_str(), "peak ~$1.00/30s");
     }
 }

@@ -232,8 +232,7 @@ fn steering(mut page: Page<'_, '_>, row: &SteerRow) {
 fn automation(mut page: Page<'_, '_>, row: &AutomationRow) {
     let mode = if row.acts { "it acts by itself" } else { "a dry run: it only proposes" };
     page.fact("mode", mode, if row.acts { Role::Text } else { Role::Muted });
-    let reading = row.reading.map_or_else(|| "not known yet".to_owned(), |reading| reading.to_string());
-    page.fact("signal", &format!("{}: {reading}", row.signal), Role::Text);
+    page.fact("signal", &row.told, Role::Text);
     let says = if row.is_on { "on" } else { "off" };
     page.fact("bounds", &format!("on from {}, off from {}; {says} now", row.on, row.off), Role::Text);
     let does = if row.acts { "start" } else { "would start" };

@@ -6,6 +6,7 @@ use ratatui::layout::Rect;
 use super::table::{self, anew, name, spent, text_role};
 use crate::budget::Mode;
 use crate::console::screen::Scene;
+use crate::console::screens::figures;
 use crate::console::theme::Role;
 use crate::console::widgets::panel::Panel;
 use crate::console::{format, paint, text};
@@ -108,11 +109,7 @@ pub(super) fn draw(scene: Scene<'_>, row: &BudgetRow, area: Rect, buf: &mut Buff
             if row.ran_out.is_some() { state } else { Role::Muted },
         ),
     ];
-    let by = if row.by_rate {
-        "the rate so far, of under a week"
-    } else {
-        "hours of the week at the present level"
-    };
+    let by = if row.by_rate { "the rate of under a week" } else { "hours of the week at the present level" };
     let expected = match (row.expected, row.runs_out.filter(|_| row.ran_out.is_none())) {
         (None, None) => ("not known yet: it takes a whole hour".to_owned(), Role::Muted),
         (end, gone) => {
@@ -136,8 +133,8 @@ pub(super) fn draw(scene: Scene<'_>, row: &BudgetRow, area: Rect, buf: &mut Buff
     if let Some(last) = tripped.last() {
         let rule = ToldTrip::parse(&last.text).map_or("", |trip| trip.rule);
         let count = counted(tripped.len() as u64, "trip");
-        let words =
-            format!("{count} in this window, the last {} UTC (rule {})", last.at.clock(), text::clean(rule));
+        let at = figures::moment(scene.snapshot, last.at);
+        let words = format!("{count} in this window, the last {at} UTC (rule {})", text::clean(rule));
         lines.push(("runaways", words, Role::Warn));
     }
     if row.waited > 0 {

@@ -80,9 +80,13 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, found: Option<&Found>, area: 
         Row::new("baseline", about(whole), Role::Estimated)
             .bar(1000, Role::GaugeEmpty)
             .note(format!("all on {model}")),
-        Row::new("answers", format::money(saved.answers), Role::Text)
-            .bar(share(saved.answers), Role::GaugeFill)
-            .note("calls that answered"),
+        if saved.is_estimated {
+            Row::new("answers", about(saved.answers), Role::Estimated)
+        } else {
+            Row::new("answers", format::money(saved.answers), Role::Text)
+        }
+        .bar(share(saved.answers), Role::GaugeFill)
+        .note("calls that answered"),
     ];
     list.extend(snapshot.billed().and_then(billed));
     for (name, line) in &saved.lines {

@@ -98,8 +98,9 @@ fn draw_cell(name: &str, cell: &UnitCell, slot: Slot<'_>, buf: &mut Buffer) {
         };
         (figures::amount(amount, &cell.cost), role)
     };
-    let some =
-        |amount: Pico| if amount == Pico::ZERO { absent() } else { (format::money(amount), Role::Warn) };
+    let some = |amount: Pico| {
+        if amount == Pico::ZERO { absent() } else { (figures::amount(Some(amount), &cell.cost), Role::Warn) }
+    };
     let (words, role) = match slot.column {
         0 => return slot.say(buf, name, Role::Text),
         1 => (format::count_short(cell.requests), Role::Text),

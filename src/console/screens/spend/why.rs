@@ -10,7 +10,7 @@ use crate::console::screens::figures;
 use crate::console::theme::Role;
 use crate::console::{paint, text};
 use crate::session::listing::quoted;
-use crate::session::{Beside, Found, Snapshot};
+use crate::session::{Beside, Found, Reading, Snapshot};
 use crate::units::{Instant, Names, Pico, counted};
 use crate::variance::{Course, Dimension};
 
@@ -71,8 +71,12 @@ pub(super) fn draw(
     // Estimates in the window are off by so much; what the log told is not.
     let error = scene.snapshot.totals.all.cost_error();
     let toward = |amount: Pico| figures::difference(amount, Some(error)).0;
+    let snapshot = scene.snapshot;
+    let mark = if snapshot.totals.all.cost.estimated == Pico::ZERO { "" } else { "~" };
+    // What came before is told by the log, unless all of it is decided anew.
+    let earlier = if snapshot.reading == Reading::Routed { mark } else { "" };
     let head = format!(
-        "{} to {}, {} ({})",
+        "{earlier}{} to {mark}{}, {mark}{} ({mark}{})",
         format::money(split.before.cost),
         format::money(split.after.cost),
         format::money_change(change),
@@ -97,7 +101,7 @@ pub(super) fn draw(
     for (cause, amount) in causes {
         let role = toward(amount);
         list.push(
-            Row::new(cause, format::money_change(amount), role)
+            Row::new(cause, short!("{mark}{}", format::money_change(amount)), role)
                 .bar(share(amount, most), role)
                 .note(says(cause)),
         );
@@ -108,7 +112,7 @@ pub(super) fn draw(
         .iter()
         .map(|slice| {
             let amount = slice.split.change();
-            let words = short!("{}", format::money_change(amount));
+            let words = short!("{mark}{}", format::money_change(amount));
             let note = format!("{}, by {}", slice.part.name(), slice.split.parts.main());
             Row::new(text::clean(name(slice.part, names)), words, toward(amount))
                 .bar(share(amount, slices_most), toward(amount))

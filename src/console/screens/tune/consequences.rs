@@ -399,7 +399,7 @@ fn share(forecast: &Forecast) -> u64 {
 
 fn took(duration: Duration) -> Short {
     match duration.as_micros() {
-        micros @ ..1000 => short!("{micros} us"),
+        micros @ ..1000 => short!("{micros} µs"),
         micros => short!("{}.{} ms", micros / 1000, micros % 1000 / 100),
     }
 }

@@ -149,6 +149,7 @@ fn draw_changes(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
         return;
     }
     let mut below = inside;
+    let clock = if figures::spans_days(snapshot) { 15 } else { 9 };
     for change in snapshot.changes.iter().rev() {
         if below.height == 0 {
             break;
@@ -157,13 +158,13 @@ fn draw_changes(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
         let words = format!("{who}{}", change.what);
         let words = text::clean(&words);
         // The reason stands at the end, so a change takes as many rows as it needs.
-        let wide = usize::from(below.width.saturating_sub(13)).max(8);
+        let wide = usize::from(below.width.saturating_sub(4 + clock)).max(8);
         let rows = u16::try_from(text::wrap(&words, wide).count()).unwrap_or(1).max(1);
         let (at, rest) = paint::split_top(below, rows);
         let (version, at) = paint::split_left(at, 4);
-        let (time, what) = paint::split_left(at, 9);
+        let (time, what) = paint::split_left(at, clock);
         look.text(buf, version, &format!("v{}", change.version), Role::Applied);
-        look.text(buf, time, &change.at.clock(), Role::Muted);
+        look.text(buf, time, &figures::moment(snapshot, change.at), Role::Muted);
         look.wrapped(buf, what, &words, Role::Text);
         below = rest;
     }
@@ -296,7 +297,7 @@ impl Screen for State {
             Action::RoutePrevious => self.step_route(snapshot, -1),
             Action::Apply if !self.typed.is_empty() => self.commit(snapshot),
             Action::Apply => self.apply(snapshot),
-            Action::Aim => vec![Ask::Aim],
+            Action::Aim => vec![Ask::Aim(String::new())],
             Action::Drop if !self.typed.is_empty() => {
                 self.typed.clear();
                 Asks::new()
@@ -367,6 +368,19 @@ impl Screen for State {
     fn digit(&mut self, view: View, digit: char) -> Asks {
         if view.read_only {
             return vec![Ask::Refuse(REFUSED.to_owned())];
+        }
+        // What is typed is taken whole or not at all: signs of an aim begin one, others are told.
+        if !digit.is_ascii_digit() {
+            return match (self.typed.is_empty(), digit) {
+                (true, '-' | '+' | '$') => vec![Ask::Aim(digit.to_string())],
+                (true, _) => Asks::new(),
+                (false, _) => {
+                    let typed = std::mem::take(&mut self.typed);
+                    let words =
+                        format!("{typed}{digit} is no threshold, 0 to 1000; a aims: -20%, $900, q .97");
+                    vec![Ask::Refuse(words)]
+                }
+            };
         }
         // A digit that cannot be taken is told at once; it would be missing from what is refused later.
         if self.typed.len() >= 4 {

@@ -1,4 +1,5 @@
-//! Branches side by side: figures as rows, branches as columns, and how each differs from the log as it was.
+//! Branches side by side: figures as rows, branches as columns, and how each differs from the log as it was, under the
+//! limits in force where there are any.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -11,7 +12,7 @@ use crate::console::{format, paint, text};
 use crate::outcome::Spread;
 use crate::session::{BranchRun, BranchesFound, Idle, Sides};
 use crate::telemetry::{Cell, Totals};
-use crate::units::{ModelId, Pico};
+use crate::units::{Instant, ModelId, Pico};
 
 /// The most branches that are shown side by side; the export has all.
 const MOST: usize = 8;
@@ -98,7 +99,11 @@ impl<'a> Comparison<'a> {
     pub(super) fn of(found: &'a BranchesFound) -> Self {
         let mut all = Self { found, lines: Vec::new() };
         if let Some((from, to)) = found.incident {
-            all.heading(&format!("otherwise {} to {}", from.clock(), to.clock()));
+            let is_same = from.day_start() == to.day_start();
+            let day = |at: Instant| {
+                if is_same { String::new() } else { format!("{} ", at.date().get(5..).unwrap_or_default()) }
+            };
+            all.heading(&format!("otherwise {}{} to {}{}", day(from), from.clock(), day(to), to.clock()));
             all.sums(|run| (&run.found.inside, run.found.refused.1, run.apart.inside));
             all.heading("all of the log");
         }
@@ -136,7 +141,7 @@ impl<'a> Comparison<'a> {
     }
 
     fn runs(&self) -> impl Iterator<Item = &'a BranchRun> {
-        self.found.runs.iter().take(MOST)
+        self.found.runs.iter().skip(self.found.base).take(MOST)
     }
 
     fn heading(&mut self, words: &str) {
@@ -144,7 +149,7 @@ impl<'a> Comparison<'a> {
     }
 
     fn line(&mut self, name: &str, of: impl Fn(&'a BranchRun, Option<&'a BranchRun>) -> Figure) {
-        let first = self.found.runs.first();
+        let first = self.runs().next();
         let figures = self.runs().enumerate().map(|(at, run)| of(run, first.filter(|_| at > 0))).collect();
         self.lines.push(Line { name: name.to_owned(), figures });
     }
@@ -208,7 +213,7 @@ impl<'a> Comparison<'a> {
         let found = self.found;
         let from = figures::moment(scene.snapshot, found.start);
         let from = if found.is_whole { "all of the log".to_owned() } else { format!("from {from} UTC on") };
-        let left_out = found.runs.len().saturating_sub(self.shown(area.width));
+        let left_out = (found.runs.len() - found.base).saturating_sub(self.shown(area.width));
         let more = if left_out > 0 { format!(", {left_out} more: z zooms") } else { String::new() };
         let scope = format!("{from}, routed{more}");
         let title = text::clean(&found.plan.world.title);
