@@ -184,6 +184,34 @@ fn what_a_response_says_only_when_it_is_whole_is_its_answer() {
     let pieces =
         json!({"type":"response.function_call_arguments.delta","output_index":1,"delta":"{\"a\":1}"});
     let both = json!([message, call]);
+    // Servers number what is whole otherwise than its pieces, or not at all.
+    let moved = |event: &Value, keys: &[(&str, u64)]| {
+        let mut event = event.clone();
+        for (key, at) in keys {
+            event[*key] = json!(at);
+        }
+        event
+    };
+    let unplaced = |event: &Value| {
+        let mut event = event.clone();
+        for key in ["output_index", "content_index"] {
+            event.as_object_mut().unwrap().remove(key);
+        }
+        event
+    };
+    let thought =
+        json!({"type":"response.reasoning_text.delta","output_index":0,"content_index":0,"delta":"hm"});
+    let (text_done, begun_call, told_pieces, told_arguments) =
+        (text.clone(), begun.clone(), pieces.clone(), arguments.clone());
+    let whole = [
+        delta("hello"),
+        text.clone(),
+        done(0, &message),
+        begun.clone(),
+        pieces.clone(),
+        arguments.clone(),
+        done(1, &call),
+    ];
     for events in [
         vec![last(both.clone())],
         vec![done(0, &message), done(1, &call), last(json!([]))],
@@ -198,8 +226,21 @@ fn what_a_response_says_only_when_it_is_whole_is_its_answer() {
             pieces,
             arguments,
             done(1, &call),
-            last(both),
+            last(both.clone()),
         ],
+        vec![
+            thought.clone(),
+            moved(&delta("hello"), &[("output_index", 8), ("content_index", 5)]),
+            moved(&text_done, &[("output_index", 9), ("content_index", 5)]),
+            done(9, &message),
+            moved(&begun_call, &[("output_index", 9)]),
+            moved(&told_pieces, &[("output_index", 9)]),
+            moved(&told_arguments, &[("output_index", 10)]),
+            done(10, &call),
+            last(both.clone()),
+        ],
+        whole.iter().map(unplaced).chain([last(both.clone())]).collect(),
+        vec![thought, last(both)],
     ] {
         let mut stream = String::new();
         for event in &events {

@@ -116,8 +116,12 @@ fn piece<'a>(block: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Option
     if reader.leaves_out(table::kinds(reader.from).1, kind.as_deref().unwrap_or_default(), place)? {
         return Ok(None);
     }
-    // What a client encoded twice is an object all the same.
-    let encoded = block.text_of("input").filter(|input| input.trim_start().starts_with('{'));
+    // What a client encoded twice is an object all the same, if it is one.
+    let is_object = |input: &Cow<'_, str>| {
+        input.trim_start().starts_with('{')
+            && crate::record::json::read::<serde::de::IgnoredAny>(input).is_ok()
+    };
+    let encoded = block.text_of("input").filter(is_object);
     let input = || encoded.clone().unwrap_or(block.get("input").map_or("{}", Value::raw).into());
     Ok(Some(match kind.as_deref() {
         Some("text") => {

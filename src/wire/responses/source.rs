@@ -12,23 +12,43 @@ use crate::wire::json::Value;
 use crate::wire::logprobs::Logprobs;
 use crate::wire::reply::{Delta, Seen, Source, Tell, block, buckets, said};
 
+/// Among how many of the latest calls one is looked for: a stream goes on with one of its last.
+const LATEST: usize = 128;
+
 /// Reads events.
 #[derive(Debug, Default)]
 pub(in crate::wire) struct Events {
     usage: Option<OpenAiUsage>,
     custom: Custom,
-    /// Where the calls stand in the output.
-    calls: Vec<u64>,
-    /// What has been told of the output: the place of an item, and that of a part within it.
-    told: Vec<(u64, u64)>,
+    calls: Vec<Called>,
+    /// What has been told of the items that came last.
+    last: Told,
+    /// What has been told at all.
+    all: Told,
+}
+
+/// A call that has been told.
+#[derive(Debug)]
+struct Called {
+    /// Where it stands in the output.
+    at: u64,
+    id: Box<str>,
+    /// Whether its arguments have been.
+    argued: bool,
+}
+
+/// Which kinds of items have been told. Not which items: servers number what is whole otherwise than its pieces.
+#[derive(Clone, Copy, Debug, Default)]
+struct Told {
+    message: bool,
+    thought: bool,
+    other: bool,
 }
 
 impl Source for Events {
     fn event(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<Seen> {
         let text = |key: &str| root.text_of(key);
-        let place = |key: &str| root.get(key).and_then(Value::number);
-        let (at, part) = (place("output_index"), place("content_index").or_else(|| place("summary_index")));
-        let part = (at.unwrap_or(0), part.unwrap_or(0));
+        let at = root.get("output_index").and_then(Value::number);
         match &*text("type").unwrap_or_default() {
             "error" | "response.failed" | "response.cancelled" => {
                 self.absorb(root.get("response"));
@@ -39,57 +59,68 @@ impl Source for Events {
                     self.begin(response, tell);
                 }
             }
-            // What a custom tool is given is content, and no JSON.
-            "response.output_text.delta" | "response.custom_tool_call_input.delta" => {
+            "response.output_text.delta" => {
                 said(text("delta"), |text| tell(Delta::Text(text)));
-                self.is_new(part);
+                self.tell(|told| &mut told.message);
                 if let Some(told) = Logprobs::of_response(root) {
                     tell(Delta::Logprobs(told));
                 }
             }
+            // What a custom tool is given is content, and no JSON.
+            "response.custom_tool_call_input.delta" => said(text("delta"), |text| tell(Delta::Text(text))),
             "response.refusal.delta" => {
                 said(text("delta"), |text| tell(Delta::Refusal(text)));
-                self.is_new(part);
+                self.tell(|told| &mut told.message);
             }
             "response.output_item.added" => {
                 let Some(item) = root.get("item") else { return Ok(Seen::Some) };
                 match item.text_of("type").as_deref() {
-                    Some("function_call") => self.call(part.0, item, tell),
+                    Some("message") => self.last.message = false,
+                    Some("reasoning") => self.last.thought = false,
+                    Some("function_call") => self.call(at.unwrap_or(0), item, tell),
                     // Calls of custom tools, and of tools that OpenAI runs.
                     Some(kind) if kind.ends_with("_call") => {
                         tell(Delta::Other(kind));
-                        self.is_new(part);
+                        self.tell(|told| &mut told.other);
                     }
                     _ => {}
                 }
             }
             "response.function_call_arguments.delta" => self.argue(at, text("delta"), tell),
             // What is whole says again what its pieces said, unless there were none.
-            "response.output_text.done" if self.is_new(part) => {
+            "response.output_text.done" if !self.last.message => {
                 said(text("text"), |text| tell(Delta::Text(text)));
+                self.tell(|told| &mut told.message);
             }
-            "response.refusal.done" if self.is_new(part) => {
+            "response.refusal.done" if !self.last.message => {
                 said(text("refusal"), |text| tell(Delta::Refusal(text)));
+                self.tell(|told| &mut told.message);
             }
-            "response.function_call_arguments.done" if !self.told.contains(&part) => {
+            "response.function_call_arguments.done"
+                if self.calls.get(self.called(at)).is_some_and(|call| !call.argued) =>
+            {
                 self.argue(at, text("arguments"), tell);
             }
             "response.output_item.done" => {
                 if let Some(item) = root.get("item") {
-                    self.item(part.0, item, tell);
+                    self.item((at.unwrap_or(0), item), self.last, tell);
+                    match item.text_of("type").as_deref() {
+                        Some("message") => self.last.message = false,
+                        Some("reasoning") => self.last.thought = false,
+                        _ => self.last.other = false,
+                    }
                 }
             }
             // Thoughts, and whatever hosted tools write.
             kind if kind.rsplit('.').next() == Some("delta") => {
                 said(text("delta"), |text| tell(Delta::Thought(text)));
-                self.is_new(part);
+                self.tell(|told| &mut told.thought);
             }
             "response.completed" | "response.incomplete" => {
                 if let Some(response) = root.get("response") {
                     self.begin(response, tell);
-                    if self.told.is_empty() && self.calls.is_empty() {
-                        (0..).zip(response.list("output")).for_each(|(at, item)| self.item(at, item, tell));
-                    }
+                    let told = self.all;
+                    (0..).zip(response.list("output")).for_each(|item| self.item(item, told, tell));
                     end(response, tell)?;
                 }
                 return Ok(Seen::End);
@@ -106,7 +137,7 @@ impl Source for Events {
     fn whole(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<()> {
         self.begin(root, tell);
         tell(Delta::Choice(0));
-        (0..).zip(root.list("output")).for_each(|(at, item)| self.item(at, item, tell));
+        (0..).zip(root.list("output")).for_each(|item| self.item(item, Told::default(), tell));
         end(root, tell)
     }
 
@@ -126,23 +157,18 @@ impl Events {
         tell(Delta::Start { id: &id.unwrap_or_default(), model: &model.unwrap_or_default() });
     }
 
-    /// Takes note that a part of the output is told, and says whether it was not before.
-    fn is_new(&mut self, part: (u64, u64)) -> bool {
-        let is_new = self.told.last() != Some(&part) && !self.told.contains(&part);
-        if is_new {
-            self.told.push(part);
+    /// Takes note that items of a kind are told.
+    fn tell(&mut self, kind: impl Fn(&mut Told) -> &mut bool) {
+        for told in [&mut self.last, &mut self.all] {
+            *kind(told) = true;
         }
-        is_new
     }
 
-    /// Tells what has not been told of a whole item.
-    fn item(&mut self, at: u64, item: Value<'_>, tell: Tell<'_>) {
+    /// Tells a whole item, unless its pieces have been told.
+    fn item(&mut self, (at, item): (u64, Value<'_>), told: Told, tell: Tell<'_>) {
         match item.text_of("type").as_deref() {
-            Some("message") => {
-                for (nth, part) in (0..).zip(item.list("content")) {
-                    if !self.is_new((at, nth)) {
-                        continue;
-                    }
+            Some("message") if !told.message => {
+                for part in item.list("content") {
                     match part.text_of("type").as_deref() {
                         Some("output_text") => {
                             said(part.text_of("text"), |text| tell(Delta::Text(text)));
@@ -150,47 +176,65 @@ impl Events {
                                 tell(Delta::Logprobs(told));
                             }
                         }
-                        Some("refusal") => {
-                            part.text_of("refusal").iter().for_each(|text| tell(Delta::Refusal(text)));
-                        }
+                        Some("refusal") => said(part.text_of("refusal"), |text| tell(Delta::Refusal(text))),
                         _ => {}
                     }
                 }
+                self.all.message = true;
             }
             Some("function_call") => {
-                if !self.calls.contains(&at) {
+                let id = item.text_of("call_id").unwrap_or_default();
+                let known = self.latest(|call| *call.id == *id);
+                if known.is_none() {
                     self.call(at, item, tell);
                 }
-                if !self.told.contains(&(at, 0)) {
-                    self.argue(Some(at), item.text_of("arguments"), tell);
+                let call = known.unwrap_or(self.calls.len().saturating_sub(1));
+                if self.calls.get(call).is_some_and(|call| !call.argued) {
+                    self.argument(call, item.text_of("arguments"), tell);
                 }
             }
-            Some("reasoning") => {
-                for (nth, part) in (0..).zip(item.list("summary")) {
-                    if self.is_new((at, nth)) {
-                        said(part.text_of("text"), |text| tell(Delta::Thought(text)));
-                    }
+            Some("reasoning") if !told.thought => {
+                for part in item.list("summary") {
+                    said(part.text_of("text"), |text| tell(Delta::Thought(text)));
+                    self.all.thought = true;
                 }
             }
             // Calls of hosted tools and custom tools are content too, though nothing here can check them.
-            Some(kind) if kind.ends_with("_call") && self.is_new((at, 0)) => tell(Delta::Other(kind)),
+            Some(kind) if kind.ends_with("_call") && !told.other => {
+                tell(Delta::Other(kind));
+                self.all.other = true;
+            }
             _ => {}
         }
     }
 
+    /// Returns which of the latest calls is the one that is meant.
+    fn latest(&self, is_it: impl Fn(&Called) -> bool) -> Option<usize> {
+        self.calls.iter().enumerate().rev().take(LATEST).find(|(_, call)| is_it(call)).map(|(at, _)| at)
+    }
+
+    /// Returns the call at a place, else the last one.
+    fn called(&self, at: Option<u64>) -> usize {
+        self.latest(|call| Some(call.at) == at).unwrap_or(self.calls.len().saturating_sub(1))
+    }
+
     /// Tells arguments of the call at a place, else of the last one.
     fn argue(&mut self, at: Option<u64>, text: Option<Cow<'_, str>>, tell: Tell<'_>) {
-        let call = self.calls.iter().rposition(|place| Some(*place) == at);
-        let call = call.unwrap_or(self.calls.len().saturating_sub(1));
+        self.argument(self.called(at), text, tell);
+    }
+
+    fn argument(&mut self, call: usize, text: Option<Cow<'_, str>>, tell: Tell<'_>) {
         said(text, |text| tell(Delta::CallArguments { call, text }));
-        self.is_new((at.unwrap_or(0), 0));
+        if let Some(call) = self.calls.get_mut(call) {
+            call.argued = true;
+        }
     }
 
     fn call(&mut self, at: u64, item: Value<'_>, tell: Tell<'_>) {
-        let call = self.calls.len();
-        self.calls.push(at);
         let (id, name) = (item.text_of("call_id"), item.text_of("name"));
-        tell(Delta::CallStart { call, id: &id.unwrap_or_default(), name: &name.unwrap_or_default() });
+        let id = id.unwrap_or_default();
+        tell(Delta::CallStart { call: self.calls.len(), id: &id, name: &name.unwrap_or_default() });
+        self.calls.push(Called { at, id: id.into(), argued: false });
     }
 
     fn absorb(&mut self, response: Option<Value<'_>>) {
