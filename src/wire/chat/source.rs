@@ -130,12 +130,11 @@ impl Source for Chunks {
             let calls =
                 choice.get("delta").or(choice.get("message")).and_then(|added| added.get("tool_calls"));
             for (call, number) in calls.into_iter().flat_map(Value::items).zip(numbers.by_ref()) {
-                match call.get("index") {
-                    Some(index) => spans.push((index.span_in(event.as_bytes()), number.to_string())),
-                    None => {
-                        let start = call.span_in(event.as_bytes()).start + 1;
-                        spans.push((start..start, format!("\"index\":{number},")));
-                    }
+                if let Some(index) = call.get("index") {
+                    spans.push((index.span_in(event.as_bytes()), number.to_string()));
+                } else {
+                    let start = call.span_in(event.as_bytes()).start + 1;
+                    spans.push((start..start, format!("\"index\":{number},")));
                 }
             }
         }
@@ -378,7 +377,7 @@ pub(in crate::wire) fn flattened(data: &str, left_out: &mut LeftOut) -> Option<S
         let Some(content) = content.filter(|content| content.is_array()) else { continue };
         let mut text = quoted(&content_text(content).unwrap_or_default());
         if let Some(thought) = thought(None, None, Some(content)).filter(|_| known.is_none()) {
-            text += &format!(",\"reasoning_content\":{}", quoted(&thought));
+            text.extend([",\"reasoning_content\":", &quoted(&thought)]);
         }
         let mut drawn = Vec::new();
         for part in content.items().filter(|part| part.is_object()) {
@@ -389,7 +388,7 @@ pub(in crate::wire) fn flattened(data: &str, left_out: &mut LeftOut) -> Option<S
             }
         }
         if !drawn.is_empty() {
-            text += &format!(",\"images\":[{}]", drawn.join(","));
+            text.extend([",\"images\":[", &drawn.join(","), "]"]);
         }
         spans.push((content.span_in(data.as_bytes()), text));
     }
