@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::error::Result;
 use super::finish::unended;
-use super::json::{BYTE_ORDER_MARK, Value, check};
+use super::json::{BYTE_ORDER_MARK, Value, check, spliced};
 use super::reply::{Choice, Delta, LeftOut, Part, Reply, block, buckets};
 use super::{Ask, Dialect, Finish, WireError, calls, chat, embeddings, faults, logprobs, translate};
 use crate::checks::{self, Said};
@@ -92,7 +92,8 @@ pub fn answer_and_said(
 }
 
 /// Returns an answer, or an event of one, that goes to a client of the provider's dialect, where it does not go as it came: without
-/// what the client did not ask for, and in chat with text alone for content.
+/// what the client did not ask for, in chat with text alone for content, and with an estimate of a prompt that a message begins
+/// without a count of.
 pub(super) fn own_form(
     from: Dialect,
     ask: &Ask,
@@ -103,11 +104,29 @@ pub(super) fn own_form(
     if ask.is_translated(from) {
         return None;
     }
+    if from == Dialect::AnthropicMessages {
+        return with_estimate(ask, data);
+    }
     let hidden = if hides_logprobs { logprobs::without(data) } else { None };
     let is_chat = from == Dialect::OpenAiChat;
     let flat =
         is_chat.then(|| chat::source::flattened(hidden.as_deref().unwrap_or(data), left_out)).flatten();
     flat.or(hidden)
+}
+
+/// Returns the event that begins a message with an estimate of its prompt, where its provider counts that at the end alone.
+fn with_estimate(ask: &Ask, data: &str) -> Option<String> {
+    let root = Value::of(data);
+    if root.text_of("type").as_deref() != Some("message_start") {
+        return None;
+    }
+    let said = root.get("message")?.get("usage")?;
+    let counts = said
+        .pick(["input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"])
+        .map(|count| count?.number());
+    let at = said.get("input_tokens").filter(|_| counts.iter().flatten().all(|count| *count == 0))?;
+    let estimate = ask.measures().estimated_prompt_tokens.to_string();
+    String::from_utf8(spliced(data.as_bytes(), vec![(at.span_in(data.as_bytes()), estimate)])).ok()
 }
 
 /// Takes a byte order mark off, which is no JSON.

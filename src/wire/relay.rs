@@ -1,7 +1,7 @@
 //! Relays a provider's stream to the client's dialect, however the bytes are cut.
 //!
 //! Invariants: what comes out depends on the stream, never on where it was cut; for a client of the same dialect events
-//! are passed on as their raw bytes, but for a chunk of usage that the client did not ask for; an event that cannot be
+//! are passed on as their raw bytes, but for what the client did not ask for or cannot read (`answer::own_form`); an event that cannot be
 //! read, or that reports an error, is not passed on, but for a response's own that it failed, which ends its stream; usage
 //! is the last running total that was said, never a sum.
 
@@ -214,6 +214,8 @@ impl Relay {
         }
         let left_out = &mut self.left_out;
         let hidden = answer::own_form(self.from, &self.ask, self.hides_logprobs, &event.data, left_out);
+        let numbered = self.source.numbered(hidden.as_deref().unwrap_or(&event.data));
+        let hidden = numbered.filter(|_| self.translation.is_none()).or(hidden);
         let framed = hidden.as_ref().map(|data| {
             let mut framed = BytesMut::with_capacity(data.len() + 16);
             sse::frame(&mut framed, event.name, data.as_bytes());

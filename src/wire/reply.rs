@@ -410,6 +410,11 @@ pub(super) trait Source: std::fmt::Debug + Send + Sync {
         Ok(Seen::End)
     }
 
+    /// Returns the last event with numbers of its calls that tell them apart, where its own do not.
+    fn numbered(&self, _event: &str) -> Option<String> {
+        None
+    }
+
     /// Returns the usage said so far.
     fn usage(&self) -> Option<Counted>;
 }

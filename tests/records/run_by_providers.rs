@@ -169,3 +169,27 @@ fn what_openrouter_charged_for_searches_is_no_known_cost() {
         ],
     );
 }
+
+/// Perplexity and xAI name the pages that an answer rests on beside its choices.
+#[test]
+fn pages_beside_the_choices_of_chat_show_a_search() {
+    let whole = |beside: &str, _: &str| {
+        format!(
+            r#"{{"id":"c","object":"chat.completion","created":1777629600,"model":"gpt-4.1","choices":[{{"index":0,"message":{{"role":"assistant","content":"x"}},"finish_reason":"stop"}}],"usage":{{"prompt_tokens":1000,"completion_tokens":100,"total_tokens":1100}}{beside}}}"#
+        )
+    };
+    let stream = |beside: &str, _: &str| {
+        format!(
+            "data: {{\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1777629600,\"model\":\"gpt-4.1\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"x\"}},\"finish_reason\":\"stop\"}}],\"usage\":{{\"prompt_tokens\":1000,\"completion_tokens\":100,\"total_tokens\":1100}}{beside}}}\n\n\
+             data: [DONE]\n\n"
+        )
+    };
+    let rows = [
+        ("", "", "known 0.0028"),
+        (r#","citations":["https://a"]"#, "", "about 0.0128"),
+        (r#","search_results":[{"url":"https://a"}]"#, "", "about 0.0128"),
+        (r#","citations":[]"#, "", "known 0.0028"),
+    ];
+    check(whole, &rows);
+    check(stream, &rows);
+}

@@ -1,5 +1,7 @@
 //! What a finished answer becomes on its way to a client of another dialect.
 
+use std::fmt::Write as _;
+
 use bytes::Bytes;
 use pointsman::routing::Check;
 use pointsman::wire::Dialect::{self, AnthropicMessages, Gemini, OpenAiChat, OpenAiResponses};
@@ -244,7 +246,7 @@ fn what_a_response_says_only_when_it_is_whole_is_its_answer() {
     ] {
         let mut stream = String::new();
         for event in &events {
-            stream += &format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap());
+            let _ = write!(stream, "event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap());
         }
         let mut relay = pointsman::wire::Relay::new(OpenAiResponses, &asked(OpenAiResponses, true));
         relay.keep_said(false);

@@ -82,7 +82,8 @@ that the others have but the word for an answer that was cut short (`length`, `m
 after which clients go on or say so, while `stop` would let them take half a turn for the whole.
 
 **Calls of tools whose arguments are no JSON object** never arrive as calls: whole answers are errors or escalate, streams end with an
-error event in the place of their end, also between a client and a provider of one dialect, and the ledger says that the check failed.
+error event in the place of their end, also between a client and a provider of one dialect, and the ledger says that the check failed; of a rung below the top, where
+nobody else is asked any more, that the answer was cut, and why (`error`).
 ";
 
 fn answers(page: &mut String) {

@@ -306,7 +306,7 @@ fn what_is_refused_beside_a_member_stays_where_that_is_not_sent() {
         std::sync::Arc::new(pointsman::wire::Rule {
             members: owned(members),
             with: owned(with),
-            ..Default::default()
+            ..pointsman::wire::Rule::default()
         })
     };
     let beside = Known { rules: vec![rule(&["top_p"], &["temperature"])], ..Known::NOTHING };

@@ -233,6 +233,24 @@ fn a_call_begins_with_a_name_where_the_one_before_has_all_its_arguments() {
         let got: Vec<_> = got.iter().map(|(name, arguments)| (name.as_str(), arguments.as_str())).collect();
         assert_eq!(got, want, "{out}");
         assert_eq!(relay.failure(), None);
+        // Clients of chat add up by the number.
+        let (out, _, _) = relayed(OpenAiChat, &asked(OpenAiChat, true), stream.as_bytes(), &[]);
+        let mut got: Vec<(String, String)> = Vec::new();
+        for event in out.lines().filter_map(|line| line.strip_prefix("data: {")) {
+            let event: Value = serde_json::from_str(&format!("{{{event}")).unwrap();
+            for call in event["choices"][0]["delta"]["tool_calls"].as_array().into_iter().flatten() {
+                let (at, function) =
+                    (usize::try_from(call["index"].as_u64().unwrap()).unwrap(), &call["function"]);
+                got.resize(got.len().max(at + 1), <(String, String)>::default());
+                if let Some(name) = function["name"].as_str() {
+                    name.clone_into(&mut got[at].0);
+                }
+                got[at].1.push_str(function["arguments"].as_str().unwrap());
+            }
+        }
+        let got: Vec<_> = got.iter().map(|(name, arguments)| (&**name, &**arguments)).collect();
+        assert_eq!(got, want, "{out}");
+        assert!(out == stream || want.len() > 1, "{out}");
     }
 }
 

@@ -380,3 +380,25 @@ fn what_is_billed_besides_tokens_is_counted_wherever_the_answer_shows_it() {
         assert_eq!(bill(OpenAiChat, &[last]), ("web_search=1".to_owned(), true), "{beside}");
     }
 }
+
+/// Converse, and servers of Anthropic's dialect that count at the end alone: the client saw a context of nothing.
+#[test]
+fn a_message_that_begins_without_a_count_of_its_prompt_begins_with_an_estimate() {
+    let asked = asked(AnthropicMessages, true);
+    let estimate = asked.measures().estimated_prompt_tokens;
+    let begins = |usage: Value| json!({"type":"message_start","message":{"id":"m","type":"message","role":"assistant","model":"m","content":[],"usage":usage}});
+    for (usage, want) in [
+        (json!({"input_tokens":0,"output_tokens":0}), estimate),
+        (json!({"input_tokens":0,"cache_read_input_tokens":7,"output_tokens":0}), 0),
+        (json!({"input_tokens":3,"output_tokens":0}), 3),
+    ] {
+        let start = begins(usage).to_string();
+        let stream = format!("event: message_start\ndata: {start}\n\n");
+        let (out, _, relay) = relayed(AnthropicMessages, &asked, stream.as_bytes(), &[]);
+        let told: Value =
+            serde_json::from_str(out.lines().nth(1).unwrap().strip_prefix("data: ").unwrap()).unwrap();
+        assert_eq!(told["message"]["usage"]["input_tokens"], want, "{out}");
+        assert!(out == stream || want == estimate, "what it counts goes on as it came");
+        assert!(relay.usage().is_none_or(|told| told.usage.input.or_zero() <= 3), "nobody is billed by it");
+    }
+}

@@ -33,10 +33,10 @@ fn message(o: &mut Object<'_>, choice: &Choice, tools: &ToolKinds, is_legacy: bo
     let all = |texts: Vec<&str>| Some(texts.concat()).filter(|all| !all.is_empty());
     let parts = || choice.parts.iter();
     let refusal = all(parts()
-        .filter_map(|part| if let Part::Refusal(text) = part { Some(&**text) } else { None })
+        .filter_map(|part| if let Part::Refusal(text) = part { Some(text.as_str()) } else { None })
         .collect());
     let thought = all(parts()
-        .filter_map(|part| if let Part::Thought(text) = part { Some(&**text) } else { None })
+        .filter_map(|part| if let Part::Thought(text) = part { Some(text.as_str()) } else { None })
         .collect());
     let first = choice.calls().next();
     let is_said = !text.is_empty() || (first.is_none() && refusal.is_none());

@@ -52,6 +52,9 @@ pub(in crate::wire) struct Chunks {
     /// The calls that have begun, in the order of their beginning.
     calls: Vec<Begun>,
     opening: Option<Opening>,
+    /// Whether calls of a choice share a number, and which each fragment in the last event would have had.
+    shares_numbers: bool,
+    numbers: Vec<usize>,
     /// The choices that have ended.
     ends: Vec<u64>,
     /// The choice that was told of last.
@@ -79,6 +82,7 @@ impl Source for Chunks {
             "message",
         ]);
         self.rest_on(cited, found);
+        self.numbers.clear();
         // Some say what went wrong in an event of nothing else.
         let is_told = message.is_some_and(Value::is_text) && [id, choices, usage].iter().all(Option::is_none);
         if is_told || error.is_some_and(is_error) {
@@ -114,6 +118,27 @@ impl Source for Chunks {
 
     fn done(&mut self) -> Result<Seen> {
         if self.has_empty_finish { Err(ended(OpenAiChat, "")) } else { Ok(Seen::End) }
+    }
+
+    fn numbered(&self, event: &str) -> Option<String> {
+        if !self.shares_numbers || self.numbers.is_empty() {
+            return None;
+        }
+        let mut spans: Vec<(Range<usize>, String)> = Vec::new();
+        let mut numbers = self.numbers.iter();
+        for choice in Value::of(event).list("choices") {
+            let calls =
+                choice.get("delta").or(choice.get("message")).and_then(|added| added.get("tool_calls"));
+            for (call, number) in calls.into_iter().flat_map(Value::items).zip(numbers.by_ref()) {
+                if let Some(index) = call.get("index") {
+                    spans.push((index.span_in(event.as_bytes()), number.to_string()));
+                } else {
+                    let start = call.span_in(event.as_bytes()).start + 1;
+                    spans.push((start..start, format!("\"index\":{number},")));
+                }
+            }
+        }
+        String::from_utf8(spliced(event.as_bytes(), spans)).ok()
     }
 
     fn usage(&self) -> Option<Counted> {
@@ -247,6 +272,11 @@ impl Chunks {
                 if id.is_some() { last.map_or(0, |last| last.saturating_add(1)) } else { last.unwrap_or(0) }
             });
             self.fragment((nth, number), id, call.get("function"), tell);
+            let is_it = |of: &(u64, u64)| *of == (nth, number);
+            let begun = self.calls.iter().rposition(|call| is_it(&call.number));
+            let begun = begun.filter(|_| !self.opening.as_ref().is_some_and(|call| is_it(&call.number)));
+            let before = self.calls.iter().take(begun.unwrap_or(self.calls.len()));
+            self.numbers.push(before.filter(|call| call.number.0 == nth).count());
         }
         if audio.is_some_and(|audio| !audio.is_null()) {
             tell(Delta::Other("audio"));
@@ -294,6 +324,7 @@ impl Chunks {
         } else if begun.is_none() {
             if id.is_some() || name.is_some() {
                 self.open(tell);
+                self.shares_numbers |= self.calls.iter().any(|call| call.number == number);
                 let (id, name) = (id.unwrap_or_default().into(), name.unwrap_or_default().into());
                 self.opening = Some(Opening { number, id, name });
             }
@@ -346,7 +377,7 @@ pub(in crate::wire) fn flattened(data: &str, left_out: &mut LeftOut) -> Option<S
         let Some(content) = content.filter(|content| content.is_array()) else { continue };
         let mut text = quoted(&content_text(content).unwrap_or_default());
         if let Some(thought) = thought(None, None, Some(content)).filter(|_| known.is_none()) {
-            text += &format!(",\"reasoning_content\":{}", quoted(&thought));
+            text.extend([",\"reasoning_content\":", &quoted(&thought)]);
         }
         let mut drawn = Vec::new();
         for part in content.items().filter(|part| part.is_object()) {
@@ -357,7 +388,7 @@ pub(in crate::wire) fn flattened(data: &str, left_out: &mut LeftOut) -> Option<S
             }
         }
         if !drawn.is_empty() {
-            text += &format!(",\"images\":[{}]", drawn.join(","));
+            text.extend([",\"images\":[", &drawn.join(","), "]"]);
         }
         spans.push((content.span_in(data.as_bytes()), text));
     }
