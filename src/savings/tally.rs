@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::interval::Interval;
 use super::warm::Warm;
 use crate::outcome::{Attempt, Evidence, Outlook, Settled, Spread, spread_of};
-use crate::pricing::{Cost, CostSum, PriceTable, Terms, Usage, elsewhere};
+use crate::pricing::{CostSum, PriceTable, Terms, Usage, elsewhere};
 use crate::routing::{Policy, Route};
 use crate::units::{Count, Instant, ModelId, Pico, RouteTag};
 
@@ -176,9 +176,8 @@ impl Tally {
         let before = settled.attempts.iter().rev().skip(1);
         let again = before.filter(|call| outlook.prices.same(call.model, last.model));
         let retries: Pico = again.filter_map(|call| call.cost.amount()).sum();
-        let is_estimate = |call: &Attempt| matches!(call.cost, Cost::Estimated(_));
-        let mut estimated = [is_estimate(last), false, false];
-        for call in settled.attempts.iter().rev().skip(1).filter(|call| is_estimate(call)) {
+        let mut estimated = [last.is_estimate(), false, false];
+        for call in settled.attempts.iter().rev().skip(1).filter(|call| call.is_estimate()) {
             estimated[if outlook.prices.same(call.model, last.model) { 2 } else { 1 }] = true;
         }
         let mut spread = Spread::NONE;

@@ -102,7 +102,7 @@ pub fn branch_out(
     let mut runs = vec![as_it_was];
     // Limits that the world does not bring change something by themselves, which is none of its doing.
     let base = usize::from(world.limits.is_none() && !limits.is_empty());
-    runs.extend((base > 0).then(|| run("under the limits", as_they_were(), None)));
+    runs.extend((base > 0).then(|| run("under limits", as_they_were(), None)));
     runs.push(run("in this world", as_they_were(), Some(world)));
     let mut untried = Vec::new();
     for (place, ((branch, _), policy)) in tried.iter().zip(compiled).enumerate() {

@@ -247,7 +247,7 @@ fn as_it_was_is_under_no_limit_that_was_not_there() {
     let report = run(&sandbox, "--budgets b.toml");
     assert_eq!(costs(&report), ["0.0044", "0.0022", "0.0022"]);
     // What one's own limit saves is none of the world's doing.
-    assert_eq!((&report["base"], &report["branches"][1]["branch"]), (&1.into(), &"under the limits".into()));
+    assert_eq!((&report["base"], &report["branches"][1]["branch"]), (&1.into(), &"under limits".into()));
     let table = sandbox.good("replay log.jsonl --world world.toml --budgets b.toml");
     assert!(table.lines().any(|line| line.contains("in this world") && line.contains("+0.0 %")), "{table}");
     assert!(!table.contains("-50.0 %"), "{table}");

@@ -199,6 +199,14 @@ fn a_limit_on_what_nobody_has_is_told_of() {
     }
     let below = sandbox.refused("forecast small.jsonl --limit -3");
     assert!(below.contains("`-3` is below zero"), "{below}");
+    // A price that is said to hold from then on would end unseen where the book has a later one.
+    let set = |input: &str, from: &str| {
+        sandbox.run(&format!("prices set gpt-4.1 --input {input} --output 6 --from {from} --yes")).out
+    };
+    assert!(!set("1.5", "2026-05-22").contains("holds until"));
+    let earlier = set("1", "2026-05-21");
+    assert!(earlier.contains("it holds until 2026-05-22T00:00:00.000Z"), "{earlier}");
+    assert!(earlier.contains("1.50 in and 6.00 out"), "{earlier}");
     let nowhere = sandbox.refused("budgets list --budgets nowhere.toml");
     assert!(nowhere.contains("nowhere.toml") && !nowhere.contains("name a file"), "{nowhere}");
 }

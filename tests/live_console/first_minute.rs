@@ -255,6 +255,7 @@ fn steering_and_automations_say_what_they_propose_and_a_key_accepts_it() {
         name: "spare".into(),
         signal: "quota left at anthropic, ‰".into(),
         reading: Some(120),
+        told: "12.0 % of the quota at anthropic is left".into(),
         on: 150,
         off: 400,
         is_on: true,
@@ -284,7 +285,12 @@ fn steering_and_automations_say_what_they_propose_and_a_key_accepts_it() {
         assert_eq!(done(&mut rig, 'y'), [accepted]);
         rig.key(KeyCode::Down);
         let text = rig.text();
-        for words in ["a dry run: it only proposes", "on from 150, off from 400; on now", "last changed"] {
+        for words in [
+            "12.0 % of the quota",
+            "a dry run: it only proposes",
+            "on from 150, off from 400; on now",
+            "last changed",
+        ] {
             assert!(text.contains(words), "{size:?} {words}: {text}");
         }
         done(&mut rig, 'a');

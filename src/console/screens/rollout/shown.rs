@@ -232,7 +232,9 @@ fn steering(mut page: Page<'_, '_>, row: &SteerRow) {
 fn automation(mut page: Page<'_, '_>, row: &AutomationRow) {
     let mode = if row.acts { "it acts by itself" } else { "a dry run: it only proposes" };
     page.fact("mode", mode, if row.acts { Role::Text } else { Role::Muted });
-    page.fact("signal", &row.told, Role::Text);
+    // A gateway of before tells no sentence.
+    let signal = if row.told.is_empty() { &row.signal } else { &row.told };
+    page.fact("signal", signal, Role::Text);
     let says = if row.is_on { "on" } else { "off" };
     page.fact("bounds", &format!("on from {}, off from {}; {says} now", row.on, row.off), Role::Text);
     let does = if row.acts { "start" } else { "would start" };
