@@ -79,15 +79,24 @@ pub(super) fn providers_of(path: Option<&Path>) -> Option<ProvidersSpec> {
 
 /// Has a book know what providers call by a name that it does not list as the model that is called: it costs what that does, and
 /// whoever limits the one limits the other. What policies promise of the one says nothing of who serves the other.
-pub(super) fn know_renamed(book: &mut PriceBook, providers: &[ProviderSpec]) {
+///
+/// These names are known from the start: they keep what is said of them, however many others come.
+pub(super) fn know_renamed(book: &mut PriceBook, providers: &[ProviderSpec], names: &mut Names) {
     for provider in providers {
+        let fallback = provider.fallback.as_deref();
+        let fallback = providers.iter().find(|other| Some(other.name.as_str()) == fallback);
         for (name, upstream) in &provider.rename {
-            let Some(listed) = book.find_named(upstream).map(|(listed, _)| listed.to_owned()) else {
-                continue;
-            };
-            for name in [name.clone(), format!("{}/{name}", provider.name)] {
-                if book.find(&name).is_none() {
-                    book.aliases.insert(name, listed.clone());
+            // Whoever is asked in its place may call another model so.
+            let is_one = fallback.is_none_or(|other| {
+                other.rename.iter().all(|(known, theirs)| known != name || theirs == upstream)
+            });
+            let listed = book.find_named(upstream).map(|(listed, _)| listed.to_owned()).filter(|_| is_one);
+            let serves = serving(providers, name) == Some(&*provider.name);
+            let own = format!("{}/{name}", provider.name);
+            for name in serves.then(|| name.clone()).into_iter().chain([own]) {
+                names.intern_model(&name);
+                if let Some(listed) = listed.clone().filter(|_| book.find(&name).is_none()) {
+                    book.aliases.insert(name, listed);
                 }
             }
         }

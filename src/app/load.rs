@@ -71,7 +71,7 @@ impl Setup {
         let mut names = Names::default().knowing(Arc::new(book.clone()));
         let providers = super::known::providers_of(options.providers.as_deref());
         if let Some(spec) = &providers {
-            super::known::know_renamed(&mut book, &spec.providers);
+            super::known::know_renamed(&mut book, &spec.providers, &mut names);
         }
         let own = config::own_file("policy.toml");
         let policy_path = options.policy.clone().or(own);

@@ -22,7 +22,7 @@ use super::pace::{self, millis};
 use super::refusals::{is_account, is_clients_own, is_content, is_requests, is_sealed, is_too_large, told};
 use super::unquoted::unquoted;
 use super::{arriving, budget, estimate, stream};
-use crate::pricing::Usage;
+use crate::pricing::{Usage, is_ordinary};
 use crate::providers::{Call, CallError, Cause, Failure, Permit, Refused, Reply, Target};
 use crate::record::WriteTtl;
 use crate::routing::{Check, Parameters, Status};
@@ -97,7 +97,8 @@ pub(super) async fn attempt(
     let mut with =
         Parameters { logprobs: dispatch.with.logprobs && !operation.lacks.logprobs, ..dispatch.with.clone() };
     let has_tiers = matches!(dialect, Dialect::OpenAiChat | Dialect::OpenAiResponses);
-    let is_unasked = || operation.ask.tiers().next().is_none() && operation.placed.ticket.is_held_plainly();
+    let is_unasked =
+        || operation.ask.tiers().all(|tier| is_ordinary(&tier)) && operation.placed.ticket.is_held_plainly();
     if has_tiers && target.known().chooses_tier && is_unasked() {
         // What nobody asks for is not held for either.
         with.service_tier.get_or_insert_with(|| "standard".into());

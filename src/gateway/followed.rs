@@ -15,13 +15,21 @@ use crate::wire::{Ask, calls_of, hash_calls};
 impl Gateway {
     /// Returns the tool call that a request follows, and how many turns there were before its answer.
     pub(super) fn call_before(&self, ask: &Ask) -> (Option<Call>, usize) {
-        let earlier = || ask.leans_on().and_then(|(_, id)| id).or_else(|| ask.conversation());
-        let taken = earlier().and_then(|id| self.judged.find(&id));
-        let before = taken.and_then(|taken| self.followed.find(&taken.operation)).unwrap_or_default();
+        let answer = ask.leans_on().and_then(|(_, id)| id).and_then(|id| self.judged.find(&id));
+        let before = match answer {
+            Some(answer) => self.followed.find(&answer.operation),
+            None => conversation(ask).and_then(|conversation| self.followed.find(&conversation)),
+        };
+        let before = before.unwrap_or_default();
         let own = ask.last_call(self.calls.build_hasher()).map(|(hash, _)| hash);
         let turns = before.turns.saturating_add(ask.turns());
         (own.or(before.call).map(|hash| Call::new(hash, turns)), turns)
     }
+}
+
+/// Returns by what a conversation is known that its provider keeps: only what was answered in it counts, and no answer has such an id.
+fn conversation(ask: &Ask) -> Option<String> {
+    ask.conversation().map(|id| format!("conversation {id}"))
 }
 
 impl Operation {
@@ -34,7 +42,11 @@ impl Operation {
     pub(super) fn calls_tools<'a>(&self, calls: impl Iterator<Item = &'a checks::Call>) {
         if let Some(turns) = self.turns {
             let call = hash_calls(calls, self.gateway.calls.build_hasher());
-            self.gateway.followed.note(&self.id, Followed { call, turns: turns.saturating_add(1) });
+            let followed = Followed { call, turns: turns.saturating_add(1) };
+            if let Some(conversation) = conversation(&self.ask) {
+                self.gateway.followed.note(&conversation.into(), followed);
+            }
+            self.gateway.followed.note(&self.id, followed);
         }
     }
 

@@ -30,6 +30,6 @@ pub use cost::{Cost, CostSum, Unpriced};
 pub use hours::{Hours, HoursError};
 pub use items::{Item, Items, items};
 pub use table::PriceTable;
-pub use terms::{ShortName, Terms, is_unlisted};
+pub use terms::{ShortName, Terms, is_ordinary, is_unlisted};
 pub use usage::Usage;
 pub use worst::{costs_more, may_cost_more, prices_dearer, worst};

@@ -10,8 +10,21 @@ const MOST: usize = 4;
 /// Stands for meters beyond those.
 const MORE: &str = "more";
 /// Words for the ordinary service, which is no tier: OpenAI's, Anthropic's, Groq's and Google's.
-const STANDARD: [&str; 7] =
-    ["standard", "default", "on_demand", "none", "null", "unspecified", "service_tier_unspecified"];
+const STANDARD: [&str; 8] = [
+    "standard",
+    "standard_only",
+    "default",
+    "on_demand",
+    "none",
+    "null",
+    "unspecified",
+    "service_tier_unspecified",
+];
+
+/// Says whether a word is one for the ordinary service, or none at all.
+pub fn is_ordinary(word: &str) -> bool {
+    word.is_empty() || STANDARD.iter().any(|ordinary| ordinary.eq_ignore_ascii_case(word))
+}
 
 /// Meters that are understood, whether or not a book prices them.
 const LISTED: [&str; 15] = [
@@ -105,7 +118,7 @@ impl Terms {
     pub fn serve(&mut self, word: &str) {
         let word = word.trim().to_ascii_lowercase();
         let known = self.tier();
-        if word.is_empty() || STANDARD.contains(&word.as_str()) || known.split('+').any(|tier| tier == word) {
+        if is_ordinary(&word) || known.split('+').any(|tier| tier == word) {
             return;
         }
         let both = if known.is_empty() { word } else { format!("{known}+{word}") };

@@ -3,6 +3,7 @@
 //! Invariant: no call with so many tokens at most costs more at this row, whatever is cached, however long the prompt turns out to
 //! be, in whichever region; what the answer reports besides tokens is not part of it.
 
+use super::terms::is_ordinary;
 use super::{PriceRow, Rates, Tier};
 use crate::units::{Pico, PicoPerMillion};
 
@@ -18,7 +19,7 @@ pub fn worst(row: &PriceRow, (prompt, output): (u64, u64), any_tier: bool) -> Pi
 
 /// Says whether a service tier may cost more than the ordinary one. `auto` leaves it to the account's own settings.
 pub fn may_cost_more(tier: &str) -> bool {
-    !matches!(tier, "" | "default" | "standard" | "standard_only" | "flex" | "batch")
+    !is_ordinary(tier) && !matches!(tier, "flex" | "batch")
 }
 
 /// Says whether a service tier costs more, whatever the account's own settings are.

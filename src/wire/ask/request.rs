@@ -352,7 +352,8 @@ fn has_server(tool: Value<'_>) -> bool {
         return true;
     }
     match tool.text_of("type").as_deref() {
-        Some("mcp" | "mcp_toolset") => true,
+        // What paints is a model of its own, whether it is named or not.
+        Some("mcp" | "mcp_toolset" | "image_generation") => true,
         Some("namespace") => tool.list("tools").any(has_server),
         _ => tools::names_model(tool),
     }
