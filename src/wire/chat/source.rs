@@ -130,7 +130,8 @@ impl Source for Chunks {
             let calls =
                 choice.get("delta").or(choice.get("message")).and_then(|added| added.get("tool_calls"));
             for (call, number) in calls.into_iter().flat_map(Value::items).zip(numbers.by_ref()) {
-                if let Some(index) = call.get("index") {
+                let said = call.members().find_map(|(key, index)| (key == "index").then_some(index));
+                if let Some(index) = said {
                     spans.push((index.span_in(event.as_bytes()), number.to_string()));
                 } else {
                     let start = call.span_in(event.as_bytes()).start + 1;
