@@ -118,7 +118,10 @@ fn year() {
         "a month foretold from a year of hours",
         &format!("{:.1} ms", took.as_secs_f64() * 1e3),
         "<= 50 ms",
-        &format!("tried {} times on the past", found.backtest.map_or(0, |test| test.tries)),
+        &format!(
+            "tried {} times on the past",
+            found.and_then(|found| found.backtest).map_or(0, |test| test.tries)
+        ),
     );
     let mut text = String::new();
     for hour in 0..8760i64 {
