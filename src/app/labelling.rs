@@ -447,7 +447,7 @@ mod tests {
     #[test]
     fn what_has_no_room_says_the_keys_that_show_it_and_comes_into_sight() {
         let mut long = pairs(1);
-        let lines = |what: &str| (0..60).map(|line| format!("{what} {line}\n")).collect::<String>();
+        let lines = |what: &str| (0..60).map(|line| format!("{what} {line}")).collect::<Vec<_>>().join("\n");
         long[0].prompt = lines("asked");
         long[0].answers[0].1 = lines("told");
         let folder = tempfile::tempdir().unwrap();

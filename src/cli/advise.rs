@@ -166,18 +166,20 @@ pub fn run(args: &AdviseArgs) -> anyhow::Result<()> {
     output::damage(&log.skipped.damaged)
 }
 
+/// A model in use, and one that would cost less.
+type Beside<'r> = (&'r ModelReport, Option<&'r CandidateReport>);
+
 /// A row for each model in use and each that would cost less, exact: what CSV is. News have no place in it.
 fn flat(report: &Report) -> Sheet {
     let rows = report.models.iter().flat_map(|used| {
         let nothing = used.candidates.is_empty().then_some((used, None));
         used.candidates.iter().map(move |one| (used, Some(one))).chain(nothing)
     });
-    type Of<'r> = (&'r ModelReport, Option<&'r CandidateReport>);
     Sheet::of(
         "",
         rows,
         &[
-            ("model", &|(used, _): &Of<'_>| used.model.clone()),
+            ("model", &|(used, _): &Beside<'_>| used.model.clone()),
             ("calls", &|(used, _)| used.calls.to_string()),
             ("cost_usd", &|(used, _)| used.cost_usd.clone()),
             ("deprecated", &|(used, _)| cell(used.deprecated.as_ref())),
