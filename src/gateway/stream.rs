@@ -129,8 +129,10 @@ pub(super) async fn relay(
     let is_checked_first = checks.is_some_and(|checks| checks.may_escalate());
     let dispatch = attempt.dispatch;
     let holds = (dispatch.limits.hold == Some(true) && !dispatch.last) || (is_checked_first && !dispatch.top);
-    if holds || checks.is_some() || operation.is_followed() {
+    if holds || checks.is_some() {
         relay.keep_said(checks.is_some_and(|checks| checks.wants_json()));
+    } else if operation.is_followed() {
+        relay.keep_calls();
     }
     let least = if operation.ask.wants_background() && !attempt.target.simulated() {
         arriving::most_output(operation.ask.measures(), operation.gateway.settings.max_output_default)

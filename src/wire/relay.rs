@@ -545,6 +545,11 @@ impl Relay {
         self.story.keep(wants_json);
     }
 
+    /// Keeps the calls of the answer from now on, and no text.
+    pub fn keep_calls(&mut self) {
+        self.story.keep_calls();
+    }
+
     /// Returns the answers so far as checks see them, where they are kept.
     pub fn said(&self) -> Vec<Said> {
         self.story.said()

@@ -34,6 +34,8 @@ pub(super) struct Story {
     watches_json: bool,
     /// Whether the answer is kept for checks.
     keeps: bool,
+    /// Whether its calls are kept.
+    keeps_calls: bool,
     /// How much is kept for what is looked at in the end.
     kept_bytes: usize,
     /// The calls, where the answer is kept: of which choice each is.
@@ -95,6 +97,12 @@ impl Story {
     /// Keeps the answer for checks; `wants_json` says that it has to be JSON for them.
     pub(super) fn keep(&mut self, wants_json: bool) {
         (self.keeps, self.watches_json) = (true, self.wants_json || wants_json);
+        self.keep_calls();
+    }
+
+    /// Keeps its calls from now on, and no text.
+    pub(super) fn keep_calls(&mut self) {
+        self.keeps_calls = true;
     }
 
     /// Returns the answers as checks see them.
@@ -153,7 +161,7 @@ impl Story {
             Delta::CallStart { name, .. } => {
                 self.answers().has_calls = true;
                 self.arguments.push((self.at, Progress::default()));
-                if self.keeps {
+                if self.keeps_calls {
                     self.calls.push((self.at, Call { name: (*name).to_owned(), arguments: String::new() }));
                     self.kept_bytes += name.len();
                 }

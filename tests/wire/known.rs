@@ -127,8 +127,8 @@ fn efforts_of_other_dialects_reach_models_of_other_makers_that_take_them() {
         ("deepseek-v4-flash", OpenAiResponses, effort("low"), "low", "enabled"),
         ("glm-4.6", AnthropicMessages, off.clone(), "", "disabled"),
         ("glm-4.6", OpenAiResponses, effort("high"), "", "enabled"),
-        ("kimi-k2.5", AnthropicMessages, off.clone(), "", "disabled"),
-        // Of these, or of these there, nothing is known.
+        // Of these, or of these there, nothing is known; or only one temperature would do.
+        ("kimi-k2.5", AnthropicMessages, off.clone(), "", ""),
         ("own-model", OpenAiResponses, effort("low"), "", ""),
         ("hosted/glm-4.6", AnthropicMessages, off, "", ""),
     ] {
