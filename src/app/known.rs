@@ -80,8 +80,9 @@ pub(super) fn providers_of(path: Option<&Path>) -> Option<ProvidersSpec> {
 /// Has a book know what providers call by a name that it does not list as the model that is called: it costs what that does, and
 /// whoever limits the one limits the other. What policies promise of the one says nothing of who serves the other.
 ///
-/// These names are known from the start: they keep what is said of them, however many others come.
-pub(super) fn know_renamed(book: &mut PriceBook, providers: &[ProviderSpec], names: &mut Names) {
+/// Returns these names, to be known from the start: they keep what is said of them, however many others come.
+pub(super) fn know_renamed(book: &mut PriceBook, providers: &[ProviderSpec]) -> Vec<String> {
+    let mut renamed = Vec::new();
     for provider in providers {
         let fallback = provider.fallback.as_deref();
         let fallback = providers.iter().find(|other| Some(other.name.as_str()) == fallback);
@@ -94,13 +95,14 @@ pub(super) fn know_renamed(book: &mut PriceBook, providers: &[ProviderSpec], nam
             let serves = serving(providers, name) == Some(&*provider.name);
             let own = format!("{}/{name}", provider.name);
             for name in serves.then(|| name.clone()).into_iter().chain([own]) {
-                names.intern_model(&name);
                 if let Some(listed) = listed.clone().filter(|_| book.find(&name).is_none()) {
-                    book.aliases.insert(name, listed);
+                    book.aliases.insert(name.clone(), listed);
                 }
+                renamed.push(name);
             }
         }
     }
+    renamed
 }
 
 /// Labels models of a policy's ladders the region of the provider that serves them as a label, where the policy names none for them

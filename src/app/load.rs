@@ -68,10 +68,11 @@ impl Setup {
     pub fn new(options: &SetupOptions) -> anyhow::Result<Self> {
         let prices = options.prices.as_deref().unwrap_or("list").to_owned();
         let mut book = config::prices::layered(&prices, config::user_dir().as_deref())?;
-        let mut names = Names::default().knowing(Arc::new(book.clone()));
         let providers = super::known::providers_of(options.providers.as_deref());
-        if let Some(spec) = &providers {
-            super::known::know_renamed(&mut book, &spec.providers, &mut names);
+        let renamed = providers.as_ref().map(|spec| super::known::know_renamed(&mut book, &spec.providers));
+        let mut names = Names::default().knowing(Arc::new(book.clone()));
+        for name in renamed.iter().flatten() {
+            names.intern_model(name);
         }
         let own = config::own_file("policy.toml");
         let policy_path = options.policy.clone().or(own);

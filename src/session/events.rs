@@ -1,8 +1,8 @@
 //! What a log tells besides requests.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem::take;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::pricing::{Charged, PriceRow};
 use crate::record::{Correction, Label, LateLabel, Record};
@@ -19,8 +19,8 @@ pub struct LogEvents {
     /// By request.
     pub(super) labels: BTreeMap<String, Vec<(Instant, Label<'static>)>>,
     pub(super) corrections: BTreeMap<String, Vec<(Instant, Option<u32>, Charged)>>,
-    /// How many corrections had their call in what was read.
-    pub(super) met: Arc<AtomicUsize>,
+    /// The corrections of which the call was in what was read; a request may be read twice.
+    pub(super) met: Arc<Mutex<BTreeSet<(String, usize)>>>,
 }
 
 impl LogEvents {
@@ -38,15 +38,18 @@ impl LogEvents {
     pub(super) fn judge(&self, record: &mut Record<'_>) {
         let judged = self.labels.get(&*record.id).into_iter().flatten();
         record.labels.extend(judged.map(|(_, label)| label.clone()));
-        for (_, call, charged) in self.corrections.get(&*record.id).into_iter().flatten() {
-            self.met.fetch_add(usize::from(record.correct(*call, *charged)), Ordering::Relaxed);
+        for (nth, (_, call, charged)) in self.corrections.get(&*record.id).into_iter().flatten().enumerate() {
+            if record.correct(*call, *charged) {
+                let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
+                met.insert((record.id.as_ref().to_owned(), nth));
+            }
         }
     }
 
     /// Counts the corrections of which no call was in what was read, once.
     pub(super) fn unmet(&self) -> usize {
         let all: usize = self.corrections.values().map(Vec::len).sum();
-        all.saturating_sub(self.met.swap(0, Ordering::Relaxed))
+        all.saturating_sub(take(&mut *self.met.lock().unwrap_or_else(PoisonError::into_inner)).len())
     }
 
     /// Takes in what a call was charged after all.

@@ -248,7 +248,7 @@ fn calls_that_cost_over_a_twentieth_more_or_less_than_was_expected_are_told_of_o
         let [alert] = <[_; 1]>::try_from(fired(40, expected)).unwrap();
         assert_eq!((&*alert.scope, alert.resolved), ("model claude-opus-4-6", None));
         assert!(alert.words.contains("30 calls") && alert.words.contains(more), "{}", alert.words);
-        assert!(alert.words.contains("$1.5000, not $"), "{}", alert.words);
+        assert!(alert.words.contains("$1.50, not $"), "{}", alert.words);
     }
     assert!(fired(40, 48_000_000_000).is_empty(), "4 % off is within bounds");
     assert!(fired(29, 10_000_000_000).is_empty(), "too few calls show nothing");

@@ -77,7 +77,7 @@ fn it_shifts_in_steps_over_a_restart_only_proposes_where_told_and_the_session_is
     traffic(&front, "first", 3);
     let half = until(&front, policy, |policy| policy["routes"][0]["route"] == "thrift");
     assert_eq!(half["routes"][0]["canary"], json!({"of": "everything", "share": 500}), "a step at once");
-    assert!(half["what"].as_str().unwrap().contains("spent of all/lifetime"), "{half:#}");
+    assert!(half["what"].as_str().unwrap().contains("of all/lifetime is spent"), "{half:#}");
     assert_eq!(half["who"], "automation thrift");
     until(&front, policy, |policy| policy["routes"][0]["canary"]["share"] == 1000);
     traffic(&front, "second", 10);

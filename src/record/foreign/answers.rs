@@ -176,8 +176,9 @@ pub(super) fn openai(text: &str, line: u64) -> Result<Told, Refusal> {
 /// Names a whole answer. Servers whose ids are short give them again: to another prompt, at another moment.
 fn keys(id: &str, model: &str, created: &str, counted: &Counted) -> [Option<u64>; 2] {
     let long = answer_key(id);
-    let prompt = counted.usage.prompt().filter(|_| long.is_none()).unwrap_or_default();
-    [id_of(&[id, model, created, &prompt.to_string()]), long]
+    let prompt = counted.usage.prompt().filter(|_| long.is_none());
+    let prompt = prompt.map(|prompt| prompt.to_string()).unwrap_or_default();
+    [id_of(&[id, model, created, &prompt]), long]
 }
 
 /// Makes an answer of what a stream of events told.
@@ -189,7 +190,7 @@ pub(super) fn streamed(
     line: u64,
 ) -> Result<Told, Refusal> {
     let at = told_or_placed(maybe_moment("created", created)?, line);
-    let keys = [id_of(&[id, model]), answer_key(id)];
+    let keys = keys(id, model, created, &counted);
     Ok(Told::new(answer(id, at, attempt(model, counted, Status::Ok)), keys))
 }
 

@@ -106,10 +106,15 @@ impl Shape {
 
     /// Says whether its keys are those of what providers report of a day or an hour: no log has them.
     pub(crate) fn is_report(&self) -> bool {
-        const MARKS: [&str; 5] =
-            ["num_model_requests", "uncached_input_tokens", "starting_at", "amount_value", "billedcost"];
-        let last = |key: &String| key.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
-        self.keys.iter().any(|key| MARKS.contains(&&*last(key)))
+        const MARKS: [&str; 3] = ["num_model_requests", "amount_value", "billedcost"];
+        // Of these one alone may be somebody's own.
+        const TOGETHER: [&str; 3] = ["starting_at", "ending_at", "uncached_input_tokens"];
+        let has = |mark: &&str| {
+            let is_it =
+                |key: &String| key.rsplit('.').next().is_some_and(|last| last.eq_ignore_ascii_case(mark));
+            self.keys.iter().any(is_it)
+        };
+        MARKS.iter().any(has) || TOGETHER.iter().filter(|mark| has(mark)).count() > 1
     }
 
     /// Says whether it is rows under a header.
