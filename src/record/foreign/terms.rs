@@ -20,7 +20,7 @@ const HINTS: [&str; 19] = [
     "service_tier",
     "serviceTier",
     "_call\"",
-    "_citation\"",
+    "citation",
     "grounding",
     "server_tool_use",
     "_tool_result",
