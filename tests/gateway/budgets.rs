@@ -299,10 +299,11 @@ fn tags_pay_as_key_header_and_metadata_tell_them_also_after_a_restart_and_in_a_r
 fn a_limit_on_a_model_holds_for_every_name_that_providers_have_for_it() {
     let upstream = Upstream::start();
     let mut setup = Setup::of(&upstream.url());
-    setup.providers += &format!(
+    let house = format!(
         "\n[[provider]]\nname = \"house\"\ndialect = \"openai\"\nbase_url = \"{}/v1\"\nrename = {{ \"fast\" = \"gpt-4.1\" }}\n",
         upstream.url()
     );
+    setup.providers += &house;
     let sandbox = Sandbox::new(&setup);
     fs::write(
         sandbox.path().join("config/budgets.toml"),
