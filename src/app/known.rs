@@ -92,6 +92,8 @@ pub(super) fn know_renamed(book: &mut PriceBook, providers: &[ProviderSpec]) -> 
                 other.rename.iter().all(|(known, theirs)| known != name || theirs == upstream)
             });
             let listed = book.find_named(upstream).map(|(listed, _)| listed.to_owned()).filter(|_| is_one);
+            // Whatever is named first stands for all names of a model.
+            renamed.extend(listed.clone());
             let serves = serving(providers, name) == Some(&*provider.name);
             let own = format!("{}/{name}", provider.name);
             for name in serves.then(|| name.clone()).into_iter().chain([own]) {
