@@ -488,10 +488,8 @@ impl Relay {
         out.extend_from_slice(&error_event(self.ask.dialect(), error, number));
     }
 
-    /// Says whether the client has been shown something of the answer: text, a call, thoughts.
-    ///
-    /// Until then what was written is preamble alone; it may be held back, and thrown away when another model is asked.
-    /// An answer may also end without any: it is whole then, and [`Self::check`] says that it is not fit for use.
+    /// Says whether the client has been shown something of the answer: text, a call, thoughts. Until then what was written may be held
+    /// back, and thrown away when another model is asked; an answer may also end without any, and is not fit for use then.
     pub fn has_content(&self) -> bool {
         self.story.has_content
     }
@@ -501,8 +499,7 @@ impl Relay {
         self.story.has_answer
     }
 
-    /// Returns the usage that the provider has said so far. Of a stream that was cut the output is unknown, or as far as the
-    /// provider's last running total went; [`Self::take_delivered`] serves for an estimate.
+    /// Returns the usage that the provider has said so far; of a stream that was cut, as far as its last running total went.
     pub fn usage(&self) -> Option<Counted> {
         self.usage.or_else(|| Some(self.source.usage()?.believed(self.written_bytes())))
     }
