@@ -8,6 +8,8 @@ mod account;
 mod alerts;
 mod arriving;
 mod aside;
+#[cfg(test)]
+mod assembled;
 mod audience;
 mod automations;
 mod automations_file;
@@ -76,7 +78,7 @@ mod taken;
 mod taking;
 mod tariff;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 mod turned_away;
 mod unquoted;
 mod watch;
