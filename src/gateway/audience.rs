@@ -267,8 +267,12 @@ impl Audience {
     pub(super) fn fail(&mut self, error: &ApiError) {
         if let End::Listening(line) = &mut self.end {
             line.try_send(
-                wire::error_event(self.dialect, error, self.preface.as_ref().map_or(0, Preface::events))
-                    .freeze(),
+                wire::error_event(
+                    self.dialect,
+                    error,
+                    self.preface.as_ref().map_or(0, |preface| preface.events),
+                )
+                .freeze(),
             );
         }
     }
