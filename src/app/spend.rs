@@ -66,7 +66,7 @@ fn added_up(
         first_at: None,
         last_at: None,
         prices: format!("{} {}", setup.book.name, setup.book.dated),
-        repriced: setup.ingest.reprices(),
+        repriced: setup.ingest.options.reprice,
         baseline_model: baselines.join(", then "),
         times: found.undated,
         skipped_lines: found.skipped.count,
