@@ -149,7 +149,7 @@ impl Rig {
     }
 
     fn update(&mut self) {
-        for Outgoing::Apply { policy, what, undo } in self.player.take_outgoing() {
+        for Outgoing { policy, what, undo } in self.player.take_outgoing() {
             let what = if undo { format!("undo: {what}") } else { what };
             self.applied.push(((*policy).clone(), what));
         }

@@ -344,9 +344,9 @@ fn a_held_view_stands_still() {
     assert!(view.play == Play::Paused && view.live.unwrap().rewound && view.head < 200);
     player.handle(Command::SetSpeed(Speed::Max));
     player.handle(Command::Toggle);
-    assert_eq!(player.play_state(), Play::Playing);
+    assert_eq!(player.play, Play::Playing);
     while player.advance(Duration::from_millis(10), 16) {}
-    assert_eq!((player.play_state(), player.snapshot().head), (Play::Following, 200));
+    assert_eq!((player.play, player.snapshot().head), (Play::Following, 200));
 }
 
 /// What is applied goes out and holds when the gateway says so; so does taking it back, on every console.
@@ -356,7 +356,7 @@ fn changes_hold_when_they_come_back() {
     let base = Arc::clone(&one.snapshot().policy);
     one.handle(Command::SetThreshold(RouteId(1), 0, PerMille::new(400).unwrap()));
     one.handle(Command::Apply);
-    let [Outgoing::Apply { policy, what, undo }] = one.take_outgoing().try_into().unwrap();
+    let [Outgoing { policy, what, undo }] = one.take_outgoing().try_into().unwrap();
     assert!(!undo);
     assert_eq!(what, "rest · flash 500 → 400");
     assert_eq!((one.snapshot().policy.version, one.snapshot().staged.is_some()), (1, true));
@@ -368,7 +368,7 @@ fn changes_hold_when_they_come_back() {
     }
     // The other one takes it back: a new version with the thresholds before.
     other.handle(Command::Undo);
-    let [Outgoing::Apply { policy, what, undo }] = other.take_outgoing().try_into().unwrap();
+    let [Outgoing { policy, what, undo }] = other.take_outgoing().try_into().unwrap();
     assert!(undo);
     assert_eq!((what.as_str(), policy.routes == base.routes), ("rest · flash 400 → 500", true));
     assert_eq!(

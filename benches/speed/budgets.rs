@@ -113,7 +113,7 @@ fn year() {
     let hours: Vec<Pico> =
         (0..8760).map(|hour| Pico(i128::from((hour % 24) * 1000 + dice.next(500)) * 1_000_000)).collect();
     let past = Hours::new(hours);
-    let (took, found) = best(3, || forecast(&past, Pico::ZERO, 0, 720));
+    let (took, found) = best(3, || forecast(&past, Pico::ZERO, (0, 720), &[]));
     row(
         "a month foretold from a year of hours",
         &format!("{:.1} ms", took.as_secs_f64() * 1e3),

@@ -57,10 +57,11 @@ pub struct Score {
 }
 
 /// A series and what was learnt of it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Detector {
     floor: Floor,
-    seen: f64,
+    /// The points learnt.
+    pub(super) seen: f64,
     recent: f64,
     short: f64,
     long: f64,
@@ -82,32 +83,16 @@ struct Measured {
     surprise: f64,
 }
 
-impl Default for Detector {
+impl Default for Floor {
     fn default() -> Self {
-        Self::new(Floor::OfLevel(0.1))
+        Self::OfLevel(0.1)
     }
 }
 
 impl Detector {
     /// Starts a series of which nothing is known.
     pub fn new(floor: Floor) -> Self {
-        Self {
-            floor,
-            seen: 0.0,
-            recent: 0.0,
-            short: 0.0,
-            long: 0.0,
-            spread: 0.0,
-            long_spread: 0.0,
-            low: 0.0,
-            high: 0.0,
-            noise: 0.0,
-            day: Profile::default(),
-            lean: 0.0,
-            lean_spread: 0.0,
-            habits: std::array::from_fn(|_| Habit::default()),
-            mark: 0.0,
-        }
+        Self { floor, ..Self::default() }
     }
 
     /// Scores the next point and learns it.
@@ -119,39 +104,19 @@ impl Detector {
     pub fn observe_noisy(&mut self, at: Instant, value: f64, noise: f64) -> Score {
         let (value, noise) = (sound(value), sound(noise).abs());
         let measured = self.measure(at, value, noise);
-        let mut scored = self.score(&measured);
+        let surprise = measured.surprise;
         self.mark *= 1.0 - 1.0 / (AFTERMATH * self.seen.max(AFTERMATH_POINTS));
-        if measured.surprise > self.mark {
-            self.mark = measured.surprise;
-        } else {
-            scored.score = bounded(0.5 * measured.surprise);
-        }
+        let is_first = surprise > self.mark;
+        self.mark = if is_first { surprise } else { self.mark };
+        let score = bounded(if is_first { surprise } else { 0.5 * surprise });
+        let scored = Score { score, surprise, expected: self.short, spread: self.spread() };
         self.learn(at, value, noise, &measured);
         scored
     }
 
-    /// Counts the points learnt.
-    pub fn seen(&self) -> f64 {
-        self.seen
-    }
-
-    /// Returns what was to be expected of the next point: the level of the last twenty or so.
-    pub fn expected(&self) -> f64 {
-        self.short
-    }
-
-    /// Returns how far points usually lie from that.
+    /// Returns how far points usually lie from what is expected of the next one, the level of the last twenty or so.
     pub fn spread(&self) -> f64 {
         self.spread.max(self.least() * LEAST_SPREAD)
-    }
-
-    fn score(&self, measured: &Measured) -> Score {
-        Score {
-            score: bounded(measured.surprise),
-            surprise: measured.surprise,
-            expected: self.expected(),
-            spread: self.spread(),
-        }
     }
 
     fn least(&self) -> f64 {

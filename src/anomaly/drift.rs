@@ -17,11 +17,11 @@ const FEW: f64 = 60.0;
 #[derive(Clone, Debug)]
 pub(super) struct Drift {
     seen: f64,
-    usual: f64,
+    pub(super) usual: f64,
     spread: f64,
     sum: f64,
     /// Points since the sum began to grow.
-    since: u32,
+    pub(super) since: u32,
     tail: Tail,
 }
 
@@ -51,16 +51,6 @@ impl Drift {
     /// Learns the sum as one of a quiet series.
     pub(super) fn learn(&mut self) {
         self.tail.learn(self.sum);
-    }
-
-    /// Says for how many points the sum has been growing.
-    pub(super) fn since(&self) -> u32 {
-        self.since
-    }
-
-    /// Returns what is usual.
-    pub(super) fn usual(&self) -> f64 {
-        self.usual
     }
 
     /// Begins anew at what is now usual.

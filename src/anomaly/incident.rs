@@ -3,7 +3,7 @@
 //! Which part explains a change goes by two measures of each: the share of the change that it carries, and how much more that
 //! is than its share of the traffic (after Bhagwan et al., "Adtributor", NSDI 2014). Where all parts change alike, none does.
 
-use super::metric::Metric;
+use super::metric::{Metric, float};
 use super::scope::{Dimension, Scope};
 use super::survey::{Signal, Survey};
 use super::tally::Tally;
@@ -104,10 +104,6 @@ impl Window {
     fn excess(&self, metric: Metric, usual: f64) -> f64 {
         metric.excess(&self.sums, usual) / float(self.slots.max(1))
     }
-}
-
-fn float(count: u64) -> f64 {
-    count as f64
 }
 
 impl Changed {
@@ -246,7 +242,7 @@ impl Survey {
 
     /// Returns what some slots are compared with: the same hours of the days before, or the slots just before.
     fn before(&self, scope: Scope, first: i64, last: i64) -> Window {
-        let day = (crate::units::Span::days(1).0 / self.length().0).max(1);
+        let day = (crate::units::Span::days(1).0 / self.length.0).max(1);
         let mut usual = Window::default();
         let days = (1..=DAYS).take_while(|days| first - days * day >= self.first);
         let days: Vec<i64> = days.filter(|days| days * day > last - first).collect();

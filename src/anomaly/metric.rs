@@ -36,7 +36,7 @@ pub(super) struct Reading {
     pub(super) noise: f64,
 }
 
-fn float(count: u64) -> f64 {
+pub(super) fn float(count: u64) -> f64 {
     count as f64
 }
 

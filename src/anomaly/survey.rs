@@ -77,7 +77,8 @@ pub(super) struct Signal {
 /// The fold.
 #[derive(Clone, Debug)]
 pub struct Survey {
-    length: Span,
+    /// The length of a slot.
+    pub length: Span,
     pub(super) knobs: Knobs,
     now: Option<i64>,
     pub(super) first: i64,
@@ -111,11 +112,6 @@ impl Survey {
             (Span::days(400), Span::hours(1)),
         ];
         STEPS.iter().find(|(most, _)| whole <= *most).map_or(Span::hours(6), |(_, length)| *length)
-    }
-
-    /// Returns the length of a slot.
-    pub fn length(&self) -> Span {
-        self.length
     }
 
     /// Adds what happened at a moment in its scopes. A moment before the slot that is going on counts in that slot.
@@ -218,7 +214,7 @@ impl Survey {
     pub(super) fn signals(&self) -> Vec<Signal> {
         let going = self.scopes.iter().flat_map(|(scope, watched)| {
             watched.watches.iter().zip(Metric::ALL).filter_map(|(watch, metric)| {
-                let firing = watch.firing()?;
+                let firing = watch.firing?;
                 Some(Signal { scope: *scope, metric, firing, is_over: false })
             })
         });

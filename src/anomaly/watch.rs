@@ -70,7 +70,8 @@ pub(super) struct Watch {
     tail: Tail,
     /// The slots before this one, the last first: their surprise, and what was expected of them.
     before: [(f64, f64); BEFORE],
-    firing: Option<Firing>,
+    /// What is going on.
+    pub(super) firing: Option<Firing>,
     /// What the current slot would begin, if it is told of, and the surprise to learn if not.
     waiting: Option<Waiting>,
 }
@@ -87,11 +88,6 @@ impl Watch {
             firing: None,
             waiting: None,
         }
-    }
-
-    /// Returns what is going on.
-    pub(super) fn firing(&self) -> Option<Firing> {
-        self.firing
     }
 
     /// Takes the next slot that says something, and says how rare it is, as the logarithm of the slots that one comes in. What
@@ -152,12 +148,12 @@ impl Watch {
         let rising = self.metric.tells(1.0);
         let crept = self.drift.as_mut().map(|drift| {
             let rarity = drift.step(reading.value, reading.noise, rising);
-            begun(slot - i64::from(drift.since()), drift.usual(), Onset::Drift, rarity)
+            begun(slot - i64::from(drift.since), drift.usual, Onset::Drift, rarity)
         });
         let first = if last[1].0 >= second { 2 } else { 1 };
         let sudden = begun(slot - first, last[BEFORE - 1].1, Onset::Sudden, self.tail.rarity(second));
         self.waiting = Some(Waiting { sudden, crept, surprise: second });
-        if self.detector.seen() <= FEW {
+        if self.detector.seen <= FEW {
             return Look::Rarity(0.0);
         }
         Look::Rarity(crept.map_or(0.0, |crept| crept.weight).max(sudden.weight))
@@ -172,7 +168,7 @@ impl Watch {
     /// Begins to fire where the current slot is rarer than what is told of, or learns it.
     pub(super) fn settle(&mut self, told: f64) -> bool {
         let Some(Waiting { sudden, crept, surprise }) = self.waiting.take() else { return false };
-        if self.detector.seen() > FEW {
+        if self.detector.seen > FEW {
             self.firing = [Some(sudden), crept].into_iter().flatten().find(|firing| firing.weight >= told);
             if self.firing.is_some() {
                 return true;

@@ -362,7 +362,7 @@ pub fn stream_report(
     options: &StreamOptions,
 ) -> anyhow::Result<ReplayReport> {
     let is_windowed = setup.ingest.is_windowed();
-    let (classifier, repriced) = (setup.ingest.classifier_tag(), setup.ingest.reprices());
+    let (classifier, repriced) = (setup.ingest.classifier_tag(), setup.ingest.options.reprice);
     let shown = logs.join(", ");
     let mut found = streamed(input, setup, read, options)?;
     let late = found.late.take().map(|_| LATE);

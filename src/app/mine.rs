@@ -78,7 +78,7 @@ pub fn mine_report(found: &[AgentLogs], setup: Setup, read: &ReadOptions) -> any
     let mut progress = Progress::new("reading", watch.total);
     let cancel = Cancel::on_interrupt();
     let Setup { policy, book, mut ingest, .. } = setup;
-    let mut prices = PriceTable::new(&book, &ingest.names).repricing(ingest.reprices());
+    let mut prices = PriceTable::new(&book, &ingest.names).repricing(ingest.options.reprice);
     let (profiles, mut settled) = (Profiles::default(), Settled::default());
     let mut report = MineReport::new(
         format!("{} {}", book.name, book.dated),

@@ -202,7 +202,7 @@ pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
         gateway: ledger.newest().map(|place| place.gateway).unwrap_or_default(),
     });
     let live = Arc::new(live.trying(tried.map(Arc::new)));
-    live.know_caches(ingest.cache_rules().as_ref().clone());
+    live.know_caches(ingest.caching.as_ref().clone());
     know_made_up(&live, &providers);
     let routes: Vec<&str> = policy.routes.iter().map(|route| &*route.name).collect();
     let of_policy = |name: &str| ingest.names.models().iter().any(|known| **known == *name);
@@ -415,7 +415,8 @@ fn past(
 ) -> anyhow::Result<Option<Log>> {
     let input = logs::input_within(&[ledger.to_owned()], Some(from), None);
     let source = record::open(&input, &ReadOptions::default())?;
-    let (ingest, policy) = (ingest.clone().by_told_policies(), Arc::new(policy.clone()));
+    let (mut ingest, policy) = (ingest.clone(), Arc::new(policy.clone()));
+    ingest.options.own_policy = false;
     match Log::load(String::new(), source, ingest, policy, book, |_| true) {
         Ok(log) => Ok(Some(log)),
         Err(LoadError::Empty(..)) => Ok(None),

@@ -43,7 +43,7 @@ pub fn spent(
         first_at: None,
         last_at: None,
         prices: format!("{} {}", setup.book.name, setup.book.dated),
-        repriced: setup.ingest.reprices(),
+        repriced: setup.ingest.options.reprice,
         baseline_model: baselines(&found.policies, &found.names),
         times: found.undated,
         skipped_lines: found.skipped.count,

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::args::{ReadLogsArgs, end_time, names, usd};
 use super::output;
-use crate::forecast::{BackTest, HOUR, Method, Outcome, Step, forecast_with, runs_out};
+use crate::forecast::{BackTest, HOUR, Method, Outcome, Step, forecast, runs_out};
 use crate::pricing::thousandths;
 use crate::record::Timing;
 use crate::report::{Format, Sheet, count, dollars_rounded, render};
@@ -171,7 +171,7 @@ pub fn run(args: &ForecastArgs) -> anyhow::Result<()> {
     let (rest, hours) = left(&pace, to);
     let known = known(args, &pace)?;
     let steps: Vec<Step> = known.iter().map(|(_, step)| *step).collect();
-    let outcome = forecast_with(&pace.hours, pace.spent.total(), (rest, hours), &steps);
+    let outcome = forecast(&pace.hours, pace.spent.total(), (rest, hours), &steps);
     let limit = args.limit.map(|limit| {
         let hours = runs_out(&pace.hours, limit - pace.spent.total(), (rest, hours), &steps);
         let in_log = spent_at(&log, reading, from, limit);

@@ -8,7 +8,7 @@ use clap::Args;
 use super::args::{EngineArgs, input, names, usd};
 use super::output;
 use super::report::or_own_ledger;
-use crate::app::{Setup, reconciled, spent};
+use crate::app::{reconciled, spent};
 use crate::config;
 use crate::record::Input;
 use crate::record::bill::Bill;
@@ -80,9 +80,9 @@ pub fn run(args: &ReconcileArgs) -> anyhow::Result<()> {
         billed_only: true,
         ..SpendOptions::default()
     };
-    let setup = args.engine.start()?;
+    let mut setup = args.engine.start()?;
     // The provider bills calls beside the traffic like any other.
-    let setup = Setup { ingest: setup.ingest.counting_beside(), ..setup };
+    setup.ingest.counts_beside = true;
     let found = spent(&input(&logs), names(&logs), &setup, &args.engine.read(), options)?;
     let report = reconciled(&found, &bills, &setup.book, provider, args.within);
     output::report(args.format, &report, || report.text(args.format))?;

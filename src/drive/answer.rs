@@ -98,12 +98,8 @@ impl StreamEnd {
         }
     }
 
-    /// Takes what stands after the last line end.
-    pub(super) fn finish(&mut self) {
-        self.end_line();
-    }
-
-    fn end_line(&mut self) {
+    /// Takes what came as a line; at the end what stands after the last line end, too.
+    pub(super) fn end_line(&mut self) {
         let line = std::mem::take(&mut self.line);
         if let Some(comment) = line.strip_prefix(b":") {
             let text = std::str::from_utf8(comment).unwrap_or_default().trim();
@@ -143,7 +139,7 @@ mod tests {
                 end.feed(now);
                 rest = later;
             }
-            end.finish();
+            end.end_line();
             prop_assert!(end.done && !end.failed);
             prop_assert_eq!(end.cost, Some(Pico(123_000_000)));
         }
@@ -152,7 +148,7 @@ mod tests {
         fn nothing_in_a_stream_panics(bytes in proptest::collection::vec(any::<u8>(), 0..2000)) {
             let mut end = StreamEnd::default();
             end.feed(&bytes);
-            end.finish();
+            end.end_line();
             prop_assert!(end.line.len() <= LINE);
         }
     }
@@ -165,7 +161,7 @@ mod tests {
         assert_eq!(read_cost(" 0 "), Some(Pico::ZERO));
         let mut end = StreamEnd::default();
         end.feed(b"data: {\"error\":{\"message\":\"overloaded\"}}\n\n: pointsman-cost-usd");
-        end.finish();
+        end.end_line();
         assert!(end.failed && !end.done && end.cost.is_none());
     }
 }

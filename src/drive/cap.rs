@@ -64,15 +64,6 @@ impl Cap {
         }
     }
 
-    /// Releases the hold of a request that surely cost nothing.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "a hold is given up, so that it can be booked only once"
-    )]
-    pub fn release(&mut self, hold: Hold) {
-        self.held -= hold.0;
-    }
-
     /// Returns the cap itself.
     pub fn limit(&self) -> Pico {
         self.limit
@@ -152,14 +143,14 @@ mod tests {
                     let (hold, worst) = flying.swap_remove(pick % flying.len());
                     match what {
                         2 => cap.settle(hold, (amount >= 0).then_some(Pico(amount.min(worst)))),
-                        _ => cap.release(hold),
+                        _ => cap.settle(hold, Some(Pico::ZERO)),
                     }
                 }
                 prop_assert!(cap.spent() + cap.held() <= cap.limit());
                 prop_assert_eq!(cap.held().0, flying.iter().map(|(_, worst)| worst).sum::<i128>());
             }
             for (hold, _) in flying {
-                cap.release(hold);
+                cap.settle(hold, Some(Pico::ZERO));
             }
             prop_assert_eq!(cap.held(), Pico::ZERO);
         }

@@ -4,7 +4,7 @@
 //! same seed gives the same words, and a longer text begins like a shorter one: the turns of a session share their
 //! start, as real ones do, and prompt caches have something to hold.
 
-use super::mix;
+use crate::units::Draw;
 
 const WORDS: &str = "the time year people way day man thing woman life child world school state family student group \
     country problem hand part place case week company system program question work government number \
@@ -20,7 +20,7 @@ pub fn filler(seed: u64, tokens: u64) -> String {
         if place > 0 {
             text.push(' ');
         }
-        let index = usize::try_from(mix(seed, place) % 64).unwrap_or_default();
+        let index = usize::try_from(Draw::at(seed, place).next() % 64).unwrap_or_default();
         text.push_str(words.get(index).unwrap_or(&"the"));
     }
     text

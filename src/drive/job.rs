@@ -2,9 +2,9 @@
 
 use std::ops::ControlFlow;
 
-use super::{filler, mix, prompt_bound};
+use super::{filler, prompt_bound};
 use crate::record::{Entry, Error, Input, ReadOptions, Record, Skip, Summary, open};
-use crate::units::{Instant, PerMille};
+use crate::units::{Draw, Instant, PerMille};
 
 /// Tokens of a prompt, or of an answer, that the log does not tell.
 const UNKNOWN_TOKENS: u64 = 200;
@@ -154,7 +154,11 @@ fn job(record: &Record<'_>, place: u64, seed: u64, stream: PerMille) -> Job {
     let prompt = match &record.prompt {
         Some(text) if has_text(record) => Prompt::Own(text.to_string()),
         _ => Prompt::Filler {
-            seed: if record.session.is_empty() { mix(seed, place) } else { name_seed(seed, &record.session) },
+            seed: if record.session.is_empty() {
+                Draw::at(seed, place).next()
+            } else {
+                name_seed(seed, &record.session)
+            },
             tokens: logged_prompt(record).unwrap_or(UNKNOWN_TOKENS).clamp(1, MOST_PROMPT),
         },
     };
@@ -168,12 +172,12 @@ fn job(record: &Record<'_>, place: u64, seed: u64, stream: PerMille) -> Job {
         prompt,
         // An answer of no tokens cannot be asked for.
         max_tokens: output.unwrap_or(UNKNOWN_TOKENS).clamp(1, MOST_OUTPUT),
-        stream: mix(seed ^ STREAMS, place) % 1000 < u64::from(stream.get()),
+        stream: Draw::at(seed ^ STREAMS, place).next() % 1000 < u64::from(stream.get()),
     }
 }
 
 fn name_seed(seed: u64, name: &str) -> u64 {
-    name.bytes().fold(seed, |sum, byte| mix(sum, u64::from(byte)))
+    name.bytes().fold(seed, |sum, byte| Draw::at(sum, u64::from(byte)).next())
 }
 
 #[cfg(test)]

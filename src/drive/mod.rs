@@ -28,11 +28,3 @@ pub use worst::{Worst, WorstError, prompt_bound};
 
 #[cfg(test)]
 mod tests;
-
-/// Mixes numbers into one that looks random (splitmix64); the same for the same numbers, on every machine.
-fn mix(seed: u64, number: u64) -> u64 {
-    let mut z = seed.wrapping_add(number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}

@@ -191,10 +191,6 @@ impl Run {
         self.vain = if answer.ending == Ending::UNREACHABLE { self.vain + 1 } else { 0 };
         self.tally.add(&answer);
         let Some(hold) = self.holds.remove(&id) else { return };
-        if answer.cost.is_none() && answer.ending.is_free() {
-            self.tally.cap.release(hold);
-        } else {
-            self.tally.cap.settle(hold, answer.cost);
-        }
+        self.tally.cap.settle(hold, answer.cost.or(answer.ending.is_free().then_some(Pico::ZERO)));
     }
 }

@@ -162,7 +162,7 @@ async fn read(mut response: Response, started: Instant, answer: &mut Answer) {
         }
     }
     if is_stream {
-        end.finish();
+        end.end_line();
         answer.cost = end.cost.or(answer.cost);
         if answer.ending.is_ok() {
             answer.ending = match (end.failed, end.done) {

@@ -24,15 +24,7 @@ pub enum Method {
     RunRate,
 }
 
-impl Method {
-    /// Returns its name in reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Profile => "profile",
-            Self::RunRate => "run_rate",
-        }
-    }
-}
+crate::units::spelt!(Method { Profile = "profile", RunRate = "run_rate" });
 
 /// What a stretch of time will have cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,18 +69,9 @@ fn stepped(ahead: impl Fn(usize) -> Pico, hours: usize, steps: &[Step]) -> Pico 
 }
 
 /// Foretells a stretch of time. `spent` is what it has cost so far, what is left begins where the hours end: first `rest`
-/// thousandths of the hour under way (0 where none is), then so many whole `hours`. None where there is no whole hour to learn from.
-pub fn forecast(past: &Hours, spent: Pico, rest: u64, hours: usize) -> Option<Outcome> {
-    forecast_with(past, spent, (rest, hours), &[])
-}
-
-/// Foretells likewise, with what is known to change.
-pub fn forecast_with(
-    past: &Hours,
-    spent: Pico,
-    (rest, hours): (u64, usize),
-    steps: &[Step],
-) -> Option<Outcome> {
+/// thousandths of the hour under way (0 where none is), then so many whole `hours`; `steps` are what is known to change. None where
+/// there is no whole hour to learn from.
+pub fn forecast(past: &Hours, spent: Pico, (rest, hours): (u64, usize), steps: &[Step]) -> Option<Outcome> {
     if past.is_empty() {
         return None;
     }

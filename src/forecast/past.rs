@@ -1,7 +1,7 @@
 //! The hours that a forecast learns from, and how far it would have been off on them.
 
 use super::profile::{Level, Profile, WEEK};
-use crate::units::Pico;
+use crate::units::{Draw, Pico};
 
 /// Thousandths of an hour, the unit in which time is left: a whole hour is 1000.
 pub const HOUR: u64 = 1000;
@@ -184,7 +184,7 @@ impl Hours {
                     .iter()
                     .enumerate()
                     .map(|(day, expected)| {
-                        let which = mixed((draw * 1009 + day) as u64) % ratios.len() as u64;
+                        let which = Draw::at(0, (draw * 1009 + day) as u64).next() % ratios.len() as u64;
                         let ratio = ratios.get(usize::try_from(which).unwrap_or(0)).copied().unwrap_or(ONE);
                         expected.proportion([ratio], [ONE])
                     })
@@ -202,12 +202,4 @@ fn tenths(sorted: &[u64]) -> (u64, u64) {
     let last = sorted.len().saturating_sub(1);
     let at = |index: usize| sorted.get(index).copied().unwrap_or(ONE);
     (at(last / 10).min(ONE), at(last - last / 10).max(ONE))
-}
-
-/// Draws by counting: the same number always gives the same draw (the finaliser of `SplitMix64`).
-fn mixed(number: u64) -> u64 {
-    let mut z = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }

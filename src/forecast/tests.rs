@@ -30,7 +30,7 @@ fn within(found: Pico, expected: Pico, per_mille: i128) -> bool {
 fn a_regular_week_is_foretold_and_its_error_told() {
     let past = hours(5, |_| 1);
     for ahead in [10, 24, 5 * 24, 9 * 24 + 3] {
-        let found = forecast(&past, Pico::USD, 0, ahead).unwrap();
+        let found = forecast(&past, Pico::USD, (0, ahead), &[]).unwrap();
         assert_eq!(found.method, Method::Profile);
         let expected = to_come(&past, ahead) + Pico::USD;
         assert!(within(found.p50, expected, 10), "{ahead} hours: {} instead of {}", found.p50, expected);
@@ -44,7 +44,7 @@ fn a_regular_week_is_foretold_and_its_error_told() {
 fn it_follows_a_new_level_within_days() {
     // Twice the traffic for the last six days: half-life three days, so three quarters of the way there.
     let past = hours(5, |at| if at >= 5 * WEEK - 144 { 2 } else { 1 });
-    let found = forecast(&past, Pico::ZERO, 0, WEEK).unwrap();
+    let found = forecast(&past, Pico::ZERO, (0, WEEK), &[]).unwrap();
     let old = to_come(&past, WEEK);
     assert!(found.p50.0 * 10 > old.0 * 15, "{} of {}", found.p50, old);
     assert!(found.p90.unwrap().0 > found.p50.0, "what was off is in the range");
@@ -53,11 +53,11 @@ fn it_follows_a_new_level_within_days() {
 #[test]
 fn less_than_a_week_is_the_plain_rate_and_says_so() {
     let past = Hours::new(vec![Pico::USD; 100]);
-    let found = forecast(&past, Pico(5), 500, 10).unwrap();
+    let found = forecast(&past, Pico(5), (500, 10), &[]).unwrap();
     assert_eq!(found.method, Method::RunRate);
     assert_eq!(found.p50, Pico(5 + Pico::USD.0 * 21 / 2));
     assert_eq!((found.p10, found.p90, found.backtest), (None, None, None));
-    assert_eq!(forecast(&Hours::default(), Pico(5), 500, 10), None, "no whole hour is no past");
+    assert_eq!(forecast(&Hours::default(), Pico(5), (500, 10), &[]), None, "no whole hour is no past");
 }
 
 #[test]
@@ -76,7 +76,7 @@ proptest! {
         hours in prop::collection::vec(0i64..i64::MAX, 0..600), rest in 0u64..1000, ahead in 0usize..1500,
     ) {
         let past = Hours::new(hours.into_iter().map(|amount| Pico(i128::from(amount))).collect());
-        let found = forecast(&past, Pico::ZERO, rest, ahead).unwrap();
+        let found = forecast(&past, Pico::ZERO, (rest, ahead), &[]).unwrap();
         if let (Some(low), Some(high)) = (found.p10, found.p90) {
             prop_assert!(low <= found.p50 && found.p50 <= high);
         }
@@ -101,7 +101,7 @@ fn eight_of_ten_cases_lie_between_p10_and_p90() {
             let whole = hours(13, |at| days[at / 24]);
             let now = 9 * WEEK;
             let past = Hours::new((0..now).map(|at| whole.sum(at, at + 1)).collect());
-            let found = forecast(&past, Pico::ZERO, 0, ahead).unwrap();
+            let found = forecast(&past, Pico::ZERO, (0, ahead), &[]).unwrap();
             let came = whole.sum(now, now + ahead);
             below += u32::from(came < found.p10.unwrap());
             within += u32::from((found.p10.unwrap()..=found.p90.unwrap()).contains(&came));
@@ -118,7 +118,7 @@ proptest! {
         times in 1u32..5000, more in 1u32..5000,
     ) {
         let past = if weeks == 0 { Hours::new(vec![Pico::USD; 50]) } else { hours(weeks, |_| 1) };
-        let of = |steps: &[Step], ahead| forecast_with(&past, Pico::ZERO, (rest, ahead), steps).unwrap().p50;
+        let of = |steps: &[Step], ahead| forecast(&past, Pico::ZERO, (rest, ahead), steps).unwrap().p50;
         let (first, second) = (first.min(second), first.max(second));
         let steps = [Step { hour: first, times }, Step { hour: second, times: more }];
         let plain = |to: usize| of(&[], to.min(ahead));

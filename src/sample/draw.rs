@@ -3,6 +3,8 @@
 //! Invariant: integers only, so that the same seed writes the same bytes on every machine; a draw that is added or left
 //! out changes no other.
 
+use crate::units::Draw;
+
 /// What a draw is for; two purposes at one place never share their bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
@@ -46,10 +48,7 @@ pub(super) struct Draws(u64);
 
 /// Steele, Lea and Flood's splitmix64 finaliser (OOPSLA 2014): a bijection that mixes every bit into every other.
 fn mix(value: u64) -> u64 {
-    let mut z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
+    Draw::new(value).next()
 }
 
 impl Draws {

@@ -9,7 +9,7 @@ use super::scene::{
     Caching, FLASH, MODELS, Model, PROJECTS, Project, STRONG, Thread, humps, is_checked, overconfidence,
     sizes,
 };
-use super::warmth::{Prompt, Warmth};
+use super::warmth::{Prompt, Warmth, count};
 use crate::classifier::TaskClass;
 use crate::pricing::Usage;
 use crate::record::{Attempt, Check, Label, Record, Status};
@@ -246,10 +246,6 @@ impl Server {
 /// Says whether something at the head of the prompt changes with every call, so that no cache ever helps.
 fn is_broken(turn: &Turn, thread: Draws) -> bool {
     turn.runaway && thread.chance(Purpose::Cache, 60)
-}
-
-fn count(tokens: u64) -> Count {
-    Count::new(tokens).unwrap_or_default()
 }
 
 fn failed(model: &'static Model, status: Status, error: &'static str, millis: u64) -> Attempt<'static> {

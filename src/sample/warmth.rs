@@ -111,7 +111,7 @@ fn goes_on(turn: &Turn) -> bool {
     PROJECTS.get(turn.project).is_some_and(|project| project.thread != Thread::Single)
 }
 
-fn count(tokens: u64) -> Count {
+pub(super) fn count(tokens: u64) -> Count {
     Count::new(tokens).unwrap_or_default()
 }
 

@@ -6,7 +6,7 @@ use super::interval::Interval;
 use super::warm::Warm;
 use crate::outcome::{Attempt, Evidence, Outlook, Settled, Spread, spread_of};
 use crate::pricing::{CostSum, PriceTable, Terms, Usage, elsewhere};
-use crate::routing::{Policy, Route};
+use crate::routing::Policy;
 use crate::units::{Count, Instant, ModelId, Pico, RouteTag};
 
 /// What traffic is compared with.
@@ -195,7 +195,7 @@ impl Tally {
         };
         let route = policy.route(settled.route);
         let sums = self.routes.entry(settled.tag).or_default();
-        if self.against == Against::MostExpensive && stays(route, evidence) {
+        if self.against == Against::MostExpensive && route.serves_as_named(&operation.signals()) {
             sums.named.merge(&own);
             return;
         }
@@ -284,13 +284,6 @@ impl Tally {
         }
     }
 
-    fn classifier(&self) -> Line {
-        match &self.second {
-            (0, _) => Line::Absent("built in, it makes no call"),
-            (_, cost) => booked(cost, "the second stage's calls have no price"),
-        }
-    }
-
     /// Takes what it cost to classify requests a second time: so many calls.
     pub fn classified_again(&mut self, calls: u64, cost: &CostSum) {
         self.second.0 += calls;
@@ -325,13 +318,17 @@ impl Tally {
             0 => Line::Absent("nothing was judged"),
             _ => Line::Unknown("labels do not tell its cost"),
         };
+        let classifier = match &self.second {
+            (0, _) => Line::Absent("built in, it makes no call"),
+            (_, cost) => booked(cost, "the second stage's calls have no price"),
+        };
         vec![
             ("escalation", line(all.escalation, all.estimated[1])),
             ("retries", line(all.retries, all.estimated[2])),
             ("cache_loss", cache),
             ("shadow", shadow),
             ("judge", judge),
-            ("classifier", self.classifier()),
+            ("classifier", classifier),
         ]
     }
 }
@@ -348,11 +345,6 @@ fn booked(cost: &CostSum, why: &'static str) -> Line {
         _ if cost.estimated == Pico::ZERO => Line::Known(cost.known),
         _ => Line::Estimated(cost.total()),
     }
-}
-
-/// Says whether a request stays with the model that its client named, whatever the ladder.
-fn stays(route: &Route, evidence: &Evidence<'_>) -> bool {
-    route.serves_as_named(&evidence.operation.signals())
 }
 
 fn length(output: u32) -> Count {

@@ -6,9 +6,9 @@ use super::*;
 use crate::outcome::{
     Attempt, Evidence, Extra, LabelSource, ModelLabel, Operation, Outlook, ProfileFit, Profiles, Settled,
 };
-use crate::pricing::{Cost, PriceRow, PriceTable, Rates, Terms, Tier, bill};
-use crate::routing::{Check, Circumstances, Policy, PolicySpec, RouteSpec, RungSpec, Status};
-use crate::units::{Count, Instant, Millis, ModelId, Names, PerMille, Pico, PicoPerMillion, SessionId, Span};
+use crate::pricing::{Cost, PriceRow, PriceTable, Rates, Terms, Tier, Usage, bill};
+use crate::routing::{Circumstances, Policy, PolicySpec, RouteSpec, RungSpec, Status};
+use crate::units::{Count, Draw, Instant, ModelId, Names, PerMille, Pico, PicoPerMillion, SessionId, Span};
 
 const CHEAP: ModelId = ModelId(0);
 const STRONG: ModelId = ModelId(1);
@@ -66,24 +66,17 @@ impl Bench {
         }
     }
 
+    fn charged(&self, model: ModelId, (input, cached, output): (u64, u64, u64)) -> (Usage, Cost) {
+        let usage = Usage { cache_read: Count::new(cached).unwrap(), ..Usage::plain(input, output).unwrap() };
+        (usage, bill(&usage, &Terms::NONE, self.prices.row(model, Instant(0))))
+    }
+
     fn add(&self, tally: &mut Tally, operation: Operation, extra: Option<&Extra>, calls: &[Call]) {
         let mut settled = Settled::default();
         settled.begin(&self.policy, crate::routing::RouteId(0), 0);
         for &(model, status, input, cached, output) in calls {
-            let mut usage = crate::pricing::Usage::plain(input, output).unwrap();
-            usage.cache_read = Count::new(cached).unwrap();
-            let cost = bill(&usage, &Terms::NONE, self.prices.row(model, Instant(0)));
-            settled.push(Attempt {
-                model,
-                usage,
-                cost,
-                latency: Millis::UNKNOWN,
-                waited: 0,
-                status,
-                check: Check::None,
-                observed: true,
-                spread: crate::outcome::Spread::NONE,
-            });
+            let (usage, cost) = self.charged(model, (input, cached, output));
+            settled.push(Attempt { model, usage, cost, status, ..Attempt::REFUSED });
         }
         let mut operation = operation;
         if let Some(last) = settled.attempts.last() {
@@ -92,6 +85,13 @@ impl Bench {
         let evidence = Evidence { operation: &operation, extra };
         tally.add(&evidence, &settled, &self.policy, &self.outlook());
     }
+}
+
+/// A strong answer of 50,000 tokens, judged.
+fn judged() -> Extra {
+    let (quality, output) = (PerMille::new(900), Some(50_000));
+    let label = ModelLabel { model: STRONG, quality, output, source: LabelSource::Judge };
+    Extra { labels: vec![label], ..Extra::default() }
 }
 
 fn usd(text: &str) -> Pico {
@@ -168,14 +168,8 @@ fn a_change_of_model_loses_what_one_model_would_have_read_from_its_cache() {
 #[test]
 fn labels_tell_of_lengths_of_shadow_calls_and_of_judging() {
     let bench = bench();
-    let label = |quality: Option<u16>, output| ModelLabel {
-        model: STRONG,
-        quality: quality.and_then(PerMille::new),
-        output,
-        source: LabelSource::Judge,
-    };
     let mut tally = Tally::new(Against::Model(STRONG));
-    let extra = Extra { labels: vec![label(Some(900), Some(50_000))], ..Extra::default() };
+    let extra = judged();
     bench.add(&mut tally, session(1, 0), Some(&extra), &[(CHEAP, Status::Ok, 1_000_000, 0, 100_000)]);
     let found = tally.end();
     assert_eq!(found.baseline, usd("12"), "the length that was measured counts, not the cheap answer's");
@@ -188,13 +182,7 @@ fn labels_tell_of_lengths_of_shadow_calls_and_of_judging() {
 #[test]
 fn shadow_runs_on_the_books_are_taken_off_at_what_they_cost_and_not_guessed_from_labels() {
     let bench = bench();
-    let label = ModelLabel {
-        model: STRONG,
-        quality: PerMille::new(900),
-        output: Some(50_000),
-        source: LabelSource::Judge,
-    };
-    let extra = Extra { labels: vec![label], ..Extra::default() };
+    let extra = judged();
     let with = |booked: &[Cost]| {
         let mut tally = Tally::new(Against::Model(STRONG));
         bench.add(&mut tally, session(1, 0), Some(&extra), &[(CHEAP, Status::Ok, 1_000_000, 0, 100_000)]);
@@ -242,9 +230,7 @@ proptest! {
             }).collect();
             bench.add(&mut tally, session(*number, *minutes), None, &calls);
             let cost = |&(model, _, input, cached, output): &Call| {
-                let mut usage = crate::pricing::Usage::plain(input, output).unwrap();
-                usage.cache_read = Count::new(cached).unwrap();
-                bill(&usage, &Terms::NONE, bench.prices.row(model, Instant(0))).amount()
+                bench.charged(model, (input, cached, output)).1.amount()
             };
             spent += calls.iter().map(cost).collect::<Option<Vec<_>>>().unwrap_or_default().into_iter().sum();
         }
@@ -259,10 +245,7 @@ proptest! {
 
 /// Draws by counting.
 fn drawn(seed: u64) -> u64 {
-    let mut z = seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
+    Draw::at(0, seed).next()
 }
 
 /// An answer's length: long ones are rare, as they are.
@@ -281,7 +264,7 @@ fn the_interval_holds_what_the_baseline_would_have_cost_about_as_often_as_it_say
         for seed in 0..400 {
             let mut seen = Operation::default();
             seen.served.model = STRONG;
-            seen.served.usage = crate::pricing::Usage::plain(1000, length(seed)).unwrap();
+            seen.served.usage = Usage::plain(1000, length(seed)).unwrap();
             fit.add(&Evidence { operation: &seen, extra: None }, &bench.prices);
         }
         bench.profiles = fit.finish();
@@ -291,8 +274,7 @@ fn the_interval_holds_what_the_baseline_would_have_cost_about_as_often_as_it_say
             mean += length(trial * 10_000 + at + 1_000_000);
             // The strong model would have answered at a length of its own, drawn likewise.
             let output = length(trial * 10_000 + at);
-            let usage = crate::pricing::Usage::plain(1000, output).unwrap();
-            truth += bill(&usage, &Terms::NONE, bench.prices.row(STRONG, Instant(0))).amount().unwrap();
+            truth += bench.charged(STRONG, (1000, 0, output)).1.amount().unwrap();
         }
         let mean = mean / requests;
         for at in 0..requests {

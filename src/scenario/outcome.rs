@@ -69,6 +69,9 @@ pub struct CurvePoint {
     pub lines: Vec<(Pico, i64)>,
 }
 
+/// The prices of a run, and what the first step costs.
+type Beside<'a> = (&'a PriceBook, Pico);
+
 /// Runs a scenario.
 ///
 /// # Errors
@@ -80,24 +83,20 @@ pub fn outcome(scenario: &Scenario, book: &PriceBook) -> Result<Outcome, RunErro
     let first = run(scenario, first, book)?.cost;
     let mut steps = Vec::with_capacity(scenario.steps.len());
     for step in &scenario.steps {
-        let mut one = evaluate(scenario, step, book, first)?;
+        let mut one = evaluate(scenario, step, (book, first))?;
         if step.check_fails_below > 0 {
             one.break_even = break_even(scenario, step, book)?;
         }
         steps.push(one);
     }
-    for (at, step) in scenario.steps.iter().enumerate() {
-        let other = step.against.as_ref().and_then(|name| steps.iter().find(|other| &other.name == name));
-        let times = other.map(|other| {
-            let own = steps.get(at).map_or(Pico::ZERO, |own| own.run.cost);
-            (
-                other.name.clone(),
-                i64::try_from(Pico(100).ratio(own.0, other.run.cost.0).0).unwrap_or(i64::MAX),
-            )
+    let costs: Vec<Pico> = steps.iter().map(|step| step.run.cost).collect();
+    for (own, step) in steps.iter_mut().zip(&scenario.steps) {
+        let name = step.against.as_ref();
+        own.times = name.and_then(|name| {
+            let (_, other) = scenario.steps.iter().zip(&costs).find(|(other, _)| other.name == *name)?;
+            let times = Pico(100).ratio(own.run.cost.0, other.0).0;
+            Some((name.clone(), i64::try_from(times).unwrap_or(i64::MAX)))
         });
-        if let Some(own) = steps.get_mut(at) {
-            own.times = times;
-        }
     }
     let find = |name: &str| scenario.steps.iter().find(|step| step.name == name);
     let mut found = Vec::new();
@@ -108,7 +107,7 @@ pub fn outcome(scenario: &Scenario, book: &PriceBook) -> Result<Outcome, RunErro
             Vary::Repeated => scenario.calls.iter().map(|call| call.input).min().unwrap_or(0),
         };
         let at = boundary(most, |value| {
-            let one = turned(scenario, step, spec.vary, value, book, first)?;
+            let one = turned(scenario, step, (spec.vary, value), (book, first))?;
             Ok((meets(&one, &spec.goal, first), one))
         })?;
         found.push(Found { name: spec.name.clone(), vary: spec.vary, at });
@@ -121,7 +120,7 @@ pub fn outcome(scenario: &Scenario, book: &PriceBook) -> Result<Outcome, RunErro
             let mut lines = Vec::new();
             for line in &spec.lines {
                 let Some(step) = find(&line.step) else { continue };
-                let one = turned(scenario, step, line.vary, value, book, first)?;
+                let one = turned(scenario, step, (line.vary, value), (book, first))?;
                 lines.push((one.month, one.saving));
             }
             points.push(CurvePoint { value, lines });
@@ -134,8 +133,7 @@ pub fn outcome(scenario: &Scenario, book: &PriceBook) -> Result<Outcome, RunErro
 fn evaluate(
     scenario: &Scenario,
     step: &StepSpec,
-    book: &PriceBook,
-    first: Pico,
+    (book, first): Beside<'_>,
 ) -> Result<StepOutcome, RunError> {
     let run = run(scenario, step, book)?;
     Ok(StepOutcome {
@@ -153,10 +151,8 @@ fn evaluate(
 fn turned(
     scenario: &Scenario,
     step: &StepSpec,
-    vary: Vary,
-    value: u64,
-    book: &PriceBook,
-    first: Pico,
+    (vary, value): (Vary, u64),
+    beside: Beside<'_>,
 ) -> Result<StepOutcome, RunError> {
     let (mut scenario, mut step) = (scenario.clone(), step.clone());
     match vary {
@@ -175,7 +171,7 @@ fn turned(
             }
         }
     }
-    evaluate(&scenario, &step, book, first)
+    evaluate(&scenario, &step, beside)
 }
 
 fn meets(step: &StepOutcome, goal: &Goal, first: Pico) -> bool {

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use super::read::{Caching, CallSpec, Scenario, StepSpec};
 use crate::engine::{Arrival, Effect, Engine, Event};
-use crate::outcome::{Attempt, Operation, Spread};
+use crate::outcome::{Attempt, Operation};
 use crate::pricing::{Cost, PriceBook, PriceTable, Usage, charge};
 use crate::routing::{
     AUTO, Check, Circumstance, ConfidenceSource, Policy, PolicyError, PolicySpec, RouteSpec, RungSpec, Status,
 };
-use crate::units::{Count, Instant, Millis, ModelId, Names, PerMille, Pico, Span};
+use crate::units::{Count, Instant, Names, PerMille, Pico, Span};
 
 /// How long a warm prompt lives after its last use.
 const CACHE_LIFE: Span = Span::mins(5);
@@ -109,7 +109,8 @@ pub fn run(scenario: &Scenario, step: &StepSpec, book: &PriceBook) -> Result<Run
                         let usage = usage(call, read);
                         let cost = charge(&usage, prices.rates(model, at));
                         let check = if fails { Check::Failed } else { Check::None };
-                        let attempt = attempt(model, usage, cost, check);
+                        let attempt =
+                            Attempt { model, usage, cost, status: Status::Ok, check, ..Attempt::REFUSED };
                         effects = engine.apply(Event::Attempted { key, attempt, evidence: None });
                     }
                     Effect::Answer { settled, .. } => {
@@ -162,19 +163,5 @@ fn usage(call: &CallSpec, read: u64) -> Usage {
         output: count(call.output),
         reasoning: Count::UNKNOWN,
         ..Usage::NONE
-    }
-}
-
-fn attempt(model: ModelId, usage: Usage, cost: Cost, check: Check) -> Attempt {
-    Attempt {
-        model,
-        usage,
-        cost,
-        latency: Millis::UNKNOWN,
-        waited: 0,
-        status: Status::Ok,
-        check,
-        observed: true,
-        spread: Spread::NONE,
     }
 }

@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::aim::AimBounds;
-use super::difference::same_thresholds;
 use super::plan::{GOOD, Keeping, Plan, Target};
 use super::proof::leaving;
 use super::{Aim, Player};
@@ -31,7 +30,7 @@ impl Player {
             }
         };
         let now = Arc::clone(self.policy());
-        let proofs = self.proof.told().clone();
+        let proofs = Arc::clone(&self.proof.told);
         let floor = |route: &Route, rung: usize| {
             let at = now.routes.iter().position(|one| one.tag == route.tag)?;
             let given =
@@ -39,13 +38,13 @@ impl Player {
             bounds.is_certified.then(|| given.map_or(PerMille::ONE, |given| given.threshold))
         };
         let keeping = Keeping { floor: &floor, within_ms: bounds.within_ms };
-        let Some(plan) = self.view.frontiers().plan(&now, target, &keeping) else {
+        let Some(plan) = self.view.frontiers.plan(&now, target, &keeping) else {
             self.message = Some("no threshold moves any request of the window".to_owned());
             return;
         };
         let staged = plan.staged(&now);
         (self.message, self.is_done) = (Some(words(&plan, aim, target)), plan.is_feasible);
-        self.staged = (!same_thresholds(&staged, &now)).then(|| Arc::new(staged));
+        self.stage(staged);
         if self.staged.is_none() && plan.is_feasible {
             self.message = Some(format!("{aim}: the thresholds in force are the best"));
         }
@@ -54,7 +53,7 @@ impl Player {
     /// Says which thresholds of a change leave their certificates; empty where none does.
     pub(super) fn leaving(&self, before: &Policy, after: &Policy) -> String {
         let mut words = String::new();
-        for (route, rung, from) in leaving(self.proof.told(), before, after) {
+        for (route, rung, from) in leaving(&self.proof.told, before, after) {
             let route = before.route(route);
             let name = route.ladder.get(rung).map_or("", |rung| &rung.name);
             let start = if words.is_empty() { " (" } else { ", " };

@@ -23,16 +23,15 @@ pub fn survey(log: &Log, knobs: Knobs, slot: Option<Span>) -> Surveyed {
     let whole = ends.map_or(Span::ZERO, |(first, last)| last.operation.at - first.operation.at);
     let mut survey = Survey::new(slot.unwrap_or_else(|| Survey::length_for(whole)), knobs);
     let mut parts = Vec::new();
-    settle_all(log, Reading::Recorded, &log.spans(), (0, log.len()), |_, evidence, _, settled| {
+    settle_all(log, Reading::Recorded, &log.spans(), (0, log.len()), &mut |_, evidence, _, settled| {
         tell(settled, evidence.operation.team, evidence.operation.project, &mut parts);
         survey.add(evidence.operation.at, &parts);
-        true
     });
     if let Some((_, last)) = ends {
         // The last slot is over only where the log goes to its end, which nobody knows: it is left out.
         survey.pass(last.operation.at);
     }
-    let slot = survey.length();
+    let slot = survey.length;
     Surveyed { incidents: survey.incidents(), slot, slots: whole.0 / slot.0 }
 }
 

@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use super::Player;
 use super::difference::{describe_change, same_thresholds};
-use super::following::Waiting;
-use super::growth::Growth;
+use super::growth::{Growth, Waiting};
 use super::log::{Judged, PolicySpan};
 use super::notes::LogNote;
 use super::settled::settle_one;

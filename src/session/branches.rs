@@ -137,9 +137,5 @@ pub enum BranchState {
     },
 }
 
-/// What was asked for and has not begun.
-#[derive(Clone, Debug)]
-pub(super) struct BranchJob {
-    pub(super) plan: Arc<BranchPlan>,
-    pub(super) from: Option<Instant>,
-}
+/// What was asked for and has not begun, and from when on things are to be otherwise.
+pub(super) type BranchJob = (Arc<BranchPlan>, Option<Instant>);

@@ -3,15 +3,13 @@
 //! Invariant: what is dropped or asked for anew stops what was running.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, TryRecvError, channel};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant as Moment};
 
+use super::Player;
+use super::beside::AtWork;
 use super::branches::{BranchJob, BranchPlan, BranchState};
 use super::side_by_side::{BranchesOf, branch_out};
-use super::{Log, Player, PolicySpan};
-use crate::budget::LimitHistory;
-use crate::routing::Policy;
 use crate::units::Instant;
 
 impl Player {
@@ -29,7 +27,7 @@ impl Player {
         };
         let first = self.log.bounds().unwrap_or_default().0;
         self.branches = BranchState::Running { file, done: 0, total: 0 };
-        self.branch_job = Some(BranchJob { plan, from: Some(start).filter(|start| *start > first) });
+        self.branch_job = Some((plan, Some(start).filter(|start| *start > first)));
     }
 
     /// Forgets the branches: those that run are stopped.
@@ -41,45 +39,26 @@ impl Player {
     /// Runs at once what was asked for; beside a console its worker does so in a thread of its own.
     pub fn run_branches(&mut self) {
         let Some(job) = self.branch_job.take() else { return };
-        self.branches = self.prepared(job).run(|_, _| true).unwrap_or_default();
+        self.branches = self.prepared(job)(&mut |_, _| true).unwrap_or_default();
     }
 
-    fn prepared(&self, job: BranchJob) -> Prepared {
-        Prepared {
-            job,
-            log: Arc::clone(&self.log),
-            policies: self.policies_in_force(),
-            limits: self.tries().map(|tries| tries.limits).unwrap_or_default(),
-            staged: self.staged.as_ref().map(|staged| (Arc::clone(self.policy()), Arc::clone(staged))),
-        }
-    }
-}
-
-/// All that branches rest on.
-struct Prepared {
-    job: BranchJob,
-    log: Arc<Log>,
-    policies: Arc<[PolicySpan]>,
-    limits: LimitHistory,
-    staged: Option<(Arc<Policy>, Arc<Policy>)>,
-}
-
-impl Prepared {
-    /// Runs them; none where that was cancelled.
-    fn run(&self, tick: impl FnMut(u64, u64) -> bool) -> Option<BranchState> {
-        let BranchJob { plan, from } = &self.job;
-        let of = BranchesOf {
-            log: &self.log,
-            policies: &self.policies,
-            limits: &self.limits,
-            from: *from,
-            staged: self.staged.as_ref().map(|(now, staged)| (&**now, &**staged)),
-        };
-        match branch_out(of, plan, tick) {
-            Ok(found) => found.map(|found| BranchState::Done(Arc::new(found))),
-            Err(why) => {
-                let (file, why) = (plan.file.as_str().into(), why.to_string().into());
-                Some(BranchState::Failed { file, why })
+    /// Takes all that branches rest on; running them gives none where that was cancelled.
+    fn prepared(
+        &self,
+        (plan, from): BranchJob,
+    ) -> impl FnOnce(&mut dyn FnMut(u64, u64) -> bool) -> Option<BranchState> + Send + use<> {
+        let (log, policies) = (Arc::clone(&self.log), self.policies_in_force());
+        let limits = self.tries().map(|tries| tries.limits).unwrap_or_default();
+        let staged = self.staged.clone().map(|staged| (Arc::clone(self.policy()), staged));
+        move |tick| {
+            let staged = staged.as_ref().map(|(now, staged)| (&**now, &**staged));
+            let of = BranchesOf { log: &log, policies: &policies, limits: &limits, from, staged };
+            match branch_out(of, &plan, tick) {
+                Ok(found) => found.map(|found| BranchState::Done(Arc::new(found))),
+                Err(why) => {
+                    let (file, why) = (plan.file.as_str().into(), why.to_string().into());
+                    Some(BranchState::Failed { file, why })
+                }
             }
         }
     }
@@ -88,10 +67,9 @@ impl Prepared {
 #[derive(Debug)]
 struct Running {
     file: Arc<str>,
-    done: Arc<AtomicU64>,
-    total: Arc<AtomicU64>,
-    stop: Arc<AtomicBool>,
-    result: Receiver<Option<BranchState>>,
+    /// Requests done, and in all.
+    reached: Arc<[AtomicU64; 2]>,
+    work: AtWork<BranchState>,
     told: Moment,
 }
 
@@ -113,17 +91,10 @@ impl Branching {
         self.running.as_ref().map(|_| Self::PACE)
     }
 
-    fn stop(&mut self) {
-        if let Some(run) = self.running.take() {
-            run.stop.store(true, Ordering::Relaxed);
-        }
-    }
-
     /// Starts, follows and ends them. Says whether there is news.
     pub(super) fn watch(&mut self, player: &mut Player) -> bool {
         if let Some(job) = player.branch_job.take() {
-            self.stop();
-            self.running = start(player.prepared(job));
+            self.running = start(player, job);
             if self.running.is_none() {
                 player.branches = BranchState::Idle;
             }
@@ -131,18 +102,18 @@ impl Branching {
         }
         let Some(run) = &mut self.running else { return false };
         if !matches!(player.branches, BranchState::Running { .. }) {
-            self.stop();
+            self.running = None;
             return false;
         }
-        match run.result.try_recv() {
-            Err(TryRecvError::Empty) if run.told.elapsed() < Self::PACE => return false,
-            Err(TryRecvError::Empty) => {
+        match run.work.over() {
+            None if run.told.elapsed() < Self::PACE => return false,
+            None => {
                 run.told = Moment::now();
-                let [done, total] = [&run.done, &run.total].map(|count| count.load(Ordering::Relaxed));
+                let [done, total] = run.reached.each_ref().map(|count| count.load(Ordering::Relaxed));
                 player.branches = BranchState::Running { file: Arc::clone(&run.file), done, total };
             }
-            found => {
-                player.branches = found.ok().flatten().unwrap_or_default();
+            Some(found) => {
+                player.branches = found.unwrap_or_default();
                 self.running = None;
             }
         }
@@ -150,17 +121,14 @@ impl Branching {
     }
 }
 
-fn start(prepared: Prepared) -> Option<Running> {
-    let (done, total) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
-    let (stop, (sender, result)) = (Arc::new(AtomicBool::new(false)), channel());
-    let (all, so_far, halt) = (Arc::clone(&total), Arc::clone(&done), Arc::clone(&stop));
-    let file = prepared.job.plan.file.as_str().into();
-    let thread = std::thread::Builder::new().name("branches".to_owned()).spawn(move || {
-        let _ = sender.send(prepared.run(|done, total| {
-            so_far.store(done, Ordering::Relaxed);
-            all.store(total, Ordering::Relaxed);
-            !halt.load(Ordering::Relaxed)
-        }));
-    });
-    thread.ok().map(|_| Running { file, done, total, stop, result, told: Moment::now() })
+fn start(player: &Player, job: BranchJob) -> Option<Running> {
+    let (file, reached) = (job.0.file.as_str().into(), Arc::new([AtomicU64::new(0), AtomicU64::new(0)]));
+    let (told, run) = (Arc::clone(&reached), player.prepared(job));
+    let work = AtWork::start("branches", move |stop| {
+        run(&mut |done, total| {
+            told.iter().zip([done, total]).for_each(|(count, now)| count.store(now, Ordering::Relaxed));
+            !stop.load(Ordering::Relaxed)
+        })
+    })?;
+    Some(Running { file, reached, work, told: Moment::now() })
 }

@@ -12,9 +12,8 @@ use super::spending::{Budgeted, Spending};
 use super::{AlertsView, BudgetsView, Fold, Log, Player, PolicySpan};
 use crate::alert::Rules;
 use crate::budget::LimitHistory;
-use crate::outcome::{Settled, recorded};
+use crate::outcome::Settled;
 use crate::pricing::Billed;
-use crate::routing::match_route;
 use crate::units::Instant;
 
 /// Plays a log against budgets. `policies` say who decides from where on; `tick` hears how many requests are over, and may
@@ -26,30 +25,29 @@ pub fn budgeted(
     reading: Reading,
     mut tick: impl FnMut(usize) -> bool,
 ) -> Option<Budgeted> {
-    let outlook = log.outlook();
-    let mut fold = Fold::with(Spending::new(limits, &log.names));
-    if reading == Reading::Routed {
-        fold = fold.minding(log, policies.iter().map(|span| &span.policy));
-    }
+    let mut spending = Spending::new(limits, &log.names);
     let end = log.bounds().map_or(Instant(0), |(_, end)| end);
+    let mut goes_on = |index: usize| index % 4096 != 0 || tick(index);
     if reading == Reading::Routed {
-        let goes_on = in_turn(log, &mut fold, Script::new(policies, log.len()), |came| {
-            came.index % 4096 != 0 || tick(came.index)
-        });
-        return if goes_on { fold.end_foretold(end) } else { None };
+        let mut fold = Fold::with(spending).minding(log, policies.iter().map(|span| &span.policy));
+        let script = Script::new(policies, log.len());
+        let is_whole = in_turn(log, &mut fold, script, &mut |came| goes_on(came.index));
+        return fold.spending.filter(|_| is_whole).map(|spending| spending.end_foretold(end));
     }
-    let mut settled = Settled::default();
+    let (outlook, mut settled) = (log.outlook(), Settled::default());
     for (index, recalled) in log.history.range(log.history.start(), log.history.len()) {
-        let evidence = recalled.evidence();
-        let policy = log.policy_of(policies, index);
-        let route = match_route(policy, &evidence.operation.signals());
-        recorded(&evidence, policy, route, &outlook, &mut settled);
-        fold.count(index, &evidence, policy, (&settled, &outlook));
-        if index % 4096 == 0 && !tick(index) {
+        spending.recorded(
+            index,
+            &recalled.evidence(),
+            log.policy_of(policies, index),
+            &outlook,
+            &mut settled,
+        );
+        if !goes_on(index) {
             return None;
         }
     }
-    fold.end_foretold(end)
+    Some(spending.end_foretold(end))
 }
 
 impl Player {

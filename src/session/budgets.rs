@@ -214,17 +214,10 @@ impl BudgetsView {
         rows.sort_by_cached_key(|row| std::cmp::Reverse(row.used()));
         let left_out = rows.len().saturating_sub(MOST) as u64;
         rows.truncate(MOST);
-        let mut limits: Vec<(String, String)> = Vec::new();
-        let mut places = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let known =
-                limits.iter().position(|(budget, window)| *budget == row.budget && *window == row.window);
-            places.push(known.unwrap_or_else(|| {
-                limits.push((row.budget.clone(), row.window.clone()));
-                limits.len() - 1
-            }));
-        }
-        let mut placed: Vec<(usize, BudgetRow)> = places.into_iter().zip(rows).collect();
+        // Those of one limit stand where its fullest does.
+        let place = |row: &BudgetRow| rows.iter().position(|one| one.is_of(row));
+        let places: Vec<Option<usize>> = rows.iter().map(place).collect();
+        let mut placed: Vec<_> = places.into_iter().zip(rows).collect();
         crate::units::sort_by_key(&mut placed, |(place, _)| *place);
         Self { rows: placed.into_iter().map(|(_, row)| row).collect(), left_out, source: source.to_owned() }
     }

@@ -40,7 +40,7 @@ pub fn compare(
         stretches(both)
     };
     for stretch in read {
-        settle_all(log, reading, &policies, stretch, |index, evidence, _, settled| {
+        settle_all(log, reading, &policies, stretch, &mut |index, evidence, _, settled| {
             for ((from, to), window) in both.iter().zip(&mut windows) {
                 if !(*from..*to).contains(&index) {
                     continue;
@@ -51,7 +51,6 @@ pub fn compare(
                     window.add(evidence, settled, &log.prices);
                 }
             }
-            true
         });
     }
     let [before, after] = windows;

@@ -103,19 +103,12 @@ pub fn explain(log: &Log, index: usize, policy: &Policy) -> Option<Explanation> 
     if operation.turn != u16::MAX {
         facts.push(("turn", operation.turn.to_string()));
     }
-    facts.push((
-        "confidence",
-        operation.confidence().map_or_else(
-            || "none: no signal".to_owned(),
-            |confidence| {
-                let by = match operation.source {
-                    ConfidenceSource::Text | ConfidenceSource::Measures => format!(" by {}", log.classifier),
-                    _ => String::new(),
-                };
-                format!("{confidence}‰, {}{by}", operation.source.text())
-            },
-        ),
-    ));
+    let by = match operation.source {
+        ConfidenceSource::Text | ConfidenceSource::Measures => format!(" by {}", log.classifier),
+        _ => String::new(),
+    };
+    let confidence = operation.confidence().map(|known| format!("{known}‰, {}{by}", operation.source.text()));
+    facts.push(("confidence", confidence.unwrap_or_else(|| "none: no signal".to_owned())));
     facts.extend(asked_of(log, operation));
     facts.extend(evidence.seen().flat_map(|seen| doubts(log, operation.at, seen)));
     if let Some(extra) = evidence.extra {
@@ -233,16 +226,16 @@ fn asked_of(log: &Log, operation: &Operation) -> Vec<(&'static str, String)> {
     asks.extend(needs.capabilities.has(Capability::Vision).then(|| "pictures".to_owned()));
     asks.extend(needs.capabilities.has(Capability::Tools).then(|| "tools".to_owned()));
     asks.extend((needs.output > 0).then(|| format!("up to {} tokens of answer", needs.output)));
-    let down: Vec<&str> = down.iter().map(|&model| log.names.model(model)).collect();
-    let full: Vec<&str> = full.iter().map(|&model| log.names.model(model)).collect();
-    let unreached: Vec<&str> = unreached.iter().map(|&model| log.names.model(model)).collect();
-    let over: Vec<&str> = over.iter().map(|(model, _)| log.names.model(*model)).collect();
+    let over: Vec<ModelId> = over.iter().map(|(model, _)| *model).collect();
+    let named = |models: &[ModelId]| {
+        models.iter().map(|model| log.names.model(*model)).collect::<Vec<&str>>().join(", ")
+    };
     let facts = [
         ("asks for", asks.join(", ")),
-        ("down then", down.join(", ")),
-        ("full then", full.join(", ")),
-        ("not in this form", unreached.join(", ")),
-        ("over budget", over.join(", ")),
+        ("down then", named(down)),
+        ("full then", named(full)),
+        ("not in this form", named(unreached)),
+        ("over budget", named(&over)),
         ("runaway", if *runaway == Then::Tell { String::new() } else { runaway.name().to_owned() }),
         (
             "holdout",
@@ -261,29 +254,19 @@ fn doubts(log: &Log, at: Instant, seen: Seen<'_>) -> Vec<(&'static str, String)>
     let billed = if call.billed.is_some() { call.billed } else { call.model };
     let name = log.names.model(billed);
     let cost = priced(seen, at, &log.prices);
-    let mut all = Vec::new();
-    match (cost, log.prices.row(billed, at)) {
-        (Cost::Unknown(Unpriced::NoPrice), Some(_)) => {
-            all.push(("not priced", format!("an hour's cache writes of {name} in prices {}", log.book)));
-        }
+    let lacking = match (cost, log.prices.row(billed, at)) {
+        (Cost::Unknown(Unpriced::NoPrice), Some(_)) => Some(format!("an hour's cache writes of {name}")),
         // Where the model itself has no price, the cost says so.
-        (Cost::Unknown(Unpriced::NoPrice), _) if call.billed.is_some() => {
-            all.push(("not priced", format!("{name} is not in prices {}", log.book)));
-        }
-        (Cost::Unknown(Unpriced::NoTier), _) => {
-            all.push((
-                "not priced",
-                format!("tier `{}` of {name} in prices {}", seen.terms.tier(), log.book),
-            ));
-        }
+        (Cost::Unknown(Unpriced::NoPrice), _) => call.billed.is_some().then(|| format!("{name} is not")),
+        (Cost::Unknown(Unpriced::NoTier), _) => Some(format!("tier `{}` of {name}", seen.terms.tier())),
         (_, Some(row)) => {
             let meters = unpriced(&call.usage, seen.terms, row);
-            if !meters.is_empty() {
-                all.push(("not priced", format!("{} of {name} in prices {}", meters.join(", "), log.book)));
-            }
+            (!meters.is_empty()).then(|| format!("{} of {name}", meters.join(", ")))
         }
-        _ => {}
-    }
+        _ => None,
+    };
+    let lacking = lacking.map(|what| ("not priced", format!("{what} in prices {}", log.book)));
+    let mut all: Vec<_> = lacking.into_iter().collect();
     if let Some(charged) = call.charged.cost().filter(|charged| *charged != cost) {
         let (charged, cost) = (cost_text(charged), cost_text(cost));
         all.push(("book", format!("prices {} make {cost} of {name}, not {charged} as charged", log.book)));

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel, sync_channel};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::following::Outgoing;
+use super::growth::Outgoing;
 use super::snapshot::{Play, Snapshot};
 use super::worker::{Inbox, Reruns, Worker};
 use super::written::Deed;
-use super::{AlertDeed, Answer, Command, LiveStatus, Player, Question, Skipped};
+use super::{AlertDeed, Answer, Command, LiveStatus, Player, Question, Skipped, Speed};
 use crate::rollout::Order;
 use crate::routing::Policy;
 use crate::runaway::Whom;
@@ -192,11 +192,11 @@ fn run(
         player.tell(|view| (view.read_only, view.owns) = (control.read_only(), control.owns()));
     }
     loop {
-        let playing = player.play_state() == Play::Playing;
+        let playing = player.play == Play::Playing;
         let since = published.elapsed();
         let wait = if playing {
             // At full speed the machine is the limit; else a look every few milliseconds keeps the clock smooth.
-            if player.is_unbounded() {
+            if player.speed == Speed::Max {
                 Duration::ZERO
             } else {
                 FRAME.saturating_sub(since).clamp(LEAST, LOOK)
@@ -236,7 +236,7 @@ fn run(
             pending |= player.tick(now());
         }
         answered |= reruns.watch(player);
-        let ended = playing && player.play_state() != Play::Playing;
+        let ended = playing && player.play != Play::Playing;
         if answered || ended || pending && published.elapsed() >= FRAME {
             if !closed {
                 player.tick(now());
@@ -252,8 +252,7 @@ fn run(
 
 /// Hands on what the player wants done, and takes in what waits in the feed; says whether there was anything.
 fn hear(player: &mut Player, fed: &Receiver<Feed>, control: &mut dyn LiveControl, closed: &mut bool) -> bool {
-    for outgoing in player.take_outgoing() {
-        let Outgoing::Apply { policy, what, undo } = outgoing;
+    for Outgoing { policy, what, undo } in player.take_outgoing() {
         let deed = if undo { Deed::Undo(&what) } else { Deed::Change(&what) };
         let names = player.log().names.clone();
         if let Err(why) = control.apply(&policy, &names, deed) {

@@ -9,12 +9,12 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
 
 use super::adapted::Adapted;
-use super::spending::{Budgeted, Spending};
-use super::warmed::{Warmed, narrowed};
+use super::spending::Spending;
+use super::warmed::Warmed;
 use super::whose::whose_of;
 use super::{Log, PolicySpan};
 use crate::budget::Over;
-use crate::engine::{Loops, Moved, is_answered};
+use crate::engine::{Loops, Moved, is_answered, kept};
 use crate::outcome::{Attempt, Evidence, History, Outlook, Settled, routed};
 use crate::pricing::PriceTable;
 use crate::routing::{AskId, Bar, Circumstance, Decision, InFlight, Policy, RouteId, Short, Step, decide};
@@ -39,28 +39,25 @@ pub struct Fold {
     turns: BinaryHeap<Reverse<Turn>>,
     circumstance: Circumstance,
     settled: Settled,
-    spending: Option<Spending>,
-    sky: Option<Box<Sky>>,
-    warmed: Option<Box<Warmed>>,
-    adapted: Option<Box<Adapted>>,
+    /// The budgets beside it.
+    pub(super) spending: Option<Spending>,
+    /// The world that it runs in.
+    pub(super) sky: Option<Box<Sky>>,
+    /// What prompt caches hold, where they are minded.
+    pub(super) warmed: Option<Box<Warmed>>,
+    /// What verdicts teach, where routes learn.
+    pub(super) adapted: Option<Box<Adapted>>,
     loops: Loops,
     /// Turns of tool loops that nobody answers, by when they end and their place in the order of arrival.
     unanswered: BTreeMap<(Instant, usize), (AskId, Moved)>,
     /// What of the prompt of the last request was warm, where that is not as the log tells.
-    warm: Option<u32>,
+    pub(super) warm: Option<u32>,
 }
 
 impl Fold {
     /// Starts one with budgets beside it.
-    pub fn with(spending: Spending) -> Self {
+    pub(super) fn with(spending: Spending) -> Self {
         Self { spending: Some(spending), ..Self::default() }
-    }
-
-    /// Lets it run in a world that is not as it was.
-    #[must_use]
-    pub(super) fn under(mut self, sky: Sky) -> Self {
-        self.sky = Some(Box::new(sky));
-        self
     }
 
     /// Lets it mind what prompt caches hold and what verdicts teach, where any of these policies does.
@@ -73,77 +70,6 @@ impl Fold {
         self.warmed = Warmed::of(log, policies.clone().map(|policy| &**policy));
         self.adapted = Adapted::of(log, policies.map(|policy| &**policy));
         self
-    }
-
-    /// Lets it mind these caches.
-    #[must_use]
-    pub(super) fn with_caches(mut self, warmed: Warmed) -> Self {
-        self.warmed = Some(Box::new(warmed));
-        self
-    }
-
-    /// Lets its routes learn so.
-    #[must_use]
-    pub(super) fn learning(mut self, adapted: Adapted) -> Self {
-        self.adapted = Some(Box::new(adapted));
-        self
-    }
-
-    /// Returns what of the prompt of the last request was warm where it went, where that is not as the log tells.
-    pub(super) fn warm(&self) -> Option<u32> {
-        self.warm
-    }
-
-    /// Returns the world that it runs in.
-    pub(super) fn sky(&self) -> Option<&Sky> {
-        self.sky.as_deref()
-    }
-
-    /// Returns when other limits come into force next, if they do.
-    pub(super) fn limits_change_at(&self) -> Option<Instant> {
-        self.spending.as_ref()?.changes_at()
-    }
-
-    /// Brings the limits of a moment into force.
-    pub(super) fn change_limits(&mut self, at: Instant) {
-        if let Some(spending) = &mut self.spending {
-            spending.reach(at);
-        }
-    }
-
-    /// Ends it, and foretells how far windows will get; none where there were no budgets.
-    pub(super) fn end_foretold(self, at: Instant) -> Option<Budgeted> {
-        self.spending.map(|spending| spending.end_foretold(at))
-    }
-
-    /// Ends it; none where there were no budgets.
-    pub fn end(self, at: Instant) -> Option<Budgeted> {
-        self.spending.map(|spending| spending.end(at))
-    }
-
-    /// Books a request as it was settled, and notes where there was no room for it.
-    pub(super) fn count(
-        &mut self,
-        index: usize,
-        evidence: &Evidence<'_>,
-        policy: &Policy,
-        outcome: (&Settled, &Outlook<'_>),
-    ) {
-        if let Some(spending) = &mut self.spending {
-            spending.count(index, evidence, policy, outcome);
-        }
-    }
-
-    /// Takes the turns of those that wait and should ask again.
-    pub(super) fn called(&mut self) -> Vec<u64> {
-        self.spending.as_mut().map(Spending::called).unwrap_or_default()
-    }
-
-    /// Lets a request go that waited: it was let in or refused.
-    pub(super) fn leave(&mut self, turn: u64) {
-        if let Some(spending) = &mut self.spending {
-            spending.leave(turn);
-        }
     }
 
     /// Decides the next request in order of arrival on the state of its instant. Returns how things stood, and what becomes
@@ -195,7 +121,7 @@ impl Fold {
         if let Some(sky) = &mut sky {
             sky.look(index, evidence.operation);
         }
-        let outlook = Outlook { weather: sky.as_deref().map(Sky::weather), ..*outlook };
+        let outlook = Outlook { weather: sky.as_deref().map(|sky| &sky.weather), ..*outlook };
         let waits = self.wait_under(sky.as_deref(), evidence, policy, &outlook, turn);
         self.sky = sky;
         waits
@@ -232,7 +158,7 @@ impl Fold {
     /// Says who sent a request, where the world watches anybody.
     fn watched(&self, sky: &Sky, evidence: &Evidence<'_>) -> Option<Whose> {
         let spending = self.spending.as_ref().filter(|_| sky.watches())?;
-        Some(whose_of(spending.names(), evidence))
+        Some(whose_of(&spending.names, evidence))
     }
 
     /// Finds out how things stand for a request that arrives, but for budgets and runaways.
@@ -251,7 +177,7 @@ impl Fold {
         }
         self.circumstance.full = self.in_flight.full(policy, |model| prices.identity(model));
         if let Some(sky) = sky {
-            let down = sky.down().iter().chain(&told.down).copied().collect();
+            let down = sky.down.iter().chain(&told.down).copied().collect();
             let circumstance = std::mem::take(&mut self.circumstance);
             self.circumstance = circumstance.with_down(down, |model| prices.known_as(model));
         }
@@ -269,14 +195,14 @@ impl Fold {
         let whose = sky.as_ref().and_then(|sky| self.watched(sky, evidence));
         let then = sky.as_mut().map(|sky| sky.arrive(index, evidence.operation, whose.as_ref()));
         let prices = outlook.prices;
-        let outlook = &Outlook { weather: sky.as_deref().map(Sky::weather), ..*outlook };
+        let outlook = &Outlook { weather: sky.as_deref().map(|sky| &sky.weather), ..*outlook };
         self.reach(evidence.operation.at, prices);
         self.stand(evidence, policy, outlook, sky.as_deref());
         if let Some(then) = then {
             self.circumstance.runaway = then;
         }
         let mut overs = Vec::new();
-        if let Some(spending) = self.spending.as_mut().filter(|spending| spending.decides()) {
+        if let Some(spending) = self.spending.as_mut().filter(|spending| spending.decides) {
             let shortage = spending.short(evidence, policy, &self.circumstance, outlook, turn);
             (self.circumstance.over, overs) = (shortage.short, shortage.overs);
         }
@@ -353,7 +279,7 @@ impl Fold {
         if let Some(warmed) = &mut self.warmed {
             self.warm = warmed.placed(evidence, policy, &decision, outlook.prices);
             own.warm = self.warm;
-            self.circumstance.standing = narrowed(&self.circumstance.standing, policy, &decision);
+            self.circumstance.standing = kept(&self.circumstance.standing, policy, &decision);
         }
         let evidence = &Evidence { operation: &own, extra: evidence.extra };
         routed(evidence, policy, &decision, outlook, &mut self.settled);
@@ -388,7 +314,7 @@ impl Fold {
             }
             calling = model;
             let took = attempt.latency.get().unwrap_or(0).saturating_add(u64::from(attempt.waited));
-            at = at + Span(i64::try_from(took).unwrap_or(i64::MAX).saturating_mul(1000));
+            at = at + Span::millis(took);
         }
         turn(at, self.settled.attempts.len(), calling, ModelId::NONE);
         let is_unanswered = |last: &Attempt| !is_answered(last.status, &last.usage);
@@ -426,7 +352,7 @@ pub fn any_remembers(policies: &[PolicySpan]) -> bool {
 pub(super) fn walk<'a>(
     log: &'a Log,
     (policies, end): (&'a [PolicySpan], usize),
-    mut take: impl FnMut(usize, &Evidence<'_>, &'a Arc<Policy>, &Settled) -> bool,
+    take: &mut dyn FnMut(usize, &Evidence<'_>, &'a Arc<Policy>, &Settled) -> bool,
 ) -> bool {
     let mut fold = Fold::default().minding(log, policies.iter().map(|span| &span.policy));
     let outlook = log.outlook();
@@ -469,8 +395,8 @@ impl Log {
             let (circumstance, _) = fold.arrive(index, &evidence, policy, &outlook);
             let id = circumstances.intern(circumstance);
             let operation = evidence.operation;
-            if id != operation.circumstance || fold.warm() != operation.warm {
-                history.set_circumstance(index, id, fold.warm());
+            if id != operation.circumstance || fold.warm != operation.warm {
+                history.set_circumstance(index, id, fold.warm);
             }
         }
         Self { history, circumstances: Arc::new(circumstances), ..self.clone() }

@@ -5,8 +5,7 @@
 
 use std::sync::Arc;
 
-use super::following::{Live, Outgoing};
-use super::growth::Growth;
+use super::growth::{Growth, Live, Outgoing};
 use super::notes::LogNote;
 use super::settled::settle_one;
 use super::snapshot::{Play, Reading};
@@ -44,10 +43,6 @@ pub struct LiveStart {
     pub logs_time: bool,
 }
 
-fn floor_of(reading: Reading) -> usize {
-    usize::from(reading == Reading::Routed)
-}
-
 impl Player {
     /// Starts to follow a live log, which is empty as yet.
     pub fn live(start: LiveStart, window: Option<Span>) -> Self {
@@ -64,7 +59,7 @@ impl Player {
             policy,
             Skipped::default(),
         );
-        let (judge, caching) = (Some(ingest.classifier()), Arc::clone(ingest.cache_rules()));
+        let (judge, caching) = (Some(ingest.classifier()), Arc::clone(&ingest.caching));
         let (catalog, book_of) = (Arc::new(book.clone()), format!("{} {}", book.name, book.dated));
         let log = Log { book: book_of, catalog, classifier, judge, caching, ..log };
         let engine = || Engine::new(Arc::clone(&log.policy), Arc::clone(&log.prices));
@@ -152,7 +147,7 @@ impl Player {
             }
             self.slide_tail();
             let whole = self.window.is_none()
-                && self.view.trend().slot().0.saturating_mul(2) < super::view::trend_slot(&self.log, None).0;
+                && self.view.trend.slot().0.saturating_mul(2) < super::view::trend_slot(&self.log, None).0;
             if whole {
                 self.rebuild();
             }
@@ -182,7 +177,7 @@ impl Player {
                 let (operation, extra) = live.growth.ingest.take(&record);
                 live.growth.share_circumstances(&mut self.log);
                 let id = if record.id.is_empty() { format!("line-{line}") } else { record.id.into_owned() };
-                let timing = live.growth.ingest.timing();
+                let timing = live.growth.ingest.timing;
                 if self.log.timing != timing {
                     Arc::make_mut(&mut self.log).timing = timing;
                 }
@@ -242,7 +237,7 @@ impl Player {
     /// Puts the engine at the first operation held.
     pub(super) fn restart_at_floor(&mut self) -> bool {
         let Some(live) = &self.live else { return false };
-        let Some(floor) = live.floors.get(floor_of(self.reading)) else { return false };
+        let Some(floor) = live.floors.get(usize::from(self.reading == Reading::Routed)) else { return false };
         self.engine = floor.clone();
         self.head = self.log.history.start();
         true
@@ -395,7 +390,7 @@ impl Player {
             self.message = Some(format!("asked for: {what}"));
             // The other side takes it only over the version that the operator has seen, an undone one included.
             let policy = Arc::new(Policy { version: seen, ..(**policy).clone() });
-            live.outgoing.push(Outgoing::Apply { policy, what, undo });
+            live.outgoing.push(Outgoing { policy, what, undo });
         }
     }
 

@@ -88,14 +88,10 @@ fn tells_actual(route: &Route) -> bool {
     route.mode == Mode::Observe || route.remembers()
 }
 
-/// Says whether two routes have one name, the same rungs and the same mode, whatever their thresholds.
+/// Says whether two routes have one name, the same mode and the same rungs, which make the same calls, whatever their thresholds.
 fn same_rungs(one: &Route, other: &Route) -> bool {
-    one.mode == other.mode && same_ladder(one, other)
-}
-
-/// Says whether two routes have one name and the same rungs, which make the same calls.
-fn same_ladder(one: &Route, other: &Route) -> bool {
-    one.require == other.require
+    one.mode == other.mode
+        && one.require == other.require
         && one.no_signal == other.no_signal
         && one.explore == other.explore
         && one.adapt == other.adapt
@@ -115,13 +111,14 @@ pub(super) fn same_names(one: &Route, other: &Route) -> bool {
 /// The frontiers of a window.
 #[derive(Clone, Debug, Default)]
 pub struct Frontiers {
-    held: Vec<Setting>,
+    /// The settings held.
+    pub(super) held: Vec<Setting>,
     /// The policies met, with the place in `held` of each of their routes.
     met: Vec<(Arc<Policy>, Vec<Option<usize>>)>,
-    /// Whether settings of a route were too many to keep apart.
-    are_joined: bool,
+    /// Whether settings of a route were too many to keep apart, so that the oldest count as the one after them.
+    pub(super) are_joined: bool,
     /// What requests cost whose clients named their model, which no threshold moves.
-    kept: CostSum,
+    pub(super) kept: CostSum,
 }
 
 impl Frontiers {
@@ -153,26 +150,6 @@ impl Frontiers {
             }
         }
         (setting.prefix, setting.histogram) = (None, None);
-    }
-
-    /// Returns what requests cost whose clients named their model.
-    pub(super) fn kept(&self) -> &CostSum {
-        &self.kept
-    }
-
-    /// Says whether settings of a route were too many to keep apart, so that the oldest count as the one after them.
-    pub fn are_joined(&self) -> bool {
-        self.are_joined
-    }
-
-    /// Returns the settings held.
-    pub(super) fn settings(&self) -> &[Setting] {
-        &self.held
-    }
-
-    /// Returns one of them.
-    pub(super) fn setting(&mut self, at: usize) -> Option<&mut Setting> {
-        self.held.get_mut(at)
     }
 
     fn place(&mut self, policy: &Arc<Policy>, route: usize) -> Option<usize> {

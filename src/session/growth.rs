@@ -6,9 +6,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::log::{PROFILED, STRIP};
-use super::{Ingest, Log, LogNote, StripCell};
+use super::{Ingest, LiveView, Log, LogNote, StripCell};
+use crate::engine::Engine;
 use crate::outcome::{Evidence, Extra, Operation, ProfileFit};
 use crate::pricing::PriceBook;
+use crate::routing::Policy;
 use crate::units::{Instant, SessionId};
 
 /// Profiles are fitted for the first time on this many operations, and again whenever their number has doubled.
@@ -56,9 +58,7 @@ impl Strip {
             self.first -= 1;
         }
         let place = usize::try_from(number - self.first).unwrap_or(0);
-        while self.cells.len() <= place {
-            self.cells.push_back(StripCell::default());
-        }
+        self.cells.resize(self.cells.len().max(place + 1), StripCell::default());
         if let Some(cell) = self.cells.get_mut(place) {
             cell.requests = cell.requests.saturating_add(1);
             cell.errors = cell.errors.saturating_add(u32::from(failed));
@@ -79,9 +79,7 @@ impl Strip {
         let first = self.first.div_euclid(2);
         for (number, cell) in (self.first..).zip(&self.cells) {
             let place = usize::try_from(number.div_euclid(2) - first).unwrap_or(0);
-            if cells.len() <= place {
-                cells.push_back(StripCell::default());
-            }
+            cells.resize(cells.len().max(place + 1), StripCell::default());
             if let Some(sum) = cells.get_mut(place) {
                 sum.requests = sum.requests.saturating_add(cell.requests);
                 sum.errors = sum.errors.saturating_add(cell.errors);
@@ -114,6 +112,42 @@ pub(super) struct Growth {
     pub(super) fitted: usize,
     strip: Strip,
     swept: usize,
+}
+
+/// A policy that whoever drives the live traffic is to bring into force.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outgoing {
+    /// The policy, under the version that it is to follow.
+    pub policy: Arc<Policy>,
+    /// What changes, in one line.
+    pub what: String,
+    /// Whether that takes the latest change back.
+    pub undo: bool,
+}
+
+/// An operation that waits until the view is moved.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) id: String,
+    pub(super) operation: Operation,
+    pub(super) extra: Option<Extra>,
+}
+
+/// What a player has more where its log is live.
+#[derive(Debug)]
+pub(super) struct Live {
+    pub(super) growth: Growth,
+    /// The sums of what memory let go, by reading.
+    pub(super) floors: [Engine; 2],
+    pub(super) waiting: Vec<Waiting>,
+    /// When this console began; policies of before are not changes seen here.
+    pub(super) started: Instant,
+    /// Whether the clock on screen stands at the newest entry, not at the moment of the world.
+    pub(super) logs_time: bool,
+    pub(super) held_since: Option<Instant>,
+    /// What readers see of it, but for what is worked out when they look.
+    pub(super) view: LiveView,
+    pub(super) outgoing: Vec<Outgoing>,
 }
 
 /// Says whether any call of an operation failed.

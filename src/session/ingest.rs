@@ -1,5 +1,6 @@
 //! A log entry turned into what memory holds: names become ids, a missing confidence is asked of the classifier.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 use std::sync::Arc;
@@ -9,10 +10,11 @@ mod judged;
 use super::Stretch;
 use super::leasts::Leasts;
 use super::met::Met;
-use super::particulars::{has_particulars, particulars};
 use crate::bandit::Advice;
 use crate::classifier::{Basis, Classifier, TaskClass};
-use crate::outcome::{Evidence, Extra, LabelSource, ModelLabel, Observed, Operation, Second, Seen, Timeline};
+use crate::outcome::{
+    Evidence, Extra, LabelSource, ModelLabel, Observed, Operation, Particulars, Second, Seen, Timeline,
+};
 use crate::pricing::{PriceBook, Usage, is_unlisted};
 use crate::prompt_cache::{Rules, Standing, Word};
 use crate::record::{Attempt, Label, PolicyChange, Record, Timing, WriteTtl};
@@ -22,7 +24,7 @@ use crate::routing::{
     UNDRAWN, UNREACHED, WAITED, on_grid,
 };
 use crate::runaway::{Call, Then};
-use crate::units::{Instant, Millis, Names, SessionId, Span, tag, tag_set};
+use crate::units::{Instant, Millis, Names, tag, tag_set};
 
 /// How entries are read.
 #[derive(Clone, Debug, Default)]
@@ -41,7 +43,6 @@ pub struct IngestOptions {
 
 /// Turns entries into operations; owns the names.
 #[derive(Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct Ingest {
     /// Names met so far.
     pub names: Names,
@@ -52,23 +53,22 @@ pub struct Ingest {
     second: Option<Arc<Classifier>>,
     /// The starts of the hashes of those whose opinion the log tells; the first few.
     tried: Vec<u32>,
-    reclassify: bool,
-    reprice: bool,
-    own_policy: bool,
-    baseline: Option<String>,
-    timing: Timing,
+    /// How entries are read.
+    pub options: IngestOptions,
+    /// How well the moments of what was read are known, the worst of them.
+    pub timing: Timing,
     /// How many requests were taken, and how many of them tell no date.
     dated: (u64, u64),
-    stretch: Stretch,
     /// Whether sessions are told apart; sums need none.
-    keeps_sessions: bool,
+    pub(super) keeps_sessions: bool,
     /// The tags that are asked for; all of them where nobody says.
-    tags: Option<Arc<[Box<str>]>>,
+    pub(super) tags: Option<Arc<[Box<str>]>>,
     /// Meters by model, with how many calls told them; the first few kinds.
     meters: BTreeMap<(String, String), u64>,
     /// How providers' prompt caches work.
-    caching: Arc<Rules>,
-    counts_beside: bool,
+    pub caching: Arc<Rules>,
+    /// Whether calls beside the traffic are taken for requests, too: whoever bills knows no difference.
+    pub counts_beside: bool,
     leasts: Leasts,
     second_leasts: Leasts,
 }
@@ -81,21 +81,15 @@ const METERS: usize = 32;
 impl Ingest {
     /// Starts with the names that a policy has made already.
     pub fn new(names: Names, classifier: Classifier, options: &IngestOptions) -> Self {
-        let classifier = Arc::new(classifier);
-        let IngestOptions { reclassify, reprice, own_policy, baseline, stretch } = options.clone();
         Self {
             names,
             circumstances: Circumstances::default(),
-            classifier,
+            classifier: Arc::new(classifier),
             second: None,
             tried: Vec::new(),
-            reclassify,
-            reprice,
-            own_policy,
-            baseline,
+            options: options.clone(),
             timing: Timing::Told,
             dated: (0, 0),
-            stretch,
             keeps_sessions: true,
             tags: None,
             meters: BTreeMap::new(),
@@ -106,43 +100,15 @@ impl Ingest {
         }
     }
 
-    /// Returns the same taking calls beside the traffic for requests, too: whoever bills knows no difference.
-    #[must_use]
-    pub fn counting_beside(self) -> Self {
-        Self { counts_beside: true, ..self }
-    }
-
-    /// Says whether calls beside the traffic are taken for requests.
-    pub fn counts_beside(&self) -> bool {
-        self.counts_beside
-    }
-
     /// Returns the same knowing how providers' prompt caches work.
     #[must_use]
     pub fn caching(self, rules: Rules) -> Self {
         Self { caching: Arc::new(rules), ..self }
     }
 
-    /// Says how providers' prompt caches work.
-    pub fn cache_rules(&self) -> &Arc<Rules> {
-        &self.caching
-    }
-
     /// Returns the names and circumstances met so far, and forgets them.
     pub(super) fn part(&mut self) -> (Names, Circumstances) {
         (std::mem::take(&mut self.names), std::mem::take(&mut self.circumstances))
-    }
-
-    /// Returns the same without telling sessions apart.
-    #[must_use]
-    pub(super) fn without_sessions(self) -> Self {
-        Self { keeps_sessions: false, ..self }
-    }
-
-    /// Returns the same with no other tags than these.
-    #[must_use]
-    pub(super) fn with_tags(self, tags: impl Iterator<Item = Box<str>>) -> Self {
-        Self { tags: Some(tags.collect()), ..self }
     }
 
     /// Returns one that reads the same and has met nothing yet.
@@ -191,7 +157,7 @@ impl Ingest {
 
     /// Says whether a request that arrived then is within the stretch asked for.
     pub fn wants(&mut self, at: Instant) -> bool {
-        self.stretch.is_whole() || self.stretch.takes(at)
+        self.options.stretch.is_whole() || self.options.stretch.takes(at)
     }
 
     /// Returns the same with the opinion of a second classifier beside every request that it can read.
@@ -210,23 +176,14 @@ impl Ingest {
 
     /// Keeps to a stretch of time.
     #[must_use]
-    pub fn within(self, stretch: Stretch) -> Self {
-        Self { stretch, ..self }
-    }
-
-    /// Returns how much time was looked at, where a stretch was asked for.
-    pub(super) fn looked_at(&self) -> Option<Span> {
-        self.stretch.looked_at()
+    pub fn within(mut self, stretch: Stretch) -> Self {
+        self.options.stretch = stretch;
+        self
     }
 
     /// Says whether a stretch was asked for.
     pub fn is_windowed(&self) -> bool {
-        !self.stretch.is_whole()
-    }
-
-    /// Says how well the moments of what was read are known, the worst of them.
-    pub fn timing(&self) -> Timing {
-        self.timing
+        !self.options.stretch.is_whole()
     }
 
     /// Says what that means, and for how many requests.
@@ -275,17 +232,6 @@ impl Ingest {
         }
     }
 
-    /// Goes by the policies that the log tells, also where the operator gave one.
-    #[must_use]
-    pub fn by_told_policies(self) -> Self {
-        Self { own_policy: false, ..self }
-    }
-
-    /// Says whether calls are charged anew although the log tells what was charged.
-    pub fn reprices(&self) -> bool {
-        self.reprice
-    }
-
     /// Names the classifier: its name and the start of its hash.
     pub fn classifier_tag(&self) -> String {
         tag_of(&self.classifier)
@@ -296,11 +242,11 @@ impl Ingest {
     /// # Errors
     /// Where it makes no sense.
     pub fn policy(&mut self, change: &PolicyChange<'_>) -> Result<Option<Arc<Policy>>, PolicyError> {
-        if self.own_policy {
+        if self.options.own_policy {
             return Ok(None);
         }
         let mut policy = change.compile(&mut self.names)?;
-        if let Some(baseline) = &self.baseline {
+        if let Some(baseline) = &self.options.baseline {
             policy.baseline = self.names.intern_model(baseline);
         }
         Ok(Some(Arc::new(policy)))
@@ -336,8 +282,7 @@ impl Ingest {
     /// Returns how things stood: as the log tells, else as the tokens and tools of the request say.
     fn circumstance(&mut self, record: &Record<'_>, usage: &Usage) -> Circumstance {
         let told = &record.needs;
-        let tools = record.tools.is_some_and(|tools| tools > 0);
-        let has = [(Capability::Vision, told.vision), (Capability::Tools, tools)];
+        let has_tools = record.tools.is_some_and(|tools| tools > 0);
         let prompt = told.window.map(u64::from).or_else(|| usage.prompt()).unwrap_or(0);
         let (mut down, mut full, mut over, mut drawn) = (Vec::new(), Vec::new(), Vec::new(), None);
         let (mut runaway, mut standing) = (Then::Tell, Standing::NONE);
@@ -396,10 +341,7 @@ impl Ingest {
         unreached.dedup();
         let circumstance = Circumstance {
             needs: Needs {
-                capabilities: has
-                    .into_iter()
-                    .filter(|(_, has)| *has)
-                    .fold(Capabilities::NONE, |all, (one, _)| all.with(one)),
+                capabilities: capabilities(told.vision, has_tools),
                 labels: Labels::of(&told.require, &mut self.names),
                 window: on_grid(prompt),
                 output: on_grid(u64::from(told.output.unwrap_or(0))),
@@ -443,17 +385,14 @@ impl Ingest {
             Some(first) if record.pinned && record.asked.is_empty() => self.names.intern_model(&first.model),
             _ => self.names.intern_model(&record.asked),
         };
-        let ask = record.needs.down.iter().find_map(|word| AskId::parse(word)).unwrap_or_default();
-        let is_seconded = record.needs.down.iter().any(|word| word.starts_with(BEFORE));
+        let words = &record.needs.down;
+        let ask = told(words, AskId::parse).unwrap_or_default();
+        let is_seconded = words.iter().any(|word| word.starts_with(BEFORE));
         let ask = if is_seconded { ask.seconded() } else { ask };
         let mut operation = Operation {
             at: record.at,
             served,
-            session: if self.keeps_sessions {
-                self.names.intern_session(&record.session)
-            } else {
-                SessionId::NONE
-            },
+            session: self.names.intern_session(if self.keeps_sessions { &record.session } else { "" }),
             extra: Operation::NO_EXTRA,
             team: self.names.intern_team(&record.team),
             project: self.names.intern_project(&record.project),
@@ -463,19 +402,12 @@ impl Ingest {
             turn: record.turn.and_then(|turn| u16::try_from(turn).ok()).unwrap_or(u16::MAX),
             simulated: !record.simulated.is_empty(),
             pinned: record.pinned,
-            draw: Draw::of_turn(
-                &record.id,
-                ask.is_turn() || record.needs.down.iter().any(|word| *word == UNDRAWN),
-            ),
+            draw: Draw::of_turn(&record.id, ask.is_turn() || words.iter().any(|word| *word == UNDRAWN)),
             class: record.task.unwrap_or_default(),
-            lot: record
-                .needs
-                .down
-                .iter()
-                .find_map(|word| Lot::parse(word))
+            lot: told(words, Lot::parse)
                 .unwrap_or_else(|| Lot::of(&record.session, &record.user, &record.key, &record.id)),
-            call: Call::packed(record.needs.down.iter().find_map(|word| Call::parse(word))),
-            expected: record.needs.down.iter().find_map(|word| expected(word)),
+            call: Call::packed(told(words, Call::parse)),
+            expected: told(words, expected),
             ask,
             ..Operation::default()
         };
@@ -485,8 +417,7 @@ impl Ingest {
         operation.circumstance = self.circumstances.intern(&circumstance);
         let error = last.map_or("", |attempt| attempt.error.as_ref());
         let is_particular = record.attempts.iter().any(has_particulars);
-        let waited = record.needs.down.iter().find_map(|word| word.strip_prefix(WAITED)?.parse().ok());
-        let waited: u32 = waited.unwrap_or(0);
+        let waited: u32 = told(words, |word| word.strip_prefix(WAITED)?.parse().ok()).unwrap_or(0);
         let plain = earlier.is_empty()
             && record.labels.is_empty()
             && record.simulated.is_empty()
@@ -494,11 +425,7 @@ impl Ingest {
             && waited == 0
             && !is_particular;
         let mut extra = (!plain).then(|| Extra {
-            earlier: earlier
-                .iter()
-                .zip(waits)
-                .map(|(attempt, waited)| self.observed(attempt, waited))
-                .collect(),
+            earlier: earlier.iter().zip(waits).map(|(call, waited)| self.observed(call, waited)).collect(),
             labels: Vec::new(),
             simulated: record.simulated.as_ref().into(),
             error: error.into(),
@@ -519,6 +446,13 @@ impl Ingest {
     }
 }
 
+/// Returns what a request asks of its model: that it sees pictures, and that it calls tools.
+pub(super) fn capabilities(vision: bool, tools: bool) -> Capabilities {
+    let has = [(Capability::Vision, vision), (Capability::Tools, tools)];
+    let has = has.into_iter().filter(|(_, has)| *has);
+    has.fold(Capabilities::NONE, |all, (one, _)| all.with(one))
+}
+
 /// Names a classifier and the start of its hash.
 pub(super) fn tag_of(classifier: &Classifier) -> String {
     format!("{} {:08x}", classifier.name(), classifier.hash() >> 32)
@@ -533,6 +467,11 @@ pub(super) fn source_of(basis: Basis) -> ConfidenceSource {
     }
 }
 
+/// Returns what the first of a log's words tells that tells it.
+pub(super) fn told<T>(words: &[Cow<'_, str>], parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+    words.iter().find_map(|word| parse(word))
+}
+
 /// Reads what a call was expected to cost.
 fn expected(word: &str) -> Option<NonZeroU64> {
     match Word::parse(word)? {
@@ -544,6 +483,27 @@ fn expected(word: &str) -> Option<NonZeroU64> {
 /// Returns how long a call took; nobody was waited for where nobody was called.
 fn latency(attempt: &Attempt<'_>) -> Millis {
     if attempt.status.is_call() { Millis::from_option(attempt.latency_ms) } else { Millis::UNKNOWN }
+}
+
+/// Says whether there is more to keep of a call than its figures.
+fn has_particulars(attempt: &Attempt<'_>) -> bool {
+    attempt.terms.is_some()
+        || attempt.gap_ms.is_some()
+        || !attempt.left_out.is_empty()
+        || !attempt.verdicts.is_empty()
+        || attempt.provider.contains('/')
+}
+
+/// Reads it.
+fn particulars(attempt: &Attempt<'_>) -> Particulars {
+    let is_account = attempt.provider.contains('/');
+    Particulars {
+        terms: attempt.terms.as_deref().copied().unwrap_or_default(),
+        left_out: attempt.left_out.iter().map(|name| name.as_ref().into()).collect(),
+        verdicts: attempt.verdicts.clone(),
+        gap: Millis::from_option(attempt.gap_ms),
+        account: if is_account { attempt.provider.as_ref().into() } else { Box::default() },
+    }
 }
 
 /// Keeps the default class honest: an unknown kind of work is "other", never the first in the list.

@@ -6,7 +6,6 @@
 
 mod arrival;
 mod asides;
-mod backlog;
 mod beside;
 mod foresee;
 mod made_up;
@@ -34,7 +33,7 @@ pub use self::outlet::Reader;
 pub use self::spending::Uncounted;
 pub use self::ticket::{Arriving, Called, Dispatch, Follow, Placed, Refusal, Ticket, Wants};
 pub use self::warmth::WarmModel;
-use super::ingest::tag_of;
+use super::ingest::{capabilities, tag_of};
 use super::reason::why_text;
 pub use super::written::Deed;
 use super::written::{line_of, policy_line};
@@ -46,8 +45,8 @@ use crate::pricing::{Cost, PriceBook, PriceTable, Usage, prices_dearer};
 use crate::prompt_cache::account_number;
 use crate::record::{self, Entry, Under};
 use crate::routing::{
-    Capabilities, Capability, Circumstance, Decision, Labels, NO_RUNG, Needs, Parameters, Policy,
-    PolicyError, PolicySpec, Short, Status, decide, on_grid,
+    Circumstance, Decision, Labels, NO_RUNG, Needs, Parameters, Policy, PolicyError, PolicySpec, Short,
+    Status, decide, on_grid,
 };
 use crate::telemetry::{Sign, Totals};
 use crate::units::{Instant, ModelId, Names, OTHERS, Span};
@@ -120,8 +119,6 @@ pub struct Live {
     compares_calls: AtomicBool,
     /// Whether any route minds prompt caches.
     minds_caches: AtomicBool,
-    /// Whether any route explores, so that requests within a tool loop are told apart.
-    explores: AtomicBool,
 }
 
 /// What has to stay in one order.
@@ -160,14 +157,13 @@ impl Live {
         };
         let prices = Arc::new(PriceTable::new(&book, &names));
         let minds_caches = AtomicBool::new(policy.minds_caches());
-        let explores = AtomicBool::new(policy.explores());
         let outlet = Outlet::new(policy_line(&policy, &names, at, (&who, &under), Deed::Start));
         Self {
             classifier,
             tried: None,
             book: RwLock::new(Arc::new(book)),
             under,
-            backlog_bytes: outlet.bytes(),
+            backlog_bytes: Arc::clone(&outlet.bytes),
             core: Mutex::new(Core {
                 decider: Decider::new(Arc::new(policy), prices),
                 names,
@@ -181,7 +177,6 @@ impl Live {
             has_budgets: AtomicBool::new(false),
             compares_calls: AtomicBool::new(false),
             minds_caches,
-            explores,
             spreads: Mutex::default(),
             totals: Mutex::default(),
             settled: Mutex::default(),
@@ -285,7 +280,6 @@ impl Live {
         let at = core.event_at(now);
         let line = policy_line(&policy, &core.names, at, (who, &self.under), deed);
         self.minds_caches.store(policy.minds_caches(), Ordering::Relaxed);
-        self.explores.store(policy.explores(), Ordering::Relaxed);
         core.decider.change_policy(Arc::new(policy));
         lock(&self.outlet).bring(&line);
         Ok(Applied { version, at, from_seq: core.next_seq, line })
@@ -314,7 +308,7 @@ impl Live {
 
     /// Returns the policy in force as a line of the log.
     pub fn policy_line(&self) -> Arc<str> {
-        lock(&self.outlet).policy_line()
+        Arc::clone(&lock(&self.outlet).policy_line)
     }
 
     /// Lists the models of the policy's ladders, and the names that leave the choice to it.
@@ -391,16 +385,10 @@ impl Live {
 /// barred that may fit.
 fn needs(arriving: &Arriving<'_>, names: &mut Names) -> Needs {
     let wants = &arriving.wants;
-    let has = [
-        (Capability::Vision, wants.vision),
-        (Capability::Tools, arriving.measures.tools.is_some_and(|tools| tools > 0)),
-    ];
+    let has_tools = arriving.measures.tools.is_some_and(|tools| tools > 0);
     let prompt = arriving.measures.prompt_tokens.unwrap_or(0);
     Needs {
-        capabilities: has
-            .into_iter()
-            .filter(|(_, has)| *has)
-            .fold(Capabilities::NONE, |all, (one, _)| all.with(one)),
+        capabilities: capabilities(wants.vision, has_tools),
         labels: Labels::of(&wants.require, names),
         window: on_grid(prompt - prompt / 10),
         output: on_grid(wants.max_output.unwrap_or(0)),
@@ -466,50 +454,34 @@ impl Core {
         rung: u8,
         (cap, asked, plain_tier): (Option<u32>, u32, bool),
     ) -> Dispatch {
-        let route = policy.route(decision.route);
-        let checks = route.checks.clone();
+        let (route, at) = (policy.route(decision.route), usize::from(rung));
+        let step = route.ladder.get(at).filter(|_| rung != NO_RUNG);
+        let model = step.map_or(decision.model, |step| step.model);
+        let facts = step.map_or_else(|| policy.facts(self.names.identity(model)), |step| step.facts);
+        let with = step.map_or(&Parameters::NONE, |step| &step.with);
+        let prices = self.decider.prices();
         // No model is asked for more than it is known to give.
-        let cut = |with: &Parameters, (model, gives): (ModelId, Option<u32>)| {
-            let gives = gives.or_else(|| self.decider.prices().most_output(model));
-            let beyond = gives.filter(|gives| asked >= *gives);
-            let cap = cap.map(|cap| gives.map_or(cap, |gives| cap.min(gives))).or(beyond);
-            let logprobs = checks.as_ref().is_some_and(|checks| checks.wants_logprobs());
-            // A rung's own limit is the most where the client leaves the length open.
-            let most = with.max_output.map(|most| beyond.map_or(most, |gives| most.min(gives)));
-            let prices = self.decider.prices();
-            let lacks_tier = || !prices.row(model, self.last_at).is_some_and(prices_dearer);
-            let plain =
-                (plain_tier && with.service_tier.is_none() && lacks_tier()).then(|| ORDINARY_TIER.into());
-            let service_tier = with.service_tier.clone().or(plain);
-            Parameters { max_output: most.or(cap), service_tier, logprobs, ..with.clone() }
-        };
-        let at = usize::from(rung);
-        if let Some(step) = route.ladder.get(at).filter(|_| rung != NO_RUNG) {
-            return Dispatch {
-                rung: Some(rung),
-                name: Arc::clone(&step.name),
-                model: self.names.model(step.model).into(),
-                last: decision.reach(route).after_failure(rung).is_none(),
-                top: rung < decision.rung || decision.open.at_or_after(at + 1).is_none(),
-                limits: route.limits(rung),
-                with: cut(&step.with, (step.model, step.facts.max_output)),
-                checks,
-            };
-        }
-        let model: Arc<str> = self.names.model(decision.model).into();
-        let (name, limits) = (Arc::clone(&model), route.limits(rung));
+        let gives = facts.max_output.or_else(|| prices.most_output(model));
+        let beyond = gives.filter(|gives| asked >= *gives);
+        let cap = cap.map(|cap| gives.map_or(cap, |gives| cap.min(gives))).or(beyond);
+        // A rung's own limit is the most where the client leaves the length open.
+        let most = with.max_output.map(|most| beyond.map_or(most, |gives| most.min(gives)));
+        let lacks_tier = || !prices.row(model, self.last_at).is_some_and(prices_dearer);
+        let is_plain = plain_tier && with.service_tier.is_none() && lacks_tier();
+        let service_tier = with.service_tier.clone().or_else(|| is_plain.then(|| ORDINARY_TIER.into()));
+        let logprobs = route.checks.as_ref().is_some_and(|checks| checks.wants_logprobs());
+        let is_last = |_| decision.reach(route).after_failure(rung).is_none();
+        let is_top = |_| rung < decision.rung || decision.open.at_or_after(at + 1).is_none();
+        let name: Arc<str> = self.names.model(model).into();
         Dispatch {
-            rung: None,
-            name,
-            model,
-            last: true,
-            top: true,
-            limits,
-            with: cut(
-                &Parameters::NONE,
-                (decision.model, policy.facts(self.names.identity(decision.model)).max_output),
-            ),
-            checks,
+            rung: step.map(|_| rung),
+            name: Arc::clone(step.map_or(&name, |step| &step.name)),
+            last: step.is_none_or(is_last),
+            top: step.is_none_or(is_top),
+            limits: route.limits(rung),
+            with: Parameters { max_output: most.or(cap), service_tier, logprobs, ..with.clone() },
+            checks: route.checks.clone(),
+            model: name,
         }
     }
 }

@@ -389,7 +389,7 @@ impl Log {
             skipped.unmet(unmet);
         }
         history.shrink();
-        let reprices = ingest.reprices();
+        let reprices = ingest.options.reprice;
         let mut prices = PriceTable::new(book, &ingest.names).repricing(reprices);
         for (model, row) in changes {
             prices.change(model, row);
@@ -404,8 +404,9 @@ impl Log {
         let unknown_meters = ingest.unknown_meters(book);
         let (classifier, judge) = (ingest.classifier_tag(), Some(ingest.classifier()));
         let second = ingest.second_tag();
-        let (budgets, caching) = (source.header().budgets.clone(), Arc::clone(ingest.cache_rules()));
-        let (timing, undated, looked_at) = (ingest.timing(), ingest.undated(), ingest.looked_at());
+        let (budgets, caching) = (source.header().budgets.clone(), Arc::clone(&ingest.caching));
+        let (timing, undated, looked_at) =
+            (ingest.timing, ingest.undated(), ingest.options.stretch.looked_at());
         let (names, circumstances) = (ingest.names, Arc::new(ingest.circumstances));
         let brings_policies = !policies.is_empty();
         crate::units::sort_by_key(&mut policies, |(at, policy)| (*at, policy.version));

@@ -31,39 +31,25 @@ fn known<T: Copy>(list: &mut Vec<Option<T>>, at: usize, find: impl FnOnce() -> T
     }
 }
 
+/// Gives each kind of name the way to what it is called in the whole.
+macro_rules! names {
+    ($($name:ident($list:ident: $id:ty) by $intern:ident),*) => {
+        $(pub(super) fn $name(&mut self, id: $id, whole: &mut Names) -> $id {
+            let Some(at) = id.index() else { return id };
+            known(&mut self.$list, at, || whole.$intern(self.names.$name(id)))
+        })*
+    };
+}
+
 impl Met {
     pub(super) fn new(names: Names, circumstances: Circumstances) -> Self {
         Self { names, circumstances, ..Self::default() }
     }
 
-    pub(super) fn model(&mut self, id: ModelId, whole: &mut Names) -> ModelId {
-        let Some(at) = id.index() else { return id };
-        known(&mut self.models, at, || whole.intern_model(self.names.model(id)))
-    }
-
-    pub(super) fn team(&mut self, id: TeamId, whole: &mut Names) -> TeamId {
-        let Some(at) = id.index() else { return id };
-        known(&mut self.teams, at, || whole.intern_team(self.names.team(id)))
-    }
-
-    pub(super) fn project(&mut self, id: ProjectId, whole: &mut Names) -> ProjectId {
-        let Some(at) = id.index() else { return id };
-        known(&mut self.projects, at, || whole.intern_project(self.names.project(id)))
-    }
-
-    pub(super) fn user(&mut self, id: UserId, whole: &mut Names) -> UserId {
-        let Some(at) = id.index() else { return id };
-        known(&mut self.users, at, || whole.intern_user(self.names.user(id)))
-    }
-
-    pub(super) fn key(&mut self, id: KeyId, whole: &mut Names) -> KeyId {
-        let Some(at) = id.index() else { return id };
-        known(&mut self.keys, at, || whole.intern_key(self.names.key(id)))
-    }
-
-    pub(super) fn session(&mut self, id: SessionId, whole: &mut Names) -> SessionId {
-        let Some(at) = id.index() else { return id };
-        known(&mut self.sessions, at, || whole.intern_session(self.names.session(id)))
+    names! {
+        model(models: ModelId) by intern_model, team(teams: TeamId) by intern_team,
+        project(projects: ProjectId) by intern_project, user(users: UserId) by intern_user,
+        key(keys: KeyId) by intern_key, session(sessions: SessionId) by intern_session
     }
 
     pub(super) fn circumstance(

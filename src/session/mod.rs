@@ -13,6 +13,7 @@ mod anomalies;
 mod arrivals;
 mod assigned;
 mod automations;
+mod beside;
 mod branches;
 mod branching;
 mod budgeted;
@@ -27,7 +28,6 @@ mod explain;
 mod feed;
 mod fold;
 mod follow;
-mod following;
 mod frontiers;
 mod growth;
 mod ingest;
@@ -44,7 +44,6 @@ mod notes;
 mod pace;
 mod paired;
 mod parse;
-mod particulars;
 mod picture;
 mod plan;
 mod played;
@@ -68,7 +67,6 @@ mod shadowed;
 mod side_by_side;
 mod slow;
 mod snapshot;
-mod speed;
 mod spending;
 mod status;
 mod steering;
@@ -110,8 +108,8 @@ pub use explain::{Answered, Explanation, cost_text, cost_text_of, explain, token
 pub use feed::{Feed, LiveControl, spawn, spawn_live};
 pub use fold::{Fold, any_remembers};
 pub use follow::{KEEP, LiveStart};
-pub use following::Outgoing;
 pub use frontiers::{Frontiers, carried, moved_along, with_earlier};
+pub use growth::Outgoing;
 pub use ingest::{Ingest, IngestOptions};
 pub use inserts::Inserts;
 pub use limited::{LimitAim, TriedLimit};
@@ -140,10 +138,9 @@ pub use shadowed::Shadowed;
 pub use side_by_side::{BranchError, BranchesOf, branch_out};
 pub use slow::{SlowStreams, SlowTally};
 pub use snapshot::{
-    Change, Consequences, Play, Reading, RerunState, RouteConsequences, Snapshot, WINDOWS, WindowScope,
-    change_error, is_within_error, window_label,
+    Change, Consequences, Play, Reading, RerunState, RouteConsequences, Snapshot, Speed, WINDOWS,
+    WindowScope, change_error, is_within_error, window_label,
 };
-pub use speed::Speed;
 pub use spending::{Budgeted, Spending, Turned};
 pub use status::{Answer, LedgerState, LiveStatus, LiveView, Question, Reply, Severity, TurnedAway};
 pub use steering::{Course, Heading, Moved, SteerRow, SteeredWindow, Steering, Steps, steer_over};
@@ -156,7 +153,6 @@ pub use switching::{switching, warm_sessions};
 pub use trial::Trial;
 pub use tried::{BudgetsTried, CameTo, Switching, TriedAlert, TriedRow, TriedRun, TriedSide, Tries};
 pub use trying::{try_beside, try_budgets};
-pub use view::View;
 pub use wanted::{Search, Wanted};
 pub use worker::Worker;
 pub use worlds::{Other, WorldError, branched};

@@ -176,7 +176,7 @@ impl<'a> Parse<'a> {
     fn entry(&mut self, at: &mut At<'_>, line: u64, entry: Result<Entry<'_>, Skip>) -> ControlFlow<()> {
         match entry {
             Ok(Entry::Request(mut record)) => {
-                if (record.is_beside() && !self.ingest.counts_beside()) || !self.ingest.wants(record.at) {
+                if (record.is_beside() && !self.ingest.counts_beside) || !self.ingest.wants(record.at) {
                     return ControlFlow::Continue(());
                 }
                 if let Some(events) = self.given {
@@ -299,10 +299,10 @@ impl<'a> Parse<'a> {
         }
         let late = are_late.then(|| Arc::new(LogEvents { names: ingest.names.clone(), ..events }));
         StreamResult {
-            looked_at: ingest.looked_at(),
+            looked_at: ingest.options.stretch.looked_at(),
             unknown_meters: ingest.unknown_meters(book),
             late,
-            timing: ingest.timing(),
+            timing: ingest.timing,
             undated: ingest.undated(),
             names: ingest.names,
             ..found

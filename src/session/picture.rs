@@ -18,7 +18,7 @@ impl Player {
         let (first, end) = self.view.range();
         let from = self.window.map_or(log_start, |span| (self.clock - span).max(log_start));
         let (spending, alerts) = self.spending_and_alerts();
-        let trend = self.view.trend().series(from, Instant(self.clock.0 + 1), 240);
+        let trend = self.view.trend.series(from, Instant(self.clock.0 + 1), 240);
         Snapshot {
             log: Arc::clone(&self.log),
             reading: self.reading,
@@ -34,10 +34,10 @@ impl Player {
             changes: Arc::new(self.changes.clone()),
             undoable: self.undo.len(),
             window: WindowScope { window: self.window, from, to: self.clock, first, end },
-            totals: Arc::new(self.view.totals().clone()),
+            totals: Arc::new(self.view.totals.clone()),
             to_date: Arc::new(self.engine.totals().clone()),
             trend: Arc::new(trend),
-            trend_slot: self.view.trend().slot(),
+            trend_slot: self.view.trend.slot(),
             consequences,
             rerun: self.rerun.clone(),
             branches: self.branches.clone(),

@@ -228,29 +228,27 @@ impl Frontiers {
         let Keeping { floor, within_ms } = *keeping;
         let (mut menus, mut grades): (Vec<Menu>, Vec<Grades>) = (Vec::new(), Vec::new());
         let mut routes: Vec<PlannedRoute> = Vec::new();
-        let (mut fixed, mut fixed_spread) = (*self.kept(), Spread::NONE);
-        let mut is_moved = vec![false; self.settings().len()];
+        let (mut fixed, mut fixed_spread) = (self.kept, Spread::NONE);
+        let mut is_moved = vec![false; self.held.len()];
         for (at, route) in now.routes.iter().enumerate() {
             let Ok(id) = u8::try_from(at).map(RouteId) else { continue };
             if route.mode == Mode::Observe || route.movable().is_empty() {
                 continue;
             }
-            let own: Vec<usize> = (0..is_moved.len())
-                .filter(|&at| self.settings().get(at).is_some_and(|s| fits(s, route)))
-                .collect();
+            let own: Vec<usize> =
+                (0..is_moved.len()).filter(|&at| self.held.get(at).is_some_and(|s| fits(s, route))).collect();
             // No threshold of a fallback moves anything.
             let least = |rung: usize| {
                 if rung == 0 && route.has_fallback() { Some(PerMille::ONE) } else { floor(route, rung) }
             };
             let floors: Thresholds =
                 (0..route.ladder.len() - 1).map(|rung| least(rung).unwrap_or_default()).collect();
-            let frontiers: Vec<_> =
-                own.iter().filter_map(|&at| Some(&self.settings().get(at)?.frontier)).collect();
+            let frontiers: Vec<_> = own.iter().filter_map(|&at| Some(&self.held.get(at)?.frontier)).collect();
             let Some(known) = Grades::of(&frontiers, within_ms) else { continue };
             let menu = Menu::of(&known, floors, route.thresholds());
             let mut applied = Forecast::default();
             for &at in &own {
-                if let Some(setting) = self.setting(at) {
+                if let Some(setting) = self.held.get_mut(at) {
                     applied.join(&setting.in_force());
                 }
                 if let Some(slot) = is_moved.get_mut(at) {
@@ -278,7 +276,7 @@ impl Frontiers {
             grades.push(known);
         }
         for at in (0..is_moved.len()).filter(|&at| !is_moved.get(at).copied().unwrap_or(false)) {
-            if let Some(setting) = self.setting(at) {
+            if let Some(setting) = self.held.get_mut(at) {
                 let in_force = setting.in_force();
                 fixed += &in_force.cost;
                 fixed_spread.add(in_force.spread);
@@ -312,7 +310,7 @@ impl Frontiers {
             planned.graded[1] = known.by_rung(&thresholds);
             let Some(route) = now.routes.get(planned.route.index()) else { continue };
             for at in 0..is_moved.len() {
-                if let Some(setting) = self.setting(at).filter(|setting| fits(setting, route)) {
+                if let Some(setting) = self.held.get_mut(at).filter(|setting| fits(setting, route)) {
                     planned.planned.join(&setting.at(&thresholds));
                     let more = setting.moved(&thresholds);
                     planned.moved.iter_mut().zip(more).for_each(|(side, more)| side.add(more));
@@ -351,7 +349,7 @@ impl Frontiers {
     /// Returns by rung how good was what was in force, each stretch by its own thresholds.
     fn graded(&self, own: &[usize], known: &Grades) -> Vec<Graded> {
         let mut all: Vec<Graded> = Vec::new();
-        for setting in own.iter().filter_map(|&at| self.settings().get(at)) {
+        for setting in own.iter().filter_map(|&at| self.held.get(at)) {
             let Some(part) = known.part(&setting.frontier) else { continue };
             let rungs = part.by_rung(&setting.route.thresholds());
             all.resize(all.len().max(rungs.len()), Graded::default());

@@ -10,8 +10,7 @@ use super::tried::Tries;
 use super::{AlertsView, BudgetsView, Log, PolicySpan};
 use crate::alert::Rules;
 use crate::budget::{LimitHistory, Spreads};
-use crate::outcome::{Evidence, Settled, recorded};
-use crate::routing::match_route;
+use crate::outcome::{Evidence, Settled};
 use crate::units::Instant;
 
 /// Operations between two states that are kept to go back to.
@@ -135,11 +134,8 @@ impl Played {
     }
 
     fn count(&mut self, log: &Log, policies: &[PolicySpan], index: usize, evidence: &Evidence<'_>) {
-        let outlook = log.outlook();
         let policy = log.policy_of(policies, index);
-        let route = match_route(policy, &evidence.operation.signals());
-        recorded(evidence, policy, route, &outlook, &mut self.settled);
-        self.spending.count(index, evidence, policy, (&self.settled, &outlook));
+        self.spending.recorded(index, evidence, policy, &log.outlook(), &mut self.settled);
     }
 
     /// Goes to the state in which `head` operations have been counted; says whether that is another.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::branches::{BranchJob, BranchState};
 use super::difference::{describe_change, same_thresholds};
-use super::following::Live;
+use super::growth::Live;
 use super::log::PolicySpan;
 use super::played::Played;
 use super::proof::Proof;
@@ -17,7 +17,6 @@ use super::snapshot::{Change, Play, Reading, RerunState};
 use super::stream::settle;
 use super::view::{View, trend_slot};
 use super::{Command, Log, Speed, TriedLimit, Walked};
-use crate::certificate::Terms;
 use crate::engine::{Engine, Event};
 use crate::outcome::Settled;
 use crate::pricing::Billed;
@@ -34,7 +33,8 @@ const SILENCE: Duration = Duration::from_secs(20);
 pub struct Player {
     pub(super) log: Arc<Log>,
     pub(super) reading: Reading,
-    pub(super) play: Play,
+    /// What the player does.
+    pub play: Play,
     pub(super) speed: Speed,
     pub(super) head: usize,
     pub(super) clock: Instant,
@@ -94,7 +94,7 @@ impl Player {
             focus: (RouteId(0), 0),
             message: None,
             is_done: false,
-            proof: Proof::new(Terms::default()),
+            proof: Proof::default(),
             scratch: Settled::default(),
             live: None,
             budgets: None,
@@ -111,16 +111,6 @@ impl Player {
     /// Returns the log.
     pub fn log(&self) -> &Arc<Log> {
         &self.log
-    }
-
-    /// Says whether it plays as fast as the machine can.
-    pub fn is_unbounded(&self) -> bool {
-        self.speed == Speed::Max
-    }
-
-    /// Says what the player does.
-    pub fn play_state(&self) -> Play {
-        self.play
     }
 
     pub(super) fn policy(&self) -> &Arc<Policy> {
@@ -281,6 +271,11 @@ impl Player {
         self.staged.as_ref().unwrap_or_else(|| self.policy())
     }
 
+    /// Stages a policy, unless it is as the one in force.
+    pub(super) fn stage(&mut self, policy: Policy) {
+        self.staged = (!same_thresholds(&policy, self.policy())).then(|| Arc::new(policy));
+    }
+
     fn stage_threshold(&mut self, route: RouteId, rung: usize, to: PerMille) {
         let mut policy = (**self.staged_policy()).clone();
         let Some(target) = policy.routes.get(route.index()) else { return };
@@ -299,7 +294,7 @@ impl Player {
         }
         self.focus = (route, rung);
         if policy.set_threshold(route, rung, kept).is_ok() {
-            self.staged = (!same_thresholds(&policy, self.policy())).then(|| Arc::new(policy));
+            self.stage(policy);
         }
     }
 
@@ -320,7 +315,7 @@ impl Player {
         }
         target.mode = if target.mode == Mode::Observe { Mode::Active } else { Mode::Observe };
         self.focus = (route, self.focus.1.min(target.ladder.len().saturating_sub(1)));
-        self.staged = (!same_thresholds(&policy, self.policy())).then(|| Arc::new(policy));
+        self.stage(policy);
     }
 
     fn apply_staged(&mut self) {

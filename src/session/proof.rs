@@ -147,7 +147,7 @@ pub(super) struct Turned {
 }
 
 /// All rungs beside the last, request by request.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Rungs {
     /// The policy at the last request folded.
     policy: Option<Arc<Policy>>,
@@ -159,28 +159,20 @@ pub(super) struct Rungs {
 }
 
 /// The fold over a log.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Proof {
     upto: usize,
     inserts: u64,
     rungs: Rungs,
-    told: Arc<Proofs>,
+    /// What was told last.
+    pub(super) told: Arc<Proofs>,
     is_told: bool,
 }
 
 impl Proof {
-    pub(super) fn new(terms: Terms) -> Self {
-        Self { upto: 0, inserts: 0, rungs: Rungs::new(terms), told: Arc::default(), is_told: false }
-    }
-
-    /// Returns what was told last.
-    pub(super) fn told(&self) -> &Proofs {
-        &self.told
-    }
-
     /// Begins anew: what was folded has changed.
     pub(super) fn clear(&mut self) {
-        *self = Self::new(self.rungs.terms);
+        *self = Self::default();
     }
 
     /// Folds up to an operation, and says how certificates stand there.
@@ -241,11 +233,6 @@ impl Proof {
 }
 
 impl Rungs {
-    /// Starts with no evidence.
-    pub(super) fn new(terms: Terms) -> Self {
-        Self { policy: None, classifier: None, of: BTreeMap::new(), terms, turned: Vec::new() }
-    }
-
     /// Returns the lowest certified threshold of a route's rung; none where it has no certificate.
     pub(super) fn certified(&self, route: &Route, rung: usize) -> Option<PerMille> {
         let given = self.of.get(&route.tag)?.get(rung)?.watch.standing().given?;

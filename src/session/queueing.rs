@@ -69,12 +69,12 @@ impl<'r> Script<'r> {
 }
 
 /// A run.
-struct Run<'r, F> {
+struct Run<'r> {
     log: &'r Log,
     policies: &'r [PolicySpan],
     outlook: Outlook<'r>,
     fold: &'r mut Fold,
-    take: F,
+    take: &'r mut dyn FnMut(Came<'_>) -> bool,
     waiting: BTreeMap<u64, Waiter>,
     /// The latest place in the log that has come.
     reached: usize,
@@ -86,7 +86,7 @@ pub(super) fn in_turn(
     log: &Log,
     fold: &mut Fold,
     script: Script<'_>,
-    take: impl FnMut(Came<'_>) -> bool,
+    take: &mut dyn FnMut(Came<'_>) -> bool,
 ) -> bool {
     let Script { policies, end, prices } = script;
     let range = (log.history.start(), end.min(log.len()));
@@ -110,7 +110,7 @@ pub(super) fn in_turn(
     arrivals.all(|(index, came, at)| run.arrive(index, &came.evidence(), at)) && run.let_time_pass(None)
 }
 
-impl<F: FnMut(Came<'_>) -> bool> Run<'_, F> {
+impl Run<'_> {
     fn arrive(&mut self, index: usize, evidence: &Evidence<'_>, at: Instant) -> bool {
         if !self.let_time_pass(Some(at)) {
             return false;
@@ -135,8 +135,10 @@ impl<F: FnMut(Came<'_>) -> bool> Run<'_, F> {
                 (Some(at), None) | (None, Some((at, _))) => at,
                 (None, None) => return true,
             };
-            if let Some(at) = self.fold.limits_change_at().filter(|at| *at <= until) {
-                self.fold.change_limits(at);
+            let spending = self.fold.spending.as_mut();
+            let changes = spending.and_then(|spending| Some((spending.changes_at()?, spending)));
+            if let Some((at, spending)) = changes.filter(|(at, _)| *at <= until) {
+                spending.reach(at);
                 if !self.let_in_called(at) {
                     return false;
                 }
@@ -152,7 +154,8 @@ impl<F: FnMut(Came<'_>) -> bool> Run<'_, F> {
     /// Lets those ask again who were called; says whether it goes on.
     fn let_in_called(&mut self, at: Instant) -> bool {
         loop {
-            let called = self.fold.called();
+            let called =
+                self.fold.spending.as_mut().map(|spending| spending.budgets.called()).unwrap_or_default();
             if called.is_empty() {
                 return true;
             }
@@ -173,7 +176,9 @@ impl<F: FnMut(Came<'_>) -> bool> Run<'_, F> {
             return true;
         }
         self.waiting.remove(&turn);
-        self.fold.leave(turn);
+        if let Some(spending) = &mut self.fold.spending {
+            spending.budgets.leave(turn);
+        }
         asked.is_none_or(|asked| asked.unwrap_or(true))
     }
 
@@ -439,7 +444,7 @@ mod tests {
             prop_assert_eq!(log.len(), arrivals.len());
             let mut fold = Fold::with(Spending::new(&LimitHistory::from(limits.clone()), &log.names));
             let mut came = Vec::new();
-            let all = in_turn(&log, &mut fold, Script::new(&log.spans(), log.len()), |one| {
+            let all = in_turn(&log, &mut fold, Script::new(&log.spans(), log.len()), &mut |one| {
                 let refused = one.settled.status == Status::Refused;
                 came.push((log.history.id(one.index).to_owned(), one.evidence.operation.at.0 / 1000, refused));
                 true

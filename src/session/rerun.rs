@@ -70,7 +70,7 @@ pub fn rerun(log: &Log, job: &RerunJob, done: &AtomicUsize, stop: &AtomicBool) -
 /// Decides operations one after the other on the state of each instant, from the log's start on.
 fn in_order(log: &Log, job: &RerunJob, done: &AtomicUsize, stop: &AtomicBool) -> Option<Rerun> {
     let mut found = Rerun::default();
-    let ran = walk(log, (&job.policies, job.end), |index, evidence, policy, settled| {
+    let ran = walk(log, (&job.policies, job.end), &mut |index, evidence, policy, settled| {
         if index % 4096 == 0 {
             done.store(index.saturating_sub(job.first), Ordering::Relaxed);
         }

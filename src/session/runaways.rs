@@ -63,7 +63,8 @@ pub fn watched(log: &Log, rules: &[Rule], mut tick: impl FnMut(usize) -> bool) -
     for (index, recalled) in log.history.range(log.history.start(), log.history.len()) {
         let evidence = recalled.evidence();
         let at = evidence.operation.at;
-        while let Some(Reverse((_, of, nth))) = due.pop_if_before(at) {
+        while let Some(Reverse((_, of, nth))) = due.peek().filter(|Reverse((end, ..))| *end <= at).copied() {
+            due.pop();
             if let Some((whose, cost)) = charges.remove(&(of, nth)) {
                 runaways.spent(&whose, cost);
             }
@@ -103,7 +104,7 @@ pub fn watched(log: &Log, rules: &[Rule], mut tick: impl FnMut(usize) -> bool) -
         let mut end = at;
         for (nth, call) in settled.attempts.iter().enumerate().filter(|(_, call)| call.status.is_call()) {
             let took = call.latency.get().unwrap_or(0).saturating_add(u64::from(call.waited));
-            end = end + Span(i64::try_from(took).unwrap_or(i64::MAX).saturating_mul(1000));
+            end = end + Span::millis(took);
             due.push(Reverse((end, index, nth)));
             let cost = if is_paid(&call) { call.cost } else { Cost::Known(Pico::ZERO) };
             charges.insert((index, nth), (Arc::clone(&whose), cost));
@@ -113,18 +114,6 @@ pub fn watched(log: &Log, rules: &[Rule], mut tick: impl FnMut(usize) -> bool) -
         }
     }
     Some(found)
-}
-
-/// Takes what is due before a moment.
-trait PopBefore {
-    fn pop_if_before(&mut self, at: Instant) -> Option<Due>;
-}
-
-impl PopBefore for BinaryHeap<Due> {
-    fn pop_if_before(&mut self, at: Instant) -> Option<Due> {
-        let is_due = self.peek().is_some_and(|Reverse((end, ..))| *end <= at);
-        if is_due { self.pop() } else { None }
-    }
 }
 
 /// Plays a log against rules, unless it tells of trips itself: then those are what happened, and nothing is found.

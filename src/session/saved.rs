@@ -18,20 +18,23 @@ impl Log {
     }
 }
 
-/// Settles a stretch of a log under a reading, request by request in order of arrival. `take` may stop by answering false; says
-/// whether it did not.
+/// Settles a stretch of a log under a reading, request by request in order of arrival.
 pub fn settle_all(
     log: &Log,
     reading: Reading,
     policies: &[PolicySpan],
     (first, end): (usize, usize),
-    mut take: impl FnMut(usize, &Evidence<'_>, &Policy, &Settled) -> bool,
-) -> bool {
+    take: &mut dyn FnMut(usize, &Evidence<'_>, &Policy, &Settled),
+) {
     if reading == Reading::Routed && any_remembers(policies) {
         // What a request meets depends on all before it.
-        return walk(log, (policies, end), |index, evidence, policy, settled| {
-            index < first || take(index, evidence, policy, settled)
+        walk(log, (policies, end), &mut |index, evidence, policy, settled| {
+            if index >= first {
+                take(index, evidence, policy, settled);
+            }
+            true
         });
+        return;
     }
     let mut settled = Settled::default();
     let outlook = log.outlook();
@@ -39,33 +42,24 @@ pub fn settle_all(
         let evidence = recalled.evidence();
         let policy = log.policy_of(policies, index);
         settle_one(&evidence, reading, policy, &outlook, &mut settled);
-        if !take(index, &evidence, policy, &settled) {
-            return false;
-        }
+        take(index, &evidence, policy, &settled);
     }
-    true
 }
 
 /// Says what a log saved beside a baseline, and what a holdout measured, where there was one and the reading is what happened.
 pub fn savings(log: &Log, reading: Reading, against: Against) -> (Savings, Option<Measured>) {
     let (mut tally, mut arms) = (Tally::new(against), Arms::default());
     let outlook = log.outlook();
-    settle_all(
-        log,
-        reading,
-        &log.spans(),
-        (log.history.start(), log.len()),
-        |_, evidence, policy, settled| {
-            tally.add(evidence, settled, policy, &outlook);
-            let operation = evidence.operation;
-            let is_paid = settled.attempts.iter().all(|call| !evidence.stands_in(call.model));
-            if let Some(drawn) = log.circumstances.get(operation.circumstance).drawn.filter(|_| is_paid) {
-                let arm = if drawn.held { Arm::Held } else { Arm::Routed };
-                arms.add(arm, drawn.share, operation.session, settled.cost);
-            }
-            true
-        },
-    );
+    let whole = (log.history.start(), log.len());
+    settle_all(log, reading, &log.spans(), whole, &mut |_, evidence, policy, settled| {
+        tally.add(evidence, settled, policy, &outlook);
+        let operation = evidence.operation;
+        let is_paid = settled.attempts.iter().all(|call| !evidence.stands_in(call.model));
+        if let Some(drawn) = log.circumstances.get(operation.circumstance).drawn.filter(|_| is_paid) {
+            let arm = if drawn.held { Arm::Held } else { Arm::Routed };
+            arms.add(arm, drawn.share, operation.session, settled.cost);
+        }
+    });
     let (calls, cost) = log.shadowed.second_stage(Instant(i64::MIN), Instant(i64::MAX));
     tally.classified_again(calls, &cost);
     let (calls, cost) = log.shadowed.shadow_runs(Instant(i64::MIN), Instant(i64::MAX));
@@ -77,9 +71,9 @@ pub fn savings(log: &Log, reading: Reading, against: Against) -> (Savings, Optio
 /// Says what the units of a log cost.
 pub fn unit_costs(log: &Log, reading: Reading, mut into: Unit) -> Unit {
     let outlook = log.outlook();
-    settle_all(log, reading, &log.spans(), (log.history.start(), log.len()), |_, evidence, _, settled| {
+    let whole = (log.history.start(), log.len());
+    settle_all(log, reading, &log.spans(), whole, &mut |_, evidence, _, settled| {
         into.add(evidence, settled, &outlook);
-        true
     });
     into
 }

@@ -97,7 +97,8 @@ impl Player {
         staged: &Policy,
         (route, rung): (RouteId, usize),
     ) -> Vec<CurvePoint> {
-        let frontiers = if self.second.is_staged { self.second_frontiers() } else { self.view.frontiers() };
+        let frontiers =
+            if self.second.is_staged { self.second_frontiers() } else { &mut self.view.frontiers };
         frontiers.curve(now, staged, staged.route(route), rung)
     }
 }

@@ -1,8 +1,18 @@
 //! One operation settled under a reading, without an engine.
 
 use super::snapshot::{Reading, Snapshot};
-use crate::outcome::{Evidence, Outlook, Settled, recorded, routed};
-use crate::routing::{Circumstance, Policy, decide, match_route};
+use crate::outcome::{Evidence, Outlook, Profiles, Settled, recorded, routed};
+use crate::pricing::PriceTable;
+use crate::routing::{Circumstance, Circumstances, Policy, decide, match_route};
+
+/// Returns what estimates rest on, in the world as it was.
+pub(super) fn outlook<'a>(
+    prices: &'a PriceTable,
+    profiles: &'a Profiles,
+    circumstances: &'a Circumstances,
+) -> Outlook<'a> {
+    Outlook { prices, profiles, circumstances, weather: None }
+}
 
 /// Settles one operation under a reading, without an engine; the engine gives the same (a property test holds that).
 pub fn settle_one(

@@ -6,7 +6,7 @@
 use super::whose::payer;
 use crate::budget::{Budgets, Draws, Limit, LimitHistory, Member, Mode, Over, OverLimit, Spreads, Standing};
 use crate::engine::{held, short};
-use crate::outcome::{Attempt, Choice, Evidence, Observed, Outlook, Settled, on_model};
+use crate::outcome::{Attempt, Choice, Evidence, Observed, Outlook, Settled, on_model, recorded};
 use crate::pricing::Cost;
 use crate::routing::{AtMost, Circumstance, Policy, Short, decide, match_route};
 use crate::units::{Instant, ModelId, Names, Pico};
@@ -19,15 +19,15 @@ const KEPT: usize = 20_000;
 /// Budgets beside a run over a log.
 #[derive(Clone, Debug)]
 pub struct Spending {
-    budgets: Budgets,
+    pub(super) budgets: Budgets,
     /// The limits over time, and how many of their changes are in force.
     history: LimitHistory,
     changes: usize,
     /// Whether others have come into force, and nobody has looked at what that means.
     turned_over: bool,
-    /// Whether what there is room for is decided here, and not what the log tells of it.
-    decides: bool,
-    names: Names,
+    /// Whether what there is room for is decided here, and not what the log tells of it; everything is booked all the same.
+    pub(super) decides: bool,
+    pub(super) names: Names,
     turned: Vec<Turned>,
     refused: u64,
     moved: u64,
@@ -84,17 +84,6 @@ impl Spending {
             moved: 0,
             waited: 0,
         }
-    }
-
-    /// Has what there was no room for stand as the log tells it, unless it decides; everything is booked all the same.
-    #[must_use]
-    pub(super) fn deciding(self, decides: bool) -> Self {
-        Self { decides, ..self }
-    }
-
-    /// Says whether what there is room for is decided here.
-    pub(super) fn decides(&self) -> bool {
-        self.decides
     }
 
     /// Returns when other limits come into force next, if they do.
@@ -190,16 +179,6 @@ impl Spending {
         Some(taken)
     }
 
-    /// Lets a request go that waited.
-    pub(super) fn leave(&mut self, turn: u64) {
-        self.budgets.leave(turn);
-    }
-
-    /// Takes the turns of those that should ask again.
-    pub(super) fn called(&mut self) -> Vec<u64> {
-        self.budgets.called()
-    }
-
     /// Counts a request that there was no room for.
     pub(super) fn turn(&mut self, index: usize, at: Instant, (model, over): &(ModelId, Over), refused: bool) {
         self.budgets.note(over, refused, at);
@@ -276,11 +255,6 @@ impl Spending {
         }
     }
 
-    /// Returns how an account stands in the window of a moment.
-    pub(super) fn standing(&mut self, draw: (u16, Member), at: Instant) -> Option<Standing> {
-        self.budgets.standing(draw, at)
-    }
-
     /// Brings other limits into force; what was spent stands. Returns the numbers of those that nobody counted so far.
     pub(super) fn change(&mut self, limits: &[Limit]) -> Vec<u16> {
         self.turned_over = true;
@@ -290,11 +264,6 @@ impl Spending {
     /// Says whether other limits have come into force since this was asked last.
     pub(super) fn take_turned_over(&mut self) -> bool {
         std::mem::take(&mut self.turned_over)
-    }
-
-    /// Lists how the accounts in force stand at a moment.
-    pub(super) fn accounts(&self, at: Instant) -> Vec<Standing> {
-        self.budgets.standings(at, false)
     }
 
     /// Has an account stand at what a gateway says was spent of it in a window, where that is more than is known here, with
@@ -321,23 +290,20 @@ impl Spending {
         }
     }
 
-    /// Returns the names.
-    pub(super) fn names(&self) -> &Names {
-        &self.names
-    }
-
-    /// Books a request as it was settled, and notes where there was no room for it.
-    pub(super) fn count(
+    /// Books a request as it was recorded, and notes where there was no room for it.
+    pub(super) fn recorded(
         &mut self,
         index: usize,
         evidence: &Evidence<'_>,
         policy: &Policy,
-        (settled, outlook): (&Settled, &Outlook<'_>),
+        outlook: &Outlook<'_>,
+        settled: &mut Settled,
     ) {
+        let route = match_route(policy, &evidence.operation.signals());
+        recorded(evidence, policy, route, outlook, settled);
         let circumstance = outlook.circumstances.get(evidence.operation.circumstance);
         self.observe(index, evidence, policy, circumstance, (settled, outlook));
-        let route = &policy.route(match_route(policy, &evidence.operation.signals())).name;
-        self.book(evidence, route, circumstance, (settled, outlook));
+        self.book(evidence, &policy.route(route).name, circumstance, (settled, outlook));
     }
 
     /// Lists how the windows of a moment stand.

@@ -13,7 +13,7 @@ use super::log::{Judged, LoadError, PROFILED};
 use super::news::News;
 use super::parse::{Batch, Outlet, Parsing, parse};
 use super::readers::threads;
-use super::settled::settle_one;
+use super::settled::{outlook, settle_one};
 use super::slow::SlowStreams;
 use super::snapshot::Reading;
 use super::streamed::{One, StreamResult};
@@ -76,14 +76,14 @@ pub fn stream(
     options: &StreamOptions,
     mut tick: impl FnMut(u64) -> bool,
 ) -> Result<StreamResult, LoadError> {
-    let caching = Arc::clone(ingest.cache_rules());
+    let caching = Arc::clone(&ingest.caching);
     let has_sessions = options.spend.as_ref().is_some_and(|spend| spend.has(&Dimension::Session));
     if !has_sessions && !policy.minds_caches() {
-        ingest = ingest.without_sessions();
+        ingest.keeps_sessions = false;
     }
     // Charges by meter have all tags.
     if options.spend.as_ref().is_none_or(|spend| spend.meters.is_none()) {
-        ingest = ingest.with_tags(options.spend.iter().flat_map(|spend| spend.tags().map(Box::from)));
+        ingest.tags = Some(options.spend.iter().flat_map(|spend| spend.tags().map(Box::from)).collect());
     }
     if let Some(events) = &options.events {
         // What they name has to be called the same here.
@@ -91,7 +91,7 @@ pub fn stream(
     }
     let (send, receive) = sync_channel::<Batch>(4);
     let (give_back, spare) = channel::<Batch>();
-    let (names, reprices) = (ingest.names.clone(), ingest.reprices());
+    let (names, reprices) = (ingest.names.clone(), ingest.options.reprice);
     let threads = options.threads.unwrap_or_else(threads);
     let wanted = match &options.asks {
         Asks::One(wanted) => Some(wanted),
@@ -291,24 +291,19 @@ impl<'a> Fold<'a> {
         let (policy, prices) = (Arc::clone(self.engine.policy()), Arc::clone(self.engine.prices()));
         let mut fold = super::Fold::default();
         if policy.minds_caches() {
-            fold = fold.with_caches(Warmed::new(&self.caching, &self.names));
+            fold.warmed = Some(Box::new(Warmed::new(&self.caching, &self.names)));
         }
         if policy.adapts() {
-            fold = fold.learning(self.learning(held, &order));
+            fold.adapted = Some(Box::new(self.learning(held, &order)));
         }
         for (index, (_, batch, at)) in order.into_iter().enumerate() {
             let Some(Batch { operations, extras, .. }) = held.get_mut(batch) else { continue };
             let Some(operation) = operations.get_mut(at) else { continue };
             let evidence = Evidence { operation: &*operation, extra: extras.get(operation.extra as usize) };
-            let outlook = Outlook {
-                prices: &prices,
-                profiles: &self.profiles,
-                circumstances: &self.circumstances,
-                weather: None,
-            };
+            let outlook = outlook(&prices, &self.profiles, &self.circumstances);
             let circumstance = fold.arrive(index, &evidence, &policy, &outlook).0.clone();
             operation.circumstance = self.circumstances.intern(&circumstance);
-            operation.warm = fold.warm();
+            operation.warm = fold.warm;
         }
     }
 
@@ -366,12 +361,7 @@ impl<'a> Fold<'a> {
             return;
         };
         *requests += 1;
-        let outlook = Outlook {
-            prices: self.engine.prices(),
-            profiles: &self.profiles,
-            circumstances: &self.circumstances,
-            weather: None,
-        };
+        let outlook = outlook(self.engine.prices(), &self.profiles, &self.circumstances);
         if let Some(frontiers) = &mut self.frontiers {
             let route = match_route(policy, &evidence.operation.signals());
             return frontiers.apply(policy, evidence, route, &outlook, Sign::Plus);
@@ -403,7 +393,7 @@ pub(super) fn settle(
     into: &mut Settled,
 ) {
     let prices = Arc::clone(engine.prices());
-    let outlook = Outlook { prices: &prices, profiles, circumstances, weather: None };
+    let outlook = outlook(&prices, profiles, circumstances);
     match reading {
         Reading::Recorded => {
             let policy = Arc::clone(engine.policy());

@@ -17,7 +17,8 @@ pub fn switching(
     (first, end): (usize, usize),
     mut goes_on: impl FnMut() -> bool,
 ) -> Option<Switching> {
-    let mut fold = Fold::default().with_caches(Warmed::new(&log.caching, &log.names));
+    let mut fold = Fold::default();
+    fold.warmed = Some(Box::new(Warmed::new(&log.caching, &log.names)));
     let outlook = log.outlook();
     let mut sum = Switching::default();
     let mut last: FxHashMap<(SessionId, UserId), (ModelId, Instant, u64)> = FxHashMap::default();

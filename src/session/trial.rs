@@ -86,16 +86,15 @@ impl Trial {
             now: Arc::clone(player.policy()),
             damaged: log.skipped.damaged.clone(),
             simulated: log.simulated as u64,
-            frontiers: player.view.frontiers().clone(),
+            frontiers: player.view.frontiers.clone(),
             player: Some(player),
         }
     }
 
     /// Says that the log has more policies than are kept apart, so that the oldest count as later ones; none where it has not.
     pub fn joined(&self) -> Option<String> {
-        self.frontiers
-            .are_joined()
-            .then(|| format!("a route had more than {MOST} settings: the oldest count as the one after them"))
+        let why = || format!("a route had more than {MOST} settings: the oldest count as the one after them");
+        self.frontiers.are_joined.then(why)
     }
 
     /// Says whether thresholds move more than sums tell: decisions depend on how requests before were routed.

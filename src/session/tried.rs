@@ -129,31 +129,24 @@ impl BudgetsTried {
         let came_to = [applied.came_to, staged.came_to];
         let (applied, staged) = (&applied.budgets, &staged.budgets);
         let mut rows: Vec<TriedRow> = Vec::new();
-        let side_of = |row: &mut TriedRow, is_staged: bool, side: TriedSide| {
-            *(if is_staged { &mut row.staged } else { &mut row.applied }) = Some(side);
-        };
-        let sides = [(&applied.standings, false), (&staged.standings, true)];
-        for (standings, is_staged) in sides {
-            for Standing { limit, member, amount, account, .. } in standings {
-                let name =
-                    if member.is_empty() { limit.name() } else { format!("{} of {member}", limit.name()) };
+        for (standings, is_staged) in [(&applied.standings, false), (&staged.standings, true)] {
+            for one @ Standing { amount, account, .. } in standings {
+                let name = one.source();
                 let starts = Some(account.window.start).filter(|start| start.0 != i64::MIN);
                 let at = rows.iter().position(|row| row.name == name && row.starts == starts);
                 let at = at.unwrap_or_else(|| {
                     rows.push(TriedRow { name, starts, applied: None, staged: None });
                     rows.len() - 1
                 });
-                if let Some(row) = rows.get_mut(at) {
-                    let side = TriedSide {
-                        limit: *amount,
-                        spent: account.spent,
-                        refused: account.refused,
-                        moved: account.moved,
-                        waited: account.waited,
-                        ran_out: account.ran_out,
-                    };
-                    side_of(row, is_staged, side);
-                }
+                let TriedRow { applied, staged, .. } = &mut rows[at];
+                *(if is_staged { staged } else { applied }) = Some(TriedSide {
+                    limit: *amount,
+                    spent: account.spent,
+                    refused: account.refused,
+                    moved: account.moved,
+                    waited: account.waited,
+                    ran_out: account.ran_out,
+                });
             }
         }
         let (refused, moved) = ((applied.refused, staged.refused), (applied.moved, staged.moved));

@@ -3,11 +3,11 @@
 //! Invariant: each request is decided in order of arrival on how the budgets stood then, on either side by the same fold.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, TryRecvError, channel};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant as Moment};
 
 use super::alerts::{Watcher, up_to};
+use super::beside::AtWork;
 use super::budgeted::budgeted;
 use super::budgets::window_name;
 use super::fold::Fold;
@@ -63,7 +63,7 @@ fn tried(
     }
     let mut at = log.bounds().map_or(Instant(0), |(first, _)| first);
     let (outlook, mut count, mut came_to) = (log.outlook(), 0_usize, CameTo::default());
-    let goes_on = in_turn(log, &mut fold, Script::new(policies, end), |came| {
+    let goes_on = in_turn(log, &mut fold, Script::new(policies, end), &mut |came| {
         let Came { evidence, policy, circumstance, settled, .. } = came;
         at = evidence.operation.at;
         came_to.add(settled);
@@ -81,7 +81,7 @@ fn tried(
         watcher.finish();
         up_to(&watcher.take_changes(), Instant(i64::MAX))
     });
-    Some(TriedRun { budgets: fold.end(at)?, alerts, came_to })
+    Some(TriedRun { budgets: fold.spending?.end(at), alerts, came_to })
 }
 
 /// Runs a log twice: under the policies that were in force with some limits, and with what is staged changed in each with others.
@@ -130,7 +130,8 @@ pub fn try_beside(
 /// Budgets and alerts tried while traffic comes: once what is staged has stood still, and now and then anew.
 #[derive(Debug, Default)]
 pub(super) struct Trying {
-    running: Option<Running>,
+    /// What is tried now.
+    running: Option<(What, AtWork<BudgetsTried>)>,
     /// What was tried last, and when.
     last: Option<(What, Moment)>,
 }
@@ -140,13 +141,6 @@ type What = (Arc<[PolicySpan]>, Arc<[TriedLimit]>);
 
 fn what(job: &RerunJob) -> What {
     (Arc::clone(&job.policies), Arc::clone(&job.limits))
-}
-
-#[derive(Debug)]
-struct Running {
-    what: What,
-    stop: Arc<AtomicBool>,
-    result: Receiver<Option<BudgetsTried>>,
 }
 
 impl Trying {
@@ -169,20 +163,14 @@ impl Trying {
     /// Starts, follows and ends it. Says whether there is news.
     pub(super) fn watch(&mut self, player: &mut Player, stirred: Moment) -> bool {
         let wanted = player.try_wanted();
-        if let Some(run) = &self.running {
-            if wanted.as_ref().is_none_or(|job| what(job) != run.what) {
-                run.stop.store(true, Ordering::Relaxed);
-                self.running = None;
-            } else {
-                let found = match run.result.try_recv() {
-                    Err(TryRecvError::Empty) => return false,
-                    found => found.ok().flatten(),
-                };
-                self.last = Some((run.what.clone(), Moment::now()));
-                self.running = None;
-                player.rerun = found.map_or(RerunState::Idle, |found| RerunState::Tried(Arc::new(found)));
-                return true;
-            }
+        self.running =
+            self.running.take().filter(|(of, _)| wanted.as_ref().is_some_and(|job| what(job) == *of));
+        if let Some((of, work)) = &self.running {
+            let Some(found) = work.over() else { return false };
+            self.last = Some((of.clone(), Moment::now()));
+            self.running = None;
+            player.rerun = found.map_or(RerunState::Idle, |found| RerunState::Tried(Arc::new(found)));
+            return true;
         }
         let known =
             self.last.as_ref().filter(|(last, _)| wanted.as_ref().is_some_and(|job| what(job) == *last));
@@ -197,16 +185,11 @@ impl Trying {
         }
         let Some(job) = wanted.filter(|_| !is_fresh && stirred.elapsed() >= SETTLE) else { return news };
         let Some(tries) = player.tries() else { return news };
-        let (stop, (sender, result)) = (Arc::new(AtomicBool::new(false)), channel());
-        let (log, in_force, halt) = (Arc::clone(player.log()), player.policies_in_force(), Arc::clone(&stop));
-        let what = what(&job);
-        let thread = std::thread::Builder::new().name("what-if".to_owned()).spawn(move || {
-            let should_continue = || !halt.load(Ordering::Relaxed);
-            let _ = sender.send(try_beside(&log, &in_force, &job, &tries, should_continue));
+        let (log, in_force, of) = (Arc::clone(player.log()), player.policies_in_force(), what(&job));
+        let work = AtWork::start("what-if", move |stop| {
+            try_beside(&log, &in_force, &job, &tries, || !stop.load(Ordering::Relaxed))
         });
-        if thread.is_ok() {
-            self.running = Some(Running { what, stop, result });
-        }
+        self.running = work.map(|work| (of, work));
         news
     }
 }
@@ -214,7 +197,7 @@ impl Trying {
 impl Player {
     /// Says what budgets are tried over while traffic comes; none where nothing is staged or it is not live.
     fn try_wanted(&self) -> Option<RerunJob> {
-        let follows = self.play_state() == Play::Following;
+        let follows = self.play == Play::Following;
         self.staged_job().filter(|_| follows && self.tries().is_some())
     }
 

@@ -20,18 +20,21 @@ pub(super) fn trend_slot(log: &Log, window: Option<Span>) -> Span {
 
 /// The sums of one window.
 #[derive(Clone, Debug)]
-pub struct View {
+pub(super) struct View {
     first: usize,
     end: usize,
-    totals: Totals,
-    frontiers: Frontiers,
-    trend: Trend,
+    /// The sums.
+    pub(super) totals: Totals,
+    /// The frontiers.
+    pub(super) frontiers: Frontiers,
+    /// The trend.
+    pub(super) trend: Trend,
     scratch: Settled,
 }
 
 impl View {
     /// Starts an empty window at an operation.
-    pub fn new(at: usize, trend_slot: Span) -> Self {
+    pub(super) fn new(at: usize, trend_slot: Span) -> Self {
         Self {
             first: at,
             end: at,
@@ -43,23 +46,8 @@ impl View {
     }
 
     /// Returns the operations covered.
-    pub fn range(&self) -> (usize, usize) {
+    pub(super) fn range(&self) -> (usize, usize) {
         (self.first, self.end)
-    }
-
-    /// Returns the sums.
-    pub fn totals(&self) -> &Totals {
-        &self.totals
-    }
-
-    /// Returns the frontiers.
-    pub fn frontiers(&mut self) -> &mut Frontiers {
-        &mut self.frontiers
-    }
-
-    /// Returns the trend.
-    pub fn trend(&self) -> &Trend {
-        &self.trend
     }
 
     /// Adds or takes away one operation whose outcome under the policy in force at it is known.
@@ -77,7 +65,13 @@ impl View {
     }
 
     /// Adds the operation at the window's end.
-    pub fn push(&mut self, log: &Log, policy: &Arc<Policy>, evidence: &Evidence<'_>, settled: &Settled) {
+    pub(super) fn push(
+        &mut self,
+        log: &Log,
+        policy: &Arc<Policy>,
+        evidence: &Evidence<'_>,
+        settled: &Settled,
+    ) {
         self.apply(log, policy, evidence, settled, Sign::Plus);
         self.end += 1;
     }
@@ -118,7 +112,7 @@ impl View {
     }
 
     /// Takes operations away at the tail until the window starts at `first`.
-    pub fn drop_before(&mut self, log: &Log, first: usize, reading: Reading, policies: &[PolicySpan]) {
+    pub(super) fn drop_before(&mut self, log: &Log, first: usize, reading: Reading, policies: &[PolicySpan]) {
         while self.first < first.min(self.end) {
             self.settle_and_apply(log, self.first, reading, policies, Sign::Minus);
             self.first += 1;
@@ -126,7 +120,7 @@ impl View {
     }
 
     /// Moves the window to `first..end`, sliding or starting anew, whichever touches fewer operations.
-    pub fn move_to(
+    pub(super) fn move_to(
         &mut self,
         log: &Log,
         first: usize,

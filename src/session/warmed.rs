@@ -9,7 +9,7 @@ use std::collections::BinaryHeap;
 use rustc_hash::FxHashMap;
 
 use super::Log;
-use crate::engine::{Before, kept, wanted};
+use crate::engine::{Before, wanted};
 use crate::outcome::{Choice, Evidence, Outlook, Settled};
 use crate::pricing::{Cost, PriceTable, Usage};
 use crate::prompt_cache::{Answered, Caches, Prompt, RuleTable, Rules, Standing, Underway};
@@ -125,19 +125,13 @@ impl Warmed {
             self.told.insert((operation.session, operation.user), model);
         }
         let Some(last) = settled.attempts.last().filter(|last| last.status.is_ok()) else { return };
-        let took = settled.latency.get().and_then(|took| i64::try_from(took).ok()).unwrap_or(0);
-        let end = operation.at + Span(took.saturating_mul(1000));
+        let end = operation.at + Span::millis(settled.latency.get().unwrap_or(0));
         let wanted = wanted(decision).unwrap_or(decision.rung);
         let turn = Underway { prompt: std::mem::take(&mut self.prompt), wanted, account: 0 };
         let (model, cost) = (outlook.prices.identity(last.model), settled.cost);
         self.ended.insert(index, Ended { turn, model, at: operation.at, usage: last.usage, cost });
         self.ends.push(Reverse((end, index)));
     }
-}
-
-/// Returns what of a standing is kept with a request.
-pub(super) fn narrowed(standing: &Standing, policy: &Policy, decision: &Decision) -> Standing {
-    kept(standing, policy, decision)
 }
 
 fn number(session: SessionId, agent: UserId) -> u64 {

@@ -58,7 +58,7 @@ impl Player {
 
     /// Returns what that takes: what it decides, and the instant figures in whose place it comes.
     pub(super) fn in_order_wanted(&mut self) -> Option<(RerunJob, Vec<RouteConsequences>)> {
-        let is_joined = self.view.frontiers().are_joined();
+        let is_joined = self.view.frontiers.are_joined;
         let job = self.rerun_wanted().filter(|job| is_joined || self.log.remembers(&job.policies))?;
         let rows = self.what_if();
         Some((job, rows))
@@ -76,7 +76,7 @@ impl Player {
     /// Returns what the staged policy would have meant over the window.
     pub fn what_if(&mut self) -> Vec<RouteConsequences> {
         let (now, staged) = (self.grounds(), Arc::clone(self.staged_policy()));
-        let rows = self.view.frontiers().consequences(&now, &staged);
+        let rows = self.view.frontiers.consequences(&now, &staged);
         if self.second.is_staged { self.by_second(rows, &now, &staged) } else { rows }
     }
 
@@ -98,7 +98,7 @@ impl Player {
         let took = started.elapsed();
         let (route, rung) = self.focus;
         let curve = Arc::new(self.curve(route, rung));
-        let is_joined = self.view.frontiers().are_joined();
+        let is_joined = self.view.frontiers.are_joined;
         Consequences { routes, curve, route, rung, took, is_joined }
     }
 }
@@ -120,7 +120,7 @@ pub(super) fn in_order(
     let mut began = vec![NO_RUNG; job.end.saturating_sub(job.first)];
     let sides: [(&[PolicySpan], bool); 2] = [(policies, false), (&job.policies, true)];
     for (policies, is_staged) in sides {
-        let is_done = walk(log, (policies, job.end), |index, evidence, policy, settled| {
+        let is_done = walk(log, (policies, job.end), &mut |index, evidence, policy, settled| {
             let route = policy.route(settled.route);
             let is_kept = evidence.operation.pinned && route.pins(evidence.operation.class);
             if let Some(slot) = index.checked_sub(job.first).and_then(|at| began.get_mut(at))

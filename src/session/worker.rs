@@ -1,10 +1,11 @@
 //! What is worked out beside a player while it plays or rests: the full re-run of what is staged, budgets tried, branches.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
+use super::beside::AtWork;
 use super::branching::Branching;
 use super::snapshot::{RerunState, RouteConsequences};
 use super::trying::{SETTLE, Trying, try_beside};
@@ -43,8 +44,7 @@ impl Worker {
 struct Running {
     what: RerunJob,
     done: Arc<AtomicUsize>,
-    stop: Arc<AtomicBool>,
-    result: Receiver<Option<Found>>,
+    work: AtWork<Found>,
     started: Instant,
 }
 
@@ -117,106 +117,98 @@ impl Reruns {
 
     /// Starts, follows and ends it. Says whether there is news.
     pub(super) fn watch(&mut self, player: &mut Player) -> bool {
-        let news = watch_rerun(player, &mut self.running, &mut self.checked, self.stirred);
+        let news = self.watch_rerun(player);
         let news = self.branching.watch(player) || news;
         self.trying.watch(player, self.stirred) || news
     }
-}
 
-/// Starts, follows and ends the full re-run of what is staged. Says whether there is news.
-fn watch_rerun(
-    player: &mut Player,
-    running: &mut Option<Running>,
-    checked: &mut Option<RerunJob>,
-    staged_at: Instant,
-) -> bool {
-    let wanted = player.rerun_wanted();
-    if let Some(job) = running {
-        if wanted.as_ref() != Some(&job.what) {
-            job.stop.store(true, Ordering::Relaxed);
-            *running = None;
-            player.rerun = RerunState::Idle;
+    /// Starts, follows and ends the full re-run of what is staged. Says whether there is news.
+    fn watch_rerun(&mut self, player: &mut Player) -> bool {
+        let wanted = player.rerun_wanted();
+        if let Some(Running { what, done, work, started }) = &self.running {
+            player.rerun = if wanted.as_ref() != Some(what) {
+                self.running = None;
+                RerunState::Idle
+            } else if let Some(found) = work.over() {
+                let state = found.map(|found| ended(player, found, what, *started));
+                if state.is_some() {
+                    self.checked = Some(what.clone());
+                }
+                self.running = None;
+                state.unwrap_or(RerunState::Idle)
+            } else {
+                let total = what.end - what.first;
+                RerunState::Running { done: done.load(Ordering::Relaxed).min(total), total }
+            };
             return true;
         }
-        match job.result.try_recv() {
-            Ok(Some(Found { rerun: found, routes, budgets, switching })) => {
-                let agrees = player.agrees(&found);
-                tracing::debug!(requests = found.requests, agrees, took = ?job.started.elapsed(), "decided again");
-                let is_in_order = player.log.remembers(&job.what.policies);
-                if !agrees && !is_in_order {
-                    tracing::error!(cost = %found.cost.total(), "what-if and re-run differ");
-                }
-                player.rerun = RerunState::Done {
-                    requests: found.requests,
-                    cost: found.cost,
-                    agrees,
-                    in_order: is_in_order,
-                    took: job.started.elapsed(),
-                    budgets: budgets.map(Arc::new),
-                    switching: switching.map(Box::new),
-                };
-                player.walked = routes.map(|rows| Walked { job: job.what.clone(), rows });
-                *checked = Some(job.what.clone());
-                *running = None;
+        let Some(what) = wanted else {
+            self.checked = None;
+            if matches!(player.rerun, RerunState::Idle | RerunState::Tried(_)) {
+                return false;
             }
-            Ok(None) | Err(std::sync::mpsc::TryRecvError::Disconnected) => {
-                player.rerun = RerunState::Idle;
-                *running = None;
-            }
-            Err(std::sync::mpsc::TryRecvError::Empty) => {
-                player.rerun = RerunState::Running {
-                    done: job.done.load(Ordering::Relaxed).min(job.what.end - job.what.first),
-                    total: job.what.end - job.what.first,
-                };
-            }
-        }
-        return true;
-    }
-    let Some(what) = wanted else {
-        *checked = None;
-        if matches!(player.rerun, RerunState::Idle | RerunState::Tried(_)) {
+            player.rerun = RerunState::Idle;
+            return true;
+        };
+        if self.checked.as_ref() == Some(&what) {
             return false;
         }
+        let stale = player.rerun != RerunState::Idle;
         player.rerun = RerunState::Idle;
-        return true;
-    };
-    if checked.as_ref() == Some(&what) {
-        return false;
+        if self.stirred.elapsed() < SETTLE {
+            return stale;
+        }
+        let total = what.end - what.first;
+        self.running = start(player, what);
+        if self.running.is_some() {
+            player.rerun = RerunState::Running { done: 0, total };
+            return true;
+        }
+        stale
     }
-    let stale = player.rerun != RerunState::Idle;
-    if stale {
-        player.rerun = RerunState::Idle;
+}
+
+/// Says what a full re-run found, and keeps the rows that were decided in order.
+fn ended(player: &mut Player, found: Found, what: &RerunJob, started: Instant) -> RerunState {
+    let Found { rerun: found, routes, budgets, switching } = found;
+    let (agrees, took) = (player.agrees(&found), started.elapsed());
+    tracing::debug!(requests = found.requests, agrees, ?took, "decided again");
+    let in_order = player.log.remembers(&what.policies);
+    if !agrees && !in_order {
+        tracing::error!(cost = %found.cost.total(), "what-if and re-run differ");
     }
-    if staged_at.elapsed() < SETTLE {
-        return stale;
+    player.walked = routes.map(|rows| Walked { job: what.clone(), rows });
+    RerunState::Done {
+        requests: found.requests,
+        cost: found.cost,
+        agrees,
+        in_order,
+        took,
+        budgets: budgets.map(Arc::new),
+        switching: switching.map(Box::new),
     }
-    let (done, stop) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
-    let (sender, result) = channel();
-    let (log, job) = (Arc::clone(player.log()), what.clone());
-    let (job_done, job_stop) = (Arc::clone(&done), Arc::clone(&stop));
+}
+
+/// Starts a full re-run; none where the system gives no thread.
+fn start(player: &mut Player, what: RerunJob) -> Option<Running> {
+    let done = Arc::new(AtomicUsize::new(0));
+    let (log, job, reached) = (Arc::clone(player.log()), what.clone(), Arc::clone(&done));
     let shown = player.in_order_wanted();
     let (tries, in_force) = (player.tries(), player.policies_in_force());
-    let thread = std::thread::Builder::new().name("re-run".to_owned()).spawn(move || {
-        let found = rerun(&log, &job, &job_done, &job_stop).and_then(|found| {
-            let should_continue = || !job_stop.load(Ordering::Relaxed);
-            let both: [&[PolicySpan]; 2] = [&in_force, &job.policies];
-            let switching = switched(&log, both, (job.first, job.end), should_continue)?;
-            let routes = match shown {
-                Some((_, rows)) => Some(in_order(&log, (&in_force, &job), rows, should_continue)?),
-                None => None,
-            };
-            let Some(tries) = tries else {
-                return Some(Found { rerun: found, routes, budgets: None, switching });
-            };
-            let budgets = Some(try_beside(&log, &in_force, &job, &tries, should_continue)?);
-            Some(Found { rerun: found, routes, budgets, switching })
-        });
-        let _ = sender.send(found);
-    });
-    if thread.is_ok() {
-        player.rerun = RerunState::Running { done: 0, total: what.end - what.first };
-        *running = Some(Running { what, done, stop, result, started: Instant::now() });
-        return true;
-    }
-    stale
+    let work = AtWork::start("re-run", move |stop| {
+        let rerun = rerun(&log, &job, &reached, stop)?;
+        let should_continue = || !stop.load(Ordering::Relaxed);
+        let both: [&[PolicySpan]; 2] = [&in_force, &job.policies];
+        let switching = switched(&log, both, (job.first, job.end), should_continue)?;
+        let routes = match shown {
+            Some((_, rows)) => Some(in_order(&log, (&in_force, &job), rows, should_continue)?),
+            None => None,
+        };
+        let budgets = match tries {
+            Some(tries) => Some(try_beside(&log, &in_force, &job, &tries, should_continue)?),
+            None => None,
+        };
+        Some(Found { rerun, routes, budgets, switching })
+    })?;
+    Some(Running { what, done, work, started: Instant::now() })
 }

@@ -192,17 +192,18 @@ pub fn branched(
 ) -> Option<Branched> {
     let end = log.bounds().unwrap_or_default().1;
     let otherwise = world.map(|world| with_amounts(limits, world, start));
-    let spending = Spending::new(otherwise.as_ref().unwrap_or(limits), &log.names).deciding(decide);
+    let mut spending = Spending::new(otherwise.as_ref().unwrap_or(limits), &log.names);
+    spending.decides = decide;
     let mut fold = Fold::with(spending).minding(log, policies.iter().map(|span| &span.policy));
     let mut priced = None;
     if let Some(world) = world {
-        fold = fold.under(Sky::new(world, start, &log.names, &log.prices, meant(log)));
+        fold.sky = Some(Box::new(Sky::new(world, start, &log.names, &log.prices, meant(log))));
         priced = Some(world.prices(&log.prices, start, meant(log)));
     }
     let script = Script { prices: priced.as_ref(), ..Script::new(policies, log.len()) };
     let (mut totals, mut inside) = (Totals::default(), Totals::default());
     let mut refused = (0, 0);
-    let goes_on = in_turn(log, &mut fold, script, |Came { index, evidence, settled, .. }| {
+    let goes_on = in_turn(log, &mut fold, script, &mut |Came { index, evidence, settled, .. }| {
         let is_refused = u64::from(settled.status == Status::Refused);
         totals.apply(evidence, settled, Sign::Plus);
         refused.0 += is_refused;
@@ -218,8 +219,8 @@ pub fn branched(
     if !goes_on {
         return None;
     }
-    let (seen, trips) = fold.sky().map_or_else(Default::default, |sky| (sky.seen(), sky.trips()));
-    Some(Branched { totals, inside, refused, seen, trips, budgets: fold.end(end)? })
+    let (seen, trips) = fold.sky.as_deref().map_or_else(Default::default, |sky| (sky.seen, sky.trips()));
+    Some(Branched { totals, inside, refused, seen, trips, budgets: fold.spending?.end(end) })
 }
 
 /// Returns limits with the amounts that a world gives them for a time.

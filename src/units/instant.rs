@@ -206,6 +206,10 @@ fn parse_utc(b: &[u8]) -> Option<i64> {
 impl Span {
     /// Nothing.
     pub const ZERO: Self = Self(0);
+    /// Builds from whole milliseconds.
+    pub fn millis(millis: u64) -> Self {
+        Self(i64::try_from(millis).unwrap_or(i64::MAX).saturating_mul(1_000))
+    }
     /// Builds from whole seconds.
     pub const fn secs(seconds: i64) -> Self {
         Self(seconds * 1_000_000)

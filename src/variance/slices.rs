@@ -79,16 +79,7 @@ pub enum Course {
     Eased,
 }
 
-impl Course {
-    /// Returns its name in reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Began => "began",
-            Self::WentOn => "went_on",
-            Self::Eased => "eased",
-        }
-    }
-}
+crate::units::spelt!(Course { Began = "began", WentOn = "went_on", Eased = "eased" });
 
 /// A model whose calls fail.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,11 +115,9 @@ pub fn explain(before: &Window, after: &Window, most: usize) -> Explained {
     let pair = Pair::new(before, after);
     // By place, so that what parts have in common can be told.
     let mut places: BTreeMap<Place, Pico> = BTreeMap::new();
-    for ((place, _), branch) in &before.branches {
-        *places.entry(*place).or_default() -= branch.cost;
-    }
-    for ((place, _), branch) in &after.branches {
-        *places.entry(*place).or_default() += branch.cost;
+    let gone = before.branches.iter().map(|(at, branch)| (at, -branch.cost));
+    for ((place, _), cost) in gone.chain(after.branches.iter().map(|(at, branch)| (at, branch.cost))) {
+        *places.entry(*place).or_default() += cost;
     }
     let mut changes: BTreeMap<Dimension, Pico> = BTreeMap::new();
     for (place, by) in &places {

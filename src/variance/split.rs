@@ -250,8 +250,7 @@ impl<'a> Pair<'a> {
         }
         let mut reached = sum(|(before, _)| before.cost);
         for (level, count) in levels.iter().enumerate() {
-            let scaled =
-                paths.iter().map(|path| scaled(self.branches(place, *path).0, |_| *count)).sum::<Pico>();
+            let scaled: Pico = paths.iter().map(|path| scaled(self.branches(place, *path).0, *count)).sum();
             shift(level, scaled - reached);
             reached = scaled;
         }
@@ -280,13 +279,13 @@ impl<'a> Pair<'a> {
             let (before, after) = self.branches(place, *path);
             let ended = match before.requests {
                 0 => after.cost,
-                n => scaled(before, |_| Count { before: n, after: after.requests }),
+                n => scaled(before, Count { before: n, after: after.requests }),
             };
             total += ended;
             if *path == Path::Plain {
                 continue;
             }
-            let expected = scaled(before, |_| all);
+            let expected = scaled(before, all);
             let instead = plain.proportion([after.requests, 1], [plain_count, 1])
                 - plain.proportion([before.requests, all.after], [plain_count, all.before]);
             found.push((*path, ended - expected - instead));
@@ -361,8 +360,7 @@ impl<'a> Pair<'a> {
 }
 
 /// Scales what a branch cost, bucket by bucket.
-fn scaled(branch: &Branch, count: impl Fn(&Branch) -> Count) -> Pico {
-    let count = count(branch);
+fn scaled(branch: &Branch, count: Count) -> Pico {
     branch.models.values().map(|calls| scaled_calls(calls, count)).sum()
 }
 

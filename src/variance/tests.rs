@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::outcome::{Attempt, Evidence, Operation, Settled};
 use crate::pricing::{Charged, Cost, PriceRow, PriceTable, Rates, Terms, Tier, bill};
-use crate::routing::{Check, Status};
-use crate::units::{Count, Instant, Millis, ModelId, Pico, PicoPerMillion, ProjectId, RouteTag, TeamId};
+use crate::routing::Status;
+use crate::units::{Count, Instant, ModelId, Pico, PicoPerMillion, ProjectId, RouteTag, TeamId};
 
 /// A call: model, how it ended, fresh and cached prompt tokens, answer tokens.
 type Call = (u16, Status, u64, u64, u64);
@@ -46,21 +46,11 @@ fn add(window: &mut Window, request: &Request, prices: &PriceTable) {
     settled.cost = Cost::Known(Pico::ZERO);
     settled.tag = RouteTag(*route);
     for &(model, status, input, cached, output) in calls {
-        let count = |n| Count::new(n).unwrap();
         let mut usage = crate::pricing::Usage::plain(input, output).unwrap();
-        usage.cache_read = count(cached);
-        let cost = bill(&usage, &Terms::NONE, prices.row(ModelId(model), Instant(0)));
-        settled.push(Attempt {
-            model: ModelId(model),
-            usage,
-            cost,
-            latency: Millis::UNKNOWN,
-            waited: 0,
-            status,
-            check: Check::None,
-            observed: true,
-            spread: crate::outcome::Spread::NONE,
-        });
+        usage.cache_read = Count::new(cached).unwrap();
+        let model = ModelId(model);
+        let cost = bill(&usage, &Terms::NONE, prices.row(model, Instant(0)));
+        settled.push(Attempt { model, usage, cost, status, ..Attempt::REFUSED });
     }
     settled.escalated = calls.first().map(|call| call.0) != calls.last().map(|call| call.0);
     window.add(&Evidence { operation: &operation, extra: None }, &settled, prices);

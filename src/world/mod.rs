@@ -126,19 +126,6 @@ pub enum What {
     Cache(Span),
 }
 
-impl What {
-    /// Returns the word that its table has in a file.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Price(_) => "price",
-            Self::Fails(..) => "outage",
-            Self::Slow(_) => "slow",
-            Self::Quota(..) => "quota",
-            Self::Cache(_) => "cache",
-        }
-    }
-}
-
 /// Another price.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Quote {

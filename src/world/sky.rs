@@ -57,11 +57,14 @@ pub struct Sky {
     /// When a session last called a model.
     sent: FxHashMap<(SessionId, ModelId), Instant>,
     runaways: Runaways,
-    weather: Weather,
+    /// What the world does to the request that was taken in last.
+    pub weather: Weather,
     /// Every name of a model, with the identity behind it.
     names: Vec<(ModelId, ModelId)>,
-    down: Vec<ModelId>,
-    seen: Seen,
+    /// The models that cannot be called for it, as the gateway knows, under all their names.
+    pub down: Vec<ModelId>,
+    /// What became of the world.
+    pub seen: Seen,
 }
 
 impl Sky {
@@ -103,21 +106,6 @@ impl Sky {
     /// Says whether anybody is watched.
     pub fn watches(&self) -> bool {
         !self.runaways.is_idle()
-    }
-
-    /// Returns what the world does to the request that was taken in last.
-    pub fn weather(&self) -> &Weather {
-        &self.weather
-    }
-
-    /// Lists the models that cannot be called for it, as the gateway knows, under all their names.
-    pub fn down(&self) -> &[ModelId] {
-        &self.down
-    }
-
-    /// Returns what became of the world.
-    pub fn seen(&self) -> Seen {
-        self.seen
     }
 
     /// Lists the rules that tripped.
@@ -208,7 +196,7 @@ impl Sky {
                 }
             }
             if is_made_to_fail {
-                let end = at + Span(i64::try_from(attempt.latency.get().unwrap_or(0)).unwrap_or(0) * 1000);
+                let end = at + Span::millis(attempt.latency.get().unwrap_or(0));
                 let (failures, until) = self.failing.entry(model).or_insert((0, Instant(i64::MIN)));
                 *failures = failures.saturating_add(1);
                 if *failures >= self.breaker.failures {

@@ -65,11 +65,11 @@ fn reaches(standing: &Standing, threshold: u32) -> bool {
 fn seen<'a>(
     standing: &Standing,
     source: Source,
-    (scope, threshold): (&'a str, &'a str),
-    (at, level): (Instant, Level),
+    about: (&'a str, &'a str),
+    when: (Instant, Level),
 ) -> Seen<'a> {
     let window = standing.account.window;
-    Seen { source, scope, threshold, window: (window.start, window.end), at, level }
+    Seen::new(source, about, (window.start, window.end), when)
 }
 
 /// Says how much of what is spent nobody knows: what was held for calls of unknown cost.
@@ -110,13 +110,14 @@ impl Accounts {
             let amount = payment.cost.amount().unwrap_or_default();
             for draw in &payment.draws {
                 self.add(*draw, (done.arrived, at), amount);
-                if let Some(standing) = self.spending.standing(*draw, done.arrived) {
+                if let Some(standing) = self.spending.budgets.standing(*draw, done.arrived) {
                     self.threshold(*draw, &standing, at, sink);
                 }
             }
         }
         for draws in &done.short {
-            let standings = draws.iter().filter_map(|draw| self.spending.standing(*draw, done.arrived));
+            let standings =
+                draws.iter().filter_map(|draw| self.spending.budgets.standing(*draw, done.arrived));
             let fullest = standings.max_by_key(percent).filter(|fullest| percent(fullest) >= NEARLY);
             if let Some(fullest) = fullest.filter(|fullest| !reaches(fullest, 100)) {
                 Self::full(&fullest, at, sink);
@@ -195,7 +196,7 @@ impl Accounts {
         self.spending.reach(at);
         if self.spending.take_turned_over() {
             // A limit that came, or was lowered, may be spent already.
-            for standing in self.spending.accounts(at) {
+            for standing in self.spending.budgets.standings(at, false) {
                 if let Some(draw) = standing.draw() {
                     self.threshold(draw, &standing, at, sink);
                 }
@@ -212,7 +213,7 @@ impl Accounts {
         keys.sort_unstable();
         for key in keys {
             let Some(drawn) = self.drawn.get_mut(&key) else { continue };
-            let Some(standing) = self.spending.standing(key, drawn.arrived) else { continue };
+            let Some(standing) = self.spending.budgets.standing(key, drawn.arrived) else { continue };
             let scope = standing.source();
             if burns {
                 drawn.burn(&rules, (&standing, &scope), at, sink);
@@ -320,7 +321,7 @@ impl Drawn {
         let past = Hours::new(self.hours.get(from..).unwrap_or_default().to_vec());
         let left = end - at;
         let hours = usize::try_from(left.0 / HOUR.0).unwrap_or(0);
-        let Some(found) = forecast(&past, standing.account.spent, 0, hours) else { return };
+        let Some(found) = forecast(&past, standing.account.spent, (0, hours), &[]) else { return };
         let certain = found.p10.is_some_and(|low| low >= standing.amount);
         let likely = found.p50 >= standing.amount;
         for (is_so, threshold, level) in

@@ -48,14 +48,8 @@ impl Expected {
             }
             day.told = true;
             let (scope, day) = (format!("model {}", names.model(*model)), *day);
-            let seen = Seen {
-                source: Source::Expected,
-                scope: &scope,
-                threshold: "",
-                window: (begins, Some(begins + Span::days(1))),
-                at,
-                level: Level::Warning,
-            };
+            let window = (begins, Some(begins + Span::days(1)));
+            let seen = Seen::new(Source::Expected, (&scope, ""), window, (at, Level::Warning));
             sink.fire(&seen, || {
                 let more = if off.0 > 0 { "more" } else { "less" };
                 format!(

@@ -29,7 +29,7 @@ pub(super) struct Incidents {
 impl Incidents {
     pub(super) fn new(rules: &Rules) -> Self {
         let survey = Survey::new(rules.slot, rules.knobs);
-        Self { slot: survey.length(), survey, told: Vec::new(), ended: Instant(i64::MIN) }
+        Self { slot: survey.length, survey, told: Vec::new(), ended: Instant(i64::MIN) }
     }
 
     pub(super) fn add(&mut self, at: Instant, parts: &[(Scope, Tally)]) {
@@ -60,14 +60,8 @@ impl Incidents {
             }
             let scope =
                 named(names, incident.causes.first().map_or(incident.lead.scope, |cause| cause.scope));
-            let seen = Seen {
-                source: Source::Anomaly,
-                scope: &scope,
-                threshold: incident.lead.metric.name(),
-                window: (incident.start, None),
-                at,
-                level: Level::Warning,
-            };
+            let about = (&*scope, incident.lead.metric.name());
+            let seen = Seen::new(Source::Anomaly, about, (incident.start, None), (at, Level::Warning));
             sink.fire(&seen, || words(incident, names, slot));
             heard.push(true);
             let (metric, start) = (incident.lead.metric, incident.start);

@@ -33,7 +33,6 @@ use super::proof::Rungs;
 use super::spending::Before;
 use crate::alert::{Alert, Alerts, Change, Rules, Source};
 use crate::budget::{Limit, LimitHistory, Standing};
-use crate::certificate::Terms;
 use crate::outcome::{Attempt, Evidence, Outlook, Settled, recorded};
 use crate::pricing::{Cost, PriceTable};
 use crate::routing::{Bar, Circumstance, Policy, Short, Step, decide, match_route};
@@ -81,7 +80,7 @@ impl Watcher {
             sink: AlertSink { rules, alerts: Alerts::default(), changes: Vec::new() },
             trouble: Trouble::default(),
             expected: Expected::default(),
-            quality: Rungs::new(Terms::default()),
+            quality: Rungs::default(),
             tripped: Vec::new(),
             waiting: BTreeMap::new(),
             came: 0,
@@ -157,8 +156,7 @@ impl Watcher {
         let short = kept_from(evidence, policy, circumstance, outlook.prices).into_iter();
         let short = short.map(|model| spending.draws(evidence, name, (model, outlook))).collect();
         let down = circumstance.down.iter().copied().collect();
-        let latency = settled.latency.get().unwrap_or(0).saturating_mul(1000);
-        let took = Span(i64::try_from(latency).unwrap_or(0));
+        let took = Span::millis(settled.latency.get().unwrap_or(0));
         let done = Done { arrived: operation.at, calls, parts, short, down, said: Vec::new() };
         (operation.at + took, done)
     }
@@ -226,8 +224,8 @@ impl Watcher {
             self.minute = Some(Instant((at.0.div_euclid(MINUTE.0) + 1) * MINUTE.0));
         }
         self.accounts.count(at, &done, &mut self.sink);
-        self.trouble.count(at, &done, self.accounts.spending.names(), &mut self.sink);
-        self.expected.count(at, &done, self.accounts.spending.names(), &mut self.sink);
+        self.trouble.count(at, &done, &self.accounts.spending.names, &mut self.sink);
+        self.expected.count(at, &done, &self.accounts.spending.names, &mut self.sink);
         self.incidents.add(at, &done.parts);
         done.said.iter().for_each(|said| self.sink.hear(said, at));
     }
@@ -237,7 +235,7 @@ impl Watcher {
         let over = self.sink.alerts.pass(at);
         self.sink.changes.extend(over);
         self.accounts.look(at, &mut self.sink);
-        let names = self.accounts.spending.names();
+        let names = &self.accounts.spending.names;
         self.trouble.look(at, names, &mut self.sink);
         self.incidents.look(at, names, &mut self.sink);
         let idle = at.0.saturating_sub(self.last.0);

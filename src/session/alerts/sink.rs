@@ -56,6 +56,17 @@ pub(super) struct Seen<'a> {
     pub(super) level: Level,
 }
 
+impl<'a> Seen<'a> {
+    pub(super) fn new(
+        source: Source,
+        (scope, threshold): (&'a str, &'a str),
+        window: (Instant, Option<Instant>),
+        (at, level): (Instant, Level),
+    ) -> Self {
+        Self { source, scope, threshold, window, at, level }
+    }
+}
+
 pub(super) fn subject(rule: &Rule, scope: &str, threshold: &str) -> Subject {
     Subject { rule: Arc::clone(&rule.name), scope: scope.into(), threshold: threshold.into() }
 }
@@ -88,8 +99,7 @@ impl AlertSink {
         match said {
             Said::Fires { source, scope, threshold, ends, level, words } => {
                 let window = (at, ends.map(|ends| at + ends));
-                let seen = Seen { source: *source, scope, threshold, window, at, level: *level };
-                self.fire(&seen, || words.clone());
+                self.fire(&Seen::new(*source, (scope, threshold), window, (at, *level)), || words.clone());
             }
             Said::Over { source, scope, thresholds } => {
                 for threshold in thresholds {

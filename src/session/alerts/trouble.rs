@@ -64,14 +64,8 @@ impl Trouble {
             return;
         }
         let scope = scope(names, model);
-        let seen = Seen {
-            source: Source::Unpriced,
-            scope: &scope,
-            threshold: "",
-            window: (day, Some(day + Span::days(1))),
-            at,
-            level: Level::Warning,
-        };
+        let window = (day, Some(day + Span::days(1)));
+        let seen = Seen::new(Source::Unpriced, (&scope, ""), window, (at, Level::Warning));
         sink.fire(&seen, || format!("calls to {scope} are of unknown cost: {}", why.text()));
     }
 
@@ -95,14 +89,8 @@ impl Trouble {
             }
             *told = true;
             let (scope, since) = (scope(names, *model), *since);
-            let seen = Seen {
-                source: Source::Provider,
-                scope: &scope,
-                threshold: "down",
-                window: (since.hour_start(), None),
-                at,
-                level: Level::Critical,
-            };
+            let window = (since.hour_start(), None);
+            let seen = Seen::new(Source::Provider, (&scope, "down"), window, (at, Level::Critical));
             sink.fire(&seen, || {
                 format!("{scope} cannot be called since {} {} UTC", since.date(), since.clock())
             });
@@ -125,14 +113,8 @@ impl Trouble {
             if calls >= least && share(failing) {
                 lately.fires = true;
                 let scope = scope(names, *model);
-                let seen = Seen {
-                    source: Source::Provider,
-                    scope: &scope,
-                    threshold: "failing",
-                    window: (at.hour_start(), None),
-                    at,
-                    level: Level::Critical,
-                };
+                let window = (at.hour_start(), None);
+                let seen = Seen::new(Source::Provider, (&scope, "failing"), window, (at, Level::Critical));
                 // One trouble is told once, though it goes on over several hours.
                 let fires = sink
                     .rules

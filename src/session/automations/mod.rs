@@ -127,8 +127,7 @@ impl Automations {
             let mut at = operation.at;
             for call in evidence.attempts().filter(|call| call.status.is_call()) {
                 let millis = call.latency.get();
-                let took = i64::try_from(millis.unwrap_or(0)).unwrap_or(i64::MAX / 2_000);
-                at = at + Span(i64::from(call.waited) * 1000) + Span(took.saturating_mul(1000));
+                at = at + Span::millis(u64::from(call.waited)) + Span::millis(millis.unwrap_or(0));
                 if outlook.prices.same(call.model, model) {
                     one.calls.add(at, call.status, millis);
                 }

@@ -2,10 +2,9 @@
 //!
 //! Invariant: nothing of it happened: the traffic goes on as the log has it, whatever was proposed.
 
-use std::collections::BTreeMap;
-
 use super::super::Log;
 use super::{AutomationRow, Automations};
+use crate::outcome::Recalled;
 use crate::units::{Instant, Span};
 
 /// What would have been proposed.
@@ -22,15 +21,13 @@ pub fn automate_over(log: &Log, mut all: Automations) -> AutomationsTried {
     let outlook = log.outlook();
     let mut proposals = Vec::new();
     // A request counts when it is over.
-    let mut over: BTreeMap<(Instant, usize), usize> = BTreeMap::new();
-    for (index, recalled) in log.history.range(log.history.start(), log.len()) {
-        let evidence = recalled.evidence();
-        let operation = evidence.operation;
-        let millis: u64 = evidence.attempts().filter_map(|call| call.latency.get()).sum();
-        let took = i64::try_from(millis.saturating_mul(1000)).unwrap_or(0);
-        over.insert((operation.at + Span(took), index), index);
-    }
-    for ((at, _), index) in over {
+    let ended = |(index, recalled): (usize, Recalled<'_>)| {
+        let took = recalled.evidence().attempts().filter_map(|call| call.latency.get()).sum();
+        (recalled.operation.at + Span::millis(took), index)
+    };
+    let mut over: Vec<_> = log.history.range(log.history.start(), log.len()).map(ended).collect();
+    over.sort_unstable();
+    for (at, index) in over {
         let Some(recalled) = log.history.recall(index) else { continue };
         let evidence = recalled.evidence();
         all.take(&evidence, &outlook, &log.names);

@@ -2,7 +2,7 @@
 //!
 //! Invariant: the log's own word goes first, unless it is asked otherwise.
 
-use super::{Ingest, TRIED, source_of};
+use super::{Ingest, TRIED, source_of, told};
 use crate::classifier::{Measures, Saw, Tags, TaskClass};
 use crate::outcome::{Operation, Second};
 use crate::record::Record;
@@ -21,8 +21,8 @@ impl Ingest {
 
     /// Settles kind of work and confidence: the log's own word first, unless asked otherwise.
     pub(super) fn judge(&self, record: &Record<'_>, operation: &mut Operation) {
-        let recorded = record.confidence.filter(|_| !self.reclassify);
-        if record.unsure && !self.reclassify {
+        let recorded = record.confidence.filter(|_| !self.options.reclassify);
+        if record.unsure && !self.options.reclassify {
             operation.set_confidence(None, ConfidenceSource::None);
             return;
         }
@@ -47,8 +47,7 @@ impl Ingest {
     /// the log's own word counts.
     pub(super) fn second_opinion(&mut self, record: &Record<'_>, operation: &Operation) -> Option<Second> {
         let Some(second) = &self.second else {
-            let told = record.needs.down.iter().find_map(|word| Second::parse(word));
-            let (classifier, opinion) = told?;
+            let (classifier, opinion) = told(&record.needs.down, Second::parse)?;
             if !self.tried.contains(&classifier) && self.tried.len() < TRIED {
                 self.tried.push(classifier);
             }

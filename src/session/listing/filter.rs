@@ -29,6 +29,15 @@ pub(super) const FIGURES: [(&str, Figure); 4] = [
     ("tokens", Figure::Tokens),
 ];
 
+/// Where confidences are from, by the words for it.
+pub(super) const SOURCES: [(&str, &[ConfidenceSource]); 5] = [
+    ("recorded", &[ConfidenceSource::Recorded]),
+    ("classified", &[ConfidenceSource::Judged, ConfidenceSource::Text, ConfidenceSource::Measures]),
+    ("text", &[ConfidenceSource::Text]),
+    ("measures", &[ConfidenceSource::Measures]),
+    ("none", &[ConfidenceSource::None]),
+];
+
 /// Stands for a comma inside quotes, which parts nothing.
 const HELD_COMMA: char = '\u{1f}';
 
@@ -346,16 +355,9 @@ fn listed(key: &str, rest: &str, text: &str) -> Result<Test, String> {
         || format!("`{}`: write source: with recorded, classified, text, measures or none", brief(text));
     let mut all = Vec::new();
     for value in values(rest).ok_or_else(hint)? {
-        match value.trim_start_matches('=') {
-            "recorded" => all.push(ConfidenceSource::Recorded),
-            "classified" => {
-                all.extend([ConfidenceSource::Judged, ConfidenceSource::Text, ConfidenceSource::Measures]);
-            }
-            "text" => all.push(ConfidenceSource::Text),
-            "measures" => all.push(ConfidenceSource::Measures),
-            "none" => all.push(ConfidenceSource::None),
-            _ => return Err(hint()),
-        }
+        let word = value.trim_start_matches('=');
+        let (_, sources) = SOURCES.iter().find(|(known, _)| *known == word).ok_or_else(hint)?;
+        all.extend_from_slice(sources);
     }
     Ok(Test::Source(all))
 }

@@ -2,7 +2,7 @@
 //!
 //! Invariant: every form listed is read by [`Filter`]; what completion offers is a term that can be read.
 
-use super::filter::{FIGURES, Filter, NAMES, Name, Term, Test, brief, holds};
+use super::filter::{FIGURES, Filter, NAMES, Name, SOURCES, Term, Test, brief, holds};
 use crate::classifier::TaskClass;
 use crate::routing::Status;
 use crate::session::Snapshot;
@@ -98,21 +98,13 @@ fn values(piece: &str, at: usize, snapshot: &Snapshot) -> Vec<String> {
             ["unknown", "none"].into_iter().filter(|word| !lower.is_empty() && word.starts_with(&lower));
         return none.filter(|_| rest.starts_with([':', '='])).map(|word| format!("{kept}{word}")).collect();
     }
+    let starts = |name: &&str| name.starts_with(&lower);
     let found: Vec<String> = match key.as_str() {
         "status" => {
             let names = Status::ALL.iter().map(|status| status.name());
-            ["error"]
-                .into_iter()
-                .chain(names)
-                .filter(|name| name.starts_with(&lower))
-                .map(str::to_owned)
-                .collect()
+            ["error"].into_iter().chain(names).filter(starts).map(str::to_owned).collect()
         }
-        "source" => ["recorded", "classified", "text", "measures", "none"]
-            .into_iter()
-            .filter(|name| name.starts_with(&lower))
-            .map(str::to_owned)
-            .collect(),
+        "source" => SOURCES.iter().map(|(name, _)| *name).filter(starts).map(str::to_owned).collect(),
         key => match NAMES.iter().find(|(name, _)| *name == key) {
             Some(&(_, name)) => called(name, &lower, snapshot),
             None => Vec::new(),
@@ -135,24 +127,27 @@ pub fn answered_by(model: Option<ModelId>, snapshot: &Snapshot) -> String {
 
 /// Returns what of the log is called so: those that start with the text, then those that hold it.
 fn called(name: Name, lower: &str, snapshot: &Snapshot) -> Vec<String> {
+    let mut all = named(name, snapshot);
+    if name == Name::Model {
+        // Names that were only asked for answer nothing.
+        let mut cells = snapshot.to_date.models.iter();
+        all.retain(|_| cells.next().is_some_and(|cell| !cell.is_empty()));
+    }
+    let found = pick(all.into_iter(), lower).into_iter().filter(|name| *name != "-");
+    found.map(|name| clean(name).into_owned()).collect()
+}
+
+/// Lists what of the log has such a name; of ids and sessions, which are many, none.
+fn named(name: Name, snapshot: &Snapshot) -> Vec<&str> {
     let names = &snapshot.log.names;
-    let mut all = match name {
-        Name::Team => pick(names.teams().iter().map(|name| &**name), lower),
-        Name::Project => pick(names.projects().iter().map(|name| &**name), lower),
-        Name::Model => {
-            // Names that were only asked for answer nothing.
-            let cells = &snapshot.to_date.models;
-            let answered = |at: usize| cells.get(at).is_some_and(|cell| !cell.is_empty());
-            let models = names.models().iter().enumerate().filter(|(at, _)| answered(*at));
-            pick(models.map(|(_, name)| &**name), lower)
-        }
-        Name::Asked => pick(names.models().iter().map(|name| &**name), lower),
-        Name::Route => pick(snapshot.policy.routes.iter().map(|route| &*route.name), lower),
-        Name::Task => pick(TaskClass::ALL.iter().map(|class| class.name()), lower),
+    match name {
+        Name::Team => names.teams().iter().map(|name| &**name).collect(),
+        Name::Project => names.projects().iter().map(|name| &**name).collect(),
+        Name::Model | Name::Asked => names.models().iter().map(|name| &**name).collect(),
+        Name::Route => snapshot.policy.routes.iter().map(|route| &*route.name).collect(),
+        Name::Task => TaskClass::ALL.iter().map(|class| class.name()).collect(),
         Name::Id | Name::Session => Vec::new(),
-    };
-    all.retain(|name| *name != "-");
-    all.into_iter().map(|name| clean(name).into_owned()).collect()
+    }
 }
 
 fn pick<'a>(names: impl Iterator<Item = &'a str>, lower: &str) -> Vec<&'a str> {
@@ -172,13 +167,10 @@ pub fn nothing_called(filter: &Filter, snapshot: &Snapshot) -> Option<String> {
         let Test::Named(name, wanted) = test else { return None };
         let (key, _) = NAMES.iter().find(|(_, of)| of == name)?;
         let whole = wanted.iter().find_map(|text| text.strip_prefix('='))?;
-        let all: Vec<&str> = match name {
-            Name::Team => snapshot.log.names.teams().iter().map(|name| &**name).collect(),
-            Name::Project => snapshot.log.names.projects().iter().map(|name| &**name).collect(),
-            Name::Model | Name::Asked => snapshot.log.names.models().iter().map(|name| &**name).collect(),
-            Name::Route => snapshot.policy.routes.iter().map(|route| &*route.name).collect(),
-            Name::Task | Name::Id | Name::Session => return None,
-        };
+        if matches!(name, Name::Task | Name::Id | Name::Session) {
+            return None;
+        }
+        let all = named(*name, snapshot);
         if all.len() > LOOKED_AT || all.iter().any(|name| wanted.iter().any(|text| holds(name, text))) {
             return None;
         }

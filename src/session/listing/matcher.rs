@@ -334,10 +334,9 @@ pub fn figure_of(figure: Figure, settled: &Settled) -> Option<i128> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::{Attempt, Spread};
+    use crate::outcome::Attempt;
     use crate::pricing::Usage;
-    use crate::routing::Check;
-    use crate::units::{Count, Millis, ModelId, Pico};
+    use crate::units::{Count, ModelId};
 
     /// A request that broke off would else be missing from the long ones, however long its prompt was.
     #[test]
@@ -346,13 +345,8 @@ mod tests {
         settled.attempts.push(Attempt {
             model: ModelId(0),
             usage: Usage { output: Count::UNKNOWN, ..Usage::plain(12_000, 1).unwrap() },
-            cost: Cost::Known(Pico::ZERO),
-            latency: Millis::UNKNOWN,
-            waited: 0,
             status: Status::Ok,
-            check: Check::default(),
-            observed: true,
-            spread: Spread::NONE,
+            ..Attempt::REFUSED
         });
         let is = |how| Ready::Figure(Figure::Tokens, how).of_outcome(&settled);
         assert!(is(Compare::More(10_000)) && is(Compare::AtLeast(12_000)));

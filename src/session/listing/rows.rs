@@ -35,33 +35,25 @@ pub enum SortBy {
     Tokens,
 }
 
+/// In their order: each, and its order in words, as it is and reversed.
+const SORTS: [(SortBy, [&str; 2]); 5] = [
+    (SortBy::Time, ["newest first", "oldest first"]),
+    (SortBy::Cost, ["most expensive first", "cheapest first"]),
+    (SortBy::Latency, ["slowest first", "fastest first"]),
+    (SortBy::Confidence, ["surest first", "least sure first"]),
+    (SortBy::Tokens, ["most tokens first", "fewest tokens first"]),
+];
+
 impl SortBy {
     /// Returns the sort after this one.
     #[must_use]
     pub fn next(self) -> Self {
-        match self {
-            Self::Time => Self::Cost,
-            Self::Cost => Self::Latency,
-            Self::Latency => Self::Confidence,
-            Self::Confidence => Self::Tokens,
-            Self::Tokens => Self::Time,
-        }
+        SORTS[(self as usize + 1) % SORTS.len()].0
     }
 
     /// Says the order in words.
     pub fn words(self, reversed: bool) -> &'static str {
-        match (self, reversed) {
-            (Self::Time, false) => "newest first",
-            (Self::Time, true) => "oldest first",
-            (Self::Cost, false) => "most expensive first",
-            (Self::Cost, true) => "cheapest first",
-            (Self::Latency, false) => "slowest first",
-            (Self::Latency, true) => "fastest first",
-            (Self::Confidence, false) => "surest first",
-            (Self::Confidence, true) => "least sure first",
-            (Self::Tokens, false) => "most tokens first",
-            (Self::Tokens, true) => "fewest tokens first",
-        }
+        SORTS[self as usize].1[usize::from(reversed)]
     }
 }
 
@@ -310,11 +302,16 @@ impl Listing {
 
     /// Returns what a row is ranked by.
     fn figure(&mut self, row: &Row<'_>, snapshot: &Snapshot) -> Option<i128> {
-        if self.sort.0 == SortBy::Confidence {
-            return row.recalled.operation.confidence().map(|value| i128::from(value.get()));
-        }
+        let figure = match self.sort.0 {
+            SortBy::Cost => Figure::Cost,
+            SortBy::Latency => Figure::Latency,
+            SortBy::Tokens => Figure::Tokens,
+            SortBy::Time | SortBy::Confidence => {
+                return row.recalled.operation.confidence().map(|value| i128::from(value.get()));
+            }
+        };
         snapshot.settle(row.index, &row.recalled.evidence(), &mut self.scratch);
-        figure_of(figure_sorted(self.sort.0), &self.scratch)
+        figure_of(figure, &self.scratch)
     }
 
     /// Takes away rows that are not played any more.
@@ -332,19 +329,11 @@ impl Listing {
     /// Moves the first row listed.
     fn move_low(&mut self, low: usize, snapshot: &Snapshot) {
         let to = self.found.partition_point(|&at| (at as usize) < low);
-        while self.start < to {
-            self.count_found(self.start, snapshot, false);
-            self.start += 1;
-        }
-        while self.start > to {
-            self.start -= 1;
-            self.count_found(self.start, snapshot, true);
-        }
-    }
-
-    fn count_found(&mut self, place: usize, snapshot: &Snapshot, enters: bool) {
-        if let Some(&at) = self.found.get(place) {
-            self.count(at as usize, snapshot, enters);
+        let from = std::mem::replace(&mut self.start, to);
+        for place in from.min(to)..from.max(to) {
+            if let Some(&at) = self.found.get(place) {
+                self.count(at as usize, snapshot, to < from);
+            }
         }
     }
 
@@ -496,15 +485,6 @@ impl Listing {
 
 fn index_of(at: u32) -> usize {
     (u32::MAX - at) as usize
-}
-
-fn figure_sorted(by: SortBy) -> Figure {
-    match by {
-        SortBy::Cost => Figure::Cost,
-        SortBy::Latency => Figure::Latency,
-        SortBy::Tokens => Figure::Tokens,
-        SortBy::Time | SortBy::Confidence => Figure::Confidence,
-    }
 }
 
 /// Turns a figure into a rank: the most first, or the least where reversed; what nobody knows comes last either way.

@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, MutexGuard};
 
-use super::runaways::{held_back, words_of};
+use super::runaways::{held_back, whose, words_of};
 use super::ticket::Said;
 use super::{Arriving, Called, Core, Live, Placed, Refusal, Ticket, lock, needs};
 use crate::bandit::key_of;
@@ -143,7 +143,7 @@ impl Live {
         let standing = core.standing(&operation, prompt.as_deref());
         let standing_kept = standing.clone();
         let advice = core.decider.advice(&operation, needs.window);
-        let learnt = advice.word().map(Into::into);
+        let learnt = advice.word();
         let follows = core.follows(&operation, &arriving);
         let circumstance = Circumstance {
             runaway,
@@ -171,61 +171,44 @@ impl Live {
             Some(Course::Over(closed)) => (closed.decision.clone(), Some(closed)),
             _ => (core.decision(seq, &operation, &circumstance), None),
         };
-        let down = circumstance.down.iter().map(|&model| core.names.model(model).into());
-        let full = circumstance.full.iter().map(|&model| format!("{FULL}{}", core.names.model(model)).into());
-        let unreached = circumstance.unreached.iter();
-        let unreached = unreached.map(|&model| format!("{UNREACHED}{}", core.names.model(model)).into());
-        let over = circumstance.over.iter();
-        let over = over.map(|(model, short)| format!("{}{}", short.name(), core.names.model(*model)).into());
-        let drawn = circumstance.drawn.map(|drawn| drawn.word().into());
-        let lot = policy.has_canaries().then(|| operation.lot.word().into());
-        let waited = waited.map(|waited| format!("{WAITED}{}", waited.0 / 1000).into());
-        let standing = kept(&standing_kept, &policy, &decision);
-        let expected = core.decider.expected(seq).map(|amount| expected_word(Pico(amount.get().into())));
-        let cached = standing.words(|model| core.names.model(model));
-        let cached = cached.into_iter().chain(expected).map(Into::into);
+        let name = |model: ModelId| core.names.model(model);
         // First, so that what comes later does not come before them.
-        let tags = tags_of(&arriving.tags).map(|tag| format!("{TAG}{tag}").into());
+        let tags = tags_of(&arriving.tags).map(|tag| format!("{TAG}{tag}"));
+        let full = circumstance.full.iter().map(|&model| format!("{FULL}{}", name(model)));
+        let unreached = circumstance.unreached.iter().map(|&model| format!("{UNREACHED}{}", name(model)));
+        let over = circumstance.over.iter().map(|(model, short)| format!("{}{}", short.name(), name(*model)));
+        let expected = core.decider.expected(seq).map(|amount| expected_word(Pico(amount.get().into())));
         let is_sure = decision.propensity == PerMille::ONE;
-        let chance = (!is_sure).then(|| format!("{CHANCE}{}", decision.propensity.get()).into());
-        let undrawn = (arriving.after_tools && policy.explores()).then(|| UNDRAWN.into());
-        let ask = operation.ask.word().map(Into::into);
-        let follows = follows.model.is_some().then(|| follows.word(core.names.model(follows.model)).into());
-        let tried = self.tried_word(&operation).map(Into::into);
         // What a restart is to know of a call whose cost nobody may learn.
         let ladder = policy.route(decision.route).ladder.iter().map(|rung| rung.model);
         let prices = core.decider.prices();
         let is_unpriced = |model| prices.row(model, operation.at).is_none();
         let may_stay_unknown =
             at_most.any_tier || at_most.other_models || ladder.chain([decision.model]).any(is_unpriced);
-        let most = (may_stay_unknown && refused.is_none()).then(|| at_most.word().into());
-        let before = arriving.before.map(|before| format!("{BEFORE}{before}").into());
-        let down = tags
-            .chain(down)
-            .chain(full)
-            .chain(unreached)
-            .chain(over)
-            .chain(drawn)
-            .chain(lot)
-            .chain(chance)
-            .chain(undrawn)
-            .chain(ask)
-            .chain(follows)
-            .chain(most)
-            .chain(before)
-            .chain(tried)
-            .chain(waited)
-            .chain(cached)
-            .chain(learnt);
+        let words = [
+            circumstance.drawn.map(|drawn| drawn.word()),
+            policy.has_canaries().then(|| operation.lot.word()),
+            (!is_sure).then(|| format!("{CHANCE}{}", decision.propensity.get())),
+            (arriving.after_tools && policy.explores()).then(|| UNDRAWN.to_owned()),
+            operation.ask.word(),
+            follows.model.is_some().then(|| follows.word(name(follows.model))),
+            (may_stay_unknown && refused.is_none()).then(|| at_most.word()),
+            arriving.before.map(|before| format!("{BEFORE}{before}")),
+            self.tried_word(&operation),
+            waited.map(|waited| format!("{WAITED}{}", waited.0 / 1000)),
+        ];
+        let cached = kept(&standing_kept, &policy, &decision).words(name);
+        let down = circumstance.down.iter().map(|&model| name(model).to_owned());
+        let down =
+            tags.chain(down).chain(full).chain(unreached).chain(over).chain(words.into_iter().flatten());
+        let down = down.chain(cached).chain(expected).chain(learnt).map(Arc::from);
         let down = down.chain(words_of(&verdict, arriving.call)).collect();
-        let send = match &refused {
-            None => Ok(core.send(&policy, &decision, decision.rung, (cap, output, plain_tier))),
-            Some(_) => Err(()),
-        };
+        let send = || core.send(&policy, &decision, decision.rung, (cap, output, plain_tier));
+        let send = refused.is_none().then(send);
         let barred = barred(&policy, &decision, &core.names);
         let is_trial = core.made_up.is_trial;
         drop(core);
-        let send = send.map_err(|()| {
+        let send = send.ok_or_else(|| {
             let route = &policy.route(decision.route).name;
             let over = claims.turned(&policy, &decision, operation.asked).cloned();
             let none = || format!("no model of route {route} may serve this request: {barred}");
@@ -242,8 +225,8 @@ impl Live {
             send
         });
         let route = policy.route(decision.route);
-        let Arriving { id, team, project, user, session, asked, measures, prefix, wants, .. } = arriving;
-        let require = wants.require;
+        let whose = self::whose(&arriving);
+        let Arriving { id, asked, measures, prefix, wants, .. } = arriving;
         let mut placed = Placed {
             seq,
             at: operation.at,
@@ -266,18 +249,7 @@ impl Live {
                 operation,
                 policy: Arc::clone(&policy),
                 decision,
-                said: Said {
-                    id,
-                    team,
-                    project,
-                    user,
-                    key: wants.key,
-                    session,
-                    asked,
-                    measures,
-                    prefix,
-                    require,
-                },
+                said: Said { id, whose, asked, measures, prefix, require: wants.require },
                 needs,
                 cap,
                 is_hard,

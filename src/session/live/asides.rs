@@ -40,7 +40,8 @@ impl Live {
         at
     }
 
-    fn note_at(&self, at: Instant, text: &str, simulated: bool) {
+    /// Tells readers of the log of it; where nothing may overtake it, the core's lock is held meanwhile.
+    pub(super) fn note_at(&self, at: Instant, text: &str, simulated: bool) {
         let line = line_of(&Entry::Note { at, text: text.into(), simulated });
         lock(&self.outlet).publish(&line);
     }

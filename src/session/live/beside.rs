@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use super::record_of::attempt;
 use super::{Called, Live, line_of, lock};
-use crate::outcome::{Observed, SIMULATED, Seen, seen_attempt};
-use crate::pricing::{Charged, Cost};
-use crate::record::{Attempts, Entry, Record, RecordedNeeds, WriteTtl};
-use crate::units::{Instant, Millis, SHADOW};
+use crate::outcome::SIMULATED;
+use crate::pricing::Cost;
+use crate::record::{Attempts, Entry, Record, RecordedNeeds};
+use crate::units::{Instant, SHADOW};
 
 /// A call beside the traffic that begins.
 #[derive(Clone, Debug)]
@@ -40,26 +40,7 @@ impl Live {
         (id, of, word): (&str, &str, Option<&'static str>),
         call: Called,
     ) -> Cost {
-        let cost = {
-            let mut core = lock(&self.core);
-            let book = self.book();
-            let model = core.model(&call.model, &book);
-            let billed = call.billed.as_deref().map_or_else(Default::default, |name| core.model(name, &book));
-            core.price_new_models(&book);
-            let observed = Observed {
-                charged: Charged::NONE,
-                usage: call.usage,
-                latency: Millis::from_option(call.latency_ms),
-                model,
-                billed,
-                status: call.status,
-                assumed: call.estimated,
-                is_lifetime_assumed: call.write_ttl == WriteTtl::Assumed,
-                ..Observed::default()
-            };
-            let seen = Seen { call: &observed, terms: &call.terms };
-            seen_attempt(seen, beside.at, core.decider.prices()).cost
-        };
+        let cost = lock(&self.core).priced(&call, 0, beside.at, &self.book()).cost;
         let record = Record {
             id: Cow::Borrowed(id),
             at: beside.at,

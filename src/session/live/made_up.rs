@@ -2,9 +2,6 @@
 //!
 //! Invariant: beside real providers they draw on no budget, and what they would have cost is told apart.
 
-use std::fmt;
-use std::sync::Arc;
-
 use rustc_hash::FxHashMap;
 
 use super::ticket::{Called, Ticket};
@@ -13,7 +10,7 @@ use crate::pricing::CostSum;
 use crate::units::TeamId;
 
 /// Says whether the answers of a model are made up in a provider's place.
-type IsMadeUp = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+type IsMadeUp = Box<dyn Fn(&str) -> bool + Send>;
 
 /// What answers that were made up would have cost, by whom they were for and by model.
 #[derive(Clone, Debug, Default)]
@@ -25,34 +22,20 @@ pub struct MadeUpCosts {
 }
 
 /// What a session knows of answers that are made up.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(super) struct MadeUp {
     /// Whether all providers are simulated: a trial, in which money counts as if it were some.
     pub(super) is_trial: bool,
-    is_one: Option<IsMadeUp>,
-    costs: MadeUpCosts,
-}
-
-impl fmt::Debug for MadeUp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MadeUp").field("is_trial", &self.is_trial).finish_non_exhaustive()
-    }
+    /// Whose answers are.
+    pub(super) is_one: Option<IsMadeUp>,
+    /// What they would have cost.
+    pub(super) costs: MadeUpCosts,
 }
 
 impl MadeUp {
     /// Says whether a call to a model would cost nobody anything.
     pub(super) fn is_free(&self, model: &str) -> bool {
         !self.is_trial && self.is_one.as_ref().is_some_and(|is_one| is_one(model))
-    }
-
-    /// Hears whose answers are made up, and whether that is so of all providers.
-    pub(super) fn hear(&mut self, is_trial: bool, is_one: IsMadeUp) {
-        (self.is_trial, self.is_one) = (is_trial, Some(is_one));
-    }
-
-    /// Returns what they would have cost.
-    pub(super) fn costs(&self) -> MadeUpCosts {
-        self.costs.clone()
     }
 
     /// Takes in a call that ended.

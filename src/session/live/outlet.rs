@@ -1,12 +1,16 @@
 //! Where the lines of the log go: to readers, and to the backlog for those that come later.
 //!
-//! Invariant: every reader gets every line that is published after it came, in one and the same order.
+//! Invariants: every reader gets every line that is published after it came, in one and the same order; what is kept is bounded in
+//! lines and in bytes.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::backlog::Backlog;
+/// Lines kept for readers that come later: the latest.
+const LINES: usize = 10_000;
+/// Bytes of them.
+const BYTES: usize = 32 * 1024 * 1024;
 
 /// A reader of the log: takes a line, and answers false when it is gone.
 pub type Reader = Box<dyn FnMut(&Arc<str>) -> bool + Send>;
@@ -14,9 +18,11 @@ pub type Reader = Box<dyn FnMut(&Arc<str>) -> bool + Send>;
 /// The readers and what is kept for those to come.
 pub(super) struct Outlet {
     readers: Vec<Reader>,
-    backlog: Backlog,
+    /// The latest lines, and their bytes.
+    backlog: VecDeque<Arc<str>>,
+    pub(super) bytes: Arc<AtomicUsize>,
     /// The policy in force.
-    policy_line: Arc<str>,
+    pub(super) policy_line: Arc<str>,
     /// The policy that was in force before the oldest line kept, and those that came since, which are among the lines.
     base: Arc<str>,
     policies: VecDeque<Arc<str>>,
@@ -30,23 +36,14 @@ impl Outlet {
     pub(super) fn new(policy_line: Arc<str>) -> Self {
         Self {
             readers: Vec::new(),
-            backlog: Backlog::default(),
+            backlog: VecDeque::new(),
+            bytes: Arc::default(),
             base: Arc::clone(&policy_line),
             policies: VecDeque::new(),
             old_prices: Vec::new(),
             prices: VecDeque::new(),
             policy_line,
         }
-    }
-
-    /// Returns the count of bytes kept, which follows as lines come and go.
-    pub(super) fn bytes(&self) -> Arc<AtomicUsize> {
-        self.backlog.bytes()
-    }
-
-    /// Returns the policy in force as a line of the log.
-    pub(super) fn policy_line(&self) -> Arc<str> {
-        Arc::clone(&self.policy_line)
     }
 
     /// Adds a reader; it gets the policy that was in force before what the backlog holds, the prices that changed, that, and
@@ -73,18 +70,22 @@ impl Outlet {
 
     /// Publishes a line.
     pub(super) fn publish(&mut self, line: &Arc<str>) {
-        let (base, policies) = (&mut self.base, &mut self.policies);
-        let (old_prices, prices) = (&mut self.old_prices, &mut self.prices);
-        self.backlog.push(line, |gone| {
-            if prices.front().is_some_and(|oldest| Arc::ptr_eq(oldest, gone)) {
-                old_prices.extend(prices.pop_front());
+        let mut bytes = self.bytes.load(Ordering::Relaxed).saturating_add(line.len());
+        self.backlog.push_back(Arc::clone(line));
+        while self.backlog.len() > LINES || bytes > BYTES {
+            let Some(gone) = self.backlog.pop_front() else { break };
+            bytes = bytes.saturating_sub(gone.len());
+            let is_first_of =
+                |kept: &VecDeque<Arc<str>>| kept.front().is_some_and(|one| Arc::ptr_eq(one, &gone));
+            if is_first_of(&self.prices) {
+                self.old_prices.extend(self.prices.pop_front());
             }
-            if policies.front().is_some_and(|oldest| Arc::ptr_eq(oldest, gone))
-                && let Some(policy) = policies.pop_front()
-            {
-                *base = policy;
+            if is_first_of(&self.policies) {
+                self.policies.pop_front();
+                self.base = gone;
             }
-        });
+        }
+        self.bytes.store(bytes, Ordering::Relaxed);
         self.readers.retain_mut(|reader| reader(line));
     }
 }
@@ -108,10 +109,25 @@ mod tests {
         let mut outlet = Outlet::new("v1".into());
         outlet.publish(&"a request".into());
         outlet.bring(&"v2".into());
-        assert_eq!((greeted(&mut outlet), &*outlet.policy_line()), (("v1".to_owned(), 2), "v2"));
+        assert_eq!((greeted(&mut outlet), &*outlet.policy_line), (("v1".to_owned(), 2), "v2"));
         for n in 0..20_000 {
             outlet.publish(&n.to_string().into());
         }
         assert_eq!(greeted(&mut outlet), ("v2".to_owned(), 1), "v1 decided nothing that is kept");
+    }
+
+    #[test]
+    fn only_the_latest_lines_are_kept() {
+        let mut outlet = Outlet::new("v1".into());
+        for n in 0..LINES + 7 {
+            outlet.publish(&n.to_string().into());
+        }
+        assert_eq!((outlet.backlog.len(), &*outlet.backlog[0]), (LINES, "7"));
+        let long: Arc<str> = "x".repeat(BYTES / 2).into();
+        for _ in 0..3 {
+            outlet.publish(&long);
+        }
+        assert_eq!(outlet.backlog.len(), 2);
+        assert_eq!(outlet.bytes.load(Ordering::Relaxed), 2 * long.len());
     }
 }

@@ -67,19 +67,24 @@ impl Live {
 impl Core {
     /// Charges a call of an operation at the prices in force.
     pub(super) fn charged(&mut self, ticket: &Ticket, call: &Called, book: &PriceBook) -> Attempt {
-        let model = self.model(&call.model, book);
-        let billed = call.billed.as_deref().map_or_else(Default::default, |name| self.model(name, book));
-        self.price_new_models(book);
         let mut timeline = Timeline::default();
         for (before, _) in &ticket.calls {
             timeline.wait(Some(before.began_us), Millis::from_option(before.latency_ms));
         }
-        let latency = Millis::from_option(call.latency_ms);
+        let waited = timeline.wait(Some(call.began_us), Millis::from_option(call.latency_ms));
+        self.priced(call, waited, ticket.operation.at, book)
+    }
+
+    /// Charges a call that waited so long to begin, at the prices of a moment.
+    pub(super) fn priced(&mut self, call: &Called, waited: u32, at: Instant, book: &PriceBook) -> Attempt {
+        let model = self.model(&call.model, book);
+        let billed = call.billed.as_deref().map_or_else(Default::default, |name| self.model(name, book));
+        self.price_new_models(book);
         let observed = Observed {
             charged: Charged::NONE,
             usage: call.usage,
-            latency,
-            waited: timeline.wait(Some(call.began_us), latency),
+            latency: Millis::from_option(call.latency_ms),
+            waited,
             ttft: Millis::from_option(call.ttft_ms),
             model,
             billed,
@@ -90,6 +95,6 @@ impl Core {
             is_lifetime_assumed: call.write_ttl == WriteTtl::Assumed,
         };
         let seen = Seen { call: &observed, terms: &call.terms };
-        seen_attempt(seen, ticket.operation.at, self.decider.prices())
+        seen_attempt(seen, at, self.decider.prices())
     }
 }

@@ -2,11 +2,8 @@
 
 use std::sync::Arc;
 
-use super::ticket::Said;
-use super::{Arriving, Core, Live, Ticket, lock};
-use crate::record::Entry;
+use super::{Arriving, Core, Live, lock};
 use crate::runaway::{Call, Rule, Runaways, Stop, Then, Trip, Verdict, Whom, Whose};
-use crate::session::written::line_of;
 use crate::units::Instant;
 
 impl Live {
@@ -31,7 +28,7 @@ impl Live {
         let stop = core.decider.runaways_mut().stop(Stop::told(whom, at, who, why));
         let text = (stop.at == at).then(|| format!("stopped: {}", stop.words()));
         if let Some(text) = &text {
-            self.publish_note(at, text);
+            self.note_at(at, text, false);
         }
         (stop, text)
     }
@@ -47,7 +44,7 @@ impl Live {
             lifted.at.rfc3339(),
             lifted.who
         );
-        self.publish_note(at, &text);
+        self.note_at(at, &text, false);
         Some((lifted, at, text))
     }
 
@@ -76,26 +73,11 @@ impl Live {
         lock(&self.core).decider.runaways().stops().iter().map(|stop| stop.whom.to_string()).collect()
     }
 
-    /// Tells readers of the log of it, while the core's lock is held so that no line overtakes it.
-    fn publish_note(&self, at: Instant, text: &str) {
-        let note = Entry::Note { at, text: text.into(), simulated: false };
-        lock(&self.outlet).publish(&line_of(&note));
-    }
-
-    /// Tells of the rules that a request tripped.
+    /// Tells of the rules that a request tripped, while the core's lock is held so that no line overtakes it.
     pub(super) fn tell_trips(&self, verdict: &Verdict, at: Instant) {
         for trip in &verdict.trips {
-            self.publish_note(at, &trip.words());
+            self.note_at(at, &trip.words(), false);
         }
-    }
-}
-
-impl Ticket {
-    /// Says whose request it is.
-    pub fn whose(&self) -> Whose {
-        let Said { team, project, user, key, session, .. } = &self.said;
-        let [team, project, user, key, session] = [team, project, user, key, session].map(Arc::clone);
-        Whose { team, project, user, key, session }
     }
 }
 
@@ -117,7 +99,7 @@ impl Core {
     }
 }
 
-fn whose(arriving: &Arriving<'_>) -> Whose {
+pub(super) fn whose(arriving: &Arriving<'_>) -> Whose {
     let Arriving { team, project, user, session, wants, .. } = arriving;
     let [team, project, user, key, session] = [team, project, user, &wants.key, session].map(Arc::clone);
     Whose { team, project, user, key, session }

@@ -32,8 +32,10 @@ pub struct Uncounted {
 
 impl Live {
     /// Hears whose answers are made up, and whether that is so of all providers.
-    pub fn simulates(&self, is_trial: bool, is_one: impl Fn(&str) -> bool + Send + Sync + 'static) {
-        lock(&self.core).made_up.hear(is_trial, Arc::new(is_one));
+    pub fn simulates(&self, is_trial: bool, is_one: impl Fn(&str) -> bool + Send + 'static) {
+        let made_up = &mut lock(&self.core).made_up;
+        made_up.is_trial = is_trial;
+        made_up.is_one = Some(Box::new(is_one));
     }
 
     /// Says whether all providers are simulated.
@@ -43,7 +45,7 @@ impl Live {
 
     /// Returns what answers that were made up would have cost.
     pub fn made_up(&self) -> MadeUpCosts {
-        lock(&self.core).made_up.costs()
+        lock(&self.core).made_up.costs.clone()
     }
 
     /// Says whether any budget is in force.
@@ -187,11 +189,11 @@ impl Core {
         let Ticket { operation, said, needs, policy, decision, .. } = ticket;
         let tags = tags_of(&ticket.down);
         let payer = Payer {
-            team: &said.team,
-            project: &said.project,
-            user: &said.user,
-            key: &said.key,
-            session: &said.session,
+            team: &said.whose.team,
+            project: &said.whose.project,
+            user: &said.whose.user,
+            key: &said.whose.key,
+            session: &said.whose.session,
             route: &policy.route(decision.route).name,
             model: self.names.model(billed),
             listed: self.names.model(prices.identity(billed)),

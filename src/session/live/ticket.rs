@@ -18,7 +18,7 @@ use crate::routing::{
     AskId, AtMost, Bar, Check, ConfidenceSource, Decision, Effort, Needs, Parameters, Policy, Status, Step,
     StreamLimits,
 };
-use crate::runaway::{Call, Stop, Trip};
+use crate::runaway::{Call, Stop, Trip, Whose};
 use crate::units::{Instant, PerMille};
 
 /// A request that arrives. Text is shared, not copied.
@@ -180,7 +180,12 @@ impl Ticket {
 
     /// Returns the session that it belongs to; empty where none is told.
     pub fn session(&self) -> &str {
-        &self.said.session
+        &self.said.whose.session
+    }
+
+    /// Says whose request it is.
+    pub fn whose(&self) -> Whose {
+        self.said.whose.clone()
     }
 
     /// Says whether its key or its route lets only models with certain labels have it.
@@ -198,11 +203,7 @@ impl Ticket {
 #[derive(Clone, Debug)]
 pub(super) struct Said {
     pub(super) id: Arc<str>,
-    pub(super) team: Arc<str>,
-    pub(super) project: Arc<str>,
-    pub(super) user: Arc<str>,
-    pub(super) key: Arc<str>,
-    pub(super) session: Arc<str>,
+    pub(super) whose: Whose,
     pub(super) asked: Arc<str>,
     pub(super) measures: Measures,
     pub(super) prefix: Arc<[u64]>,
@@ -233,18 +234,9 @@ pub struct Dispatch {
 impl Dispatch {
     /// No call at all.
     pub fn nowhere() -> Self {
-        let none: Arc<str> = Arc::from("");
+        let (name, model) = (Arc::default(), Arc::default());
         let (limits, with) = (StreamLimits::default(), Parameters::NONE);
-        Self {
-            rung: None,
-            name: Arc::clone(&none),
-            model: none,
-            last: true,
-            top: true,
-            limits,
-            with,
-            checks: None,
-        }
+        Self { rung: None, name, model, last: true, top: true, limits, with, checks: None }
     }
 }
 

@@ -77,11 +77,6 @@ impl Live {
         self.minds_caches.load(Ordering::Relaxed)
     }
 
-    /// Says whether any route explores.
-    pub fn explores(&self) -> bool {
-        self.explores.load(Ordering::Relaxed)
-    }
-
     /// Lists what models hold at a moment, and counts all beginnings of prompts that are remembered.
     pub fn warm(&self, now: Instant) -> (Vec<WarmModel>, usize) {
         let core = lock(&self.core);

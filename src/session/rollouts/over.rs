@@ -62,8 +62,7 @@ pub fn roll_over(log: &Log, rollout: Rollout, staged: &[Vec<PolicySpan>]) -> Rol
             let is_canary = told.side == Side::Canary;
             tried.drawn += u64::from(is_canary);
             tried.estimated += u64::from(is_canary && told.estimated);
-            let took = told.seen.latency.get().unwrap_or(0).saturating_mul(1000);
-            let over = at + Span(i64::try_from(took).unwrap_or(0));
+            let over = at + Span::millis(told.seen.latency.get().unwrap_or(0));
             under.insert((over, index, is_canary), (told, at));
         }
     }

@@ -18,7 +18,6 @@ use super::proof::Rungs;
 use super::whose::payer;
 use super::{Frontiers, Reading, settle_one};
 use crate::budget::{Demand, Limit, REQUEST, Steer, target};
-use crate::certificate::Terms;
 use crate::outcome::{Evidence, Extra, Operation, Outlook, Settled};
 use crate::routing::{Mode, Policy, Route, match_route};
 use crate::telemetry::Sign;
@@ -45,16 +44,10 @@ struct Helm {
 }
 
 /// All of them.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Steering {
     list: Vec<Helm>,
     certificates: Rungs,
-}
-
-impl Default for Steering {
-    fn default() -> Self {
-        Self { list: Vec::new(), certificates: Rungs::new(Terms::default()) }
-    }
 }
 
 impl Steering {
@@ -79,11 +72,6 @@ impl Steering {
             let row = SteerRow::new(&limit, &steer);
             self.list.push(Helm { limit, steer, demand, latest, looked, row });
         }
-    }
-
-    /// Says whether any limit is steered towards.
-    pub fn is_empty(&self) -> bool {
-        self.list.is_empty()
     }
 
     /// Takes a request that is over.

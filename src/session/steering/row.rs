@@ -60,7 +60,7 @@ impl SteerRow {
             certified: steer.certified,
             within_ms: steer.within_ms,
             aim_permille: steer.aim.get(),
-            heading: word(Heading::Learning).to_owned(),
+            heading: Heading::Learning.name().to_owned(),
             ..Self::default()
         }
     }
@@ -71,7 +71,7 @@ impl SteerRow {
     }
 
     pub(super) fn learns(&mut self, asked_of: usize) {
-        word(Heading::Learning).clone_into(&mut self.heading);
+        Heading::Learning.name().clone_into(&mut self.heading);
         (self.expected_requests, self.asked_of) = (None, asked_of);
         (self.now_per_1000_usd, self.wanted_per_1000_usd, self.best_per_1000_usd) = (None, None, None);
         (self.now_p95_ms, self.best_p95_ms) = (None, None);
@@ -89,7 +89,7 @@ impl SteerRow {
         costs: [Pico; 3],
         moves: &[Moved],
     ) {
-        word(heading).clone_into(&mut self.heading);
+        heading.name().clone_into(&mut self.heading);
         self.expected_requests = u64::try_from(ahead / 1_000_000).ok();
         self.asked_of = asked_of;
         let per_thousand =
@@ -147,16 +147,10 @@ impl SteerRow {
     }
 }
 
-fn word(heading: Heading) -> &'static str {
-    match heading {
-        Heading::Learning => "learning",
-        Heading::OnCourse => "on course",
-        Heading::Moves => "moves",
-        Heading::OutOfReach => "out of reach",
-        Heading::TooSlow => "too slow",
-        Heading::RoomLeft => "room left",
-    }
-}
+crate::units::spelt!(Heading {
+    Learning = "learning", OnCourse = "on course", Moves = "moves", OutOfReach = "out of reach",
+    TooSlow = "too slow", RoomLeft = "room left"
+});
 
 /// How a limit's window stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
