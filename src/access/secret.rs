@@ -7,10 +7,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret as _, SecretString};
-use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
-use crate::units::hex;
+use crate::units::{Sha256, hex};
 
 /// What every key starts with.
 pub const KEY_PREFIX: &str = "pm_";
@@ -29,7 +28,7 @@ pub(super) struct Hash([u8; 32]);
 
 impl Hash {
     fn of(body: &[u8]) -> Self {
-        Self(Sha256::digest(body).into())
+        Self(Sha256::digest(body))
     }
 
     /// Returns the first eight bytes, by which the table is ordered. Whoever could learn them from timing would still

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use super::{Level, Pattern, Source};
-use crate::units::{Instant, hex};
+use crate::units::{Instant, Sha256, hex};
 
 /// The most subjects that are remembered; those whose windows are the oldest go first.
 const MOST: usize = 1 << 16;
@@ -115,7 +114,7 @@ pub struct Alerts {
 
 /// Returns what tells alerts apart.
 fn id(subject: &Subject, window: Instant) -> String {
-    let mut hash = Sha256::new();
+    let mut hash = Sha256::default();
     for part in [&subject.rule, &subject.scope, &subject.threshold] {
         // No other parts give the same bytes.
         hash.update((part.len() as u64).to_be_bytes());

@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use futures::FutureExt;
-use sha2::{Digest as _, Sha256};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -33,7 +32,7 @@ use crate::record::{self, ReadOptions};
 use crate::routing::{Policy, PolicySpec};
 use crate::runaway::Stop;
 use crate::session::{Ingest, Live, LiveSetup, LoadError, Log};
-use crate::units::{Instant, Names, Span, hex};
+use crate::units::{Instant, Names, Sha256, Span, hex};
 
 /// The file beside the ledger that holds the policy as it was last applied.
 const APPLIED: &str = "applied-policy.toml";

@@ -9,11 +9,10 @@ use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use rustc_hash::FxHasher;
-use sha2::{Digest as _, Sha256};
 
 use crate::prompt_cache::{Again, Rules};
 use crate::providers::Target;
-use crate::units::{Instant, hex};
+use crate::units::{Instant, Sha256, hex};
 use crate::wire::{Dialect, Form, keyed, marked};
 
 /// Letters of the key that stands for a session.

@@ -9,7 +9,6 @@ use std::task::{Context, Poll};
 use bytes::BytesMut;
 use futures::FutureExt;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
-use sha2::{Digest as _, Sha256};
 use tokio::sync::oneshot;
 use tokio::time::Instant as Clock;
 
@@ -31,7 +30,7 @@ use crate::ledger::Entry;
 use crate::pricing::{Cost, Usage};
 use crate::routing::{Check, Status};
 use crate::session::{Called, Dispatch, Follow, Refusal};
-use crate::units::Instant;
+use crate::units::{Instant, Sha256};
 use crate::wire::{ApiError, Ask, ErrorKind, NO_MODEL_MAY_SERVE, SpentBudget};
 
 /// Runs an operation and returns what its client gets.
@@ -45,7 +44,7 @@ pub(super) async fn run(
 ) -> Result<Response<Reply>, ApiError> {
     let (key, bytes) = (gateway.prefix_key, ask.body().len());
     let hash = move || {
-        let prompt = Sha256::digest(ask.body()).into();
+        let prompt = Sha256::digest(ask.body());
         let prefix = ask.prefix(&key).into();
         (ask, Hashes { prompt, prefix })
     };

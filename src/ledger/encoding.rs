@@ -2,10 +2,9 @@
 //!
 //! Invariant: it never changes. Another form would be another kind of entry beside the ones there are.
 
-use crate::units::hex;
+use crate::units::{Sha256, hex};
 use rusqlite::Row;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
-use sha2::{Digest as _, Sha256};
 
 /// A SHA-256.
 pub(super) type Hash = [u8; 32];
@@ -147,7 +146,7 @@ impl Encoding {
 
     /// Returns its digest.
     pub(super) fn digest(&self) -> Hash {
-        Sha256::digest(&self.0).into()
+        Sha256::digest(&self.0)
     }
 
     fn digits(&mut self, mut number: u64) {
@@ -170,17 +169,17 @@ impl Encoding {
 /// Returns the hash of a link: over the one before it, the digest of its entry and the number of its kind.
 pub(super) fn chained(before: &Hash, digest: &Hash, kind: i64) -> Hash {
     let kind = u8::try_from(kind).unwrap_or(u8::MAX);
-    Sha256::new().chain_update(before).chain_update(digest).chain_update([kind]).finalize().into()
+    Sha256::default().with(before).with(digest).with([kind]).finalize()
 }
 
 /// Returns what a gateway's first link follows.
 pub(super) fn origin(gateway: &str) -> Hash {
-    Sha256::digest(format!("pointsman ledger {gateway}").as_bytes()).into()
+    Sha256::digest(format!("pointsman ledger {gateway}").as_bytes())
 }
 
 /// Returns the hash of a text that is kept: it outlasts the text.
 pub(super) fn text_hash(text: &str) -> Hash {
-    Sha256::digest(text.as_bytes()).into()
+    Sha256::digest(text.as_bytes())
 }
 
 /// Reads a hash as people pass it on.

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use sha2::{Digest as _, Sha256};
 
 use crate::pricing::{Hours, PriceRow, Rates, Tier, as_factor, thousandths};
-use crate::units::{Instant, PicoPerMillion, hex};
+use crate::units::{Instant, PicoPerMillion, Sha256, hex};
 
 /// A price row as the ledger keeps it. Make one per row of the book and share it: hashing is for once, not per request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +44,7 @@ impl Price {
 
 /// Computes the hash that a stored row must have.
 pub(super) fn hash(model: &str, from: Option<Instant>, text: &str) -> String {
-    let mut hasher = Sha256::new();
+    let mut hasher = Sha256::default();
     hasher.update(model.as_bytes());
     hasher.update([0]);
     hasher.update(from.map_or_else(|| "-".to_owned(), |from| from.0.to_string()).as_bytes());

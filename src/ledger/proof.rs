@@ -5,14 +5,13 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use super::encoding::Encoding;
 use super::row::{amount, buckets, check_text, kind, list, meters, whole, word};
 use crate::pricing::Terms;
 use crate::record::{Attempt, LateLabel, PolicyChange, Record, RecordedNeeds, Signal};
 use crate::routing::chance_told;
-use crate::units::{Instant, PerMille, hex};
+use crate::units::{Instant, PerMille, Sha256, hex};
 
 /// Where a log of the ledger comes from, as its header says it.
 pub(super) const SOURCE: &str = "pointsman ledger";

@@ -4,6 +4,7 @@
 
 mod alike;
 mod count;
+mod digest;
 mod draw;
 mod id;
 mod instant;
@@ -24,6 +25,7 @@ mod words;
 
 pub use alike::Listing;
 pub use count::{Count, Millis, changed, counted, grouped, took};
+pub use digest::Sha256;
 pub use draw::Draw;
 pub use id::{KeyId, LabelId, ModelId, ProjectId, RouteTag, SessionId, TagsId, TeamId, UserId};
 pub use instant::{Instant, InstantError, Span};

@@ -8,14 +8,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use sha2::{Digest, Sha256};
 
 use super::error::Result;
 use super::finish::Finish;
 use super::json::Progress;
 use super::reply::{Choice, Part};
 use super::{Ask, WireError, faults};
-use crate::units::hex;
+use crate::units::{Sha256, hex};
 
 /// Assigns the calls of one answer their ids.
 #[derive(Clone)]
@@ -37,7 +36,7 @@ impl CallIds {
         if !id.is_empty() && self.used.insert(id.to_owned()) {
             return id.to_owned();
         }
-        let mut digest = Sha256::new();
+        let mut digest = Sha256::default();
         digest.update(&self.asked);
         digest.update(format!("\n{}\n{nth}\n{name}", self.asked_as));
         let made = call_id(&digest.finalize());

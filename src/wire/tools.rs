@@ -6,14 +6,12 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use sha2::{Digest as _, Sha256};
-
 use super::Dialect;
 use super::gemini::names::{member, text_of};
 use super::json::{Object, Value, is_json, put, written};
 use super::prompt::Tool;
 use super::reply::Call;
-use crate::units::hex;
+use crate::units::{Sha256, hex};
 
 /// The longest name of a function that every provider takes.
 const LONGEST_NAME: usize = 64;

@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use sha2::{Digest as _, Sha256};
-
 use crate::config::providers::SimulatedSpec;
 use crate::providers::wait;
-use crate::units::PerMille;
+use crate::units::{PerMille, Sha256};
 
 pub(super) const RATE_LIMITED: u64 = 1;
 pub(super) const SERVER_ERROR: u64 = 2;

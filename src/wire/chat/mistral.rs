@@ -6,8 +6,7 @@
 
 use std::borrow::Cow;
 
-use sha2::{Digest, Sha256};
-
+use crate::units::Sha256;
 use crate::wire::error::Result;
 use crate::wire::json::{Array, Object, Value, put, try_body, written};
 use crate::wire::prompt::{Reader, reminder, told_arguments};

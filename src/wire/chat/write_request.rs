@@ -2,10 +2,8 @@
 
 use std::borrow::Cow;
 
-use sha2::{Digest as _, Sha256};
-
 use super::mistral::short_id;
-use crate::units::hex;
+use crate::units::{Sha256, hex};
 use crate::wire::Accent;
 use crate::wire::calls::{self, LONGEST_ID};
 use crate::wire::effort::{Effort, openai_word, thinking_type, thinks_before_answering};

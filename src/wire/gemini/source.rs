@@ -3,10 +3,9 @@
 
 use std::borrow::Cow;
 
-use sha2::{Digest, Sha256};
-
 use crate::record::usage::{Counted, GeminiUsage, Grounding};
 use crate::record::value::read;
+use crate::units::Sha256;
 use crate::wire::Dialect::Gemini;
 use crate::wire::WireError;
 use crate::wire::calls::call_id;

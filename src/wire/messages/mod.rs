@@ -11,11 +11,10 @@ use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
 use bytes::BytesMut;
-use sha2::{Digest as _, Sha256};
 
 use super::json::{Object, put};
 use super::sse;
-use crate::units::hex;
+use crate::units::{Sha256, hex};
 
 /// Stands for the signature of a thought that another provider's model had. Anthropic takes no such thought back, so one
 /// with this signature is left out on its way there.
