@@ -140,8 +140,8 @@ fn look(of: &Map<String, Value>, place: &str, shape: &'static Shape, found: &mut
     }
     for (key, shape) in shape.lists {
         let list = of.get(*key).and_then(Value::as_array).into_iter().flatten();
-        for (at, one) in list.map(Value::as_object).enumerate() {
-            one.into_iter().for_each(|one| look(one, &format!("{place}{dot}{key}[{at}]"), shape, found));
+        for (at, one) in list.enumerate().filter_map(|(at, one)| Some((at, one.as_object()?))) {
+            look(one, &format!("{place}{dot}{key}[{at}]"), shape, found);
         }
     }
 }
