@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 
-use super::caches::short;
 use super::{Held, Rule, Survival, Warm};
 use crate::pricing::{Cost, Rates, Tier, Usage, charge};
 use crate::units::{Draw, Instant, ModelId, Pico, Span};
@@ -338,6 +337,10 @@ fn price(sums: &mut Sums, call: &Call<'_>, rates: &Rates, prompt: u64, found: &F
 /// Returns how far apart two calls are, whichever the log tells first.
 fn apart(one: Instant, other: Instant) -> Span {
     Span((one - other).0.saturating_abs())
+}
+
+pub(super) fn short(tokens: u64) -> u32 {
+    u32::try_from(tokens).unwrap_or(u32::MAX)
 }
 
 /// Mixes two numbers into a key.

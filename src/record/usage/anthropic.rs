@@ -2,7 +2,7 @@
 //! Servers that speak the dialect may add a total, which tells whether they do the same.
 
 use super::iterations::{Iterations, Lifetimes};
-use super::meters::{Said, ServerTools, place};
+use super::meters::{Said, ServerTools, Unlisted, place};
 use super::shown::ServerBlocks;
 use super::{Claim, Counted, Parts, Plainly, UsageError, Writes};
 use crate::pricing::Terms;

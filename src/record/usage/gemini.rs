@@ -1,7 +1,7 @@
 //! The usage block of Gemini: the prompt includes cached tokens, thoughts stand outside the candidates unless the total
 //! proves otherwise.
 
-use super::meters::Said;
+use super::meters::{Said, Unlisted};
 use super::shown::Grounding;
 use super::{Claim, Counted, Parts, Plainly, UsageError};
 use crate::pricing::Terms;

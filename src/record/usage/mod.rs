@@ -23,7 +23,7 @@ macro_rules! block {
         #[derive(Clone, Copy, Debug, Default)]
         $vis struct $block {
             $($(#[$doc])* $field: $kind,)*
-            unlisted: $crate::record::usage::meters::Unlisted,
+            unlisted: Unlisted,
             $($($(#[$said])* $beside: $sort,)*)?
         }
 

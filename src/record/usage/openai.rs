@@ -6,7 +6,7 @@
 //! the same count, the largest holds: gateways fill keys that they do not know with zeros.
 
 use super::iterations::{Iterations, Lifetimes};
-use super::meters::{Said, ServerTools, place};
+use super::meters::{Said, ServerTools, Unlisted, place};
 use super::shown::SESSIONS;
 use super::{Claim, Counted, Parts, Plainly, UsageError, Writes};
 use crate::pricing::Terms;
