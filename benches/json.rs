@@ -124,7 +124,8 @@ fn with_sonic(text: &str) -> u64 {
 /// The whole path: cut into blocks, parse, and hand out records.
 fn records(bytes: &'static [u8]) -> u64 {
     let mut sum = 0;
-    for block in open(&Input::bytes("bench", bytes), &ReadOptions::default()).unwrap().blocks() {
+    let mut source = open(&Input::bytes("bench", bytes), &ReadOptions::default()).unwrap();
+    while let Some(block) = source.next_block() {
         let _end = block.unwrap().for_each(|_, entry| {
             if let Ok(Entry::Request(record)) = entry {
                 let out: u64 = record.attempts.iter().map(|attempt| attempt.usage.output.or_zero()).sum();

@@ -308,7 +308,7 @@ fn survive(bytes: Vec<u8>, format: Option<InputFormat>) -> (u64, u64) {
     let options = ReadOptions { format, ..ReadOptions::default() };
     let Ok(mut source) = open(&Input::bytes("fuzz", bytes), &options) else { return (0, 0) };
     let (mut entries, mut skips) = (0, 0);
-    for block in source.blocks().flatten() {
+    for block in std::iter::from_fn(|| source.next_block()).flatten() {
         let _end = block.for_each(|_, entry| {
             match entry {
                 Ok(_) => entries += 1,

@@ -438,7 +438,7 @@ fn packed_logs_read_like_plain_ones_and_progress_ends_at_the_size() {
 fn blocks_stand_alone_and_keep_their_line_numbers() {
     let log = long_log(60_000);
     let mut source = open(&Input::bytes("x", log.clone().into_bytes()), &ReadOptions::default()).unwrap();
-    let blocks: Vec<_> = source.blocks().map(Result::unwrap).collect();
+    let blocks: Vec<_> = std::iter::from_fn(|| source.next_block()).map(Result::unwrap).collect();
     assert!(blocks.len() > 2);
     // In any order, on any thread: each entry still knows its line.
     let count: usize = std::thread::scope(|scope| {
@@ -472,7 +472,7 @@ fn a_truncated_archive_gives_what_it_has_and_says_so() {
         let cut = packed[..packed.len() * 2 / 3].to_vec();
         let mut source = open(&Input::bytes("x.packed", cut), &ReadOptions::default()).unwrap();
         let (mut count, mut errors) = (0, Vec::new());
-        for block in source.blocks() {
+        while let Some(block) = source.next_block() {
             match block {
                 Ok(block) => {
                     let _end = block.for_each(|line, entry| {

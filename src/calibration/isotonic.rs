@@ -6,7 +6,7 @@
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Isotonic {
     /// Argument and value, ascending in both; values in thousandths of the unit that was fitted.
-    knots: Vec<(i64, i64)>,
+    pub(super) knots: Vec<(i64, i64)>,
 }
 
 /// Points pooled into one value: where they begin and end, their sum and their weight.
@@ -83,11 +83,6 @@ impl Isotonic {
         let rise = i128::from(to.1) - i128::from(from.1);
         let step = (2 * rise.saturating_mul(along) + run).div_euclid(2 * run.max(1));
         Some(from.1.saturating_add(i64::try_from(step).unwrap_or(0)))
-    }
-
-    /// Returns the knots: scores and their values in thousandths, ascending.
-    pub fn knots(&self) -> &[(i64, i64)] {
-        &self.knots
     }
 
     /// Takes up knots that were fitted and kept before; `None` where they do not ascend.

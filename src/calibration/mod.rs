@@ -6,6 +6,7 @@
 
 mod agreement;
 mod isotonic;
+mod logistic;
 mod reliability;
 pub mod special;
 mod words;
@@ -13,6 +14,7 @@ mod worth;
 
 pub use agreement::{Agreement, Kappa};
 pub use isotonic::Isotonic;
+pub use logistic::Logistic;
 pub use reliability::{Bin, Diagram, Judged, wilson};
 pub use words::{JudgedWords, WordsWorth, worth_of_words};
 pub use worth::{Worth, worth};

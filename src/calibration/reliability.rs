@@ -14,6 +14,13 @@ pub struct Judged {
     pub quality: PerMille,
 }
 
+impl Judged {
+    /// Takes an answer for good, or not.
+    pub fn of(confidence: PerMille, is_good: bool) -> Self {
+        Self { confidence, quality: if is_good { PerMille::ONE } else { PerMille::ZERO } }
+    }
+}
+
 /// Judgements of neighbouring confidences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bin {

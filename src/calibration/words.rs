@@ -4,8 +4,8 @@
 //! Ridge regression by Newton's steps; a sign that would hold unlikely words for a good one is left out. It comes out in whole
 //! numbers, and what it is worth is measured out of fold, beside the average alone.
 
-use super::worth::{BINS, FOLDS, LEAST, MANY, STEP, at, fit};
-use super::{Diagram, Isotonic, Judged};
+use super::worth::{BINS, FOLDS, LEAST, at, curve, fit};
+use super::{Diagram, Judged};
 use crate::checks::{Weights, Words};
 use crate::units::PerMille;
 
@@ -66,8 +66,7 @@ fn fitted(rows: &[JudgedWords], figures: usize) -> WordsWorth {
         let (weights, curve) = model(others(), figures);
         for &(score, words, good) in rows.iter().skip(fold).step_by(FOLDS) {
             let chance = at(&curve, place(&weights, words));
-            let quality = if good { PerMille::ONE } else { PerMille::ZERO };
-            out_of_fold.push(Judged { confidence: chance, quality });
+            out_of_fold.push(Judged::of(chance, good));
             alone.push((f64::from(at(&held, score).get()), good));
             all.push((f64::from(chance.get()), good));
         }
@@ -85,18 +84,10 @@ fn place(weights: &[i32], words: Words) -> PerMille {
 fn model(rows: impl Iterator<Item = JudgedWords>, figures: usize) -> (Vec<i32>, Vec<[u16; 2]>) {
     let rows: Vec<JudgedWords> = rows.collect();
     let weights: Vec<i32> = logistic(&rows, figures).into_iter().take(figures).map(whole).collect();
-    let grid = (0..=1000 / STEP).map(|step| step * STEP);
-    let chance: Box<dyn Fn(u16) -> f64> = if rows.len() * FOLDS >= MANY * (FOLDS - 1) {
-        let points = rows
-            .iter()
-            .map(|(_, words, good)| (i64::from(place(&weights, *words).get()), i64::from(*good) * 1000));
-        let curve = Isotonic::fit(points);
-        Box::new(move |place| curve.at(place.into()).map_or(0.5, |chance| chance as f64 / 1e6))
-    } else {
-        Box::new(|place| chance((f64::from(place) - 500.0) * f64::from(Weights::STEP) / 1000.0))
-    };
-    let point = |place| [place, PerMille::from_probability(chance(place)).unwrap_or_default().get()];
-    (weights, grid.map(point).collect())
+    let places = rows.iter().map(|(_, words, good)| (place(&weights, *words), *good));
+    let logistic = |place| chance((f64::from(place) - 500.0) * f64::from(Weights::STEP) / 1000.0);
+    let curve = curve(places, || logistic);
+    (weights, curve)
 }
 
 fn chance(odds: f64) -> f64 {

@@ -3,7 +3,7 @@
 //! Under a thousand of them a logistic curve held to the identity (Platt 1999), from there on an isotonic one; what either is
 //! worth is measured out of fold. The curve comes out in whole numbers.
 
-use super::{Diagram, Isotonic, Judged};
+use super::{Diagram, Isotonic, Judged, Logistic};
 use crate::units::PerMille;
 
 /// So many judged answers a curve takes at least.
@@ -35,17 +35,13 @@ pub fn worth(rows: &[(PerMille, bool)]) -> Result<Worth, usize> {
         return Err(LEAST - rows.len());
     }
     let curve = fit(rows.iter().copied());
-    let judged = |confidence: PerMille, good: bool| Judged {
-        confidence,
-        quality: if good { PerMille::ONE } else { PerMille::ZERO },
-    };
-    let mut raw: Vec<Judged> = rows.iter().map(|&(score, good)| judged(score, good)).collect();
+    let mut raw: Vec<Judged> = rows.iter().map(|&(score, good)| Judged::of(score, good)).collect();
     let mut out_of_fold: Vec<Judged> = Vec::with_capacity(rows.len());
     for fold in 0..FOLDS {
         let others = rows.iter().enumerate().filter(|(at, _)| at % FOLDS != fold).map(|(_, row)| *row);
         let held = fit(others);
         let own = rows.iter().enumerate().filter(|(at, _)| at % FOLDS == fold);
-        out_of_fold.extend(own.map(|(_, &(score, good))| judged(at(&held, score), good)));
+        out_of_fold.extend(own.map(|(_, &(score, good))| Judged::of(at(&held, score), good)));
     }
     let error = [&mut raw, &mut out_of_fold].map(|judged| Diagram::new(judged, BINS).ece_debiased());
     Ok(Worth { curve, is_isotonic: rows.len() >= MANY, error })
@@ -53,16 +49,29 @@ pub fn worth(rows: &[(PerMille, bool)]) -> Result<Worth, usize> {
 
 pub(super) fn fit(rows: impl Iterator<Item = (PerMille, bool)>) -> Vec<[u16; 2]> {
     let rows: Vec<(PerMille, bool)> = rows.collect();
+    let points = rows.iter().map(|(score, good)| (*score, *good));
+    curve(points, || {
+        let scores: Vec<_> = rows.iter().map(|(score, good)| (logit(score.get()), *good)).collect();
+        // Pulled to the identity; one that falls would turn the order round.
+        let line = Logistic { level: 0.0, slope: 1.0 }.fit(&scores, 50, [0.1, 1.0], 0.01..=20.0);
+        move |score| line.at(logit(score))
+    })
+}
+
+/// Returns the curve of scores: an isotonic one from a thousand answers on, else the one that is given.
+pub(super) fn curve<C: Fn(u16) -> f64>(
+    rows: impl ExactSizeIterator<Item = (PerMille, bool)>,
+    other: impl FnOnce() -> C,
+) -> Vec<[u16; 2]> {
     let grid = (0..=1000 / STEP).map(|step| step * STEP);
-    let chance: Box<dyn Fn(u16) -> f64> = if rows.len() * FOLDS >= MANY * (FOLDS - 1) {
-        let points = rows.iter().map(|(score, good)| (i64::from(score.get()), i64::from(*good) * 1000));
-        let curve = Isotonic::fit(points);
-        Box::new(move |score| curve.at(score.into()).map_or(0.5, |chance| chance as f64 / 1e6))
-    } else {
-        let line = Platt::fit(&rows);
-        Box::new(move |score| line.at(logit(score)))
-    };
-    grid.map(|score| [score, PerMille::from_probability(chance(score)).unwrap_or_default().get()]).collect()
+    let point = |score, chance| [score, PerMille::from_probability(chance).unwrap_or_default().get()];
+    if rows.len() * FOLDS < MANY * (FOLDS - 1) {
+        let chance = other();
+        return grid.map(|score| point(score, chance(score))).collect();
+    }
+    let curve = Isotonic::fit(rows.map(|(score, good)| (i64::from(score.get()), i64::from(good) * 1000)));
+    let chance = |score: u16| curve.at(score.into()).map_or(0.5, |chance| chance as f64 / 1e6);
+    grid.map(|score| point(score, chance(score))).collect()
 }
 
 pub(super) fn at(curve: &[[u16; 2]], score: PerMille) -> PerMille {
@@ -74,42 +83,6 @@ pub(super) fn at(curve: &[[u16; 2]], score: PerMille) -> PerMille {
 fn logit(score: u16) -> f64 {
     let p = (f64::from(score) / 1000.0).clamp(0.001, 0.999);
     (p / (1.0 - p)).ln()
-}
-
-/// A logistic curve over the logit of the score.
-struct Platt {
-    level: f64,
-    slope: f64,
-}
-
-impl Platt {
-    /// Fits by Newton's steps, pulled to the identity.
-    fn fit(rows: &[(PerMille, bool)]) -> Self {
-        let mut found = Self { level: 0.0, slope: 1.0 };
-        for _ in 0..50 {
-            let (mut level, mut slope) = (found.level * 0.1, found.slope - 1.0);
-            let (mut aa, mut ab, mut bb) = (0.1, 0.0, 1.0);
-            for &(score, good) in rows {
-                let x = logit(score.get());
-                let p = found.at(x);
-                let (off, spread) = (p - f64::from(u8::from(good)), p * (1.0 - p));
-                (level, slope) = (level + off, slope + off * x);
-                (aa, ab, bb) = (aa + spread, ab + spread * x, bb + spread * x * x);
-            }
-            let whole = aa * bb - ab * ab;
-            if whole <= 1e-12 {
-                break;
-            }
-            found.level -= (bb * level - ab * slope) / whole;
-            // A curve that falls would turn the order round.
-            found.slope = (found.slope - (aa * slope - ab * level) / whole).clamp(0.01, 20.0);
-        }
-        found
-    }
-
-    fn at(&self, x: f64) -> f64 {
-        1.0 / (1.0 + (-(self.level + self.slope * x)).exp())
-    }
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ impl Reference {
     /// Makes one of confidences as they came, for one of so many series that are watched at once; `None` where there is nothing to
     /// compare: fewer than 500 confidences, or all alike.
     pub fn new(spread: &Spread, series: u32) -> Option<Self> {
-        let histogram = spread.counts();
+        let histogram = &spread.counts;
         let total: u64 = histogram.iter().take(PerMille::VALUES).map(|&count| u64::from(count)).sum();
         if total < FEWEST {
             return None;
@@ -65,7 +65,7 @@ impl Reference {
         let degrees = u32::try_from(counts.len().checked_sub(1).filter(|free| *free > 0)?).ok()?;
         let alpha = 0.001 / f64::from(series.max(1));
         let critical = chi_square_below(1.0 - alpha, degrees);
-        let (alike, alike_at_most) = (spread.order().alike(), spread.order().alike_at_most());
+        let (alike, alike_at_most) = (spread.order.alike(), spread.order.alike_at_most());
         Some(Self { bin_of, counts, below, total, alike, alike_at_most, critical, alpha })
     }
 }

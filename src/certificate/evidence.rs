@@ -2,6 +2,7 @@
 //!
 //! Invariant: state is of fixed size; every label costs the same; reading changes nothing.
 
+use super::tails::first;
 use crate::calibration::special::falling;
 use crate::units::PerMille;
 
@@ -149,18 +150,6 @@ impl Steps {
     pub fn needed(&self, threshold: PerMille) -> u64 {
         let losses = self.losses_from(threshold);
         let is_enough = |n: u64| log_wealth(self.epsilon, n, losses) >= -self.delta.ln();
-        let (mut low, mut high) = (self.n, self.n.max(64));
-        if is_enough(low) {
-            return 0;
-        }
-        while !is_enough(high) && high < 1 << 40 {
-            low = high;
-            high *= 2;
-        }
-        while high - low > 1 {
-            let middle = low + (high - low) / 2;
-            if is_enough(middle) { high = middle } else { low = middle }
-        }
-        high - self.n
+        first(self.n, 1 << 40, is_enough).unwrap_or(1 << 40) - self.n
     }
 }

@@ -4,9 +4,7 @@
 //! confidences are let through together.
 
 use super::label::{Label, Loss};
-use super::tails::{
-    Judge, betting, betting_at_most, betting_bound, fewest_graded, needed, needed_at_rate, needed_graded,
-};
+use super::tails::{Judge, betting, betting_bound, fewest_graded, needed, needed_at_rate, needed_graded};
 use crate::calibration::special::{binomial_at_most, clopper_pearson};
 use crate::units::{Draw, PerMille};
 
@@ -160,7 +158,8 @@ impl<'a> Grid<'a> {
         match self.promise.loss {
             Loss::Acceptable(_) => binomial_at_most(above.failures, self.trials(above), self.epsilon),
             Loss::Graded => {
-                betting_at_most(self.losses(threshold), self.trials(above), self.epsilon, self.delta)
+                let bet = (self.epsilon, self.delta);
+                betting(self.losses(threshold), self.trials(above), bet, self.delta)
             }
         }
     }
@@ -168,7 +167,7 @@ impl<'a> Grid<'a> {
     fn test(&self, threshold: PerMille, above: Above) -> Test {
         let p_value = match self.promise.loss {
             Loss::Graded if self.epsilon > 0.0 => {
-                betting(self.losses(threshold), self.trials(above), self.epsilon, self.delta)
+                betting(self.losses(threshold), self.trials(above), (self.epsilon, self.delta), 1e-300)
             }
             _ => self.p_value(threshold, above),
         };

@@ -66,8 +66,8 @@ impl Order {
 /// Confidences as they came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spread {
-    counts: Vec<u32>,
-    order: Order,
+    pub(super) counts: Vec<u32>,
+    pub(super) order: Order,
 }
 
 impl Default for Spread {
@@ -88,13 +88,5 @@ impl Spread {
     /// Counts all.
     pub fn n(&self) -> u64 {
         self.counts.iter().map(|&count| u64::from(count)).sum()
-    }
-
-    pub(super) fn counts(&self) -> &[u32] {
-        &self.counts
-    }
-
-    pub(super) fn order(&self) -> &Order {
-        &self.order
     }
 }

@@ -21,27 +21,12 @@ pub(super) fn hoeffding_bentkus(loss: f64, n: u64, epsilon: f64) -> f64 {
 }
 
 /// Returns the chance of such losses by luck, were the true one `epsilon`: the best that a bettor against it ever had
-/// (Waudby-Smith and Ramdas). The order must not depend on the losses.
-pub(super) fn betting(losses: impl Iterator<Item = PerMille>, n: u64, epsilon: f64, delta: f64) -> f64 {
-    betting_until(1e300, losses, n, epsilon, delta)
-}
-
-/// Returns the same, or delta at most as soon as it is known to be no more.
-pub(super) fn betting_at_most(
+/// (Waudby-Smith and Ramdas), or `enough` at most as soon as it is known to be no more. The order must not depend on the losses.
+pub(super) fn betting(
     losses: impl Iterator<Item = PerMille>,
     n: u64,
-    epsilon: f64,
-    delta: f64,
-) -> f64 {
-    betting_until(1.0 / delta, losses, n, epsilon, delta)
-}
-
-fn betting_until(
+    (epsilon, delta): (f64, f64),
     enough: f64,
-    losses: impl Iterator<Item = PerMille>,
-    n: u64,
-    epsilon: f64,
-    delta: f64,
 ) -> f64 {
     let stake = 2.0 * (1.0 / delta).ln() / n.max(1) as f64;
     let (mut wealth, mut best) = (1.0_f64, 1.0_f64);
@@ -52,7 +37,7 @@ fn betting_until(
         let bet = (stake / variance).sqrt().min(1.0);
         wealth *= 1.0 - bet * (loss - epsilon);
         best = best.max(wealth);
-        if best >= enough {
+        if best >= 1.0 / enough {
             break;
         }
         sum += loss;
@@ -66,7 +51,7 @@ fn betting_until(
 
 /// Counts the labels that are missing where so many showed so many failures: the fewest more, none of which may fail.
 pub fn needed(failures: u64, n: u64, epsilon: f64, delta: f64) -> Option<u64> {
-    first(n, |all| binomial_at_most(failures, all, epsilon) <= delta).map(|all| all - n)
+    first(n, MOST, |all| binomial_at_most(failures, all, epsilon) <= delta).map(|all| all - n)
 }
 
 /// Counts the labels that are missing where failures go on at the rate seen; `None` where that rate is too high for any number.
@@ -78,7 +63,7 @@ pub fn needed_at_rate(failures: u64, n: u64, epsilon: f64, delta: f64) -> Option
         let failed = u128::from(failures) * u128::from(all);
         u64::try_from(failed.div_ceil(u128::from(n))).unwrap_or(u64::MAX)
     };
-    first(n, |all| binomial_at_most(expected(all), all, epsilon) <= delta).map(|all| all - n)
+    first(n, MOST, |all| binomial_at_most(expected(all), all, epsilon) <= delta).map(|all| all - n)
 }
 
 /// Counts the labels that are missing where losses are graded: the fewest more, none of which may be lost, until bets on these win
@@ -94,10 +79,10 @@ pub(super) fn needed_graded(
         let none = usize::try_from(all - n).unwrap_or(0);
         losses.clone().chain(std::iter::repeat_n(PerMille::ZERO, none))
     };
-    let by_bets = |all: u64| all > FEW || betting_at_most(more(all), all, epsilon, delta) <= delta;
-    match first(n, by_bets) {
+    let by_bets = |all: u64| all > FEW || betting(more(all), all, (epsilon, delta), delta) <= delta;
+    match first(n, MOST, by_bets) {
         Some(all) if all <= FEW => Some(all - n),
-        _ => first(n, |all| hoeffding_bentkus(loss, all, epsilon) <= delta).map(|all| all - n),
+        _ => first(n, MOST, |all| hoeffding_bentkus(loss, all, epsilon) <= delta).map(|all| all - n),
     }
 }
 
@@ -109,12 +94,12 @@ pub(super) fn fewest_graded(epsilon: f64, delta: f64) -> u64 {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it was clamped")]
     let from = about as u64;
     (from..from.saturating_add(1000))
-        .find(|&n| betting(none(n), n, epsilon, delta) <= delta)
+        .find(|&n| betting(none(n), n, (epsilon, delta), 1e-300) <= delta)
         .unwrap_or(u64::MAX)
 }
 
-/// Finds the first number from `n` on that is enough, for what stays enough.
-fn first(n: u64, is_enough: impl Fn(u64) -> bool) -> Option<u64> {
+/// Finds the first number from `n` on, up to about `most`, that is enough, for what stays enough.
+pub(super) fn first(n: u64, most: u64, is_enough: impl Fn(u64) -> bool) -> Option<u64> {
     if is_enough(n) {
         return Some(n);
     }
@@ -122,7 +107,7 @@ fn first(n: u64, is_enough: impl Fn(u64) -> bool) -> Option<u64> {
     while !is_enough(low + step) {
         low += step;
         step *= 2;
-        if low > MOST {
+        if low > most {
             return None;
         }
     }
@@ -160,7 +145,7 @@ pub(super) fn betting_bound(losses: &(impl Iterator<Item = PerMille> + Clone), n
     let (mut low, mut high) = (0.0, 1.0);
     for _ in 0..24 {
         let middle = 0.5 * (low + high);
-        if betting_at_most(losses.clone(), n, middle, delta) > delta { low = middle } else { high = middle }
+        if betting(losses.clone(), n, (middle, delta), delta) > delta { low = middle } else { high = middle }
     }
     high
 }

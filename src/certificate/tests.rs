@@ -118,7 +118,7 @@ fn graded_losses_have_the_published_chances() {
         (_, 3) => per_mille(250),
         _ => PerMille::ZERO,
     });
-    let found = betting(losses, 600, 0.05, 0.05);
+    let found = betting(losses, 600, (0.05, 0.05), 1e-300);
     assert!(near(found, 3.648_107_654_158_939_7e-6), "{found}");
 }
 

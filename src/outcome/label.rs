@@ -1,6 +1,6 @@
 //! What is known of a model's answer, and who says so.
 
-use crate::units::{ModelId, PerMille};
+use crate::units::{ModelId, PerMille, words};
 
 /// Who or what judged an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -22,11 +22,12 @@ pub enum LabelSource {
     Other,
 }
 
-impl LabelSource {
-    /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Told, Self::Feedback, Self::Person, Self::Judge, Self::Simulated, Self::Check, Self::Other];
+words!(LabelSource {
+    Told = "log", Feedback = "feedback", Person = "people", Judge = "judge", Simulated = "simulated",
+    Check = "checks", Other = "other",
+});
 
+impl LabelSource {
     /// Reads it off the words of a log, whose first says what it is: `feedback by ci`, `label by ann`, `judge gpt-5`; the
     /// last two may be `(simulated)`.
     pub fn of(words: &str) -> Self {
@@ -38,19 +39,6 @@ impl LabelSource {
             Some("judge") => Self::Judge,
             Some("check") => Self::Check,
             Some(_) => Self::Other,
-        }
-    }
-
-    /// Returns the word on screen and in reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Told => "log",
-            Self::Feedback => "feedback",
-            Self::Person => "people",
-            Self::Judge => "judge",
-            Self::Simulated => "simulated",
-            Self::Check => "checks",
-            Self::Other => "other",
         }
     }
 

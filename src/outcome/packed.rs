@@ -5,7 +5,7 @@
 
 use std::num::NonZeroU64;
 
-use super::{Least, Observed, Operation, PackedConfidence, Second};
+use super::{Least, Operation, PackedConfidence, Second};
 use crate::classifier::{Saw, TaskClass};
 use crate::pricing::{Charged, Usage};
 use crate::routing::{AskId, Check, CircumstanceId, ConfidenceSource, Draw, Effort, Lot, Status};
@@ -14,37 +14,117 @@ use crate::units::{Count, Instant, KeyId, Millis, ModelId, ProjectId, SessionId,
 /// Stands for "nothing aside" and "no extra".
 const NONE: u16 = u16::MAX;
 
-/// What every operation has.
-#[derive(Clone, Copy, Debug)]
-struct Packed {
-    at: Instant,
-    charged: Charged,
-    input: Count,
-    cache_read: Count,
-    write_5m: Count,
-    output: Count,
-    latency: Millis,
-    ttft: Millis,
-    session: SessionId,
-    lot: Lot,
-    circumstance: CircumstanceId,
-    team: TeamId,
-    project: ProjectId,
-    user: UserId,
-    key: KeyId,
-    asked: ModelId,
-    model: ModelId,
-    turn: u16,
-    confidence: PackedConfidence,
-    draw: Draw,
-    extra: u16,
-    aside: u16,
-    status: Status,
-    check: Check,
-    effort: Option<Effort>,
-    source: ConfidenceSource,
-    class: TaskClass,
-    flags: u8,
+/// Makes what every operation has, what few have, and the way there and back of what stands where in an operation.
+macro_rules! packed {
+    (
+        every { $($name:ident: $kind:ty = $($at:ident).+,)* }
+        few { $($rare:ident: $sort:ty = $($place:ident).+,)* }
+        flags { $($flag:ident = $($set:ident).+,)* }
+    ) => {
+        /// What every operation has.
+        #[derive(Clone, Copy, Debug)]
+        struct Packed {
+            $($name: $kind,)*
+            extra: u16,
+            aside: u16,
+            flags: u8,
+        }
+
+        /// What few operations have.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+        struct Aside {
+            $($rare: $sort,)*
+            write_1h: Count,
+            reasoning: Count,
+        }
+
+        impl Aside {
+            fn of(operation: &Operation) -> Self {
+                let Usage { write_1h, reasoning, .. } = operation.served.usage;
+                let rare = |count: Count| if count == Count::ZERO { Count::UNKNOWN } else { count };
+                Self {
+                    $($rare: operation.$($place).+,)*
+                    write_1h: rare(write_1h),
+                    reasoning: rare(reasoning),
+                }
+            }
+        }
+
+        impl Packed {
+            fn of(operation: &Operation, aside: u16) -> Self {
+                let Usage { write_1h, reasoning, .. } = operation.served.usage;
+                let flag = |is_set: bool, bit: u8| if is_set { bit } else { 0 };
+                Self {
+                    $($name: operation.$($at).+,)*
+                    extra: u16::try_from(operation.extra).unwrap_or(NONE),
+                    aside,
+                    flags: $(flag(operation.$($set).+, $flag) |)*
+                        flag(write_1h == Count::ZERO, NO_WRITE_1H)
+                        | flag(reasoning == Count::ZERO, NO_REASONING),
+                }
+            }
+
+            fn unpacked(&self, aside: &Aside) -> Operation {
+                let has = |bit: u8| self.flags & bit != 0;
+                let rare = |bit: u8, count: Count| if has(bit) { Count::ZERO } else { count };
+                let mut operation = Operation::default();
+                $(operation.$($at).+ = self.$name;)*
+                $(operation.$($place).+ = aside.$rare;)*
+                $(operation.$($set).+ = has($flag);)*
+                operation.extra = if self.extra == NONE { Operation::NO_EXTRA } else { self.extra.into() };
+                operation.served.usage.write_1h = rare(NO_WRITE_1H, aside.write_1h);
+                operation.served.usage.reasoning = rare(NO_REASONING, aside.reasoning);
+                operation
+            }
+        }
+    };
+}
+
+packed! {
+    every {
+        at: Instant = at,
+        charged: Charged = served.charged,
+        input: Count = served.usage.input,
+        cache_read: Count = served.usage.cache_read,
+        write_5m: Count = served.usage.write_5m,
+        output: Count = served.usage.output,
+        latency: Millis = served.latency,
+        ttft: Millis = served.ttft,
+        session: SessionId = session,
+        lot: Lot = lot,
+        circumstance: CircumstanceId = circumstance,
+        team: TeamId = team,
+        project: ProjectId = project,
+        user: UserId = user,
+        key: KeyId = key,
+        asked: ModelId = asked,
+        model: ModelId = served.model,
+        turn: u16 = turn,
+        confidence: PackedConfidence = packed_confidence,
+        draw: Draw = draw,
+        status: Status = served.status,
+        check: Check = served.check,
+        effort: Option<Effort> = served.effort,
+        source: ConfidenceSource = source,
+        class: TaskClass = class,
+    }
+    few {
+        saw: Saw = saw,
+        expected: Option<NonZeroU64> = expected,
+        call: u64 = call,
+        ask: AskId = ask,
+        least: Option<Least> = least,
+        warm: Option<u32> = warm,
+        second: Option<Second> = second,
+        waited: u32 = served.waited,
+        billed: ModelId = served.billed,
+    }
+    flags {
+        ASSUMED = served.assumed,
+        LIFETIME_ASSUMED = served.is_lifetime_assumed,
+        SIMULATED = simulated,
+        PINNED = pinned,
+    }
 }
 
 const _: () = assert!(size_of::<Packed>() <= 80, "a million operations fit into 80 MB");
@@ -57,136 +137,6 @@ const PINNED: u8 = 1 << 3;
 const NO_WRITE_1H: u8 = 1 << 4;
 /// No tokens went into reasoning, likewise.
 const NO_REASONING: u8 = 1 << 5;
-
-/// What few operations have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-struct Aside {
-    saw: Saw,
-    expected: Option<NonZeroU64>,
-    call: u64,
-    ask: AskId,
-    least: Option<Least>,
-    warm: Option<u32>,
-    second: Option<Second>,
-    waited: u32,
-    write_1h: Count,
-    reasoning: Count,
-    billed: ModelId,
-}
-
-impl Aside {
-    fn of(operation: &Operation) -> Self {
-        let served = &operation.served;
-        let rare = |count: Count| if count == Count::ZERO { Count::UNKNOWN } else { count };
-        Self {
-            saw: operation.saw,
-            expected: operation.expected,
-            call: operation.call,
-            ask: operation.ask,
-            least: operation.least,
-            warm: operation.warm,
-            second: operation.second,
-            waited: served.waited,
-            write_1h: rare(served.usage.write_1h),
-            reasoning: rare(served.usage.reasoning),
-            billed: served.billed,
-        }
-    }
-}
-
-impl Packed {
-    fn of(operation: &Operation, aside: u16) -> Self {
-        let Operation { served, .. } = operation;
-        let flag = |is_set: bool, bit: u8| if is_set { bit } else { 0 };
-        Self {
-            at: operation.at,
-            charged: served.charged,
-            input: served.usage.input,
-            cache_read: served.usage.cache_read,
-            write_5m: served.usage.write_5m,
-            output: served.usage.output,
-            latency: served.latency,
-            ttft: served.ttft,
-            session: operation.session,
-            lot: operation.lot,
-            circumstance: operation.circumstance,
-            team: operation.team,
-            project: operation.project,
-            user: operation.user,
-            key: operation.key,
-            asked: operation.asked,
-            model: served.model,
-            turn: operation.turn,
-            confidence: operation.packed_confidence,
-            draw: operation.draw,
-            extra: u16::try_from(operation.extra).unwrap_or(NONE),
-            aside,
-            status: served.status,
-            check: served.check,
-            effort: served.effort,
-            source: operation.source,
-            class: operation.class,
-            flags: flag(served.assumed, ASSUMED)
-                | flag(served.is_lifetime_assumed, LIFETIME_ASSUMED)
-                | flag(operation.simulated, SIMULATED)
-                | flag(operation.pinned, PINNED)
-                | flag(served.usage.write_1h == Count::ZERO, NO_WRITE_1H)
-                | flag(served.usage.reasoning == Count::ZERO, NO_REASONING),
-        }
-    }
-
-    fn unpacked(&self, aside: &Aside) -> Operation {
-        let has = |bit: u8| self.flags & bit != 0;
-        let rare = |bit: u8, count: Count| if has(bit) { Count::ZERO } else { count };
-        Operation {
-            at: self.at,
-            served: Observed {
-                usage: Usage {
-                    input: self.input,
-                    cache_read: self.cache_read,
-                    write_5m: self.write_5m,
-                    write_1h: rare(NO_WRITE_1H, aside.write_1h),
-                    output: self.output,
-                    reasoning: rare(NO_REASONING, aside.reasoning),
-                },
-                latency: self.latency,
-                ttft: self.ttft,
-                waited: aside.waited,
-                model: self.model,
-                billed: aside.billed,
-                status: self.status,
-                check: self.check,
-                effort: self.effort,
-                assumed: has(ASSUMED),
-                is_lifetime_assumed: has(LIFETIME_ASSUMED),
-                charged: self.charged,
-            },
-            session: self.session,
-            extra: if self.extra == NONE { Operation::NO_EXTRA } else { u32::from(self.extra) },
-            team: self.team,
-            project: self.project,
-            user: self.user,
-            key: self.key,
-            asked: self.asked,
-            lot: self.lot,
-            turn: self.turn,
-            packed_confidence: self.confidence,
-            source: self.source,
-            class: self.class,
-            simulated: has(SIMULATED),
-            pinned: has(PINNED),
-            draw: self.draw,
-            circumstance: self.circumstance,
-            saw: aside.saw,
-            second: aside.second,
-            expected: aside.expected,
-            warm: aside.warm,
-            call: aside.call,
-            ask: aside.ask,
-            least: aside.least,
-        }
-    }
-}
 
 /// Operations side by side; at most 65,535 of them.
 #[derive(Clone, Debug, Default)]
@@ -270,6 +220,7 @@ impl Column {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Observed;
     use super::*;
     use crate::units::PerMille;
     use proptest::prelude::*;

@@ -43,7 +43,7 @@ pub struct Settled {
 impl Default for Settled {
     fn default() -> Self {
         Self {
-            attempts: Vec::with_capacity(2),
+            attempts: Vec::new(),
             route: RouteId::default(),
             tag: RouteTag::NONE,
             first_rung: NO_RUNG,
@@ -65,21 +65,17 @@ impl Default for Settled {
 impl Settled {
     /// Empties it for the next operation.
     pub fn begin(&mut self, policy: &Policy, route: RouteId, first_rung: u8) {
-        self.attempts.clear();
-        self.route = route;
-        self.tag = policy.route(route).tag;
-        self.first_rung = first_rung;
-        self.rung = first_rung;
-        self.model = ModelId::NONE;
-        self.cost = Cost::Known(Pico::ZERO);
-        self.baseline = Cost::Unknown(Unpriced::NoUsage);
-        self.latency = Millis::UNKNOWN;
-        self.reached = Millis::new(0);
-        self.called = false;
-        self.status = Status::Ok;
-        self.escalated = false;
-        self.estimated = false;
-        self.quality = None;
+        let mut attempts = std::mem::take(&mut self.attempts);
+        attempts.clear();
+        *self = Self {
+            attempts,
+            route,
+            tag: policy.route(route).tag,
+            first_rung,
+            rung: first_rung,
+            cost: Cost::Known(Pico::ZERO),
+            ..Self::default()
+        };
     }
 
     /// Adds a call.

@@ -199,19 +199,16 @@ impl PriceRow {
             let scaled = Pico(i128::from(price.0)).ratio(i128::from(thousandths), 1000);
             PicoPerMillion(i64::try_from(scaled.0).unwrap_or(i64::MAX))
         };
-        let rates = |rates: &Rates| rates.map(price);
-        Self {
-            standard: rates(&self.standard),
-            batch: self.batch.as_ref().map(rates),
-            tiers: self.tiers.iter().map(|(name, one)| (name.clone(), rates(one))).collect(),
-            meters: self.meters.iter().map(|(name, one)| (name.clone(), price(*one))).collect(),
-            scheduled: self
-                .scheduled
-                .iter()
-                .map(|one| Scheduled { row: one.row.times(thousandths), ..one.clone() })
-                .collect(),
-            ..self.clone()
-        }
+        let mut row = self.clone();
+        row.all_rates().for_each(|rates| *rates = rates.map(price));
+        row.meters.values_mut().for_each(|one| *one = price(*one));
+        row.scheduled.iter_mut().for_each(|one| one.row = one.row.times(thousandths));
+        row
+    }
+
+    /// Lists the rates of every service tier.
+    pub(super) fn all_rates(&mut self) -> impl Iterator<Item = &mut Rates> {
+        std::iter::once(&mut self.standard).chain(&mut self.batch).chain(self.tiers.values_mut())
     }
 
     /// Says whether it prices a meter, by itself or as a part of its tokens.
@@ -407,14 +404,9 @@ fn without_date(model: &str) -> &str {
         Some((head, digits / 10_000, digits / 100 % 100, digits % 100))
     };
     let Some((head, year, month, day)) = joined().or_else(split) else { return model };
-    let days = match month {
-        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        1..=12 => 31,
-        _ => 0,
-    };
-    if (2000..2100).contains(&year) && (1..=days).contains(&day) { head } else { model }
+    let is_day =
+        i32::try_from(year).is_ok_and(|year| chrono::NaiveDate::from_ymd_opt(year, month, day).is_some());
+    if (2000..2100).contains(&year) && is_day { head } else { model }
 }
 
 #[cfg(test)]

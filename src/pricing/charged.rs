@@ -22,10 +22,7 @@ impl Charged {
         let kind = match cost {
             Cost::Known(_) => 1,
             Cost::Estimated(_) => 2,
-            Cost::Unknown(why) => {
-                let place = Unpriced::ALL.iter().position(|known| *known == why);
-                3 + place.and_then(|place| i64::try_from(place).ok()).unwrap_or(0)
-            }
+            Cost::Unknown(why) => 3 + why as i64,
         };
         let amount = i64::try_from(cost.amount().unwrap_or(Pico::ZERO).0).ok();
         let packed = amount.and_then(|amount| amount.checked_mul(1 << KIND));

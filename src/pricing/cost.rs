@@ -142,18 +142,9 @@ impl CostSum {
 
     /// Takes an operation's calls away again.
     pub fn remove_operation(&mut self, calls: impl Iterator<Item = Cost>) {
-        let before = self.total();
-        let mut unknown = false;
-        for cost in calls {
-            match cost {
-                Cost::Unknown(_) => unknown = true,
-                cost => self.remove(cost),
-            }
-        }
-        if unknown {
-            self.unknown = self.unknown.saturating_sub(1);
-            self.partial -= before - self.total();
-        }
+        let mut one = Self::default();
+        one.add_operation(calls);
+        *self -= &one;
     }
 
     /// Takes one cost away again.

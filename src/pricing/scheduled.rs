@@ -62,17 +62,11 @@ impl PriceRow {
     }
 
     fn tokens_times(&self, thousandths: u32) -> Option<Self> {
-        let rates = |rates: &Rates| rates.times_exactly(thousandths);
-        let tiers = self.tiers.iter().map(|(name, one)| Some((name.clone(), rates(one)?)));
-        Some(Self {
-            standard: rates(&self.standard)?,
-            batch: match &self.batch {
-                Some(batch) => Some(rates(batch)?),
-                None => None,
-            },
-            tiers: tiers.collect::<Option<_>>()?,
-            ..self.clone()
-        })
+        let mut row = self.clone();
+        for rates in row.all_rates() {
+            *rates = rates.times_exactly(thousandths)?;
+        }
+        Some(row)
     }
 }
 

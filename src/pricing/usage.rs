@@ -21,23 +21,20 @@ pub struct Usage {
 
 impl Usage {
     /// Nothing used: what a refused call costs.
-    pub const NONE: Self = Self {
-        input: Count::ZERO,
-        cache_read: Count::ZERO,
-        write_5m: Count::ZERO,
-        write_1h: Count::ZERO,
-        output: Count::ZERO,
-        reasoning: Count::ZERO,
-    };
+    pub const NONE: Self = Self::each(Count::ZERO);
     /// Nothing known.
-    pub const UNKNOWN: Self = Self {
-        input: Count::UNKNOWN,
-        cache_read: Count::UNKNOWN,
-        write_5m: Count::UNKNOWN,
-        write_1h: Count::UNKNOWN,
-        output: Count::UNKNOWN,
-        reasoning: Count::UNKNOWN,
-    };
+    pub const UNKNOWN: Self = Self::each(Count::UNKNOWN);
+
+    const fn each(count: Count) -> Self {
+        Self {
+            input: count,
+            cache_read: count,
+            write_5m: count,
+            write_1h: count,
+            output: count,
+            reasoning: count,
+        }
+    }
 
     /// Builds usage of a call without caching; `None` where a count is too large.
     pub fn plain(input: u64, output: u64) -> Option<Self> {

@@ -11,7 +11,7 @@ use rustc_hash::FxHashMap;
 
 use super::held::Recent;
 use super::runs::Runs;
-use super::study::mixed;
+use super::study::{mixed, short};
 use super::{Rule, RuleTable, Survival, Tie};
 use crate::pricing::{Cost, PriceTable, Rates, Usage};
 use crate::units::{Instant, ModelId, Names, Pico, RouteTag, Span};
@@ -173,13 +173,8 @@ impl Caches {
     }
 
     /// Counts the beginnings that are remembered.
-    pub fn len(&self) -> usize {
-        self.warm.len()
-    }
-
-    /// Says whether none is.
-    pub fn is_empty(&self) -> bool {
-        self.warm.is_empty()
+    pub fn beginnings(&self) -> usize {
+        self.warm.count()
     }
 
     /// Returns the model and the account where the session of a prompt is; none where it is not known.
@@ -371,10 +366,6 @@ fn hashed(text: &str, seed: u64) -> u64 {
 
 fn key(model: ModelId, hash: u64) -> u64 {
     mixed(u64::from(model.0) | 1 << 20, hash)
-}
-
-fn short(tokens: u64) -> u32 {
-    u32::try_from(tokens).unwrap_or(u32::MAX)
 }
 
 impl Caches {

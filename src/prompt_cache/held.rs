@@ -62,7 +62,7 @@ impl<T: Copy> Recent<T> {
     }
 
     /// Counts those that are there.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.slots.len()
     }
 
@@ -75,11 +75,6 @@ impl<T: Copy> Recent<T> {
     pub const fn bytes(most: usize) -> usize {
         most.next_power_of_two() * size_of::<Slot<T>>()
             + (most * 8 / 7).next_power_of_two() * (size_of::<(u64, u32)>() + 1)
-    }
-
-    /// Says whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.slots.is_empty()
     }
 
     /// Lists what is there with its key, what was used longest ago first.
@@ -162,12 +157,12 @@ mod tests {
         }
         warm.put(1, at(5));
         warm.put(4, at(6));
-        assert_eq!((warm.len(), warm.dropped()), (3, 1));
+        assert_eq!((warm.count(), warm.dropped()), (3, 1));
         assert_eq!(warm.get(2), None);
         assert_eq!(warm.get(1), Some(at(5)));
         for key in 5..500 {
             warm.put(key % 7, at(7));
-            assert!(warm.len() <= 3);
+            assert!(warm.count() <= 3);
             assert_eq!(warm.get(key % 7), Some(at(7)));
         }
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::{Held, Rule, Survival, Warm};
 use crate::pricing::{Cost, Rates, Tier, Usage, charge};
-use crate::units::{Instant, ModelId, Pico, Span};
+use crate::units::{Draw, Instant, ModelId, Pico, Span};
 
 /// How long the ideal cache holds what was last used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -303,7 +303,6 @@ impl Study {
         if call.rule.is_none_or(|rule| found.idle <= rule.ttl) {
             found.ruled = found.ever;
         }
-        let short = |tokens: u64| u32::try_from(tokens).unwrap_or(u32::MAX);
         self.warm.put(key, Held { at: call.at, tokens: short(prompt), unread: short(prompt - found.ideal) });
         found
     }
@@ -340,12 +339,13 @@ fn apart(one: Instant, other: Instant) -> Span {
     Span((one - other).0.saturating_abs())
 }
 
-/// Mixes two numbers into a key (`SplitMix64`).
+pub(super) fn short(tokens: u64) -> u32 {
+    u32::try_from(tokens).unwrap_or(u32::MAX)
+}
+
+/// Mixes two numbers into a key.
 pub(super) fn mixed(one: u64, other: u64) -> u64 {
-    let mut x = other.wrapping_add(one.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
+    Draw::at(other, one).next()
 }
 
 #[cfg(test)]

@@ -5,13 +5,13 @@
 
 use std::sync::Arc;
 
-use super::caches::side;
+use super::caches::{short, side};
 use super::study::mixed;
 use super::{
     Answered, Asking, Caches, Change, Held, Offer, Prompt, Rule, RuleTable, Rules, Turn, Underway, Warm,
 };
 use crate::pricing::{Cost, PriceTable, Usage};
-use crate::units::{Count, Instant, ModelId, Names, Pico, RouteTag};
+use crate::units::{Count, Instant, ModelId, Names, Pico, RouteTag, words};
 
 /// How a session is routed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,19 +24,7 @@ pub enum Arm {
     Aware,
 }
 
-impl Arm {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Never, Self::Blind, Self::Aware];
-
-    /// Returns its name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Never => "never switching",
-            Self::Blind => "cache-blind",
-            Self::Aware => "cache-aware",
-        }
-    }
-}
+words!(Arm { Never = "never switching", Blind = "cache-blind", Aware = "cache-aware" });
 
 /// What one way came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -174,10 +162,6 @@ fn prompt(asked: &Asked<'_>) -> Prompt {
 
 fn turn(asked: &Asked<'_>, warm: u64) -> Turn {
     Turn { prefix: warm, fresh: asked.prompt.saturating_sub(warm), output: asked.output }
-}
-
-fn short(tokens: u64) -> u32 {
-    u32::try_from(tokens).unwrap_or(u32::MAX)
 }
 
 /// Returns what of the prompt a model still holds.

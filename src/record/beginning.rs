@@ -7,9 +7,6 @@ use super::native::{self, Header};
 use super::recognise::recognise;
 use super::{Error, InputFormat};
 
-/// The mark that some programs put before a text.
-pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-
 /// Says whether a log is in our own format, which no mapping is for.
 pub(super) fn is_ours(start: &[u8]) -> bool {
     let first = start.trim_ascii_start();
@@ -25,9 +22,9 @@ pub(super) fn is_shape_plain(start: &[u8]) -> bool {
     is_whole && lines.count() >= 2
 }
 
-/// Returns a text without that mark.
+/// Returns a text without the mark that some programs put before it.
 pub(super) fn bare(text: &[u8]) -> &[u8] {
-    text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
+    text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)
 }
 
 /// Takes the header row off a CSV file.

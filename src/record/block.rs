@@ -14,7 +14,7 @@ use super::skip::Refusal;
 use super::{Entry, Error, InputFormat, Record, Skip, SkipKind, native};
 
 /// What all blocks of one file share.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Shared {
     pub(crate) file: String,
     pub(crate) format: InputFormat,
@@ -94,15 +94,8 @@ impl Block {
     }
 
     fn bare(file: String, format: InputFormat, body: Body) -> Self {
-        let shared = Shared {
-            file,
-            format,
-            columns: Columns::default(),
-            mapping: None,
-            assume_model: None,
-            strict: false,
-        };
-        Self { shared: Arc::new(shared), data: Vec::new(), body, place: Place::default() }
+        let shared = Arc::new(Shared { file, format, ..Shared::default() });
+        Self { shared, data: Vec::new(), body, place: Place::default() }
     }
 
     /// Makes the block behind the last one of a reading, with which all that was held back comes out.
@@ -121,13 +114,8 @@ impl Block {
     }
 
     /// Returns the number of bytes (unpacked).
-    pub fn len(&self) -> usize {
+    pub fn size(&self) -> usize {
         self.data.len()
-    }
-
-    /// Says whether there are no bytes.
-    pub fn is_empty(&self) -> bool {
-        self.data.is_empty()
     }
 
     /// Returns the error that strict reading stops with at this skip, if it does.
@@ -172,9 +160,7 @@ impl Block {
             for (start, line) in (0..batch.len()).zip(*first..) {
                 let piece = Piece { start, end: start, line, giant: false };
                 if let Some(Entry::Request(mut record)) = batch.entry(start) {
-                    let key = Key::of(&record);
-                    self.fill(&mut record);
-                    f(Line(piece), Apart::Ours(key, &mut record));
+                    f(Line(piece), self.ours_apart(&mut record));
                 } else {
                     f(Line(piece), Apart::Waits);
                 }
@@ -196,17 +182,20 @@ impl Block {
             if !is_ours {
                 f(Line(piece), self.foreign_apart(text, piece.line).map_or(Apart::Waits, Apart::Foreign));
             } else if native::parse_plain(text, &mut plain) {
-                let key = Key::of(&plain);
-                self.fill(&mut plain);
-                f(Line(piece), Apart::Ours(key, &mut plain));
+                f(Line(piece), self.ours_apart(&mut plain));
             } else if let Ok(Some(Entry::Request(mut record))) = native::parse_any(text) {
-                let key = Key::of(&record);
-                self.fill(&mut record);
-                f(Line(piece), Apart::Ours(key, &mut record));
+                f(Line(piece), self.ours_apart(&mut record));
             } else {
                 f(Line(piece), Apart::Waits);
             }
         }
+    }
+
+    #[inline]
+    fn ours_apart<'r, 'b>(&'b self, record: &'r mut Record<'b>) -> Apart<'r, 'b> {
+        let key = Key::of(record);
+        self.fill(record);
+        Apart::Ours(key, record)
     }
 
     fn foreign_apart(&self, text: &str, line: u64) -> Option<Foreign> {
@@ -375,7 +364,8 @@ impl Block {
             Entry::Request(record) if !known.is_new(Key::of(&record)) => {
                 f(line, Err(known::REPEATED.at_line(line)))
             }
-            entry => f(line, Ok(self.finish(entry))),
+            Entry::Request(record) => self.give(line, Ok(record), f),
+            entry => f(line, Ok(entry)),
         }
     }
 
@@ -399,11 +389,14 @@ impl Block {
     fn give<'b>(
         &'b self,
         line: u64,
-        result: Result<Record<'static>, Refusal>,
+        result: Result<Record<'b>, Refusal>,
         f: &mut impl FnMut(u64, Result<Entry<'b>, Skip>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         match result {
-            Ok(record) => f(line, Ok(self.finish(Entry::Request(record)))),
+            Ok(mut record) => {
+                self.fill(&mut record);
+                f(line, Ok(Entry::Request(record)))
+            }
             Err(refusal) => f(line, Err(refusal.at_line(line))),
         }
     }
@@ -416,14 +409,7 @@ impl Block {
         known.flush(&mut |line, result| self.give(line, result, f))
     }
 
-    /// Finishes what was read: fills in the model that the caller said to assume.
-    fn finish<'b>(&'b self, mut entry: Entry<'b>) -> Entry<'b> {
-        if let Entry::Request(record) = &mut entry {
-            self.fill(record);
-        }
-        entry
-    }
-
+    /// Fills in the model that the caller said to assume.
     fn fill<'b>(&'b self, record: &mut Record<'b>) {
         let Some(model) = &self.shared.assume_model else { return };
         for attempt in record.attempts.iter_mut().filter(|attempt| attempt.model.is_empty()) {
@@ -433,6 +419,7 @@ impl Block {
     }
 }
 
-fn giant(line: u64) -> Skip {
+/// Tells of an entry that is too long.
+pub(super) fn giant(line: u64) -> Skip {
     Refusal::Bad(format!("the entry is longer than {} MiB", MAX_ENTRY >> 20)).at_line(line)
 }

@@ -9,8 +9,9 @@ use super::skip::Refusal;
 /// The column names of a file, in order, in lower case.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Columns {
-    names: Vec<String>,
-    delimiter: u8,
+    pub(crate) names: Vec<String>,
+    /// What stands between fields.
+    pub(crate) delimiter: u8,
 }
 
 impl Columns {
@@ -38,16 +39,6 @@ impl Columns {
     /// Says whether a column is there.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.names.iter().any(|column| column == name)
-    }
-
-    /// Returns the names as they are.
-    pub(crate) fn into_names(self) -> Vec<String> {
-        self.names
-    }
-
-    /// Returns what stands between fields.
-    pub(crate) fn delimiter(&self) -> u8 {
-        self.delimiter
     }
 
     /// Cuts a row into its named fields.

@@ -22,7 +22,7 @@ pub(crate) struct Piece {
 }
 
 /// An entry under construction.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Unfinished {
     most: usize,
     pub(crate) bytes: Vec<u8>,
@@ -34,7 +34,7 @@ pub(crate) struct Unfinished {
 impl Unfinished {
     /// Starts before the first byte of one that may have so many.
     pub(crate) fn new(most: usize, line: u64) -> Self {
-        Self { most, bytes: Vec::new(), line, giant: false }
+        Self { most, line, ..Self::default() }
     }
 
     /// Adds bytes, unless it is too long.
@@ -60,7 +60,7 @@ impl Unfinished {
 
 /// Cuts elements out of JSON text: the members of a top-level list, of a list under a known key of a top-level object
 /// (`{"data":[…]}`), or values that stand one after another, over any number of lines each.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each says one thing of the place in the text, and they vary freely"
@@ -96,9 +96,10 @@ pub(crate) struct Elements {
 /// How many elements that are broken are left behind one by one; after that many the rest is one.
 const MOST_BROKEN: usize = 100;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
     /// Between elements.
+    #[default]
     Between,
     /// Within an object or list element.
     Inside,
@@ -111,24 +112,7 @@ enum State {
 impl Elements {
     /// Starts before the first byte, which is on line `line`.
     pub(crate) fn new(wrapper: Vec<String>, most: usize, line: u64) -> Self {
-        Self {
-            wrapper,
-            within: 0,
-            state: State::Between,
-            depth: 0,
-            objects: 0,
-            in_text: false,
-            escaped: false,
-            lists: 0,
-            wrapped: false,
-            line,
-            current: Unfinished::new(most, line),
-            key: (0, 0),
-            after_colon: false,
-            indent: Some(0),
-            own_indent: None,
-            broken: 0,
-        }
+        Self { wrapper, line, current: Unfinished::new(most, line), indent: Some(0), ..Self::default() }
     }
 
     /// Takes the next bytes and appends the elements that end in them.

@@ -140,7 +140,7 @@ impl Strange {
         if let Some(strange) = Self::unread(start) {
             return Some(strange);
         }
-        let shape = Shape::of(start, None).filter(|shape| !shape.keys().is_empty())?;
+        let shape = Shape::of(start, None).filter(|shape| !shape.keys.is_empty())?;
         let is_bill = shape.is_report();
         let proposed = propose(&shape).filter(|_| !is_bill);
         let proposed = proposed.map(|proposal| (proposal.mapping.text(), proposal.rows));

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use super::beginning::{
-    BYTE_ORDER_MARK, bare, first_header, is_ours, is_shape_plain, take_columns, take_line,
-};
+use super::beginning::{bare, first_header, is_ours, is_shape_plain, take_columns, take_line};
 use super::block::{Body, Shared};
 use super::csv::Columns;
 use super::cut::{BLOCK, Elements, MAX_ENTRY, Piece};
@@ -143,9 +141,7 @@ impl OpenFile {
                 format = recognise(carry.get(from..).filter(|_| !ended).unwrap_or_default());
             }
         }
-        if carry.starts_with(BYTE_ORDER_MARK) {
-            carry.drain(..BYTE_ORDER_MARK.len());
-        }
+        carry.drain(..carry.len() - bare(&carry).len());
         let file = stream.name.clone();
         // Whatever it is said to be.
         if let Some(seen) = Strange::unread(&carry) {
@@ -214,7 +210,7 @@ impl OpenFile {
                 Cutting::Rows(Box::new(Rows::new(*delimiter, MAX_ENTRY, line)))
             }
         };
-        let shared = options.shared(file, InputFormat::Mapped, shape.header().clone());
+        let shared = options.shared(file, InputFormat::Mapped, shape.header.clone());
         let shared = Arc::new(Shared { mapping: Some(Arc::clone(mapping)), ..shared });
         Ok(Self { stream, shared, carry, cutting, ended, is_flushed: false, failed, line })
     }
@@ -233,11 +229,7 @@ impl OpenFile {
             return Ok(Some((Vec::new(), Body::End)));
         }
         let Some(source) = self.failed.take() else { return Ok(None) };
-        let (file, line) = (self.shared.file.clone(), self.line.saturating_sub(1));
-        Err(match self.stream.packed {
-            Some(kind) => Error::Damaged { file, kind, line, source },
-            None => Error::Read { file, line, source },
-        })
+        Err(self.stream.failed(self.line.saturating_sub(1), source))
     }
 
     /// Says whether it can be read on as it grows: text as it lies there, which needs no end to be understood.

@@ -4,10 +4,13 @@ use std::fmt;
 use std::str::FromStr;
 
 macro_rules! formats {
-    ($($variant:ident $name:literal $about:literal,)*) => {
+    ($own:ident $own_name:literal $own_about:literal, $($variant:ident $name:literal $about:literal,)*) => {
         /// A format of request logs.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
         pub enum InputFormat {
+            #[doc = $own_about]
+            #[default]
+            $own,
             $(#[doc = $about] $variant,)*
             /// A log of one's own shape, read by a mapping.
             Mapped,
@@ -15,16 +18,17 @@ macro_rules! formats {
 
         impl InputFormat {
             /// Every format that can be named.
-            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+            pub const ALL: &[Self] = &[Self::$own, $(Self::$variant,)*];
 
             /// Returns the name used on the command line.
             pub const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name,)* Self::Mapped => "mapped" }
+                match self { Self::$own => $own_name, $(Self::$variant => $name,)* Self::Mapped => "mapped" }
             }
 
             /// Says in one line what it is.
             pub const fn description(self) -> &'static str {
                 match self {
+                    Self::$own => $own_about,
                     $(Self::$variant => $about,)*
                     Self::Mapped => "A log of one's own shape, read by a mapping.",
                 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Error;
+use super::cut::{BLOCK, MAX_ENTRY};
 use super::entries::{EntryOpener, EntryReader};
 
 /// How a file begins that is packed.
@@ -169,13 +170,8 @@ impl Input {
     }
 
     /// Returns the number of files or streams.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.parts.len()
-    }
-
-    /// Says whether there is nothing to read.
-    pub fn is_empty(&self) -> bool {
-        self.parts.is_empty()
     }
 
     /// Returns the sum of the sizes as stored; `None` where a stream's is not known.
@@ -297,6 +293,43 @@ impl Stream {
             (None, Box::new(whole))
         };
         Ok(Self { name, packed, reader })
+    }
+
+    /// Tells that reading failed behind a line.
+    pub(crate) fn failed(&self, line: u64, source: io::Error) -> Error {
+        let file = self.name.clone();
+        match self.packed {
+            Some(kind) => Error::Damaged { file, kind, line, source },
+            None => Error::Read { file, line, source },
+        }
+    }
+
+    /// Reads all there is; `looks` is asked of the beginning, and whether that is all, until it says whether this is what is to be
+    /// read: nothing where it is not. What there may not be too much of is told in two parts.
+    pub(crate) fn all(
+        mut self,
+        (what, instead): (&str, &str),
+        looks: &mut dyn FnMut(&[u8], bool) -> Option<bool>,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let (mut bytes, mut is_known) = (Vec::new(), false);
+        loop {
+            let read = self.fill(&mut bytes, BLOCK);
+            let lines = |bytes: &[u8]| memchr::memchr_iter(b'\n', bytes).count() as u64;
+            let count = read.map_err(|source| self.failed(lines(&bytes), source))?;
+            if !is_known {
+                match looks(&bytes, count == 0) {
+                    Some(false) => return Ok(None),
+                    found => is_known = found.is_some(),
+                }
+            }
+            if count == 0 {
+                return Ok(Some(bytes));
+            }
+            if bytes.len() > MAX_ENTRY * 64 {
+                let reason = format!("{what} {} MiB; {instead}", MAX_ENTRY >> 14);
+                return Err(Error::Bad { file: self.name, line: 0, reason });
+            }
+        }
     }
 
     /// Appends up to `most` bytes; 0 at the end.

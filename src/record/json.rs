@@ -286,6 +286,18 @@ fn in_words(message: &str) -> String {
     format!("{found} stands where {due} is due")
 }
 
+/// Returns where a text ends that begins at a place: at its closing quote, or behind all there is.
+pub(super) fn end_of_text(json: &[u8], mut at: usize) -> usize {
+    while let Some(&byte) = json.get(at) {
+        match byte {
+            b'\\' => at += 2,
+            b'"' => break,
+            _ => at += 1,
+        }
+    }
+    at
+}
+
 /// Finds the last key that begins before `offset`.
 fn key_before(text: &[u8], offset: usize) -> Option<String> {
     let mut key = None;
@@ -296,14 +308,7 @@ fn key_before(text: &[u8], offset: usize) -> Option<String> {
             continue;
         }
         let start = at + 1;
-        at = start;
-        while let Some(&byte) = text.get(at) {
-            match byte {
-                b'\\' => at += 2,
-                b'"' => break,
-                _ => at += 1,
-            }
-        }
+        at = end_of_text(text, start);
         let end = at.min(text.len());
         at += 1;
         let colon =

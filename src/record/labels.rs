@@ -9,7 +9,8 @@ use std::sync::atomic::AtomicU64;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::cut::{BLOCK, MAX_ENTRY};
+use super::beginning::bare;
+use super::cut::BLOCK;
 use super::{Error, Input};
 use crate::units::PerMille;
 
@@ -65,34 +66,17 @@ impl Judgements {
     /// Where it cannot be read, or where a line is bad and every one has to be good.
     pub fn open(input: &Input, is_strict: bool) -> Result<Option<Self>, Error> {
         let Some(stream) = input.open(0, &Arc::new(AtomicU64::new(0))) else { return Ok(None) };
-        let mut stream = stream?;
-        let (name, packed) = (stream.name.clone(), stream.packed);
-        let (mut bytes, mut is_known) = (Vec::new(), false);
-        loop {
-            let count = stream.fill(&mut bytes, BLOCK).map_err(|source| {
-                let line = memchr::memchr_iter(b'\n', &bytes).count() as u64;
-                match packed {
-                    Some(kind) => Error::Damaged { file: name.clone(), kind, line, source },
-                    None => Error::Read { file: name.clone(), line, source },
-                }
-            })?;
-            if !is_known && (count == 0 || bytes.len() >= BLOCK || bytes.contains(&b'\n')) {
-                match looks_like_labels(&bytes) {
-                    Some(true) => is_known = true,
-                    None if count > 0 && bytes.len() < BLOCK => {}
-                    _ => return Ok(None),
-                }
+        let stream = stream?;
+        let (name, most) = (stream.name.clone(), ("labels of more than", "cut them into files"));
+        let read = stream.all(most, &mut |bytes, is_all| {
+            if !is_all && bytes.len() < BLOCK && !bytes.contains(&b'\n') {
+                return None;
             }
-            if count == 0 {
-                break;
-            }
-            if bytes.len() > MAX_ENTRY * 64 {
-                let reason = format!("labels of more than {} MiB; cut them into files", MAX_ENTRY >> 14);
-                return Err(Error::Bad { file: name, line: 0, reason });
-            }
-        }
+            looks_like_labels(bytes).or_else(|| (is_all || bytes.len() >= BLOCK).then_some(false))
+        });
+        let Some(bytes) = read? else { return Ok(None) };
         let (mut found, mut places) = (Self::default(), HashMap::new());
-        let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+        let text = bare(&bytes);
         for (line, row) in (1u64..).zip(text.split(|byte| *byte == b'\n')) {
             if row.trim_ascii().is_empty() {
                 continue;
@@ -120,7 +104,7 @@ impl Judgements {
 
 /// Says whether one of the first lines is a label; `None` where none tells.
 fn looks_like_labels(bytes: &[u8]) -> Option<bool> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let bytes = bare(bytes);
     let whole = memchr::memrchr(b'\n', bytes).map_or(bytes, |end| bytes.get(..end).unwrap_or_default());
     let lines = whole.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
     lines.take(LOOKED_AT).find_map(|line| {

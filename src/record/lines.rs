@@ -4,9 +4,9 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
+use super::block::giant;
 use super::cut::MAX_ENTRY;
 use super::input::{GZIP, ZSTD};
-use super::skip::Refusal;
 use super::{Entry, Skip, native};
 
 /// Opens or makes a file that lines are added to, each in one piece; the last line of what is there gets its end where an editor
@@ -49,8 +49,7 @@ pub fn each_line<'a>(lines: &'a str, mut f: impl FnMut(u64, Result<Entry<'a>, Sk
             continue;
         }
         if line.len() > MAX_ENTRY {
-            let reason = format!("the entry is longer than {} MiB", MAX_ENTRY >> 20);
-            f(number, Err(Refusal::Bad(reason).at_line(number)));
+            f(number, Err(giant(number)));
             continue;
         }
         match native::parse(line) {

@@ -63,6 +63,6 @@ pub use native::{BudgetFiles, Header, UnknownKey, VERSION, unknown_policy_keys, 
 pub use outcomes::{ModelOutcome, OutcomeLine, Outcomes};
 pub use series::{Point, Series};
 pub use skip::{Skip, SkipKind};
-pub use source::{Blocks, Progress, Source, open};
+pub use source::{Progress, Source, open};
 pub use summary::Summary;
 pub use writer::{Packed, Writer};

@@ -10,13 +10,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value};
 
+use super::beginning::bare;
 use super::cut::{BLOCK, MAX_ENTRY};
 use super::input::Stream;
 use super::{Error, Input};
 use crate::units::Pico;
 
-/// The mark with which some write a text's beginning.
-const MARK: &[u8] = b"\xef\xbb\xbf";
 /// Lines by which it is known what is read.
 const LOOKED_AT: usize = 64;
 
@@ -133,9 +132,8 @@ impl Outcomes {
         while !outcomes.bytes.contains(&b'\n') && outcomes.bytes.len() < MAX_ENTRY && !outcomes.is_over {
             outcomes.fill()?;
         }
-        if outcomes.bytes.starts_with(MARK) {
-            outcomes.bytes.drain(..MARK.len());
-        }
+        let mark = outcomes.bytes.len() - bare(&outcomes.bytes).len();
+        outcomes.bytes.drain(..mark);
         // A line may be bad, and is told as such; what is read is known by the first that is a line at all.
         let lines = outcomes.bytes.split(|&byte| byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
         let is_one = lines.take(LOOKED_AT).any(|line| serde_json::from_slice::<Known<'_>>(line).is_ok());
@@ -143,13 +141,8 @@ impl Outcomes {
     }
 
     fn fill(&mut self) -> Result<(), Error> {
-        let count = self.stream.fill(&mut self.bytes, BLOCK).map_err(|source| {
-            let (file, line) = (self.stream.name.clone(), self.line);
-            match self.stream.packed {
-                Some(kind) => Error::Damaged { file, kind, line, source },
-                None => Error::Read { file, line, source },
-            }
-        })?;
+        let read = self.stream.fill(&mut self.bytes, BLOCK);
+        let count = read.map_err(|source| self.stream.failed(self.line, source))?;
         self.is_over = count == 0;
         Ok(())
     }

@@ -36,24 +36,12 @@ pub(crate) fn recognise(start: &[u8]) -> Option<InputFormat> {
 /// Recognises rows under a header that stand for the objects of a format, as tables are exported, and what is between
 /// their fields.
 pub(super) fn table(start: &[u8]) -> Option<(InputFormat, u8)> {
-    use InputFormat as F;
     let text = start.trim_ascii_start();
     if matches!(text.first()?, b'{' | b'[') {
         return None;
     }
     let header = std::str::from_utf8(text.split(|&byte| byte == b'\n').next()?).ok()?;
-    let exported = |format: &F| {
-        matches!(
-            format,
-            F::LiteLlmSpend
-                | F::LiteLlmPayload
-                | F::Langfuse
-                | F::Helicone
-                | F::Portkey
-                | F::TensorZero
-                | F::OpenRouter
-        )
-    };
+    let exported = |format: &InputFormat| format.wrappers().contains(&"data");
     [b',', b'\t', b';'].into_iter().find_map(|delimiter| {
         let columns = Columns::exact(header.trim_end(), delimiter);
         Some((by_names(&|name| columns.has(name)).filter(exported)?, delimiter))
@@ -168,13 +156,7 @@ impl<'t> Keys<'t> {
                 }
                 b'"' => {
                     let word_start = at;
-                    while let Some(&inner) = text.get(at) {
-                        match inner {
-                            b'\\' => at += 2,
-                            b'"' => break,
-                            _ => at += 1,
-                        }
-                    }
+                    at = json::end_of_text(text, at);
                     let word = text.get(word_start..at.min(text.len())).unwrap_or_default();
                     at += 1;
                     let behind = text.get(at..).unwrap_or_default().trim_ascii_start();

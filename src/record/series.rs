@@ -5,8 +5,8 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use super::beginning::bare;
 use super::csv::{Columns, Row};
-use super::cut::{BLOCK, MAX_ENTRY};
 use super::{Error, Input};
 use crate::units::Instant;
 
@@ -47,31 +47,14 @@ impl Series {
     pub fn open(input: &Input) -> Result<Option<Self>, Error> {
         let Some(stream) = input.open(0, &Arc::new(AtomicU64::new(0))) else { return Ok(None) };
         let mut stream = stream?;
-        let name = stream.name.clone();
-        let (mut bytes, mut shape) = (Vec::new(), None);
-        loop {
-            let count = stream.fill(&mut bytes, BLOCK).map_err(|source| Error::Read {
-                file: name.clone(),
-                line: memchr::memchr_iter(b'\n', &bytes).count() as u64,
-                source,
-            })?;
+        stream.packed = None;
+        let (name, mut shape) = (stream.name.clone(), None);
+        let read = stream.all(("a series larger than", "cut it into files"), &mut |bytes, is_all| {
             // The first bytes may come in small pieces.
-            let has_line = count == 0 || bytes.len() > HEAD || bytes.contains(&b'\n');
-            if shape.is_none() && has_line {
-                shape = Shape::of(&bytes);
-                if shape.is_none() {
-                    return Ok(None);
-                }
-            }
-            if count == 0 {
-                break;
-            }
-            if bytes.len() > MAX_ENTRY * 64 {
-                let reason = format!("a series larger than {} MiB; cut it into files", MAX_ENTRY >> 14);
-                return Err(Error::Bad { file: name, line: 0, reason });
-            }
-        }
-        let Some(shape) = shape else { return Ok(None) };
+            let has_line = is_all || bytes.len() > HEAD || bytes.contains(&b'\n');
+            has_line.then(|| shape.insert(Shape::of(bytes)).is_some())
+        });
+        let (Some(bytes), Some(Some(shape))) = (read?, shape) else { return Ok(None) };
         let text = String::from_utf8_lossy(&bytes);
         let mut points = Vec::new();
         for (line, row) in (1u64..).zip(text.trim_start_matches('\u{feff}').lines()) {
@@ -98,12 +81,12 @@ struct Shape {
 impl Shape {
     /// Looks at the beginning; `None` where it is no series.
     fn of(bytes: &[u8]) -> Option<Self> {
-        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        let bytes = bare(bytes);
         let end = memchr::memchr(b'\n', bytes).unwrap_or(bytes.len()).min(HEAD);
         let first = std::str::from_utf8(bytes.get(..end)?).ok()?.trim();
         let delimiter = [b',', b';', b'\t'].into_iter().find(|byte| first.as_bytes().contains(byte))?;
         let columns = Columns::read(first, delimiter);
-        let own = columns.clone().into_names();
+        let own = columns.names.clone();
         let find =
             |names: &[&str]| names.iter().find(|name| columns.has(name)).map(|name| (*name).to_owned());
         if let (Some(time), Some(value)) = (find(&TIMES), find(&VALUES)) {
@@ -128,7 +111,7 @@ impl Shape {
                 self.time
             )
         })?;
-        let value = number(row.get(&self.value), self.columns.delimiter())
+        let value = number(row.get(&self.value), self.columns.delimiter)
             .map_err(|text| format!("`{text}` in column `{}` is no number", self.value))?;
         Ok(Point { at, stamp: stamp.into(), value })
     }

@@ -21,7 +21,7 @@ use super::{Entry, Error, Input, InputFormat, Skip};
 const AHEAD: usize = 2;
 
 /// How far the reading has come, in bytes as stored (packed); to be watched from another thread.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Progress {
     read: Arc<AtomicU64>,
     /// All there is to read, where known.
@@ -36,6 +36,7 @@ impl Progress {
 }
 
 /// Logs being read.
+#[derive(Default)]
 pub struct Source {
     input: Arc<Input>,
     options: ReadOptions,
@@ -77,19 +78,10 @@ pub fn open(input: &Input, options: &ReadOptions) -> Result<Source, Error> {
         input: Arc::new(input.clone()),
         options: options.clone(),
         progress,
-        next: 0,
-        current: None,
         again,
         early,
-        ahead: None,
-        place: Place::default(),
-        header: Header::default(),
-        format: options.format.unwrap_or(InputFormat::Native),
-        known: Known::default(),
-        remarks: VecDeque::new(),
-        no_logs: 0,
-        holding: None,
-        failure: None,
+        format: options.format.unwrap_or_default(),
+        ..Source::default()
     };
     source.advance()?;
     Ok(source)
@@ -120,11 +112,6 @@ impl Source {
     /// Returns a view of how far the reading has come.
     pub fn progress(&self) -> Progress {
         self.progress.clone()
-    }
-
-    /// Returns the blocks one after another. After an error the next call goes on with the next file.
-    pub fn blocks(&mut self) -> Blocks<'_> {
-        Blocks(self)
     }
 
     /// Returns what the reading has met so far, for [`Block::for_each_new`].
@@ -193,7 +180,7 @@ impl Source {
         taken
     }
 
-    /// Returns the next block, or the error that ends a file.
+    /// Returns the next block, or the error that ends a file; after that the next call goes on with the next file.
     pub fn next_block(&mut self) -> Option<Result<Block, Error>> {
         if self.ahead.is_none() {
             self.read_ahead(ahead::lanes());
@@ -304,16 +291,6 @@ impl Source {
 const NO_LOG: &str = "a file of a folder that is in no known log format";
 /// How many of those are told by name.
 const NAMED: usize = 8;
-
-/// The blocks of a source.
-pub struct Blocks<'s>(&'s mut Source);
-
-impl Iterator for Blocks<'_> {
-    type Item = Result<Block, Error>;
-    fn next(&mut self) -> Option<Self::Item> {
-        self.0.next_block()
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -15,7 +15,7 @@ const LAST: [&str; 4] =
 const FIRST: [&str; 2] = ["\"message_start\"", "\"response.created\""];
 
 /// The streams of a file, as far as they have been read.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Streams {
     most: usize,
     line: u64,
@@ -31,14 +31,7 @@ pub(crate) struct Streams {
 impl Streams {
     /// Starts before the first byte.
     pub(crate) fn new(most: usize) -> Self {
-        Self {
-            most,
-            line: 1,
-            rest: Vec::new(),
-            current: Unfinished::new(most, 1),
-            id: String::new(),
-            has_data: false,
-        }
+        Self { most, line: 1, current: Unfinished::new(most, 1), ..Self::default() }
     }
 
     /// Takes the next bytes and appends the streams that end in them.

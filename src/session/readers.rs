@@ -52,7 +52,7 @@ impl Feed {
         let block = self.source.next_block()?;
         let at = self.taken;
         self.taken += 1;
-        if block.as_ref().is_ok_and(|block| block.len() > LARGE) {
+        if block.as_ref().is_ok_and(|block| block.size() > LARGE) {
             for _ in 1..self.under_way {
                 self.permit()?;
             }

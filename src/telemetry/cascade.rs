@@ -3,8 +3,8 @@
 //! Invariant: only requests count of which both costs are there; a cascade beats the strongest model as long as fewer than
 //! `1 - c_cheap / c_strong` of its requests go up.
 
-use std::ops::{AddAssign, SubAssign};
-
+use super::Sign;
+use super::sign::Summed;
 use crate::units::{PerMille, Pico};
 
 /// Requests that start below the strongest rung.
@@ -39,21 +39,13 @@ fn share(part: i128, of: i128) -> Option<PerMille> {
     })
 }
 
-impl AddAssign<&Self> for Cascade {
-    fn add_assign(&mut self, o: &Self) {
-        self.requests = self.requests.wrapping_add(o.requests);
-        self.escalated = self.escalated.wrapping_add(o.escalated);
-        self.first += o.first;
-        self.strongest += o.strongest;
-    }
-}
-
-impl SubAssign<&Self> for Cascade {
-    fn sub_assign(&mut self, o: &Self) {
-        self.requests = self.requests.wrapping_sub(o.requests);
-        self.escalated = self.escalated.wrapping_sub(o.escalated);
-        self.first -= o.first;
-        self.strongest -= o.strongest;
+impl Summed for Cascade {
+    #[inline]
+    fn sum(&mut self, other: &Self, sign: Sign) {
+        sign.step(&mut self.requests, other.requests);
+        sign.step(&mut self.escalated, other.escalated);
+        self.first.sum(&other.first, sign);
+        self.strongest.sum(&other.strongest, sign);
     }
 }
 

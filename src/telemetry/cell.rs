@@ -1,25 +1,28 @@
 //! The sums of one slice of traffic: a model, a team, a route, or all of it.
 
+use super::sign::{Summed as _, sums};
 use super::{Latencies, Sign};
 use crate::outcome::{Attempt, Settled, Spread};
 use crate::pricing::{CostSum, Usage};
 use crate::units::{Millis, Pico};
 
-/// Sums of known token counts by bucket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct TokenSums {
-    /// Fresh prompt tokens.
-    pub input: u64,
-    /// Prompt tokens read from cache.
-    pub cache_read: u64,
-    /// Prompt tokens written to a 5-minute cache.
-    pub write_5m: u64,
-    /// Prompt tokens written to a 1-hour cache.
-    pub write_1h: u64,
-    /// Answer tokens, reasoning included.
-    pub output: u64,
-    /// The part of `output` that was reasoning, where told.
-    pub reasoning: u64,
+sums! {
+    /// Sums of known token counts by bucket.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+    pub struct TokenSums {
+        /// Fresh prompt tokens.
+        pub input: u64,
+        /// Prompt tokens read from cache.
+        pub cache_read: u64,
+        /// Prompt tokens written to a 5-minute cache.
+        pub write_5m: u64,
+        /// Prompt tokens written to a 1-hour cache.
+        pub write_1h: u64,
+        /// Answer tokens, reasoning included.
+        pub output: u64,
+        /// The part of `output` that was reasoning, where told.
+        pub reasoning: u64,
+    }
 }
 
 impl TokenSums {
@@ -30,15 +33,6 @@ impl TokenSums {
         sign.count(&mut self.write_1h, usage.write_1h.or_zero());
         sign.count(&mut self.output, usage.output.or_zero());
         sign.count(&mut self.reasoning, usage.reasoning.or_zero());
-    }
-
-    pub(super) fn sum(&mut self, other: &Self, sign: Sign) {
-        sign.count(&mut self.input, other.input);
-        sign.count(&mut self.cache_read, other.cache_read);
-        sign.count(&mut self.write_5m, other.write_5m);
-        sign.count(&mut self.write_1h, other.write_1h);
-        sign.count(&mut self.output, other.output);
-        sign.count(&mut self.reasoning, other.reasoning);
     }
 
     /// Returns the cache writes of both lifetimes.
@@ -52,51 +46,53 @@ impl TokenSums {
     }
 }
 
-/// The sums of one slice of traffic.
-#[derive(Clone, Debug, PartialEq, Default)]
-pub struct Cell {
-    /// Operations; at a model, those that ended there.
-    pub requests: u64,
-    /// Those that were answered.
-    pub answered: u64,
-    /// Calls to models.
-    pub attempts: u64,
-    /// Calls that were not made, as a breaker, a quota or a limit stood before them; in no other count.
-    pub not_made: u64,
-    /// Operations that ended without an answer; at a model, calls that were made and did.
-    pub errors: u64,
-    /// Operations that went up the ladder.
-    pub escalated: u64,
-    /// Calls whose prompt was read from cache, at least in part.
-    pub cache_hits: u64,
-    /// Calls whose tokens are not all known.
-    pub tokens_unknown: u64,
-    /// Operations with at least one estimated call.
-    pub estimated: u64,
-    /// Tokens.
-    pub tokens: TokenSums,
-    /// Cost, per operation; at a model, per call.
-    pub cost: CostSum,
-    /// How far off the estimated part of the cost may be.
-    pub spread: Spread,
-    /// What the baseline model would have cost, over operations where both are known.
-    pub baseline: CostSum,
-    /// The cost of just those operations.
-    pub compared: Pico,
-    /// How many those operations are.
-    pub comparable: u64,
-    /// Latency, per operation; at a model, per call.
-    pub latency: Latencies,
-    /// Sum of known quality in per mille, over `labelled` operations.
-    pub quality: u64,
-    /// Operations where the answering model has a label.
-    pub labelled: u64,
-    /// What calls were expected to cost with what caches hold, at their models; of those that were answered and whose cost is known.
-    pub expected: Pico,
-    /// What just those calls cost.
-    pub billed: Pico,
-    /// How many those calls are.
-    pub foretold: u64,
+sums! {
+    /// The sums of one slice of traffic.
+    #[derive(Clone, Debug, PartialEq, Default)]
+    pub struct Cell {
+        /// Operations; at a model, those that ended there.
+        pub requests: u64,
+        /// Those that were answered.
+        pub answered: u64,
+        /// Calls to models.
+        pub attempts: u64,
+        /// Calls that were not made, as a breaker, a quota or a limit stood before them; in no other count.
+        pub not_made: u64,
+        /// Operations that ended without an answer; at a model, calls that were made and did.
+        pub errors: u64,
+        /// Operations that went up the ladder.
+        pub escalated: u64,
+        /// Calls whose prompt was read from cache, at least in part.
+        pub cache_hits: u64,
+        /// Calls whose tokens are not all known.
+        pub tokens_unknown: u64,
+        /// Operations with at least one estimated call.
+        pub estimated: u64,
+        /// Tokens.
+        pub tokens: TokenSums,
+        /// Cost, per operation; at a model, per call.
+        pub cost: CostSum,
+        /// How far off the estimated part of the cost may be.
+        pub spread: Spread,
+        /// What the baseline model would have cost, over operations where both are known.
+        pub baseline: CostSum,
+        /// The cost of just those operations.
+        pub compared: Pico,
+        /// How many those operations are.
+        pub comparable: u64,
+        /// Latency, per operation; at a model, per call.
+        pub latency: Latencies,
+        /// Sum of known quality in per mille, over `labelled` operations.
+        pub quality: u64,
+        /// Operations where the answering model has a label.
+        pub labelled: u64,
+        /// What calls were expected to cost with what caches hold, at their models; of those that were answered and whose cost is known.
+        pub expected: Pico,
+        /// What just those calls cost.
+        pub billed: Pico,
+        /// How many those calls are.
+        pub foretold: u64,
+    }
 }
 
 impl Cell {
@@ -155,62 +151,19 @@ impl Cell {
         sign.count(&mut self.cache_hits, u64::from(attempt.usage.cache_read.or_zero() > 0));
         sign.count(&mut self.tokens_unknown, u64::from(!attempt.usage.is_complete()));
         self.tokens.apply(&attempt.usage, sign);
-        match sign {
-            Sign::Plus => self.spread.add(attempt.spread),
-            Sign::Minus => self.spread.remove(attempt.spread),
-        }
+        self.spread.sum(&attempt.spread, sign);
     }
 
     /// Adds another cell.
     pub fn merge(&mut self, other: &Self) {
         self.sum(other, Sign::Plus);
-        self.latency.merge(&other.latency);
-    }
-
-    /// Adds or takes away another cell's sums, but for latencies.
-    #[inline]
-    fn sum(&mut self, other: &Self, sign: Sign) {
-        sign.count(&mut self.requests, other.requests);
-        sign.count(&mut self.answered, other.answered);
-        sign.count(&mut self.not_made, other.not_made);
-        sign.count(&mut self.attempts, other.attempts);
-        sign.count(&mut self.errors, other.errors);
-        sign.count(&mut self.escalated, other.escalated);
-        sign.count(&mut self.cache_hits, other.cache_hits);
-        sign.count(&mut self.tokens_unknown, other.tokens_unknown);
-        sign.count(&mut self.estimated, other.estimated);
-        self.tokens.sum(&other.tokens, sign);
-        sign.count(&mut self.comparable, other.comparable);
-        sign.count(&mut self.quality, other.quality);
-        sign.count(&mut self.labelled, other.labelled);
-        sign.count(&mut self.foretold, other.foretold);
-        match sign {
-            Sign::Plus => {
-                self.expected += other.expected;
-                self.billed += other.billed;
-                self.cost += &other.cost;
-                self.baseline += &other.baseline;
-                self.compared += other.compared;
-                self.spread.add(other.spread);
-            }
-            Sign::Minus => {
-                self.expected -= other.expected;
-                self.billed -= other.billed;
-                self.cost -= &other.cost;
-                self.baseline -= &other.baseline;
-                self.compared -= other.compared;
-                self.spread.remove(other.spread);
-            }
-        }
     }
 
     /// Adds or takes away a call that was expected to cost something, beside what it cost.
     pub(super) fn foretold(&mut self, expected: Pico, billed: Pico, sign: Sign) {
         sign.count(&mut self.foretold, 1);
-        match sign {
-            Sign::Plus => (self.expected, self.billed) = (self.expected + expected, self.billed + billed),
-            Sign::Minus => (self.expected, self.billed) = (self.expected - expected, self.billed - billed),
-        }
+        self.expected.sum(&expected, sign);
+        self.billed.sum(&billed, sign);
     }
 
     /// Returns by how many thousandths of what was billed more was expected, less where negative; none where nothing was.

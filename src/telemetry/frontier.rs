@@ -10,6 +10,7 @@ use super::grid::{BINS, LatencyGrid, NONE};
 use super::latency::{LatencyBuckets, bucket};
 use super::lots::{Exploring, Lots};
 use super::pairs::Pairs;
+use super::sign::Summed as _;
 use super::sums::Sums;
 use super::visit::Visit;
 use super::{Cascade, Sign};
@@ -150,16 +151,12 @@ impl Frontier {
             route.ladder.iter().map(|rung| Visit::new(evidence, rung.into(), outlook)).collect();
         let open = route.open(circumstance);
         let reserve = route.in_reserve(circumstance, open);
-        let count = |count: &mut u32| match sign {
-            Sign::Plus => *count = count.saturating_add(1),
-            Sign::Minus => *count = count.saturating_sub(1),
-        };
-        count(&mut self.counts[bin]);
+        sign.one(&mut self.counts[bin]);
         let begins: arrayvec::ArrayVec<Option<usize>, MAX_RUNGS> = (0..self.rungs)
             .map(|start| route.begin_after(circumstance, open, start.max(floor), follows).map(usize::from))
             .collect();
         for pair in stuck(&begins) {
-            count(self.unmoved.entry((bin, pair)).or_default());
+            sign.one(self.unmoved.entry((bin, pair)).or_default());
         }
         self.judge(evidence, route, outlook, sign);
         for (start, &begun) in begins.iter().enumerate() {
@@ -225,10 +222,7 @@ impl Frontier {
                 self.lots.apply(evidence, route, outlook, (open, &one), sign);
             }
             let sums = &mut self.sums[start * BINS + bin];
-            match sign {
-                Sign::Plus => *sums += &one,
-                Sign::Minus => *sums -= &one,
-            }
+            sums.sum(&one, sign);
             if let Some(millis) = latency.filter(|_| called) {
                 self.latency[start].apply(bin, millis, sign);
             }
@@ -291,7 +285,7 @@ impl Frontier {
             return;
         }
         for (mine, theirs) in self.sums.iter_mut().zip(&other.sums) {
-            *mine += theirs;
+            mine.sum(theirs, Sign::Plus);
         }
         for (mine, theirs) in self.latency.iter_mut().zip(&other.latency) {
             mine.merge(theirs);
@@ -325,7 +319,7 @@ impl Frontier {
             let mut running = Sums::default();
             sums.push(running);
             for bin in 0..PerMille::VALUES {
-                running += &self.sums[rung * BINS + bin];
+                running.sum(&self.sums[rung * BINS + bin], Sign::Plus);
                 sums.push(running);
             }
         }
@@ -391,7 +385,7 @@ impl Prefix {
         let row = rung * BINS;
         let mut sums = self.sums.get(row + to).copied().unwrap_or_default();
         if let Some(below) = self.sums.get(row + from) {
-            sums -= below;
+            sums.sum(below, Sign::Minus);
         }
         sums
     }
@@ -400,7 +394,7 @@ impl Prefix {
     fn sums(&self, thresholds: &[PerMille]) -> Sums {
         let mut all = self.unsure;
         for (rung, from, to) in bands(thresholds, self.rungs) {
-            all += &self.band(rung, from, to);
+            all.sum(&self.band(rung, from, to), Sign::Plus);
         }
         all
     }
@@ -473,10 +467,7 @@ impl Prefix {
 impl Forecast {
     /// Adds or takes away what became of one operation; one whose client's own model served starts on no rung.
     pub fn account(&mut self, settled: &Settled, sign: Sign) {
-        let step = |count: &mut u64, by: u64| match sign {
-            Sign::Plus => *count = count.wrapping_add(by),
-            Sign::Minus => *count = count.wrapping_sub(by),
-        };
+        let step = |count: &mut u64, by: u64| sign.step(count, by);
         match sign {
             Sign::Plus => self.cost.add_operation(settled.costs()),
             Sign::Minus => self.cost.remove_operation(settled.costs()),
@@ -497,10 +488,7 @@ impl Forecast {
         for attempt in &settled.attempts {
             step(&mut self.input, attempt.usage.prompt().unwrap_or(0));
             step(&mut self.output, attempt.usage.output.or_zero());
-            match sign {
-                Sign::Plus => self.spread.add(attempt.spread),
-                Sign::Minus => self.spread.remove(attempt.spread),
-            }
+            self.spread.sum(&attempt.spread, sign);
         }
         if let Some(slot) = settled.latency.get().and_then(|millis| self.latency.0.get_mut(bucket(millis))) {
             step(slot, 1);
@@ -514,13 +502,13 @@ impl Forecast {
         self.cost += &other.cost;
         self.spread.add(other.spread);
         self.escalated += other.escalated;
-        self.cascade += &other.cascade;
+        self.cascade.sum(&other.cascade, Sign::Plus);
         self.errors += other.errors;
         self.quality += other.quality;
         self.labelled += other.labelled;
         self.input += other.input;
         self.output += other.output;
-        self.exploring += other.exploring;
+        self.exploring.sum(&other.exploring, Sign::Plus);
         for (mine, theirs) in self.latency.0.iter_mut().zip(&other.latency.0) {
             *mine += theirs;
         }

@@ -33,13 +33,9 @@ impl LatencyGrid {
             self.make_room(&(bucket..bucket + 1));
         }
         let (at, width) = (bucket - self.buckets.start, self.buckets.len());
-        let step = |count: &mut u32| match sign {
-            Sign::Plus => *count = count.saturating_add(1),
-            Sign::Minus => *count = count.saturating_sub(1),
-        };
-        step(&mut self.bins[bin * width + at]);
+        sign.one(&mut self.bins[bin * width + at]);
         if bin < NONE {
-            step(&mut self.blocks[bin / BLOCK * width + at]);
+            sign.one(&mut self.blocks[bin / BLOCK * width + at]);
         }
     }
 

@@ -3,6 +3,7 @@
 use hdrhistogram::Histogram;
 
 use super::Sign;
+use super::sign::Summed;
 use crate::units::Millis;
 
 /// The range that a histogram starts with, one hour; it grows where a latency is longer.
@@ -63,20 +64,6 @@ impl Latencies {
         }
     }
 
-    /// Adds another cell's latencies.
-    pub fn merge(&mut self, other: &Self) {
-        for (mine, theirs) in [(&mut self.added, &other.added), (&mut self.removed, &other.removed)] {
-            let Some(theirs) = theirs else { continue };
-            if mine.is_none() {
-                *mine = empty();
-            }
-            if let Some(mine) = mine {
-                // It grows with what is added: cannot be refused.
-                let _ = mine.add(&**theirs);
-            }
-        }
-    }
-
     /// Returns the percentiles; `None` where no latency is known.
     pub fn percentiles(&self) -> Option<Percentiles> {
         let added = self.added.as_ref()?;
@@ -95,6 +82,25 @@ impl Latencies {
                 read(&left)
             }
             _ => read(added),
+        }
+    }
+}
+
+impl Summed for Latencies {
+    fn sum(&mut self, other: &Self, sign: Sign) {
+        let (added, removed) = match sign {
+            Sign::Plus => (&other.added, &other.removed),
+            Sign::Minus => (&other.removed, &other.added),
+        };
+        for (mine, theirs) in [(&mut self.added, added), (&mut self.removed, removed)] {
+            let Some(theirs) = theirs else { continue };
+            if mine.is_none() {
+                *mine = empty();
+            }
+            if let Some(mine) = mine {
+                // It grows with what is added: cannot be refused.
+                let _ = mine.add(&**theirs);
+            }
         }
     }
 }

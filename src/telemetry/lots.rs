@@ -4,9 +4,9 @@
 //! of the rung drawn, so that nothing estimated passes for seen.
 
 use std::collections::VecDeque;
-use std::ops::AddAssign;
 
 use super::Sign;
+use super::sign::sums;
 use super::sums::Sums;
 use crate::outcome::{Choice, Evidence, Outlook};
 use crate::routing::{Route, Rungs};
@@ -96,10 +96,7 @@ impl Lots {
                 self.sure = vec![0; PerMille::VALUES];
             }
             if let Some(count) = self.sure.get_mut(confidence.bin()) {
-                *count = match sign {
-                    Sign::Plus => count.saturating_add(1),
-                    Sign::Minus => count.saturating_sub(1),
-                };
+                sign.one(count);
             }
             return;
         };
@@ -134,18 +131,13 @@ impl Lots {
     }
 }
 
-/// What exploring comes to at most.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Exploring {
-    /// Requests near enough to a threshold to be drawn.
-    pub requests: u64,
-    /// What drawing costs beyond not drawing, at worst: every cheaper answer is thrown away and paid for besides.
-    pub worst: Pico,
-}
-
-impl AddAssign for Exploring {
-    fn add_assign(&mut self, other: Self) {
-        self.requests += other.requests;
-        self.worst += other.worst;
+sums! {
+    /// What exploring comes to at most.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+    pub struct Exploring {
+        /// Requests near enough to a threshold to be drawn.
+        pub requests: u64,
+        /// What drawing costs beyond not drawing, at worst: every cheaper answer is thrown away and paid for besides.
+        pub worst: Pico,
     }
 }

@@ -68,16 +68,6 @@ impl Menu {
         sum
     }
 
-    /// Adds what other requests of the same ladder choose between.
-    pub fn merge(&mut self, other: &Self) {
-        self.base = self.base + other.base;
-        for (mine, theirs) in self.steps.iter_mut().zip(&other.steps) {
-            for (step, more) in mine.iter_mut().zip(theirs) {
-                *step = *step + *more;
-            }
-        }
-    }
-
     /// Finds the setting of the highest score, of equal ones the highest thresholds; whether it is in time is all the same.
     pub(super) fn best(&self, score: &Score) -> Thresholds {
         // From the last threshold up: the best of the rungs from here on, where none may lie above a value.

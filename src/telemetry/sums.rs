@@ -1,8 +1,7 @@
 //! What the frontier keeps of requests that start on one rung: integer sums that add and are taken away.
 
-use std::ops::{AddAssign, SubAssign};
-
-use super::Cascade;
+use super::sign::Summed;
+use super::{Cascade, Sign};
 use crate::outcome::Spread;
 use crate::pricing::CostSum;
 use crate::routing::MAX_RUNGS;
@@ -31,53 +30,31 @@ pub(super) struct Sums {
     pub(super) answered: [u64; MAX_RUNGS],
 }
 
-impl AddAssign<&Sums> for Sums {
-    fn add_assign(&mut self, o: &Sums) {
-        self.requests = self.requests.wrapping_add(o.requests);
-        self.known = self.known.wrapping_add(o.known);
-        self.estimated = self.estimated.wrapping_add(o.estimated);
-        self.spread.add(o.spread);
-        self.unknown = self.unknown.wrapping_add(o.unknown);
-        self.partial = self.partial.wrapping_add(o.partial);
-        self.escalated = self.escalated.wrapping_add(o.escalated);
-        self.cascade += &o.cascade;
-        self.errors = self.errors.wrapping_add(o.errors);
-        self.quality = self.quality.wrapping_add(o.quality);
-        self.labelled = self.labelled.wrapping_add(o.labelled);
-        self.input = self.input.wrapping_add(o.input);
-        self.output = self.output.wrapping_add(o.output);
-        self.kept = self.kept.wrapping_add(o.kept);
-        for (mine, theirs) in self.begun.iter_mut().zip(&o.begun) {
-            *mine = mine.wrapping_add(*theirs);
-        }
-        for (mine, theirs) in self.answered.iter_mut().zip(&o.answered) {
-            *mine = mine.wrapping_add(*theirs);
-        }
-    }
-}
-
-impl SubAssign<&Sums> for Sums {
-    fn sub_assign(&mut self, o: &Sums) {
-        self.requests = self.requests.wrapping_sub(o.requests);
-        self.known = self.known.wrapping_sub(o.known);
-        self.estimated = self.estimated.wrapping_sub(o.estimated);
-        self.spread.remove(o.spread);
-        self.unknown = self.unknown.wrapping_sub(o.unknown);
-        self.partial = self.partial.wrapping_sub(o.partial);
-        self.escalated = self.escalated.wrapping_sub(o.escalated);
-        self.cascade -= &o.cascade;
-        self.errors = self.errors.wrapping_sub(o.errors);
-        self.quality = self.quality.wrapping_sub(o.quality);
-        self.labelled = self.labelled.wrapping_sub(o.labelled);
-        self.input = self.input.wrapping_sub(o.input);
-        self.output = self.output.wrapping_sub(o.output);
-        self.kept = self.kept.wrapping_sub(o.kept);
-        for (mine, theirs) in self.begun.iter_mut().zip(&o.begun) {
-            *mine = mine.wrapping_sub(*theirs);
-        }
-        for (mine, theirs) in self.answered.iter_mut().zip(&o.answered) {
-            *mine = mine.wrapping_sub(*theirs);
-        }
+impl Summed for Sums {
+    #[inline]
+    fn sum(&mut self, other: &Self, sign: Sign) {
+        let amount = |mine: &mut i128, theirs: i128| {
+            *mine = match sign {
+                Sign::Plus => mine.wrapping_add(theirs),
+                Sign::Minus => mine.wrapping_sub(theirs),
+            };
+        };
+        amount(&mut self.known, other.known);
+        amount(&mut self.estimated, other.estimated);
+        amount(&mut self.partial, other.partial);
+        self.spread.sum(&other.spread, sign);
+        self.cascade.sum(&other.cascade, sign);
+        sign.step(&mut self.requests, other.requests);
+        sign.step(&mut self.unknown, other.unknown);
+        sign.step(&mut self.escalated, other.escalated);
+        sign.step(&mut self.errors, other.errors);
+        sign.step(&mut self.quality, other.quality);
+        sign.step(&mut self.labelled, other.labelled);
+        sign.step(&mut self.input, other.input);
+        sign.step(&mut self.output, other.output);
+        sign.step(&mut self.kept, other.kept);
+        self.begun.iter_mut().zip(other.begun).for_each(|(mine, theirs)| sign.step(mine, theirs));
+        self.answered.iter_mut().zip(other.answered).for_each(|(mine, theirs)| sign.step(mine, theirs));
     }
 }
 

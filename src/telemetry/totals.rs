@@ -84,24 +84,4 @@ impl Totals {
             }
         }
     }
-
-    /// Adds another log's or machine's totals; ids must mean the same on both sides.
-    pub fn merge(&mut self, other: &Self) {
-        self.all.merge(&other.all);
-        let lists = [
-            (&mut self.models, &other.models),
-            (&mut self.teams.0, &other.teams.0),
-            (&mut self.projects.0, &other.projects.0),
-            (&mut self.routes, &other.routes),
-            (&mut self.tasks, &other.tasks),
-        ];
-        for (mine, theirs) in lists {
-            for (index, cell) in theirs.iter().enumerate() {
-                slot(mine, index).merge(cell);
-            }
-        }
-        self.teams.1.merge(&other.teams.1);
-        self.projects.1.merge(&other.projects.1);
-        self.unnamed_model.merge(&other.unnamed_model);
-    }
 }

@@ -3,21 +3,24 @@
 use std::collections::BTreeMap;
 
 use super::Sign;
+use super::sign::{Summed as _, sums};
 use crate::outcome::Settled;
 use crate::pricing::CostSum;
 use crate::units::{Instant, Span};
 
-/// What happened in one slot of time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Slot {
-    /// Operations.
-    pub requests: u64,
-    /// Operations without an answer.
-    pub errors: u64,
-    /// Operations that went up the ladder.
-    pub escalated: u64,
-    /// Their cost.
-    pub cost: CostSum,
+sums! {
+    /// What happened in one slot of time.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+    pub struct Slot {
+        /// Operations.
+        pub requests: u64,
+        /// Operations without an answer.
+        pub errors: u64,
+        /// Operations that went up the ladder.
+        pub escalated: u64,
+        /// Their cost.
+        pub cost: CostSum,
+    }
 }
 
 /// Slots by number since the epoch; empty ones are absent.
@@ -41,20 +44,18 @@ impl Trend {
     /// Adds or takes away an operation.
     pub fn apply(&mut self, at: Instant, settled: &Settled, sign: Sign) {
         let number = at.0.div_euclid(self.slot.0);
+        let mut one = Slot {
+            requests: 1,
+            errors: u64::from(!settled.status.is_ok()),
+            escalated: u64::from(settled.escalated),
+            ..Slot::default()
+        };
+        one.cost.add_operation(settled.costs());
         match sign {
-            Sign::Plus => {
-                let slot = self.slots.entry(number).or_default();
-                slot.requests += 1;
-                slot.errors += u64::from(!settled.status.is_ok());
-                slot.escalated += u64::from(settled.escalated);
-                slot.cost.add_operation(settled.costs());
-            }
+            Sign::Plus => self.slots.entry(number).or_default().sum(&one, sign),
             Sign::Minus => {
                 if let Some(slot) = self.slots.get_mut(&number) {
-                    slot.requests = slot.requests.saturating_sub(1);
-                    slot.errors = slot.errors.saturating_sub(u64::from(!settled.status.is_ok()));
-                    slot.escalated = slot.escalated.saturating_sub(u64::from(settled.escalated));
-                    slot.cost.remove_operation(settled.costs());
+                    slot.sum(&one, sign);
                     if slot.requests == 0 {
                         self.slots.remove(&number);
                     }

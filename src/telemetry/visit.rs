@@ -5,6 +5,7 @@ use crate::pricing::Cost;
 use crate::routing::{Check, Status};
 
 /// All calls of one operation to one model, retries included; the last one decides what follows.
+#[derive(Default)]
 pub(super) struct Visit {
     pub(super) known: i128,
     pub(super) estimated: i128,
@@ -25,19 +26,8 @@ impl Visit {
     /// Adds up what a choice did with an operation.
     pub(super) fn new(evidence: &Evidence<'_>, choice: Choice<'_>, outlook: &Outlook<'_>) -> Self {
         let label = evidence.label(choice.model, outlook.prices).and_then(|label| label.quality);
-        let mut sums = Self {
-            known: 0,
-            estimated: 0,
-            unknown: false,
-            spread: Spread::NONE,
-            input: 0,
-            output: 0,
-            latency: Some(0),
-            called: false,
-            status: Status::Ok,
-            check: Check::None,
-            quality: label.map(|quality| u64::from(quality.get())),
-        };
+        let quality = label.map(|quality| u64::from(quality.get()));
+        let mut sums = Self { latency: Some(0), quality, ..Self::default() };
         for attempt in visit(evidence, choice, outlook) {
             match attempt.cost {
                 Cost::Known(amount) => sums.known += amount.0,

@@ -3,7 +3,7 @@
 //!
 //! Invariant: a larger gain never gives a larger confidence, and hardly ever the same one, so calibration changes no order.
 
-use crate::calibration::Isotonic;
+use crate::calibration::{Isotonic, Logistic};
 use crate::classifier::MOST_KNOTS;
 use crate::units::PerMille;
 
@@ -21,48 +21,14 @@ const SLOPE: f64 = -4.0;
 /// A curve from gains to confidences.
 pub(super) type Curve = Vec<(i32, PerMille)>;
 
-struct Logistic {
-    at_zero: f64,
-    slope: f64,
-}
-
-impl Logistic {
-    /// Fits by Newton's steps, pulled to the share of all and to [`SLOPE`].
-    fn fit(rows: &[(f64, bool)]) -> Self {
-        let did = rows.iter().filter(|(_, did)| *did).count() as f64;
-        let share = (did + 1.0) / (rows.len() as f64 + 2.0);
-        let middle = rows.iter().map(|(gain, _)| gain).sum::<f64>() / (rows.len() as f64).max(1.0);
-        let prior = (share / (1.0 - share)).ln() - SLOPE * middle;
-        let (pull_level, pull_slope) = (1.0, 0.25);
-        let mut found = Self { at_zero: prior, slope: SLOPE };
-        for _ in 0..40 {
-            let (mut level, mut slope) =
-                (pull_level * (found.at_zero - prior), pull_slope * (found.slope - SLOPE));
-            let (mut aa, mut ab, mut bb) = (pull_level, 0.0, pull_slope);
-            for &(gain, did) in rows {
-                let p = found.at(gain);
-                let (off, spread) = (p - f64::from(u8::from(did)), p * (1.0 - p));
-                level += off;
-                slope += off * gain;
-                aa += spread;
-                ab += spread * gain;
-                bb += spread * gain * gain;
-            }
-            let whole = aa * bb - ab * ab;
-            if whole <= 1e-12 {
-                break;
-            }
-            found.at_zero -= (bb * level - ab * slope) / whole;
-            found.slope -= (aa * slope - ab * level) / whole;
-            // A curve that rises with the gain would turn the order round.
-            found.slope = found.slope.clamp(-60.0, -0.2);
-        }
-        found
-    }
-
-    fn at(&self, gain: f64) -> f64 {
-        1.0 / (1.0 + (-(self.at_zero + self.slope * gain)).exp())
-    }
+/// Fits the share that did to the gain, pulled to the share of all and to [`SLOPE`].
+fn logistic(rows: &[(f64, bool)]) -> Logistic {
+    let did = rows.iter().filter(|(_, did)| *did).count() as f64;
+    let share = (did + 1.0) / (rows.len() as f64 + 2.0);
+    let middle = rows.iter().map(|(gain, _)| gain).sum::<f64>() / (rows.len() as f64).max(1.0);
+    let prior = (share / (1.0 - share)).ln() - SLOPE * middle;
+    // A curve that rises with the gain would turn the order round.
+    Logistic { level: prior, slope: SLOPE }.fit(rows, 40, [1.0, 0.25], -60.0..=-0.2)
 }
 
 /// The mean gain of stretches of equal size, with the share that did, made to fall.
@@ -89,7 +55,7 @@ pub(super) fn fit(rows: &[(f64, bool)]) -> Curve {
     let (Some(&(least, _)), Some(&(most, _))) = (sorted.first(), sorted.last()) else {
         return vec![(0, PerMille::ZERO), (1, PerMille::ZERO)];
     };
-    let logistic = Logistic::fit(&sorted);
+    let logistic = logistic(&sorted);
     let spare = ((most - least) * 0.1).max(0.01);
     let mut points: Vec<(f64, f64)> = if sorted.len() >= MANY {
         let levels = isotonic(&sorted);

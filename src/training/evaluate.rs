@@ -112,8 +112,7 @@ pub fn evaluate(rows: &[Judged], seed: u64) -> Evaluation {
 
 /// Pairs what was said with whether the cheap answer did.
 pub(super) fn kept(confidence: u16, did: bool) -> Kept {
-    let quality = if did { PerMille::ONE } else { PerMille::ZERO };
-    Kept { confidence: PerMille::clamped(confidence.into()), quality }
+    Kept::of(PerMille::clamped(confidence.into()), did)
 }
 
 /// Looks at up to fifteen bins, of twenty rows or more.

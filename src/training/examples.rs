@@ -6,7 +6,7 @@ use crate::classifier::{Bucket, Classifier, Measures, Met, Reading, Surface, Tag
 pub type Qualities = [Option<f32>];
 
 /// All examples, in the order in which they were read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Examples {
     rungs: usize,
     qualities: Vec<Option<f32>>,
@@ -25,18 +25,7 @@ pub struct Examples {
 impl Examples {
     /// Starts without any, for a ladder of so many rungs.
     pub fn new(rungs: usize) -> Self {
-        Self {
-            rungs: rungs.max(2),
-            qualities: Vec::new(),
-            groups: Vec::new(),
-            tags: Vec::new(),
-            surfaces: Vec::new(),
-            lengths: Vec::new(),
-            grams: Vec::new(),
-            gram_ends: Vec::new(),
-            words: Vec::new(),
-            word_ends: Vec::new(),
-        }
+        Self { rungs: rungs.max(2), ..Self::default() }
     }
 
     /// Takes a request in, with what the answer of each rung was worth.

@@ -8,7 +8,7 @@ use super::calibrate::{self, millionths, whole};
 use super::evaluate::{kept, reliability};
 use super::examples::Examples;
 use super::forest::{Binned, Forest};
-use super::linear::Linear;
+use super::linear::{Linear, narrow};
 use super::measure::{Ranked, area, interval, sorted};
 use super::stack::{self, PARTS, Said};
 use super::tags::Tags;
@@ -149,11 +149,6 @@ impl PairRows {
         let mean = gains.iter().map(|gain| f64::from(*gain)).sum::<f64>() / gains.len() as f64;
         Ok(Self { rows, gains, mean: narrow(mean) })
     }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "quality needs no more digits")]
-fn narrow(number: f64) -> f32 {
-    number as f32
 }
 
 /// Returns the part of the rows that a row belongs to: all rows of one question to the same.

@@ -73,8 +73,8 @@ impl Freedom {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "weights need no more digits")]
-fn narrow(number: f64) -> f32 {
+#[expect(clippy::cast_possible_truncation, reason = "weights and qualities need no more digits")]
+pub(super) fn narrow(number: f64) -> f32 {
     number as f32
 }
 

@@ -58,7 +58,11 @@ impl fmt::Debug for Count {
 
 /// Groups the digits of a whole number.
 pub fn grouped(n: u64) -> String {
-    let digits = n.to_string();
+    in_groups(&n.to_string())
+}
+
+/// Groups digits by three.
+pub(super) fn in_groups(digits: &str) -> String {
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
         if at > 0 && (digits.len() - at).is_multiple_of(3) {

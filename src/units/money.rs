@@ -135,14 +135,7 @@ impl Pico {
         let units = div_half_even(self.0, 10i128.pow(PICO_PER_USD_DIGITS - places));
         let scale = 10u128.pow(places);
         let (whole, fraction) = (units.unsigned_abs() / scale, units.unsigned_abs() % scale);
-        let digits = whole.to_string();
-        let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
-        for (at, digit) in digits.chars().enumerate() {
-            if at > 0 && (digits.len() - at).is_multiple_of(3) {
-                grouped.push(',');
-            }
-            grouped.push(digit);
-        }
+        let grouped = super::count::in_groups(&whole.to_string());
         let sign = if units < 0 { "-" } else { "" };
         if places == 0 {
             format!("{sign}{grouped}")

@@ -294,7 +294,7 @@ fn an_export_proves_itself_on_another_machine() {
     let mut source =
         record::open(&Input::bytes("export", text.into_bytes()), &ReadOptions::default()).unwrap();
     let (mut requests, mut bad) = (0, 0);
-    for block in source.blocks() {
+    while let Some(block) = source.next_block() {
         let _ = block.unwrap().for_each(|_, entry| {
             match entry {
                 Ok(record::Entry::Request(_)) => requests += 1,

@@ -11,7 +11,6 @@ pub use line::{Bill, BillLine, BillSource};
 pub(super) use table::point_of;
 
 use super::Error;
-use super::cut::MAX_ENTRY;
 use super::input::Input;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -24,22 +23,9 @@ impl Bill {
     pub fn open(input: &Input, columns: &[(String, String)]) -> Result<Self, Error> {
         let nothing = || Error::Bad { file: String::new(), line: 0, reason: "no file".to_owned() };
         let mut stream = input.open(0, &Arc::new(AtomicU64::new(0))).ok_or_else(nothing)??;
-        let (name, mut bytes) = (stream.name.clone(), Vec::new());
-        loop {
-            let count = stream.fill(&mut bytes, 1 << 20).map_err(|source| Error::Read {
-                file: name.clone(),
-                line: 0,
-                source,
-            })?;
-            if count == 0 {
-                break;
-            }
-            if bytes.len() > MAX_ENTRY * 64 {
-                let reason =
-                    format!("a bill larger than {} MiB; fetch it in shorter stretches", MAX_ENTRY >> 14);
-                return Err(Error::Bad { file: name, line: 0, reason });
-            }
-        }
+        stream.packed = None;
+        let (name, most) = (stream.name.clone(), ("a bill larger than", "fetch it in shorter stretches"));
+        let bytes = stream.all(most, &mut |_, _| Some(true))?.unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);
         Self::read(&name, text.trim_start_matches('\u{feff}'), columns)
     }

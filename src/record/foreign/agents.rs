@@ -18,7 +18,7 @@ use crate::record::usage::{Claim, Parts};
 use crate::record::value::Object;
 use crate::record::{Attempt, Attempts, Record, Timing};
 use crate::routing::Status;
-use crate::units::{Instant, Span};
+use crate::units::{Draw, Instant, Span};
 
 /// The pause between two sessions.
 const PAUSE: i64 = 60_000_000;
@@ -174,7 +174,8 @@ impl<'a> Session<'a> {
         only.latency_ms = call.measure("api_time")?.scaled(1000.0);
         only.ttft_ms = call.measure("ttft")?.scaled(1000.0);
         let mut record = request(&self.id, agent, place.at(&self.id, t), Some(turn), only);
-        let apart = |hash| if self.salt == 0 { hash } else { mix(self.salt, hash) };
+        let apart =
+            |hash: u64| if self.salt == 0 { hash } else { Draw::at(self.salt, hash.wrapping_sub(1)).next() };
         record.prefix = hashes.into_iter().map(apart).collect();
         Ok(record)
     }
@@ -185,12 +186,4 @@ fn salt(name: &str) -> u64 {
     name.bytes()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
         | 1
-}
-
-/// Keeps block hashes of different sessions apart (`SplitMix64`).
-fn mix(salt: u64, hash: u64) -> u64 {
-    let mut x = salt.wrapping_add(hash.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
 }

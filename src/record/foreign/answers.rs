@@ -13,7 +13,7 @@ use crate::record::known::{Told, answer_key, id_of};
 use crate::record::skip::Refusal;
 use crate::record::usage::{AnthropicUsage, Counted, GeminiUsage, OllamaUsage, OpenAiUsage};
 use crate::record::value::{FromValue as _, Object, Value};
-use crate::record::{Attempt, Attempts, Record, Timing};
+use crate::record::{Attempt, Attempts, InputFormat, Record, Timing};
 use crate::routing::Status;
 use crate::units::{Instant, Span};
 
@@ -107,6 +107,16 @@ impl<'a> Choice<'a> {
     }
 }
 
+/// Reads an answer of a dialect; of none that is known here in OpenAI's.
+pub(super) fn read(format: InputFormat, text: &str, line: u64) -> Result<Told, Refusal> {
+    match format {
+        InputFormat::Anthropic => anthropic(text, line),
+        InputFormat::Gemini => gemini(text, line),
+        InputFormat::Ollama => ollama(text, line),
+        _ => openai(text, line),
+    }
+}
+
 /// Reads an answer in OpenAI's dialect: chat completion or response.
 pub(super) fn openai(text: &str, line: u64) -> Result<Told, Refusal> {
     let read = Object::read(text)?;
@@ -195,7 +205,7 @@ pub(super) fn streamed(
 }
 
 /// Reads an Anthropic message.
-pub(super) fn anthropic(text: &str, line: u64) -> Result<Told, Refusal> {
+fn anthropic(text: &str, line: u64) -> Result<Told, Refusal> {
     let message = Object::read(text)?;
     if !matches!(&*message.word("type")?, "message" | "") {
         return Err(PART);
@@ -220,7 +230,7 @@ pub(super) fn anthropic(text: &str, line: u64) -> Result<Told, Refusal> {
 }
 
 /// Reads a Gemini answer.
-pub(super) fn gemini(text: &str, line: u64) -> Result<Told, Refusal> {
+fn gemini(text: &str, line: u64) -> Result<Told, Refusal> {
     let read = Object::read(text)?;
     let (mut reasons, mut bytes) = (Vec::new(), 0u64);
     for candidate in read.objects("candidates")? {
@@ -246,7 +256,7 @@ pub(super) fn gemini(text: &str, line: u64) -> Result<Told, Refusal> {
 }
 
 /// Reads an Ollama answer; its durations are in nanoseconds and its time is that of the last byte.
-pub(super) fn ollama(text: &str, line: u64) -> Result<Told, Refusal> {
+fn ollama(text: &str, line: u64) -> Result<Told, Refusal> {
     let read = Object::read(text)?;
     if read.flag("done")? == Some(false) {
         return Err(PART);

@@ -3,6 +3,7 @@
 //! Invariant: what a provider did not do in time, or was told to leave, was not billed.
 
 use super::failures::{self, Failure};
+use super::terms::has;
 use super::{answers, bodies};
 use crate::record::known::Told;
 use crate::record::skip::Refusal;
@@ -13,9 +14,8 @@ use crate::routing::Status;
 
 /// Says whether a text may be a line of results. Quotes within texts are escaped, so these are keys.
 pub(super) fn is_likely(text: &str) -> bool {
-    let has = |key: &str| memchr::memmem::find(text.as_bytes(), key.as_bytes()).is_some();
-    has("\"custom_id\"")
-        || (has("\"key\"") && ["\"response\"", "\"error\"", "\"status\""].into_iter().any(has))
+    let is_told = || ["\"response\"", "\"error\"", "\"status\""].iter().any(|key| has(text, key));
+    has(text, "\"custom_id\"") || (has(text, "\"key\"") && is_told())
 }
 
 /// Reads a line of results; nothing where it is none.
@@ -53,13 +53,8 @@ pub(super) fn entry(format: InputFormat, text: &str, line: u64) -> Option<Result
         _ => (None, failed),
     };
     let read = body.as_deref().map(|body| {
-        failures::body(format, body, line).map(Ok).or_else(|| bodies::answer(body, line)).unwrap_or_else(
-            || match format {
-                InputFormat::Anthropic => answers::anthropic(body, line),
-                InputFormat::Gemini => answers::gemini(body, line),
-                _ => answers::openai(body, line),
-            },
-        )
+        let known = failures::body(format, body, line).map(Ok).or_else(|| bodies::answer(body, line));
+        known.unwrap_or_else(|| answers::read(format, body, line))
     });
     Some(read.unwrap_or_else(|| {
         let failure = Failure::read(error.as_deref().unwrap_or_default());

@@ -6,8 +6,8 @@
 
 use std::borrow::Cow;
 
-use super::answers::{self, Choice, anthropic, gemini, openai};
-use super::failures::{Failure, went_wrong};
+use super::answers::{self, Choice, openai};
+use super::failures::{Failure, provider, went_wrong};
 use super::served::{by_answer, by_name};
 use super::terms;
 use super::written::Written;
@@ -291,10 +291,9 @@ impl Stream {
                     if !self.has_ended {
                         last.status = Status::Truncated;
                     }
-                    last.provider = match format {
-                        Some(InputFormat::Anthropic) => "anthropic".into(),
-                        Some(InputFormat::Gemini) => "google".into(),
-                        _ => self.provider.into(),
+                    last.provider = match provider(format) {
+                        "" => self.provider.into(),
+                        maker => maker.into(),
                     };
                 }
                 if let (Some(InputFormat::Gemini), Some(last)) = (format, whole) {
@@ -368,12 +367,7 @@ pub(super) fn answer(text: &str, line: u64) -> Option<Result<Told, Refusal>> {
         _ if says("usage") => InputFormat::OpenAi,
         _ => return None,
     };
-    let told = match format {
-        InputFormat::Anthropic => anthropic(text, line),
-        InputFormat::Gemini => gemini(text, line),
-        _ => openai(text, line),
-    };
-    Some(told.map(|mut told| {
+    Some(answers::read(format, text, line).map(|mut told| {
         terms::of_answer(format, text, &mut told.record);
         told
     }))

@@ -61,16 +61,21 @@ impl Failure {
     pub(super) fn told(self, id: &str, model: &str, format: InputFormat, line: u64) -> Told {
         let mut only = attempt(model, Counted::default(), self.status);
         only.error = Cow::Owned(self.word);
-        only.provider = Cow::Borrowed(match format {
-            InputFormat::Anthropic => "anthropic",
-            InputFormat::Gemini => "google",
-            InputFormat::Ollama => "ollama",
-            _ => "",
-        });
+        only.provider = Cow::Borrowed(provider(Some(format)));
         let attempts = Attempts::one(only);
         let (at, timing) = told_or_placed(None, line);
         let record = Record { id: owned(id), at, timing, attempts, ..Record::default() };
         Told::new(record, [None, None])
+    }
+}
+
+/// Names whoever made an answer of a dialect; nobody where several may.
+pub(super) fn provider(format: Option<InputFormat>) -> &'static str {
+    match format {
+        Some(InputFormat::Anthropic) => "anthropic",
+        Some(InputFormat::Gemini) => "google",
+        Some(InputFormat::Ollama) => "ollama",
+        _ => "",
     }
 }
 

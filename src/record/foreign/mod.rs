@@ -82,7 +82,7 @@ pub(crate) fn parse(
         {
             return sink(told);
         }
-        if memchr::memmem::find(text.as_bytes(), b"\"error\"").is_some()
+        if terms::has(text, "\"error\"")
             && let Some(told) = failures::body(format, text, line)
         {
             return sink(Ok(told));
@@ -99,10 +99,7 @@ pub(crate) fn parse(
             return coding::entry(format, text, coding, sink);
         }
         F::LiteLlmSpend | F::LiteLlmPayload => return sink(litellm::row(text)),
-        F::OpenAi => answers::openai(text, line),
-        F::Anthropic => answers::anthropic(text, line),
-        F::Gemini => answers::gemini(text, line),
-        F::Ollama => answers::ollama(text, line),
+        F::OpenAi | F::Anthropic | F::Gemini | F::Ollama => answers::read(format, text, line),
         F::Langfuse => langfuse::observation(text, nest),
         F::Helicone => exports::helicone(text),
         F::Portkey => exports::portkey(text),

@@ -74,7 +74,8 @@ pub(super) fn of_answer(format: InputFormat, text: &str, record: &mut Record<'_>
     });
 }
 
-fn has(text: &str, mark: &str) -> bool {
+/// Says whether something stands in a text.
+pub(super) fn has(text: &str, mark: &str) -> bool {
     memmem::find(text.as_bytes(), mark.as_bytes()).is_some()
 }
 

@@ -1,40 +1,49 @@
 //! What a log of one's own shape may tell, and the units it may tell it in.
 
-/// A field of our record that a mapping may fill.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Field {
-    At,
-    Ended,
-    Id,
-    Team,
-    Project,
-    User,
-    Session,
-    Asked,
-    Model,
-    Provider,
-    In,
-    Fresh,
-    Cached,
-    CacheWrite,
-    CacheWriteHour,
-    Out,
-    Answer,
-    Reasoning,
-    Total,
-    Latency,
-    FirstToken,
-    Status,
-    Error,
-    Check,
-    Task,
-    Confidence,
-    Turn,
-    Tools,
-    History,
-    Prompt,
-    Tier,
-    Cost,
+macro_rules! fields {
+    ($($field:ident $name:literal [$($other:literal),*],)*) => {
+        /// A field of our record that a mapping may fill.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Field { $($field,)* }
+
+        /// Every field: its name, and other names that are understood.
+        pub(crate) const FIELDS: &[(Field, &str, &[&str])] = &[$((Field::$field, $name, &[$($other),*]),)*];
+    };
+}
+
+fields! {
+    At "at" ["time", "timestamp", "started"],
+    Ended "ended" ["end"],
+    Id "id" [],
+    Team "team" [],
+    Project "project" [],
+    User "user" [],
+    Session "session" [],
+    Asked "asked" ["alias"],
+    Model "model" [],
+    Provider "provider" [],
+    In "in" ["input", "prompt_tokens", "input_tokens"],
+    Fresh "fresh" ["uncached"],
+    Cached "cached" ["cache_read", "cached_tokens"],
+    CacheWrite "cache_write" ["write_5m", "cache_creation"],
+    CacheWriteHour "cache_write_1h" ["write_1h"],
+    Out "out" ["output", "completion_tokens", "output_tokens"],
+    Answer "answer" [],
+    Reasoning "reasoning" ["thinking"],
+    Total "total" ["total_tokens"],
+    Latency "latency" ["duration"],
+    FirstToken "ttft" [],
+    Status "status" [],
+    Error "error" [],
+    Check "check" [],
+    Task "task" [],
+    Confidence "confidence" [],
+    Turn "turn" [],
+    Tools "tools" [],
+    History "history" [],
+    Prompt "prompt" [],
+    Tier "tier" ["service_tier"],
+    Cost "cost" [],
 }
 
 /// A unit of time or money, or the order of a date's parts, as told behind a field's name (`latency_ms`, `at_dmy`).
@@ -52,40 +61,17 @@ pub(crate) enum Unit {
     MonthFirst,
 }
 
-/// Every field: its name, other names that are understood, and what it is.
-pub(crate) const FIELDS: &[(Field, &str, &[&str])] = &[
-    (Field::At, "at", &["time", "timestamp", "started"]),
-    (Field::Ended, "ended", &["end"]),
-    (Field::Id, "id", &[]),
-    (Field::Team, "team", &[]),
-    (Field::Project, "project", &[]),
-    (Field::User, "user", &[]),
-    (Field::Session, "session", &[]),
-    (Field::Asked, "asked", &["alias"]),
-    (Field::Model, "model", &[]),
-    (Field::Provider, "provider", &[]),
-    (Field::In, "in", &["input", "prompt_tokens", "input_tokens"]),
-    (Field::Fresh, "fresh", &["uncached"]),
-    (Field::Cached, "cached", &["cache_read", "cached_tokens"]),
-    (Field::CacheWrite, "cache_write", &["write_5m", "cache_creation"]),
-    (Field::CacheWriteHour, "cache_write_1h", &["write_1h"]),
-    (Field::Out, "out", &["output", "completion_tokens", "output_tokens"]),
-    (Field::Answer, "answer", &[]),
-    (Field::Reasoning, "reasoning", &["thinking"]),
-    (Field::Total, "total", &["total_tokens"]),
-    (Field::Latency, "latency", &["duration"]),
-    (Field::FirstToken, "ttft", &[]),
-    (Field::Status, "status", &[]),
-    (Field::Error, "error", &[]),
-    (Field::Check, "check", &[]),
-    (Field::Task, "task", &[]),
-    (Field::Confidence, "confidence", &[]),
-    (Field::Turn, "turn", &[]),
-    (Field::Tools, "tools", &[]),
-    (Field::History, "history", &[]),
-    (Field::Prompt, "prompt", &[]),
-    (Field::Tier, "tier", &["service_tier"]),
-    (Field::Cost, "cost", &[]),
+/// Every unit, in order: how many decimal places lie between it and a second where it is one of time, and the words for it, first the one
+/// behind a field's name.
+const UNITS: [(Unit, Option<u32>, &[&str]); 8] = [
+    (Unit::Seconds, Some(0), &["s", "sec", "secs", "second", "seconds"]),
+    (Unit::Millis, Some(3), &["ms", "msec", "millis", "millisecond", "milliseconds"]),
+    (Unit::Micros, Some(6), &["us", "µs", "μs", "usec", "micros", "microsecond", "microseconds"]),
+    (Unit::Nanos, Some(9), &["ns", "nsec", "nanos", "nanosecond", "nanoseconds", "nano"]),
+    (Unit::Dollars, None, &["usd", "dollar", "dollars"]),
+    (Unit::Cents, None, &["cents", "cent"]),
+    (Unit::DayFirst, None, &["dmy"]),
+    (Unit::MonthFirst, None, &["mdy"]),
 ];
 
 impl Field {
@@ -134,17 +120,8 @@ impl Field {
 impl Unit {
     /// Finds a unit by a word for it.
     pub(crate) fn named(word: &str) -> Option<Self> {
-        Some(match word.to_ascii_lowercase().as_str() {
-            "s" | "sec" | "secs" | "second" | "seconds" => Self::Seconds,
-            "ms" | "msec" | "millis" | "millisecond" | "milliseconds" => Self::Millis,
-            "us" | "µs" | "μs" | "usec" | "micros" | "microsecond" | "microseconds" => Self::Micros,
-            "ns" | "nsec" | "nanos" | "nanosecond" | "nanoseconds" | "nano" => Self::Nanos,
-            "usd" | "dollar" | "dollars" => Self::Dollars,
-            "cent" | "cents" => Self::Cents,
-            "dmy" => Self::DayFirst,
-            "mdy" => Self::MonthFirst,
-            _ => return None,
-        })
+        let lower = word.to_ascii_lowercase();
+        UNITS.iter().find(|(.., words)| words.contains(&lower.as_str())).map(|(unit, ..)| *unit)
     }
 
     /// Finds a unit of time among the words of a key (`elapsedMs`, `duration_seconds`).
@@ -160,27 +137,12 @@ impl Unit {
 
     /// Returns how many decimal places lie between it and a second; `None` where it is no unit of time.
     pub(crate) fn seconds_exponent(self) -> Option<u32> {
-        match self {
-            Self::Seconds => Some(0),
-            Self::Millis => Some(3),
-            Self::Micros => Some(6),
-            Self::Nanos => Some(9),
-            Self::Dollars | Self::Cents | Self::DayFirst | Self::MonthFirst => None,
-        }
+        UNITS[self as usize].1
     }
 
     /// Returns the word behind a field's name.
     pub(crate) fn suffix(self) -> &'static str {
-        match self {
-            Self::Seconds => "s",
-            Self::Millis => "ms",
-            Self::Micros => "us",
-            Self::Nanos => "ns",
-            Self::Dollars => "usd",
-            Self::Cents => "cents",
-            Self::DayFirst => "dmy",
-            Self::MonthFirst => "mdy",
-        }
+        UNITS[self as usize].2[0]
     }
 }
 

@@ -12,7 +12,8 @@ use crate::record::csv::Row;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Path {
     text: String,
-    steps: Vec<String>,
+    /// Also the keys around a list of entries.
+    pub(crate) steps: Vec<String>,
 }
 
 /// One entry of a log.
@@ -54,11 +55,6 @@ impl Path {
     /// Says whether it leads nowhere at all.
     pub(crate) fn is_empty(&self) -> bool {
         self.steps.is_empty()
-    }
-
-    /// Returns the steps, as the keys around a list of entries.
-    pub(crate) fn steps(&self) -> &[String] {
-        &self.steps
     }
 
     /// Looks at an entry.

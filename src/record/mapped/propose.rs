@@ -22,7 +22,7 @@ pub(crate) struct Proposal {
 /// Proposes a mapping; `None` where the keys tell neither model nor tokens.
 pub(crate) fn propose(shape: &Shape) -> Option<Proposal> {
     let samples = shape.samples();
-    let keys: Vec<Key> = shape.keys().iter().map(|key| Key::new(key, &samples)).collect();
+    let keys: Vec<Key> = shape.keys.iter().map(|key| Key::new(key, &samples)).collect();
     let mut mapping = Mapping::default();
     let mut taken = vec![false; keys.len()];
     for (field, names) in NAMES {
@@ -254,9 +254,9 @@ impl Key {
 /// Writes what a mapping reads of the first entries, as a small table.
 fn rows(mapping: &Mapping, shape: &Shape) -> String {
     let read: Vec<Result<Record<'static>, String>> = (1u64..)
-        .zip(shape.entries().iter().take(ROWS))
+        .zip(shape.entries.iter().take(ROWS))
         .map(|(line, text)| {
-            let told = super::entry(mapping, shape.header(), text, line);
+            let told = super::entry(mapping, &shape.header, text, line);
             told.map(|told| *told.record).map_err(|refusal| refusal.at_line(line).reason)
         })
         .collect();

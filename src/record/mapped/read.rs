@@ -367,7 +367,7 @@ pub(crate) fn check(mapping: &Mapping, shape: &Shape, file: &str) -> Result<(), 
             continue;
         }
         let Some(path) = paths.first() else { continue };
-        let near = nearest(path.as_str(), shape.keys().iter().map(String::as_str)).into_iter().next();
+        let near = nearest(path.as_str(), shape.keys.iter().map(String::as_str)).into_iter().next();
         // A key that is seldom there may just not have come yet.
         if near.is_some() || is_needed || shape.is_rows() {
             let hint = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();

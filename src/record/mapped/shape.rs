@@ -6,6 +6,7 @@ use super::Mapping;
 use super::path::Told;
 use crate::record::csv::Columns;
 use crate::record::cut::{Elements, MAX_ENTRY, Piece};
+use crate::record::json::{end_of_text, is_too_deep};
 use crate::record::rows::Rows;
 
 /// How many entries are looked at, how many keys are gathered, and how deep.
@@ -31,15 +32,18 @@ pub(crate) enum Cut {
 pub(crate) struct Shape {
     /// How it is cut.
     pub(crate) cut: Cut,
-    entries: Vec<String>,
-    header: Columns,
-    keys: Vec<String>,
+    /// The first entries as text.
+    pub(crate) entries: Vec<String>,
+    /// That of rows; empty for JSON.
+    pub(crate) header: Columns,
+    /// The paths of its keys, in the order in which they were met.
+    pub(crate) keys: Vec<String>,
 }
 
 impl Shape {
     /// Looks at the beginning of a log; `None` where it is neither JSON nor rows under a header.
     pub(crate) fn of(start: &[u8], mapping: Option<&Mapping>) -> Option<Self> {
-        let rows = mapping.and_then(|mapping| mapping.rows.as_ref()).map(|rows| rows.steps().to_vec());
+        let rows = mapping.and_then(|mapping| mapping.rows.as_ref()).map(|rows| rows.steps.clone());
         let text = start.trim_ascii_start();
         if !matches!(text.first()?, b'{' | b'[') {
             return Self::rows(text, mapping.and_then(|mapping| mapping.delimiter));
@@ -90,18 +94,8 @@ impl Shape {
         let told = told.map_or_else(|| vec![b',', b'\t', b';', b'|'], |told| vec![told]);
         let (delimiter, header, entries) =
             told.into_iter().filter_map(table).max_by_key(|(by, header, _)| (header.len(), *by == b','))?;
-        let keys = Columns::exact(first, delimiter).into_names();
+        let keys = Columns::exact(first, delimiter).names;
         Some(Self { cut: Cut::Rows(delimiter), entries, header, keys })
-    }
-
-    /// Returns the header of rows; empty for JSON.
-    pub(crate) fn header(&self) -> &Columns {
-        &self.header
-    }
-
-    /// Returns the paths of its keys, in the order in which they were met.
-    pub(crate) fn keys(&self) -> &[String] {
-        &self.keys
     }
 
     /// Says whether its keys are those of what providers report of a day or an hour: no log has them.
@@ -120,11 +114,6 @@ impl Shape {
     /// Says whether it is rows under a header.
     pub(crate) fn is_rows(&self) -> bool {
         matches!(self.cut, Cut::Rows(_))
-    }
-
-    /// Returns the first entries as text.
-    pub(crate) fn entries(&self) -> &[String] {
-        &self.entries
     }
 
     /// Returns the first entries.
@@ -161,7 +150,7 @@ fn is_lines(text: &[u8]) -> bool {
     let is_object = |line: &[u8]| {
         line.first() == Some(&b'{')
             && line.last() == Some(&b'}')
-            && !crate::record::json::is_too_deep(line)
+            && !is_too_deep(line)
             && serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok()
     };
     match (lines.next(), lines.next()) {
@@ -192,14 +181,7 @@ fn longest_list(text: &[u8]) -> Vec<String> {
         match byte {
             b'"' => {
                 word.0 = at;
-                while let Some(&inner) = text.get(at) {
-                    match inner {
-                        b'\\' => at += 1,
-                        b'"' => break,
-                        _ => {}
-                    }
-                    at += 1;
-                }
+                at = end_of_text(text, at);
                 word.1 = at.min(text.len());
                 at += 1;
             }

@@ -1,5 +1,7 @@
 //! Lines of our format that are no requests: the header, price changes and notes.
 
+use std::borrow::Cow;
+
 use super::budgets::BudgetFiles;
 use super::request;
 use crate::pricing::{Charged, Hours, HoursError, PriceRow, Rates, Tier, thousandths};
@@ -76,18 +78,14 @@ pub(super) fn read<'a>(line: &Object<'a>) -> Result<Entry<'a>, Refusal> {
         }),
         "price" => price(line, at),
         "label" => {
-            let (at, id) = (needed("a label needs its moment")?, line.text("id")?);
-            if id.is_empty() {
-                return Err(Refusal::bad("id: missing; a label names the request whose answer it judges"));
-            }
+            let at = needed("a label needs its moment")?;
+            let id = said(line, "id", "a label names the request whose answer it judges")?;
             Ok(Entry::Label(Box::new(LateLabel { at, id, label: request::label(line)? })))
         }
         "correction" => correction(line, needed("a correction needs its moment")?),
         "signal" => {
-            let (at, model) = (needed("a signal needs its moment")?, line.text("model")?);
-            if model.is_empty() {
-                return Err(Refusal::bad("model: missing; a signal is about a model"));
-            }
+            let at = needed("a signal needs its moment")?;
+            let model = said(line, "model", "a signal is about a model")?;
             Ok(Entry::Signal(Signal { at, model, until: moment("down_until")?, why: line.text("why")? }))
         }
         "policy" => policy(line, needed("a policy needs the moment it came into force")?),
@@ -97,11 +95,15 @@ pub(super) fn read<'a>(line: &Object<'a>) -> Result<Entry<'a>, Refusal> {
     }
 }
 
+/// Reads a text that has to be there; `why` says what for.
+fn said<'a>(line: &Object<'a>, key: &str, why: &str) -> Result<Cow<'a, str>, Refusal> {
+    let text = line.text(key)?;
+    if text.is_empty() { Err(Refusal::Bad(format!("{key}: missing; {why}"))) } else { Ok(text) }
+}
+
 fn correction<'a>(line: &Object<'a>, at: Instant) -> Result<Entry<'a>, Refusal> {
-    let (id, call) = (line.text("id")?, line.get("call")?.number()?);
-    if id.is_empty() {
-        return Err(Refusal::bad("id: missing; a correction names the request whose charge it sets right"));
-    }
+    let call = line.get("call")?.number()?;
+    let id = said(line, "id", "a correction names the request whose charge it sets right")?;
     if call == Some(0) {
         return Err(Refusal::bad("call: 0; the calls of a request count from 1"));
     }
@@ -206,10 +208,7 @@ fn rung(rung: &Object<'_>) -> Result<RungSpec, String> {
 }
 
 fn price<'a>(line: &Object<'a>, from: Option<Instant>) -> Result<Entry<'a>, Refusal> {
-    let model = line.text("model")?;
-    if model.is_empty() {
-        return Err(Refusal::bad("model: missing; a price change needs a model"));
-    }
+    let model = said(line, "model", "a price change needs a model")?;
     let batch = line.says("batch")?.then(|| rates(&line.object("batch")?)).transpose()?;
     let (tiers, meters, factors) = (line.object("tiers")?, line.object("meters")?, line.object("factors")?);
     let tiers = tiers.members().map(|(name, of)| Ok((name.to_owned(), rates(&of.object()?)?)));

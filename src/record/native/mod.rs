@@ -13,6 +13,7 @@ mod write;
 pub use budgets::BudgetFiles;
 pub(crate) use event::header;
 pub use event::{Header, VERSION};
+pub(crate) use plain::read as parse_plain;
 pub use strict::{UnknownKey, unknown_policy_keys};
 pub use write::write_entry;
 pub(crate) use write::write_header;
@@ -30,11 +31,6 @@ pub(crate) fn parse(text: &str) -> Result<Option<Entry<'_>>, Refusal> {
         return Ok(Some(Entry::Request(record)));
     }
     parse_any(text)
-}
-
-/// Reads a line as most are into a record, and says whether it is such a line.
-pub(crate) fn parse_plain<'a>(text: &'a str, record: &mut Record<'a>) -> bool {
-    plain::read(text, record)
 }
 
 /// Reads one line of any kind, slower.

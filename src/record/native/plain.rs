@@ -15,7 +15,7 @@ use crate::routing::{Effort, Status};
 use crate::units::{Instant, PerMille};
 
 /// Reads a plain line into a record; one that says no leaves it to the full reader, and the record in any state.
-pub(super) fn read<'a>(text: &'a str, record: &mut Record<'a>) -> bool {
+pub(crate) fn read<'a>(text: &'a str, record: &mut Record<'a>) -> bool {
     *record = Record { attempts: Attempts::one(Attempt::default()), ..Record::default() };
     line(text, record).is_some()
 }

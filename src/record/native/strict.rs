@@ -76,67 +76,74 @@ pub struct UnknownKey {
     pub known: &'static [&'static str],
 }
 
+/// What may stand in an object: its keys, and of what shape the objects and the lists of objects under some of them are.
+struct Shape {
+    keys: &'static [&'static str],
+    objects: &'static [(&'static str, Shape)],
+    lists: &'static [(&'static str, Shape)],
+}
+
+impl Shape {
+    const fn plain(keys: &'static [&'static str]) -> Self {
+        Self { keys, objects: &[], lists: &[] }
+    }
+}
+
+const POLICY: Shape = Shape {
+    keys: EVENT,
+    objects: &[],
+    lists: &[
+        ("models", Shape::plain(MODEL)),
+        (
+            "routes",
+            Shape {
+                keys: ROUTE,
+                objects: &[
+                    ("stream", Shape::plain(STREAM)),
+                    ("explore", Shape::plain(EXPLORE)),
+                    ("adapt", Shape::plain(ADAPT)),
+                    ("canary", Shape::plain(CANARY)),
+                ],
+                lists: &[
+                    ("checks", Shape::plain(CheckSpec::KEYS)),
+                    (
+                        "ladder",
+                        Shape {
+                            keys: RUNG,
+                            objects: &[("stream", Shape::plain(STREAM)), ("with", Shape::plain(WITH))],
+                            lists: &[],
+                        },
+                    ),
+                ],
+            },
+        ),
+    ],
+};
+
 /// Finds every key of a policy event that is not known; none also where the text is no JSON.
 pub fn unknown_policy_keys(text: &str) -> Vec<UnknownKey> {
-    let Ok(event) = serde_json::from_str::<Map<String, Value>>(text) else { return Vec::new() };
     let mut found = Vec::new();
-    unknown(&event, "", EVENT, &mut found);
-    let list = |name: &'static str| event.get(name).into_iter().flat_map(move |list| each(list, name));
-    list("models").for_each(|(place, one)| unknown(one, &place, MODEL, &mut found));
-    list("routes").for_each(|(place, one)| route(one, &place, &mut found));
+    if let Ok(event) = serde_json::from_str(text) {
+        look(&event, "", &POLICY, &mut found);
+    }
     found
 }
 
-fn route(one: &Map<String, Value>, place: &str, found: &mut Vec<UnknownKey>) {
-    unknown(one, place, ROUTE, found);
-    within(one, place, ("stream", STREAM), found);
-    within(one, place, ("explore", EXPLORE), found);
-    within(one, place, ("adapt", ADAPT), found);
-    within(one, place, ("canary", CANARY), found);
-    for (place, check) in one
-        .get("checks")
-        .into_iter()
-        .flat_map(|list| each(list, &format!("{place}.checks")).collect::<Vec<_>>())
-    {
-        unknown(check, &place, CheckSpec::KEYS, found);
-    }
-    let rungs = one
-        .get("ladder")
-        .into_iter()
-        .flat_map(|list| each(list, &format!("{place}.ladder")).collect::<Vec<_>>());
-    for (place, rung) in rungs {
-        unknown(rung, &place, RUNG, found);
-        within(rung, &place, ("stream", STREAM), found);
-        within(rung, &place, ("with", WITH), found);
-    }
-}
-
-/// Looks into an object within another.
-fn within(
-    one: &Map<String, Value>,
-    place: &str,
-    (key, known): (&str, &'static [&'static str]),
-    found: &mut Vec<UnknownKey>,
-) {
-    if let Some(inner) = one.get(key).and_then(Value::as_object) {
-        unknown(inner, &format!("{place}.{key}"), known, found);
-    }
-}
-
-/// Lists the objects of a list, with their places.
-fn each<'a>(list: &'a Value, place: &str) -> impl Iterator<Item = (String, &'a Map<String, Value>)> {
-    let all = list.as_array().map_or(&[][..], Vec::as_slice).iter().enumerate();
-    all.filter_map(move |(at, one)| Some((format!("{place}[{at}]"), one.as_object()?)))
-}
-
-fn unknown(
-    of: &Map<String, Value>,
-    place: &str,
-    known: &'static [&'static str],
-    found: &mut Vec<UnknownKey>,
-) {
-    let keys = of.keys().filter(|key| !known.contains(&key.as_str()));
+fn look(of: &Map<String, Value>, place: &str, shape: &'static Shape, found: &mut Vec<UnknownKey>) {
+    let (keys, known) = (of.keys().filter(|key| !shape.keys.contains(&key.as_str())), shape.keys);
     found.extend(keys.map(|key| UnknownKey { place: place.to_owned(), key: key.clone(), known }));
+    let dot = if place.is_empty() { "" } else { "." };
+    for (key, shape) in shape.objects {
+        if let Some(inner) = of.get(*key).and_then(Value::as_object) {
+            look(inner, &format!("{place}{dot}{key}"), shape, found);
+        }
+    }
+    for (key, shape) in shape.lists {
+        let list = of.get(*key).and_then(Value::as_array).into_iter().flatten();
+        for (at, one) in list.enumerate().filter_map(|(at, one)| Some((at, one.as_object()?))) {
+            look(one, &format!("{place}{dot}{key}[{at}]"), shape, found);
+        }
+    }
 }
 
 #[cfg(test)]

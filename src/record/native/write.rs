@@ -203,11 +203,7 @@ fn policy(out: &mut Vec<u8>, change: &PolicyChange<'_>) {
         object.text("model", model);
         facts(object, known);
     });
-    object.list("routes", &change.spec.routes, |out, of| {
-        let mut object = Object::open(out);
-        route(&mut object, of);
-        object.close();
-    });
+    object.list("routes", &change.spec.routes, |out, of| Object::within(out, of, route));
     object.close();
 }
 
@@ -219,14 +215,8 @@ fn route(object: &mut Object<'_>, route: &RouteSpec) {
     object.words("asked", &route.asked);
     object.maybe_text("no_signal", route.no_signal.as_deref());
     object.maybe("holdout", route.holdout.and_then(|share| u64::try_from(share).ok()));
-    if let Some(explore) = &route.explore {
-        object.key("explore");
-        json(object.out, explore);
-    }
-    if let Some(adapt) = &route.adapt {
-        object.key("adapt");
-        json(object.out, adapt);
-    }
+    object.json("explore", route.explore.as_ref());
+    object.json("adapt", route.adapt.as_ref());
     if let Some(CanarySpec { of, share }) = &route.canary {
         object.object("canary", |inner| {
             inner.text("of", of);
@@ -242,11 +232,7 @@ fn route(object: &mut Object<'_>, route: &RouteSpec) {
     limits(object, route.stream);
     object.maybe_text("check", route.check.map(CheckWhen::name));
     object.some("checks", &route.checks, json);
-    object.list("ladder", &route.ladder, |out, of| {
-        let mut object = Object::open(out);
-        rung(&mut object, of);
-        object.close();
-    });
+    object.list("ladder", &route.ladder, |out, of| Object::within(out, of, rung));
 }
 
 fn rung(object: &mut Object<'_>, rung: &RungSpec) {
@@ -302,11 +288,7 @@ fn price(out: &mut Vec<u8>, change: &PriceChange<'_>) {
         object.object("batch", |inner| rates(inner, batch));
     }
     let PriceRow { tiers, meters, factors, scheduled, .. } = &change.row;
-    object.table("tiers", tiers, |out, prices| {
-        let mut inner = Object::open(out);
-        rates(&mut inner, prices);
-        inner.close();
-    });
+    object.table("tiers", tiers, |out, prices| Object::within(out, prices, rates));
     object.table("meters", meters, |out, price| quoted(out, &price.usd_per_token()));
     object.table("factors", factors, |out, factor| quoted(out, &as_factor(*factor)));
     object.objects("hours", scheduled, |inner, one| {
@@ -343,6 +325,13 @@ impl<'o> Object<'o> {
     fn open(out: &'o mut Vec<u8>) -> Self {
         out.push(b'{');
         Self { out, first: true }
+    }
+
+    /// Writes a whole object of something.
+    fn within<T>(out: &'o mut Vec<u8>, of: &T, write: impl FnOnce(&mut Self, &T)) {
+        let mut object = Self::open(out);
+        write(&mut object, of);
+        object.close();
     }
 
     /// Begins an event.
@@ -386,6 +375,13 @@ impl<'o> Object<'o> {
     fn maybe_text(&mut self, key: &str, value: Option<&str>) {
         if let Some(value) = value {
             self.text(key, value);
+        }
+    }
+
+    fn json<T: serde::Serialize>(&mut self, key: &str, value: Option<&T>) {
+        if let Some(value) = value {
+            self.key(key);
+            json(self.out, value);
         }
     }
 
@@ -440,18 +436,12 @@ impl<'o> Object<'o> {
 
     fn object(&mut self, key: &str, write: impl FnOnce(&mut Object<'_>)) {
         self.key(key);
-        let mut inner = Object::open(self.out);
-        write(&mut inner);
-        inner.close();
+        Object::within(self.out, &(), |inner, ()| write(inner));
     }
 
     /// Writes a list of objects; an empty one is left out.
     fn objects<T>(&mut self, key: &str, items: &[T], mut write: impl FnMut(&mut Object<'_>, &T)) {
-        self.some(key, items, |out, item| {
-            let mut inner = Object::open(out);
-            write(&mut inner, item);
-            inner.close();
-        });
+        self.some(key, items, |out, item| Object::within(out, item, &mut write));
     }
 
     /// Writes a list of words; an empty one is left out.

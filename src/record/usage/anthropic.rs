@@ -9,40 +9,28 @@ use crate::pricing::Terms;
 use crate::record::json::Num;
 use crate::record::value::{FromValue, Value};
 
-/// Usage as Anthropic reports it.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct AnthropicUsage {
-    input_tokens: Num,
-    cache_creation_input_tokens: Num,
-    cache_read_input_tokens: Num,
-    cache_creation: Lifetimes,
-    output_tokens: Num,
-    total_tokens: Num,
-    output_tokens_details: Details,
-    service_tier: Said,
-    speed: Said,
-    inference_geo: Said,
-    server_tool_use: ServerTools,
-    iterations: Iterations,
-    unlisted: Unlisted,
-    /// What the message itself shows besides its usage.
-    shown: ServerBlocks,
+block! {
+    /// Usage as Anthropic reports it.
+    pub struct AnthropicUsage {
+        input_tokens: Num,
+        cache_creation_input_tokens: Num,
+        cache_read_input_tokens: Num,
+        cache_creation: Lifetimes,
+        output_tokens: Num,
+        total_tokens: Num,
+        output_tokens_details: Details,
+        service_tier: Said,
+        speed: Said,
+        inference_geo: Said,
+        server_tool_use: ServerTools,
+        iterations: Iterations,
+    }
+    beside {
+        /// What the message itself shows besides its usage.
+        shown: ServerBlocks,
+    }
+    fn take_over;
 }
-
-members!(AnthropicUsage {
-    "input_tokens" => input_tokens,
-    "cache_creation_input_tokens" => cache_creation_input_tokens,
-    "cache_read_input_tokens" => cache_read_input_tokens,
-    "cache_creation" => cache_creation,
-    "output_tokens" => output_tokens,
-    "total_tokens" => total_tokens,
-    "output_tokens_details" => output_tokens_details,
-    "service_tier" => service_tier,
-    "speed" => speed,
-    "inference_geo" => inference_geo,
-    "server_tool_use" => server_tool_use,
-    "iterations" => iterations,
-});
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Details {
@@ -57,6 +45,12 @@ impl FromValue for Details {
 
 impl Plainly for Details {}
 
+impl Details {
+    fn absorb(&mut self, then: Self) {
+        absorb!(then into self: thinking_tokens);
+    }
+}
+
 impl AnthropicUsage {
     /// Takes over what another event of the same stream says: its counts are running totals, so the largest holds, but for
     /// the prompt.
@@ -69,11 +63,8 @@ impl AnthropicUsage {
             self.input_tokens = then.input_tokens;
             self.total_tokens = then.total_tokens;
         }
-        absorb!(then into self:
-            input_tokens total_tokens cache_creation_input_tokens cache_read_input_tokens cache_creation
-            iterations output_tokens service_tier speed inference_geo server_tool_use unlisted shown
-        );
-        self.output_tokens_details.thinking_tokens.absorb(then.output_tokens_details.thinking_tokens);
+        self.take_over(*then);
+        self.shown.absorb(then.shown);
     }
 
     /// Returns the tokens of the answer so far; none where it does not say.

@@ -8,40 +8,28 @@ use crate::pricing::Terms;
 use crate::record::json::Num;
 use crate::record::value::{FromValue, Value};
 
-/// Usage as Gemini reports it.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct GeminiUsage {
-    prompt_token_count: Num,
-    candidates_token_count: Num,
-    total_token_count: Num,
-    cached_content_token_count: Num,
-    thoughts_token_count: Num,
-    tool_use_prompt_token_count: Num,
-    prompt_tokens_details: Kinds,
-    tool_use_prompt_tokens_details: Kinds,
-    cache_tokens_details: Kinds,
-    candidates_tokens_details: Kinds,
-    traffic_type: Said,
-    service_tier: Said,
-    unlisted: Unlisted,
-    /// What the answer rests on.
-    grounding: Grounding,
+block! {
+    /// Usage as Gemini reports it.
+    pub struct GeminiUsage {
+        "promptTokenCount" | prompt_token_count: Num,
+        "candidatesTokenCount" | candidates_token_count: Num,
+        "totalTokenCount" | total_token_count: Num,
+        "cachedContentTokenCount" | cached_content_token_count: Num,
+        "thoughtsTokenCount" | thoughts_token_count: Num,
+        "toolUsePromptTokenCount" | tool_use_prompt_token_count: Num,
+        "promptTokensDetails" | prompt_tokens_details: Kinds,
+        "toolUsePromptTokensDetails" | tool_use_prompt_tokens_details: Kinds,
+        "cacheTokensDetails" | cache_tokens_details: Kinds,
+        "candidatesTokensDetails" | candidates_tokens_details: Kinds,
+        "trafficType" | traffic_type: Said,
+        "serviceTier" | service_tier: Said,
+    }
+    beside {
+        /// What the answer rests on.
+        grounding: Grounding,
+    }
+    fn take_over;
 }
-
-members!(GeminiUsage {
-    "promptTokenCount" | "prompt_token_count" => prompt_token_count,
-    "candidatesTokenCount" | "candidates_token_count" => candidates_token_count,
-    "totalTokenCount" | "total_token_count" => total_token_count,
-    "cachedContentTokenCount" | "cached_content_token_count" => cached_content_token_count,
-    "thoughtsTokenCount" | "thoughts_token_count" => thoughts_token_count,
-    "toolUsePromptTokenCount" | "tool_use_prompt_token_count" => tool_use_prompt_token_count,
-    "promptTokensDetails" | "prompt_tokens_details" => prompt_tokens_details,
-    "toolUsePromptTokensDetails" | "tool_use_prompt_tokens_details" => tool_use_prompt_tokens_details,
-    "cacheTokensDetails" | "cache_tokens_details" => cache_tokens_details,
-    "candidatesTokensDetails" | "candidates_tokens_details" => candidates_tokens_details,
-    "trafficType" | "traffic_type" => traffic_type,
-    "serviceTier" | "service_tier" => service_tier,
-});
 
 /// Tokens by kind, of which sound and pictures may have a price of their own.
 #[derive(Clone, Copy, Debug, Default)]
@@ -110,12 +98,8 @@ impl GeminiUsage {
 
     /// Takes over what another chunk of the same stream says: its counts are running totals, so the largest holds.
     pub fn absorb(&mut self, then: &Self) {
-        absorb!(then into self:
-            prompt_token_count candidates_token_count total_token_count cached_content_token_count
-            thoughts_token_count tool_use_prompt_token_count prompt_tokens_details
-            tool_use_prompt_tokens_details cache_tokens_details candidates_tokens_details traffic_type
-            service_tier unlisted grounding
-        );
+        self.take_over(*then);
+        self.grounding.absorb(then.grounding);
     }
 
     /// Takes the service tier that stands beside the block in the answer; one that is not said changes nothing.

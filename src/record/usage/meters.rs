@@ -53,28 +53,25 @@ impl FromValue for Free {
 
 impl Plainly for Free {}
 
-/// Tools that a provider ran itself and bills by the call.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct ServerTools {
-    web_search_requests: Num,
-    /// Free but for the tokens that it brings.
-    web_fetch: Free,
-    /// Likewise.
-    tool_search: Free,
-    unlisted: Unlisted,
+impl Free {
+    fn absorb(&mut self, then: Self) {
+        *self = then;
+    }
 }
 
-members!(ServerTools {
-    "web_search_requests" | "web_search_calls" => web_search_requests,
-    "web_fetch_requests" => web_fetch,
-    "tool_search_requests" => tool_search,
-});
+block! {
+    /// Tools that a provider ran itself and bills by the call.
+    pub(crate) struct ServerTools {
+        web_search_requests | "web_search_calls": Num,
+        /// Free but for the tokens that it brings.
+        web_fetch_requests: Free,
+        /// Likewise.
+        tool_search_requests: Free,
+    }
+    fn absorb;
+}
 
 impl ServerTools {
-    pub(crate) fn absorb(&mut self, then: Self) {
-        absorb!(then into self: web_search_requests unlisted);
-    }
-
     /// Takes the number of searches as it is told elsewhere.
     pub(crate) fn searched(&mut self, searches: Num) {
         self.web_search_requests.absorb(searches);

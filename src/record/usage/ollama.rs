@@ -22,11 +22,6 @@ impl FromValue for OllamaUsage {
 }
 
 impl OllamaUsage {
-    /// Takes over what another chunk of the same stream says.
-    pub fn absorb(&mut self, then: &Self) {
-        absorb!(then into self: prompt_eval_count eval_count);
-    }
-
     /// Turns the counts into disjoint buckets.
     pub fn counted(&self) -> Result<Counted, UsageError> {
         Parts { input: self.prompt_eval_count.0, output: self.eval_count.0, ..Parts::default() }

@@ -13,109 +13,66 @@ use crate::pricing::Terms;
 use crate::record::json::Num;
 use crate::record::value::{FromValue, Value};
 
-/// Usage as OpenAI and compatible servers report it.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct OpenAiUsage {
-    prompt_tokens: Num,
-    input_tokens: Num,
-    completion_tokens: Num,
-    output_tokens: Num,
-    total_tokens: Num,
-    prompt_tokens_details: PromptDetails,
-    prompt_token_details: PromptDetails,
-    input_tokens_details: PromptDetails,
-    input_token_details: PromptDetails,
-    completion_tokens_details: AnswerDetails,
-    output_tokens_details: AnswerDetails,
-    output_token_details: AnswerDetails,
-    reasoning_tokens: Num,
-    num_cached_tokens: Num,
-    cached_tokens: Num,
-    prompt_cache_hit_tokens: Num,
-    prompt_cache_miss_tokens: Num,
-    cache_read_input_tokens: Num,
-    cache_creation_input_tokens: Num,
-    cache_creation: Lifetimes,
-    billed_units: Billed,
-    service_tier: Said,
-    speed: Said,
-    inference_geo: Said,
-    server_tool_use: ServerTools,
-    iterations: Iterations,
-    unlisted: Unlisted,
-    /// What the answer itself shows besides its usage.
-    shown: Terms,
-    /// Whether it quotes sources of a search.
-    is_cited: bool,
+block! {
+    /// Usage as OpenAI and compatible servers report it.
+    pub struct OpenAiUsage {
+        prompt_tokens: Num,
+        input_tokens: Num,
+        completion_tokens: Num,
+        output_tokens: Num,
+        total_tokens: Num,
+        prompt_tokens_details: PromptDetails,
+        prompt_token_details: PromptDetails,
+        input_tokens_details: PromptDetails,
+        input_token_details: PromptDetails,
+        completion_tokens_details: AnswerDetails,
+        output_tokens_details: AnswerDetails,
+        output_token_details: AnswerDetails,
+        reasoning_tokens: Num,
+        num_cached_tokens: Num,
+        cached_tokens: Num,
+        prompt_cache_hit_tokens: Num,
+        prompt_cache_miss_tokens: Num,
+        cache_read_input_tokens: Num,
+        cache_creation_input_tokens: Num,
+        cache_creation: Lifetimes,
+        billed_units: Billed,
+        service_tier: Said,
+        speed: Said,
+        inference_geo: Said,
+        server_tool_use: ServerTools,
+        iterations: Iterations,
+    }
+    beside {
+        /// What the answer itself shows besides its usage.
+        shown: Terms,
+        /// Whether it quotes sources of a search.
+        is_cited: bool,
+    }
+    fn take_over;
 }
 
-members!(OpenAiUsage {
-    "prompt_tokens" => prompt_tokens,
-    "input_tokens" => input_tokens,
-    "completion_tokens" => completion_tokens,
-    "output_tokens" => output_tokens,
-    "total_tokens" => total_tokens,
-    "prompt_tokens_details" => prompt_tokens_details,
-    "prompt_token_details" => prompt_token_details,
-    "input_tokens_details" => input_tokens_details,
-    "input_token_details" => input_token_details,
-    "completion_tokens_details" => completion_tokens_details,
-    "output_tokens_details" => output_tokens_details,
-    "output_token_details" => output_token_details,
-    "reasoning_tokens" => reasoning_tokens,
-    "num_cached_tokens" => num_cached_tokens,
-    "cached_tokens" => cached_tokens,
-    "prompt_cache_hit_tokens" => prompt_cache_hit_tokens,
-    "prompt_cache_miss_tokens" => prompt_cache_miss_tokens,
-    "cache_read_input_tokens" => cache_read_input_tokens,
-    "cache_creation_input_tokens" => cache_creation_input_tokens,
-    "cache_creation" => cache_creation,
-    "billed_units" => billed_units,
-    "service_tier" => service_tier,
-    "speed" => speed,
-    "inference_geo" => inference_geo,
-    "server_tool_use" => server_tool_use,
-    "iterations" => iterations,
-});
-
-#[derive(Clone, Copy, Debug, Default)]
-struct PromptDetails {
-    cached_tokens: Num,
-    cache_read: Num,
-    cache_write_tokens: Num,
-    cache_creation_tokens: Num,
-    cache_creation: Lifetimes,
-    cache_read_input_tokens: Num,
-    cache_creation_input_tokens: Num,
-    cache_write_input_tokens: Num,
-    ephemeral_5m_input_tokens: Num,
-    ephemeral_1h_input_tokens: Num,
-    cache_creation_token_details: Lifetimes,
-    audio_tokens: Num,
-    image_tokens: Num,
-    /// As LiteLLM has it.
-    web_search_requests: Num,
-    cached_tokens_details: Sound,
-    unlisted: Unlisted,
+block! {
+    struct PromptDetails {
+        cached_tokens: Num,
+        cache_read: Num,
+        cache_write_tokens: Num,
+        cache_creation_tokens: Num,
+        cache_creation: Lifetimes,
+        cache_read_input_tokens: Num,
+        cache_creation_input_tokens: Num,
+        cache_write_input_tokens: Num,
+        ephemeral_5m_input_tokens: Num,
+        ephemeral_1h_input_tokens: Num,
+        cache_creation_token_details: Lifetimes,
+        audio_tokens | "audio": Num,
+        image_tokens | "image": Num,
+        /// As LiteLLM has it.
+        web_search_requests: Num,
+        cached_tokens_details: Sound,
+    }
+    fn absorb;
 }
-
-members!(PromptDetails {
-    "cached_tokens" => cached_tokens,
-    "cache_read" => cache_read,
-    "cache_write_tokens" => cache_write_tokens,
-    "cache_creation_tokens" => cache_creation_tokens,
-    "cache_creation" => cache_creation,
-    "cache_read_input_tokens" => cache_read_input_tokens,
-    "cache_creation_input_tokens" => cache_creation_input_tokens,
-    "cache_write_input_tokens" => cache_write_input_tokens,
-    "ephemeral_5m_input_tokens" => ephemeral_5m_input_tokens,
-    "ephemeral_1h_input_tokens" => ephemeral_1h_input_tokens,
-    "cache_creation_token_details" => cache_creation_token_details,
-    "audio_tokens" | "audio" => audio_tokens,
-    "image_tokens" | "image" => image_tokens,
-    "web_search_requests" => web_search_requests,
-    "cached_tokens_details" => cached_tokens_details,
-});
 
 /// Cached tokens by kind, as the realtime API has them.
 #[derive(Clone, Copy, Debug, Default)]
@@ -123,60 +80,26 @@ struct Sound {
     audio_tokens: Num,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct AnswerDetails {
-    reasoning_tokens: Num,
-    thinking_tokens: Num,
-    reasoning: Num,
-    audio_tokens: Num,
-    image_tokens: Num,
-    unlisted: Unlisted,
-}
-
-members!(AnswerDetails {
-    "reasoning_tokens" => reasoning_tokens,
-    "thinking_tokens" => thinking_tokens,
-    "reasoning" => reasoning,
-    "audio_tokens" | "audio" => audio_tokens,
-    "image_tokens" | "image" => image_tokens,
-});
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Billed {
-    input_tokens: Num,
-    output_tokens: Num,
-    unlisted: Unlisted,
-}
-
-members!(Billed {
-    "input_tokens" => input_tokens,
-    "output_tokens" => output_tokens,
-});
-
-impl PromptDetails {
-    fn absorb(&mut self, then: Self) {
-        absorb!(then into self:
-            cached_tokens cache_read cache_write_tokens cache_creation_tokens cache_creation
-            cache_read_input_tokens cache_creation_input_tokens cache_write_input_tokens
-            ephemeral_5m_input_tokens ephemeral_1h_input_tokens cache_creation_token_details audio_tokens
-            image_tokens web_search_requests unlisted
-        );
-        self.cached_tokens_details.audio_tokens.absorb(then.cached_tokens_details.audio_tokens);
+block! {
+    struct AnswerDetails {
+        reasoning_tokens: Num,
+        thinking_tokens: Num,
+        reasoning: Num,
+        audio_tokens | "audio": Num,
+        image_tokens | "image": Num,
     }
+    fn absorb;
 }
 
-impl Billed {
-    fn absorb(&mut self, then: Self) {
-        absorb!(then into self: input_tokens output_tokens unlisted);
+block! {
+    struct Billed {
+        input_tokens: Num,
+        output_tokens: Num,
     }
+    fn absorb;
 }
 
 impl AnswerDetails {
-    fn absorb(&mut self, then: Self) {
-        absorb!(then into self: audio_tokens image_tokens unlisted);
-        self.reasoning_tokens.absorb(then.all());
-    }
-
     fn all(self) -> Num {
         self.reasoning_tokens.most(self.thinking_tokens).most(self.reasoning)
     }
@@ -189,6 +112,12 @@ impl FromValue for Sound {
 }
 
 impl Plainly for Sound {}
+
+impl Sound {
+    fn absorb(&mut self, then: Self) {
+        absorb!(then into self: audio_tokens);
+    }
+}
 
 /// How the blocks of a model are counted where they do not show it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -226,14 +155,7 @@ impl OpenAiUsage {
 
     /// Takes over what another block of the same answer says.
     pub fn absorb(&mut self, then: &Self) {
-        absorb!(then into self:
-            prompt_tokens input_tokens completion_tokens output_tokens total_tokens reasoning_tokens
-            num_cached_tokens cached_tokens prompt_cache_hit_tokens prompt_cache_miss_tokens
-            cache_read_input_tokens cache_creation_input_tokens billed_units cache_creation
-            prompt_tokens_details prompt_token_details input_tokens_details input_token_details
-            completion_tokens_details output_tokens_details output_token_details service_tier speed
-            inference_geo server_tool_use iterations unlisted
-        );
+        self.take_over(*then);
         if self.shown.is_none() {
             self.shown = then.shown;
         }

@@ -86,7 +86,7 @@ impl Live {
             account,
             sessions,
         };
-        (caches.held(now).into_iter().map(one).collect(), caches.len())
+        (caches.held(now).into_iter().map(one).collect(), caches.beginnings())
     }
 }
 

@@ -1,41 +1,44 @@
 //! The sums of one row of a report on spend.
 
+use super::super::sign::{Summed as _, sums};
 use super::super::{Sign, TokenSums};
 use crate::outcome::{Evidence, Settled};
 use crate::pricing::{Cost, CostSum};
 use crate::units::Pico;
 
-/// The sums of one row.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SpendCell {
-    /// Requests with a call in it.
-    pub requests: u64,
-    /// Calls that were made.
-    pub calls: u64,
-    /// Those of them that gave no answer.
-    pub failed: u64,
-    /// Tokens, as far as they are known.
-    pub tokens: TokenSums,
-    /// Calls whose tokens are not all known.
-    pub tokens_unknown: u64,
-    /// Cost.
-    pub cost: CostSum,
-    /// Calls of unknown cost.
-    pub unknown_calls: u64,
-    /// What the log says was charged.
-    pub charged: CostSum,
-    /// Requests whose log says what was charged.
-    pub charged_requests: u64,
-    /// What the requests with a cost and a baseline would have cost on the baseline model.
-    pub baseline: Pico,
-    /// What those requests cost.
-    pub compared: Pico,
-    /// How many they are.
-    pub comparable: u64,
-    /// Requests with a call that was made up.
-    pub simulated_requests: u64,
-    /// What such calls would have cost, which is in the cost, too.
-    pub simulated: CostSum,
+sums! {
+    /// The sums of one row.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct SpendCell {
+        /// Requests with a call in it.
+        pub requests: u64,
+        /// Calls that were made.
+        pub calls: u64,
+        /// Those of them that gave no answer.
+        pub failed: u64,
+        /// Tokens, as far as they are known.
+        pub tokens: TokenSums,
+        /// Calls whose tokens are not all known.
+        pub tokens_unknown: u64,
+        /// Cost.
+        pub cost: CostSum,
+        /// Calls of unknown cost.
+        pub unknown_calls: u64,
+        /// What the log says was charged.
+        pub charged: CostSum,
+        /// Requests whose log says what was charged.
+        pub charged_requests: u64,
+        /// What the requests with a cost and a baseline would have cost on the baseline model.
+        pub baseline: Pico,
+        /// What those requests cost.
+        pub compared: Pico,
+        /// How many they are.
+        pub comparable: u64,
+        /// Requests with a call that was made up.
+        pub simulated_requests: u64,
+        /// What such calls would have cost, which is in the cost, too.
+        pub simulated: CostSum,
+    }
 }
 
 impl SpendCell {
@@ -91,19 +94,6 @@ impl SpendCell {
 
     /// Adds the sums of another row.
     pub fn merge(&mut self, other: &Self) {
-        self.requests += other.requests;
-        self.calls += other.calls;
-        self.failed += other.failed;
-        self.tokens.sum(&other.tokens, Sign::Plus);
-        self.tokens_unknown += other.tokens_unknown;
-        self.cost += &other.cost;
-        self.unknown_calls += other.unknown_calls;
-        self.charged += &other.charged;
-        self.charged_requests += other.charged_requests;
-        self.baseline += other.baseline;
-        self.compared += other.compared;
-        self.comparable += other.comparable;
-        self.simulated_requests += other.simulated_requests;
-        self.simulated += &other.simulated;
+        self.sum(other, Sign::Plus);
     }
 }

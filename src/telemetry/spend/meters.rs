@@ -104,10 +104,7 @@ impl Meters {
                 Cost::Known(amount) => (amount, false),
                 Cost::Estimated(amount) => (amount, true),
                 Cost::Unknown(why) => {
-                    let place = Unpriced::ALL.iter().position(|known| *known == why);
-                    if let Some(count) = place.and_then(|place| self.unknown.get_mut(place)) {
-                        *count += 1;
-                    }
+                    self.unknown[why as usize] += 1;
                     continue;
                 }
             };

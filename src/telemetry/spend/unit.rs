@@ -4,38 +4,42 @@
 
 use rustc_hash::FxHashMap;
 
+use super::super::Sign;
+use super::super::sign::{Summed as _, sums};
 use super::{Dimension, Value};
 use crate::outcome::{Evidence, Outlook, Settled};
 use crate::pricing::{Cost, CostSum, PriceTable};
 use crate::units::{NameTable, Names, PerMille, Pico, SessionId};
 
-/// The sums of one row.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct UnitCell {
-    /// Requests.
-    pub requests: u64,
-    /// Sessions that have a request in it.
-    pub sessions: u64,
-    /// Those of them whose requests all have a cost.
-    pub priced_sessions: u64,
-    /// What those cost.
-    pub session_cost: Pico,
-    /// What all requests cost.
-    pub cost: CostSum,
-    /// Of it: calls to another model before the one that ended the request.
-    pub escalation: Pico,
-    /// Of it: earlier calls to the model that ended it.
-    pub retries: Pico,
-    /// Of it: requests that ended without an answer, as a whole.
-    pub wasted: Pico,
-    /// Requests that ended without an answer.
-    pub failed: u64,
-    /// Requests with a cost whose outcome is known: judged by a label, or failed.
-    pub judged: u64,
-    /// Those that were good.
-    pub good: u64,
-    /// What requests of known outcome cost, failures included.
-    pub judged_cost: Pico,
+sums! {
+    /// The sums of one row.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct UnitCell {
+        /// Requests.
+        pub requests: u64,
+        /// Sessions that have a request in it.
+        pub sessions: u64,
+        /// Those of them whose requests all have a cost.
+        pub priced_sessions: u64,
+        /// What those cost.
+        pub session_cost: Pico,
+        /// What all requests cost.
+        pub cost: CostSum,
+        /// Of it: calls to another model before the one that ended the request.
+        pub escalation: Pico,
+        /// Of it: earlier calls to the model that ended it.
+        pub retries: Pico,
+        /// Of it: requests that ended without an answer, as a whole.
+        pub wasted: Pico,
+        /// Requests that ended without an answer.
+        pub failed: u64,
+        /// Requests with a cost whose outcome is known: judged by a label, or failed.
+        pub judged: u64,
+        /// Those that were good.
+        pub good: u64,
+        /// What requests of known outcome cost, failures included.
+        pub judged_cost: Pico,
+    }
 }
 
 impl UnitCell {
@@ -63,18 +67,7 @@ impl UnitCell {
 
     /// Adds the sums of another row.
     pub fn merge(&mut self, other: &Self) {
-        self.requests += other.requests;
-        self.sessions += other.sessions;
-        self.priced_sessions += other.priced_sessions;
-        self.cost += &other.cost;
-        self.session_cost += other.session_cost;
-        self.escalation += other.escalation;
-        self.retries += other.retries;
-        self.wasted += other.wasted;
-        self.failed += other.failed;
-        self.judged += other.judged;
-        self.good += other.good;
-        self.judged_cost += other.judged_cost;
+        self.sum(other, Sign::Plus);
     }
 
     /// Returns the cost of so many requests, of those with a cost; none where none has one.
@@ -96,7 +89,7 @@ impl UnitCell {
 }
 
 /// Unit costs by some dimensions of the request.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Unit {
     /// The dimensions.
     pub by: Vec<Dimension>,
@@ -106,8 +99,8 @@ pub struct Unit {
     pub rows: FxHashMap<Vec<Value>, UnitCell>,
     good: PerMille,
     /// What each session cost in each row, and in all of them: its requests with a cost, and whether there are others.
-    met: FxHashMap<(Vec<Value>, SessionId), Met>,
-    sessions: FxHashMap<SessionId, Met>,
+    met: FxHashMap<(Vec<Value>, SessionId), Option<Met>>,
+    sessions: FxHashMap<SessionId, Option<Met>>,
 }
 
 /// A session so far.
@@ -120,7 +113,7 @@ struct Met {
 impl Met {
     /// Takes a request of the session in, and brings the sums over sessions up to it.
     fn add(met: &mut Option<Self>, cost: Option<Pico>, sums: &mut UnitCell) {
-        let before = *met;
+        let before = met.take();
         let mut now = before.unwrap_or_default();
         now.cost += cost.unwrap_or(Pico::ZERO);
         now.unpriced |= cost.is_none();
@@ -143,14 +136,7 @@ impl Unit {
 
     /// Starts with nothing. An answer is good from this quality on.
     pub fn new(by: Vec<Dimension>, good: PerMille) -> Self {
-        Self {
-            by,
-            all: UnitCell::default(),
-            rows: FxHashMap::default(),
-            good,
-            met: FxHashMap::default(),
-            sessions: FxHashMap::default(),
-        }
+        Self { by, good, ..Self::default() }
     }
 
     /// Adds a settled operation.
@@ -162,17 +148,12 @@ impl Unit {
         let cost = settled.cost.amount();
         self.all.add(settled, prices, self.good);
         if session.is_some() {
-            let mut met = self.sessions.get(&session).copied();
-            Met::add(&mut met, cost, &mut self.all);
-            met.map(|met| self.sessions.insert(session, met));
+            Met::add(self.sessions.entry(session).or_default(), cost, &mut self.all);
         }
         let cell = self.rows.entry(key.clone()).or_default();
         cell.add(settled, prices, self.good);
         if session.is_some() {
-            let at = (key, session);
-            let mut met = self.met.get(&at).copied();
-            Met::add(&mut met, cost, cell);
-            met.map(|met| self.met.insert(at, met));
+            Met::add(self.met.entry((key, session)).or_default(), cost, cell);
         }
     }
 

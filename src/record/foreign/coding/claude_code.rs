@@ -10,6 +10,7 @@ use rustc_hash::FxHashMap;
 use super::call::{Asked, Caller, NO_ANSWER, record, texts};
 use crate::record::foreign::answers::Ending;
 use crate::record::foreign::fields::{attempt, claimed, moment, status_of};
+use crate::record::foreign::terms::has;
 use crate::record::foreign::written::Written;
 use crate::record::json::Plain;
 use crate::record::known::{Told, answer_key, id_of};
@@ -41,10 +42,6 @@ fn is_of(block: &Object<'_>, kind: &str) -> bool {
 fn is_of_interest(text: &str) -> bool {
     let (answer, user) = (has(text, r#""type":"assistant""#), has(text, r#""type":"user""#));
     answer || (user && !has(text, r#""type":"tool_result""#)) || (!user && text.contains(r#""type": ""#))
-}
-
-fn has(text: &str, key: &str) -> bool {
-    memchr::memmem::find(text.as_bytes(), key.as_bytes()).is_some()
 }
 
 /// What the file being read has told.

@@ -19,55 +19,41 @@ use crate::record::value::{FromValue, Object, Value};
 use crate::routing::Status;
 use crate::units::Instant;
 
+/// Tokens by kind, in the order of their names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::struct_field_names, reason = "the names are Codex's")]
-struct Tokens {
-    input_tokens: Num,
-    cached_input_tokens: Num,
-    cache_write_input_tokens: Num,
-    output_tokens: Num,
-    reasoning_output_tokens: Num,
-}
+struct Tokens([Num; 5]);
+
+const TOKENS: [&str; 5] = [
+    "input_tokens",
+    "cached_input_tokens",
+    "cache_write_input_tokens",
+    "output_tokens",
+    "reasoning_output_tokens",
+];
 
 impl FromValue for Tokens {
     fn from_value(value: Value<'_>) -> Result<Self, String> {
-        let tokens = value.object()?;
-        Ok(Self {
-            input_tokens: tokens.count("input_tokens")?,
-            cached_input_tokens: tokens.count("cached_input_tokens")?,
-            cache_write_input_tokens: tokens.count("cache_write_input_tokens")?,
-            output_tokens: tokens.count("output_tokens")?,
-            reasoning_output_tokens: tokens.count("reasoning_output_tokens")?,
-        })
+        let (tokens, mut read) = (value.object()?, Self::default());
+        for (count, name) in read.0.iter_mut().zip(TOKENS) {
+            *count = tokens.count(name)?;
+        }
+        Ok(read)
     }
 }
 
 impl Tokens {
     fn counts(&self) -> [u64; 5] {
-        [
-            self.input_tokens,
-            self.cached_input_tokens,
-            self.cache_write_input_tokens,
-            self.output_tokens,
-            self.reasoning_output_tokens,
-        ]
-        .map(Num::or_zero)
+        self.0.map(Num::or_zero)
     }
 
     /// Returns what came since an earlier total; the total itself where it began anew.
-    fn since(&self, before: Option<[u64; 5]>) -> Self {
+    fn since(mut self, before: Option<[u64; 5]>) -> Self {
         let now = self.counts();
         let before = before.filter(|before| before.iter().zip(now).all(|(before, now)| *before <= now));
-        let before = before.unwrap_or_default();
-        let less = |count: Num, before: u64| Num(count.0.map(|now| now.saturating_sub(before)));
-        let [input, cached, written, output, reasoning] = before;
-        Self {
-            input_tokens: less(self.input_tokens, input),
-            cached_input_tokens: less(self.cached_input_tokens, cached),
-            cache_write_input_tokens: less(self.cache_write_input_tokens, written),
-            output_tokens: less(self.output_tokens, output),
-            reasoning_output_tokens: less(self.reasoning_output_tokens, reasoning),
+        for (count, before) in self.0.iter_mut().zip(before.unwrap_or_default()) {
+            count.0 = count.0.map(|now| now.saturating_sub(before));
         }
+        self
     }
 }
 
@@ -246,12 +232,13 @@ fn call(
     forks.remember(&session.id, session.calls, Call { total, at, key });
     session.calls += 1;
 
+    let [input, cached, written, output, reasoning] = last.0;
     let parts = Parts {
-        input: last.input_tokens.0,
-        read: last.cached_input_tokens.or_zero(),
-        writes: Writes { total: last.cache_write_input_tokens.0, ..Writes::default() },
-        output: last.output_tokens.0,
-        reasoning: last.reasoning_output_tokens.0,
+        input: input.0,
+        read: cached.or_zero(),
+        writes: Writes { total: written.0, ..Writes::default() },
+        output: output.0,
+        reasoning: reasoning.0,
         ..Parts::default()
     };
     let mut counted = parts.counted(Claim::WHOLE)?;

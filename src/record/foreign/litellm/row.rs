@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use crate::pricing::Usage;
 use crate::record::foreign::bodies::{self, body};
 use crate::record::foreign::fields::{
-    attempt, began, maybe_moment, millis_between, moment, owned, status_of,
+    attempt, began, first, maybe_moment, millis_between, moment, owned, status_of,
 };
 use crate::record::foreign::tagged::{self, Tags, TagsOf};
 use crate::record::foreign::{beside, calls};
@@ -161,14 +161,6 @@ pub(super) fn forgiving(text: &str) -> Result<Told, Refusal> {
     Ok(told)
 }
 
-/// Returns the first word that says something.
-fn first<'w, 'r>(words: impl IntoIterator<Item = &'w Cow<'r, str>>) -> Cow<'static, str>
-where
-    'r: 'w,
-{
-    words.into_iter().find(|word| !word.is_empty()).map_or(Cow::Borrowed(""), |word| owned(word))
-}
-
 pub(super) fn record(mut row: Row<'_>) -> Result<Told, Refusal> {
     if let Some(reason) = calls::by_call_type(&row.call_type) {
         return Err(Refusal::NotACall(reason));
@@ -230,20 +222,23 @@ pub(super) fn record(mut row: Row<'_>) -> Result<Told, Refusal> {
     }
     attempts.push(served);
     let asked = if fell_back { &metadata.original_model_group } else { &row.model_group };
-    let told = Cow::Borrowed(row.request_tags.get("project").unwrap_or_default());
-    let project = [&metadata.user_api_key_project_alias, &metadata.user_api_key_project_id, &told];
+    let told = row.request_tags.get("project").unwrap_or_default();
     let tags = [&row.request_tags, &metadata.logged, &metadata.requested];
     let tags = tagged::words(&tags, &["project"]);
-    let users = [&row.end_user, &metadata.user_api_key_alias, &metadata.user_api_key_user_id, &row.user];
-    let id = first([&row.request_id, &row.id]);
+    let id = first(&[&row.request_id, &row.id]);
     let keys = [id_of(&[&id]), answer.or_else(|| answer_key(&id))];
     let record = Record {
         id,
         at: began(at, end),
-        team: first([&metadata.user_api_key_team_alias, &row.team_id, &metadata.user_api_key_team_id]),
-        project: first(project),
-        user: first(users),
-        session: first([&row.session_id, &row.trace_id]),
+        team: first(&[&metadata.user_api_key_team_alias, &row.team_id, &metadata.user_api_key_team_id]),
+        project: first(&[&metadata.user_api_key_project_alias, &metadata.user_api_key_project_id, told]),
+        user: first(&[
+            &row.end_user,
+            &metadata.user_api_key_alias,
+            &metadata.user_api_key_user_id,
+            &row.user,
+        ]),
+        session: first(&[&row.session_id, &row.trace_id]),
         asked: if *asked == row.model { Cow::Borrowed("") } else { owned(asked) },
         attempts,
         needs: RecordedNeeds { down: tags, ..RecordedNeeds::default() },

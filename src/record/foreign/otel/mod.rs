@@ -60,10 +60,10 @@ pub(super) fn spans(text: &str, nest: &mut Nest, sink: &mut Sink<'_>) -> Control
     let mut read = Vec::new();
     for (resource, spans) in &parts {
         for span in spans {
-            if let Some(key) = key(span, &span.id) {
-                match (key_of_parent(span), id_of(&[&span.trace_id, "trace"])) {
-                    (None, Some(trace)) => nest.place_in(key, trace),
-                    (parent, _) => nest.place(key, parent),
+            if let Some(own) = key(span, &span.id) {
+                match (key(span, &span.parent_span_id), id_of(&[&span.trace_id, "trace"])) {
+                    (None, Some(trace)) => nest.place_in(own, trace),
+                    (parent, _) => nest.place(own, parent),
                 }
             }
             read.push((span, call(span, resource)));
@@ -173,10 +173,6 @@ fn judged(read: &[Read<'_>], nest: &Nest) -> Vec<(usize, u64, SpanTold)> {
 
 fn key(span: &Span<'_>, id: &str) -> Option<u64> {
     id_of(&[id, &span.trace_id])
-}
-
-fn key_of_parent(span: &Span<'_>) -> Option<u64> {
-    key(span, &span.parent_span_id)
 }
 
 fn kind(span: &Span<'_>) -> Option<Kind> {
