@@ -3,16 +3,10 @@
 //! A pure core (`units` up to `engine`) that does no I/O and reads no clock, and thin shells around it. Live traffic and
 //! replayed logs run the same engine; ARCHITECTURE.md maps the rooms.
 
-pub mod access;
 pub mod app;
 pub mod cli;
-pub mod config;
 pub mod console;
 pub mod drive;
-pub mod gateway;
-pub mod ledger;
-pub mod notify;
-pub mod providers;
 pub mod report;
 pub mod sample;
 pub mod scenario;
@@ -22,3 +16,4 @@ pub use pointsman_base::{
     forecast, outcome, pricing, prompt_cache, record, rollout, routing, runaway, savings, session, telemetry,
     training, units, variance, wire, world,
 };
+pub use pointsman_service::{access, config, gateway, ledger, notify, providers};

@@ -7,6 +7,8 @@
 mod circles;
 #[path = "support/map.rs"]
 mod map;
+#[path = "support/packages.rs"]
+mod packages;
 #[path = "support/source.rs"]
 mod source;
 
@@ -212,7 +214,7 @@ fn room(path: &str) -> Option<(&str, usize)> {
     let below = path.strip_prefix("src/")?.strip_suffix(".rs")?;
     let parts: Vec<&str> = below.split('/').collect();
     let depth = parts.len() - usize::from(parts.last() == Some(&"mod"));
-    (!matches!(below, "base" | "lib" | "main")).then(|| (parts[0], depth))
+    (!matches!(below, "base" | "service" | "lib" | "main")).then(|| (parts[0], depth))
 }
 
 fn may_name(room: &str, named: &str) -> bool {
@@ -328,26 +330,6 @@ fn manners(file: &File) -> Vec<String> {
     wrong
 }
 
-/// What is named for its features, which tests' packages would else turn on for themselves alone.
-const FOR_FEATURES: [&str; 1] = ["libc"];
-
-/// Returns the dependencies that no source names.
-fn idle(manifest: &str, sources: &[File]) -> Vec<String> {
-    let manifest: toml::Table = manifest.parse().unwrap();
-    let targets =
-        manifest.get("target").and_then(toml::Value::as_table).into_iter().flat_map(toml::Table::values);
-    let tables = std::iter::once(&manifest).chain(targets.filter_map(toml::Value::as_table));
-    let tables = tables.filter_map(|table| table.get("dependencies")?.as_table());
-    let names: Vec<&String> = tables.flat_map(toml::Table::keys).collect();
-    assert!(!names.is_empty(), "the manifest lists no dependencies");
-    let code: Vec<&[Word]> = sources.iter().map(File::words).collect();
-    let used = |name: &str| {
-        let name = name.replace('-', "_");
-        code.iter().any(|words| !source::find(words, &format!("{name}::")).is_empty())
-    };
-    names.into_iter().filter(|name| !used(name) && !FOR_FEATURES.contains(&name.as_str())).cloned().collect()
-}
-
 fn hold(wrong: &[String]) {
     assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
 }
@@ -425,28 +407,6 @@ fn files_are_kept_well() {
 }
 
 #[test]
-fn every_dependency_is_used() {
-    let (base, above): (Vec<_>, Vec<_>) =
-        sources().into_iter().partition(|file| room(&file.path).is_some_and(|(room, _)| in_base(&room)));
-    hold(
-        &[idle(include_str!("../Cargo.toml"), &above), idle(include_str!("../src/Cargo.toml"), &base)]
-            .concat(),
-    );
-}
-
-fn in_base(room: &&str) -> bool {
-    include_str!("../src/base.rs").contains(&format!("pub mod {room};"))
-}
-
-#[test]
-fn the_base_reaches_neither_network_nor_database_nor_terminal() {
-    assert!(CORE.iter().chain(&["record", "session", "training", "wire"]).all(in_base));
-    let far = ["tokio", "hyper", "reqwest", "rustls", "rusqlite", "crossterm", "ratatui", "clap"];
-    let base = include_str!("../src/Cargo.toml");
-    hold(&far.map(str::to_owned).into_iter().filter(|name| base.contains(name)).collect::<Vec<_>>());
-}
-
-#[test]
 fn what_the_map_names_is_there() {
     let page = include_str!("../ARCHITECTURE.md");
     let mut wrong = map::astray(page, Path::new(env!("CARGO_MANIFEST_DIR")));
@@ -518,6 +478,7 @@ fn an_arrow_upwards_is_found_however_it_is_written() {
         ("src/console/app.rs", "use crate::session::Snapshot;"),
         ("src/lib.rs", "use crate::cli;"),
         ("src/base.rs", "use crate::wire;"),
+        ("src/service.rs", "use crate::gateway;"),
     ];
     for (path, text) in downwards {
         assert_eq!(arrows(&made_up(path, text)), Vec::<String>::new(), "{path}: {text}");
@@ -581,7 +542,7 @@ fn an_idle_dependency_is_found() {
     let manifest = "[dependencies]\nclap-man = \"1\"\nserde = \"1\"\nidle = \"1\"\n[target.'cfg(unix)'.dependencies]\nunixy = \"1\"\n";
     let sources =
         [made_up("src/a.rs", "use clap_man::Man; #[derive(serde::Serialize)] struct A; // idle::a\n")];
-    assert_eq!(idle(manifest, &sources), ["idle", "unixy"]);
+    assert_eq!(packages::idle(manifest, &sources), ["idle", "unixy"]);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use pointsman::config::themes;
 use pointsman::console::action::Context;
-use pointsman::console::footer::{Hints, Messages, Weight};
+use pointsman::console::footer::{Hints, Messages};
 use pointsman::console::format::{self, Short};
 use pointsman::console::glyphs::{GlyphSet, Glyphs};
 use pointsman::console::ground;
@@ -21,9 +21,7 @@ use pointsman::console::svg::{Ground, render};
 use pointsman::console::terminal::{self, Session};
 use pointsman::console::theme::colour;
 use pointsman::console::theme::{Catalogue, Depth, Mode, Role, TerminalEnv, Theme, auto_theme};
-use pointsman::console::widgets::bars::Gauge;
-use pointsman::console::widgets::bars::Spark;
-use pointsman::console::widgets::bars::{Bar, BarList};
+use pointsman::console::widgets::bars::{self, Bar, BarList, Spark};
 use pointsman::console::widgets::chart::{Axis, Chart, Point, Series};
 use pointsman::console::widgets::histogram::{self, Histogram, Marker, MarkerKind, Segment};
 use pointsman::console::widgets::key_values::{self, KeyValue};
@@ -321,7 +319,7 @@ fn draw_everything(area: Rect, buf: &mut Buffer, look: Look<'_>) {
     ];
     BarList { bars: &bars, label_width: 20 }.render(bars_at, buf, look);
     let values: Vec<Option<u64>> = (0..90).map(|n| (n % 9 != 0).then_some(n * n)).collect();
-    Spark { values: &values, most: None, style: look.theme.series(3) }.render(spark_at, buf, look);
+    Spark { values: &values, style: look.theme.series(3) }.render(spark_at, buf, look);
     let (top, bottom) = paint::split_top(left, left.height / 2);
     key_values::render(
         &[KeyValue { key: "p95 latency", value: "2.84 s", style: look.style(Role::Observed) }],
@@ -331,7 +329,7 @@ fn draw_everything(area: Rect, buf: &mut Buffer, look: Look<'_>) {
     );
     strip.render(bottom, buf, look);
     let (top, _) = paint::split_top(right, 1);
-    Gauge { used: 700, warn_from: 800 }.render(top, buf, look);
+    bars::gauge(buf, top, 700, look);
     let bar = ReplayBar {
         state: PlayState::Playing,
         speed_tenths: 20,
@@ -358,14 +356,14 @@ fn everything_is_drawn_at_every_size_without_a_fall() {
     let keymap = Keymap::default();
     for set in [GlyphSet::Braille, GlyphSet::Block, GlyphSet::Ascii] {
         let look = Look { theme: &theme, glyphs: Glyphs::of(set) };
-        let hints = Hints::gather(&keymap, Context::Tune.layers(true), look.glyphs.is_ascii());
-        let mut palette = Palette::open(Context::Tune.layers(true), &keymap);
+        let hints = Hints::gather(&keymap, Context::Tune.layers(), look.glyphs.is_ascii());
+        let mut palette = Palette::open(Context::Tune.layers(), &keymap);
         palette.step(30);
         let mut prompt = Prompt::default();
         prompt.set("a rather long line of 日本語 that has to scroll in most windows");
         let mut messages = Messages::default();
-        messages.show(Weight::Warning, "could not reach 日本", std::time::Duration::MAX);
-        let mut help = Help::open(Context::Tune, Context::Tune.layers(true), &keymap, look.glyphs);
+        messages.show(true, "could not reach 日本", std::time::Duration::MAX);
+        let mut help = Help::open(Context::Tune, &keymap, look.glyphs);
         let widths = (0..=24).chain([37, 59, 80, 120]);
         for width in widths {
             for height in (0..=12).chain([24, 40]) {
@@ -443,7 +441,7 @@ fn the_histogram_shows_every_request_and_its_thresholds() {
 fn the_footer_says_where_the_rest_is() {
     let theme = Theme::default();
     let look = Look { theme: &theme, glyphs: Glyphs::of(GlyphSet::Braille) };
-    let hints = Hints::gather(&Keymap::default(), Context::Tune.layers(true), false);
+    let hints = Hints::gather(&Keymap::default(), Context::Tune.layers(), false);
     let area = Rect::new(0, 0, 80, 1);
     let mut buf = Buffer::empty(area);
     hints.render(area, &mut buf, look);

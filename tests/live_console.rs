@@ -13,7 +13,7 @@ use std::time::Duration;
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use pointsman::classifier::Classifier;
 use pointsman::config::{policy, prices, themes};
-use pointsman::console::app::{App, Do, Export, Settings};
+use pointsman::console::app::{App, Do, Settings};
 use pointsman::console::glyphs::{GlyphSet, Glyphs};
 use pointsman::console::keys::Keymap;
 use pointsman::console::screen::ScreenId;

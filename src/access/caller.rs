@@ -67,11 +67,6 @@ impl Scopes {
         self.0 & scope.bit() != 0
     }
 
-    /// Says whether there is none.
-    pub fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
     /// Lists them.
     pub fn iter(self) -> impl Iterator<Item = Scope> {
         Scope::ALL.into_iter().filter(move |&scope| self.has(scope))

@@ -8,12 +8,15 @@ use std::time::Duration;
 use futures::FutureExt;
 use tokio::sync::{Mutex, watch};
 
+use self::assembled::gateway;
 use super::remote::Remote;
 use super::told::Told;
-use crate::gateway::tests::gateway;
 use crate::gateway::{Server, now};
 use crate::ledger::{Entry, Note};
 use crate::session::{Deed, Feed};
+
+#[path = "../gateway/assembled.rs"]
+mod assembled;
 
 /// More lines than the backlog holds.
 const MANY: usize = 10_100;

@@ -10,7 +10,7 @@ use super::found::WORLDS;
 use super::{created, policies_text};
 use crate::budget::StandingRow;
 use crate::config::{self, policy, world};
-use crate::report::{BranchReport, BranchScope, Figures, Format};
+use crate::report::{BranchReport, BranchRow, BranchScope, Figures, Format};
 use crate::routing::PolicySpec;
 use crate::session::{BranchPlan, BranchesFound, Idle};
 use crate::units::{Names, choice};
@@ -25,21 +25,19 @@ pub fn read_world(name: &str) -> anyhow::Result<World> {
         return Ok(world::parse(text, name)?);
     }
     // One's own go by their names, as on the screen Worlds.
-    let own = || Some(config::user_dir()?.join(WORLDS).join(format!("{name}.toml")));
-    if let Some(own) = own().filter(|own| own.is_file()) {
-        let shown = own.display().to_string();
-        let text = std::fs::read_to_string(&own).with_context(|| format!("cannot read {shown}"))?;
-        return Ok(world::parse(&text, &shown)?);
-    }
-    if !is_toml(Path::new(name)) {
+    let own = config::user_dir().map(|dir| dir.join(WORLDS).join(format!("{name}.toml")));
+    let own = own.filter(|own| own.is_file());
+    if own.is_none() && !is_toml(Path::new(name)) {
         let known: Vec<&str> = world::BUILTIN.iter().map(|(name, _)| *name).collect();
         bail!("there is no world `{name}`\nhint: a file of your own ends in .toml; {}", choice(name, &known));
     }
-    let text = std::fs::read_to_string(name).with_context(|| format!("cannot read {name}"))?;
-    Ok(world::parse(&text, name)?)
+    let path = own.unwrap_or_else(|| PathBuf::from(name));
+    let shown = path.display().to_string();
+    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {shown}"))?;
+    Ok(world::parse(&text, &shown)?)
 }
 
-fn is_toml(path: &Path) -> bool {
+pub(super) fn is_toml(path: &Path) -> bool {
     path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("toml"))
 }
 
@@ -100,16 +98,15 @@ pub fn branch_report(found: &BranchesFound, logs: Vec<String>) -> BranchReport {
         let of = &run.found;
         let is_used = |row: &StandingRow| row.calls + row.refused + row.moved + row.waited > 0;
         let budgets = of.budgets.standings.iter().map(StandingRow::from).filter(is_used).collect();
-        report.push(
+        let whole = Figures::new(&of.totals, of.refused.0, run.apart.whole, &found.names);
+        let incident = Figures::new(&of.inside, of.refused.1, run.apart.inside, &found.names);
+        report.branches.push(BranchRow::new(
             (run.name.clone(), policies_text(&run.policies)),
-            (
-                Figures::new(&of.totals, of.refused.0, run.apart.whole, &found.names),
-                Figures::new(&of.inside, of.refused.1, run.apart.inside, &found.names),
-            ),
+            (whole, report.incident.is_some().then_some(incident)),
             of.seen,
             (of.budgets.moved, of.budgets.waited, budgets),
             &of.trips,
-        );
+        ));
     }
     report
 }

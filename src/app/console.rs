@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use super::requests::{requests_markdown, save_requests};
 use super::{Internal, branches, created, found};
 use crate::config::{self, console::ConsoleSettings};
-use crate::console::app::{App, Do, Export, Settings};
+use crate::console::app::{App, Do, Settings};
 use crate::console::glyphs::Glyphs;
 use crate::console::ground::{Ground, Heard, Listener, QUESTION};
 use crate::console::keys::Keymap;
@@ -23,7 +23,6 @@ use crate::console::screen::{ScreenId, View};
 use crate::console::terminal::{self, Copied};
 use crate::console::theme::{Catalogue, Depth, TerminalEnv, Theme, auto_theme};
 use crate::console::ui::Ui;
-use crate::report::Format;
 use crate::session::{BranchState, Command, Feed, LiveControl, Player, Snapshot, Worker, spawn, spawn_live};
 use crate::units::{choice, counted};
 
@@ -248,8 +247,6 @@ fn open(
     let (publish, pictures) = watch::channel(first);
     let publish: Publish = Box::new(move |picture| publish.send(picture).is_ok());
     let worker = start(player, publish).map_err(Internal::from_any)?;
-    terminal::install_panic_hook();
-    terminal::trust_the_theme();
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Internal::from_any)?;
     match runtime.block_on(watch_all(app, dressing, worker, pictures, options)) {
@@ -462,19 +459,12 @@ fn answer(
                     Err(error) => app.warn(&format!("policy not written: {error:#}")),
                 }
             }
-            Do::Export(form) => {
-                let format = match form {
-                    Export::Csv => Format::Csv,
-                    Export::Json => Format::Json,
-                    Export::Markdown => Format::Md,
-                };
-                match save_requests(format, &app.ui.traffic, app.shown()) {
-                    Ok((path, rows)) => {
-                        app.say(&format!("{} written to {path}", counted(rows as u64, "request")));
-                    }
-                    Err(error) => app.warn(&format!("not written: {error:#}")),
+            Do::Export(end) => match save_requests(end, &app.ui.traffic, app.shown()) {
+                Ok((path, rows)) => {
+                    app.say(&format!("{} written to {path}", counted(rows as u64, "request")));
                 }
-            }
+                Err(error) => app.warn(&format!("not written: {error:#}")),
+            },
             Do::Find => find(app),
             Do::Branch { world, beside } => match branches::plan(&world, &beside) {
                 Ok(plan) => worker.send(Command::Branch(Arc::new(plan))),

@@ -1,5 +1,6 @@
 //! What the configuration folder has for the console: plans of rollouts, and worlds.
 
+use super::branches::is_toml;
 use crate::config::{self, rollouts, world};
 use crate::console::screens::rollout::Plans;
 use crate::console::screens::worlds::OwnWorld;
@@ -26,15 +27,14 @@ pub(super) fn worlds() -> Vec<OwnWorld> {
     let Some(folder) = config::user_dir().map(|dir| dir.join(WORLDS)) else { return Vec::new() };
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let mut paths: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    paths.retain(|path| path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("toml")));
+    paths.retain(|path| is_toml(path));
     paths.sort();
     let read = |path: std::path::PathBuf| {
         let name = path.display().to_string();
-        let text = std::fs::read_to_string(&path).map_err(|error| format!("{name}: {error}"));
-        let about = text.and_then(|text| {
-            let world = world::parse(&text, &name).map_err(|error| error.to_string())?;
-            Ok(format!("{}. {}", world.title, world.about))
-        });
+        let about = std::fs::read_to_string(&path)
+            .map_err(|error| format!("{name}: {error}"))
+            .and_then(|text| world::parse(&text, &name).map_err(|error| error.to_string()))
+            .map(|world| format!("{}. {}", world.title, world.about));
         OwnWorld { name, about }
     };
     paths.into_iter().map(read).collect()

@@ -22,10 +22,10 @@ use ratatui::layout::Rect;
 
 use super::Internal;
 use super::console::{ConsoleOptions, Dressing};
-use crate::console::frame;
+use super::lessons::mixed;
 use crate::console::glyphs::Glyphs;
 use crate::console::paint::{self, Look};
-use crate::console::terminal::{self, Session};
+use crate::console::terminal::Session;
 use crate::console::text;
 use crate::console::theme::{Role, Theme};
 use crate::console::widgets::panel::{self, Panel, SMALLEST};
@@ -193,14 +193,6 @@ pub struct Sitting {
     scroll: u16,
 }
 
-/// Draws a number for a text by a seed.
-pub(super) fn mixed(seed: u64, text: &str) -> u64 {
-    let fold = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3);
-    let hash = text.bytes().fold(0xCBF2_9CE4_8422_2325 ^ seed.wrapping_mul(0x9E37_79B9_7F4A_7C15), fold);
-    let hash = (hash ^ (hash >> 32)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    hash ^ (hash >> 29)
-}
-
 impl Sitting {
     /// Puts pairs into the order that a seed draws; `is_done` says of which there is a verdict already.
     pub fn new(mut pairs: Vec<Compared>, seed: u64, is_done: impl Fn(&str) -> bool) -> Self {
@@ -269,7 +261,7 @@ impl Sitting {
 
     /// Draws it.
     fn draw(&self, area: Rect, buf: &mut Buffer, look: Look<'_>) {
-        frame::ground(area, buf, look);
+        paint::clear(buf, area, look.theme.base());
         if panel::too_small(area, buf, look) {
             return;
         }
@@ -281,8 +273,7 @@ impl Sitting {
         let is_simulated = self.pairs.get(self.at).is_some_and(|pair| pair.is_simulated);
         let scope = if is_simulated { format!("SIMULATED, {scope}") } else { scope };
         let Some(pair) = self.pairs.get(self.at) else {
-            let inside =
-                paint::margin(Panel { title: "Compare", scope: &scope, focus: true }.render(body, buf, look));
+            let inside = Panel { title: "Compare", scope: &scope, focus: true }.page(body, buf, look);
             let words = "no more pairs: u takes the latest verdict back, q leaves; what was skipped comes again next time";
             look.wrapped(buf, inside, words, Role::Text);
             return;
@@ -291,8 +282,7 @@ impl Sitting {
         let wide = usize::from(area.width.saturating_sub(4)).max(8);
         let rows = u16::try_from(wrapped(&prompt, wide).count()).unwrap_or(u16::MAX).saturating_add(2);
         let (top, below) = paint::split_top(body, rows.min(body.height / 3).max(3));
-        let inside =
-            paint::margin(Panel { title: "Asked", scope: &scope, focus: false }.render(top, buf, look));
+        let inside = Panel { title: "Asked", scope: &scope, focus: false }.page(top, buf, look);
         lines(buf, inside, &prompt, self.scroll, look);
         let (left, right) = if area.width < 60 {
             paint::split_top(below, below.height / 2)
@@ -302,7 +292,7 @@ impl Sitting {
         let is_turned = self.is_turned(pair);
         for (at, title, place) in [(left, "Left", is_turned), (right, "Right", !is_turned)] {
             let (_, answer) = &pair.answers[usize::from(place)];
-            let inside = paint::margin(Panel { title, scope: "", focus: true }.render(at, buf, look));
+            let inside = Panel { title, scope: "", focus: true }.page(at, buf, look);
             lines(buf, inside, &safe(answer), self.scroll, look);
         }
         if look.glyphs.is_ascii() {
@@ -373,8 +363,6 @@ pub fn compare(sitting: &mut Sitting, file: &mut LabelFile, options: &ConsoleOpt
     let mut dressing = Dressing::read(options)?;
     let settings = dressing.console_settings(true)?;
     let (theme, glyphs): (Theme, &'static Glyphs) = (settings.theme, settings.glyphs);
-    terminal::install_panic_hook();
-    terminal::trust_the_theme();
     let mut session: Session<BufWriter<Stdout>> = Session::open(false).map_err(Internal::from_any)?;
     loop {
         let look = Look { theme: &theme, glyphs };

@@ -190,8 +190,8 @@ impl<'a> Lessons<'a> {
             let key = line.split_key.as_deref().filter(|key| !key.is_empty());
             let text = || line.prompt.as_deref().map_or_else(|| line.id.to_string(), str::to_owned);
             let question = key.map_or_else(
-                || hash(&text()),
-                |key| u64::from_str_radix(key, 16).unwrap_or_else(|_| hash(key)),
+                || mixed(0, &text()),
+                |key| u64::from_str_radix(key, 16).unwrap_or_else(|_| mixed(0, key)),
             );
             let text_of = |tag: &Option<Cow<'_, str>>| tag.as_deref().unwrap_or("").to_owned();
             each(&Lesson {
@@ -243,8 +243,8 @@ impl<'a> Lessons<'a> {
             }
             rows += 1;
             let question = match record.prompt.as_deref() {
-                Some(prompt) if !prompt.is_empty() => hash(prompt),
-                _ => hash(&record.id),
+                Some(prompt) if !prompt.is_empty() => mixed(0, prompt),
+                _ => mixed(0, &record.id),
             };
             let prompt = record.prompt.as_deref().filter(|prompt| !prompt.is_empty());
             let served = record.attempts.last();
@@ -365,10 +365,10 @@ fn checked(attempt: &Attempt<'_>) -> Option<f64> {
     }
 }
 
-/// Hashes a text, the same on every machine.
-fn hash(text: &str) -> u64 {
+/// Draws a number for a text by a seed, the same on every machine.
+pub(super) fn mixed(seed: u64, text: &str) -> u64 {
     let fold = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3);
-    spread(text.bytes().fold(0xCBF2_9CE4_8422_2325, fold))
+    spread(text.bytes().fold(0xCBF2_9CE4_8422_2325 ^ seed.wrapping_mul(0x9E37_79B9_7F4A_7C15), fold))
 }
 
 /// Spreads a key over all bits.

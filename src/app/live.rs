@@ -213,6 +213,8 @@ pub const AUTOMATIONS: &str = "/operator/v1/automations";
 pub const STEERING: &str = "/operator/v1/steering";
 /// Where it says how rollouts stand, and takes orders.
 pub const ROLLOUTS: &str = "/operator/v1/rollouts";
+/// Where it says who is stopped, and takes orders.
+pub const RUNAWAYS: &str = "/operator/v1/runaways";
 /// Where it tells of alerts, and takes orders.
 pub const ALERTS: &str = "/operator/v1/alerts";
 
@@ -353,20 +355,34 @@ struct Attached {
 }
 
 impl Attached {
-    /// Sends an order; what was said of it comes back in the feed.
-    fn post(&self, path: &'static str, order: &serde_json::Value) {
-        let (remote, answers, body) = (self.remote.clone(), self.answers.clone(), order.to_string());
+    /// Posts something; what is to be said of the answer, where that is anything, comes back in the feed.
+    fn post(
+        &self,
+        path: &'static str,
+        body: String,
+        say: impl FnOnce(anyhow::Result<String>) -> Option<String> + Send + 'static,
+    ) {
+        let (remote, answers) = (self.remote.clone(), self.answers.clone());
         self.handle.spawn(FutureExt::boxed(async move {
-            let said = match post(&remote, path, body).await {
-                Ok(answer) => {
-                    let answer = serde_json::from_str(&answer).ok();
-                    answer.as_ref().and_then(said_of).unwrap_or_else(|| "done".to_owned())
-                }
-                Err(error) => format!("not done: {error:#}"),
-            };
-            let _ = answers.send(Feed::Refused(said.into()));
+            if let Some(said) = say(post(&remote, path, body).await) {
+                let _ = answers.send(Feed::Refused(said.into()));
+            }
         }));
     }
+
+    /// Sends an order; what was said of it comes back in the feed.
+    fn order(&self, path: &'static str, order: &serde_json::Value) {
+        self.post(path, order.to_string(), |answer| {
+            Some(match answer.map(|answer| serde_json::from_str(&answer)) {
+                Ok(answer) => answer.ok().as_ref().and_then(said_of).unwrap_or_else(|| "done".to_owned()),
+                Err(error) => not_done(&error),
+            })
+        });
+    }
+}
+
+fn not_done(error: &anyhow::Error) -> String {
+    format!("not done: {error:#}")
 }
 
 impl LiveControl for Attached {
@@ -379,35 +395,33 @@ impl LiveControl for Attached {
     }
 
     fn switch(&mut self, whom: &Whom, lifts: bool) -> Result<(), String> {
-        let (remote, answers, whom) = (self.remote.clone(), self.answers.clone(), whom.clone());
         let order = serde_json::json!({ (if lifts { "lift" } else { "stop" }): whom.to_string() });
-        self.handle.spawn(FutureExt::boxed(async move {
-            let said = match remote.order(order.to_string()).await {
+        let whom = whom.clone();
+        self.post(RUNAWAYS, order.to_string(), move |answer| {
+            Some(match answer.map(|answer| serde_json::from_str::<serde_json::Value>(&answer)) {
                 Ok(answer) => {
-                    let answer: Option<serde_json::Value> = serde_json::from_str(&answer).ok();
-                    let changed = answer.and_then(|answer| answer.get("changed")?.as_bool());
+                    let changed = answer.ok().and_then(|answer| answer.get("changed")?.as_bool());
                     switched(&whom, lifts, changed.unwrap_or(true))
                 }
-                Err(error) => format!("not done: {error:#}"),
-            };
-            let _ = answers.send(Feed::Refused(said.into()));
-        }));
+                Err(error) => not_done(&error),
+            })
+        });
         Ok(())
     }
 
     fn rollout(&mut self, name: &str, order: Order, why: &str) -> Result<(), String> {
         let word = order.name();
-        self.post(ROLLOUTS, &serde_json::json!({ word: name, "why": why }));
+        self.order(ROLLOUTS, &serde_json::json!({ word: name, "why": why }));
         Ok(())
     }
 
     fn start_rollout(&mut self, name: &str, plan: &str) -> Result<(), String> {
-        self.post(ROLLOUTS, &serde_json::json!({ "start": name, "plan": plan }));
+        self.order(ROLLOUTS, &serde_json::json!({ "start": name, "plan": plan }));
         Ok(())
     }
 
     fn accept_steering(&mut self, limit: &str) -> Result<(), String> {
-        self.post(STEERING, &serde_json::json!({ "accept": limit }));
+        self.order(STEERING, &serde_json::json!({ "accept": limit }));
         Ok(())
     }
 
@@ -423,20 +437,11 @@ impl LiveControl for Attached {
         };
         let mut body = Vec::new();
         record::append_line(&mut body, &Entry::Policy(Box::new(change)));
-        let (remote, answers) = (self.remote.clone(), self.answers.clone());
-        self.handle.spawn(FutureExt::boxed(async move {
-            let request = remote.keyed(remote.client.post(format!("{}/operator/v1/policy", remote.url)));
-            match text_of(&remote.url, request.body(body).send().await).await {
-                Ok(answer) => {
-                    if let Some(doubts) = doubts(&answer) {
-                        let _ = answers.send(Feed::Refused(format!("applied, but {doubts}").into()));
-                    }
-                }
-                Err(error) => {
-                    let _ = answers.send(Feed::Refused(format!("not applied: {error:#}").into()));
-                }
-            }
-        }));
+        let body = String::from_utf8_lossy(&body).into_owned();
+        self.post("/operator/v1/policy", body, |answer| match answer {
+            Ok(answer) => doubts(&answer).map(|doubts| format!("applied, but {doubts}")),
+            Err(error) => Some(format!("not applied: {error:#}")),
+        });
         Ok(())
     }
 
@@ -460,12 +465,7 @@ impl LiveControl for Attached {
                 serde_json::json!({ "do": "silence", "rule": &*rule, "scope": &*scope, "until": until })
             }
         };
-        let (remote, answers) = (self.remote.clone(), self.answers.clone());
-        self.handle.spawn(FutureExt::boxed(async move {
-            if let Err(error) = post(&remote, ALERTS, body.to_string()).await {
-                let _ = answers.send(Feed::Refused(format!("not done: {error:#}").into()));
-            }
-        }));
+        self.post(ALERTS, body.to_string(), |answer| answer.err().map(|error| not_done(&error)));
         Ok(())
     }
 }

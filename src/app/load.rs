@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 
 use super::known::{Checked, similar_models};
-use super::{Cancel, Progress};
+use super::{Cancel, Progress, file_name};
 use crate::classifier::Classifier;
 use crate::config::{self, policy};
 use crate::pricing::{PriceBook, Recharge};
@@ -58,6 +58,8 @@ pub struct Setup {
     pub ingest: Ingest,
     /// What a person should know before anything runs.
     pub remarks: Vec<String>,
+    /// Whether logs are read without progress on stderr and Ctrl-C cancels nothing.
+    pub quiet: bool,
 }
 
 impl Setup {
@@ -124,11 +126,9 @@ impl Setup {
             },
         );
         let ingest = ingest.caching(config::caching::layered(config::user_dir().as_deref())?);
-        Ok(Self { policy: Arc::new(policy), book, prices, ingest, remarks })
+        Ok(Self { policy: Arc::new(policy), book, prices, ingest, remarks, quiet: false })
     }
-}
 
-impl Setup {
     /// Has a second classifier judge whatever is read besides, where one is named.
     ///
     /// # Errors
@@ -141,13 +141,7 @@ impl Setup {
 
     /// Returns the same for a stretch of time.
     pub(super) fn within(&self, stretch: Stretch) -> Self {
-        Self {
-            policy: Arc::clone(&self.policy),
-            book: self.book.clone(),
-            prices: self.prices.clone(),
-            ingest: self.ingest.clone().within(stretch),
-            remarks: Vec::new(),
-        }
+        Self { ingest: self.ingest.clone().within(stretch), ..self.clone() }
     }
 }
 
@@ -169,15 +163,11 @@ pub fn classifier(path: Option<&Path>) -> anyhow::Result<Classifier> {
 
 /// Names logs for a title.
 fn title(paths: &[PathBuf]) -> String {
-    let name = |path: &Path| {
-        path.file_name()
-            .map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
-    };
     match paths {
         [] => String::new(),
         [only] if only.as_os_str() == "-" => "standard input".to_owned(),
-        [only] => name(only),
-        [first, rest @ ..] => format!("{} +{}", name(first), rest.len()),
+        [only] => file_name(only),
+        [first, rest @ ..] => format!("{} +{}", file_name(first), rest.len()),
     }
 }
 
@@ -226,16 +216,21 @@ pub fn report_scope(
     classifier: &str,
     names: &Names,
 ) -> Scope {
-    let mut baselines: Vec<&str> = policies.iter().map(|policy| names.model(policy.baseline)).collect();
-    baselines.dedup();
     Scope {
         logs,
         reading,
         policy: policies_text(policies),
         prices: book.to_owned(),
         classifier: classifier.to_owned(),
-        baseline_model: baselines.join(", then "),
+        baseline_model: baselines(policies, names),
     }
+}
+
+/// Names the models that savings are measured against, policy by policy.
+pub(super) fn baselines(policies: &[Arc<Policy>], names: &Names) -> String {
+    let mut baselines: Vec<&str> = policies.iter().map(|policy| names.model(policy.baseline)).collect();
+    baselines.dedup();
+    baselines.join(", then ")
 }
 
 /// Names the policies that decided: `company v3`, `company v3, company v4` or `company v1 to company v9 (9 policies)`.
@@ -252,25 +247,14 @@ pub fn policies_text(policies: &[Arc<Policy>]) -> String {
 /// What is wrong where events come late in what can be read only once.
 pub(super) const LATE: &str = "prices or policies came after requests of their time, which were counted without them; a file instead of standard input is read in order of time";
 
-/// Streams logs, with progress on stderr: once more where events came behind requests of their time, if that can be done.
-fn streamed(
+/// Streams logs: once more where events came behind requests of their time, if that can be done.
+pub(super) fn streamed(
     input: &Input,
     setup: &Setup,
     read: &ReadOptions,
     options: &StreamOptions,
 ) -> anyhow::Result<StreamResult> {
-    streamed_or_quietly(input, setup, read, options, false)
-}
-
-/// The same, without progress and not to be cancelled where that is asked for: within a gateway Ctrl-C is not for this, and the
-/// terminal may be a console's.
-pub(super) fn streamed_or_quietly(
-    input: &Input,
-    setup: &Setup,
-    read: &ReadOptions,
-    options: &StreamOptions,
-    quiet: bool,
-) -> anyhow::Result<StreamResult> {
+    let quiet = setup.quiet;
     let cancel = if quiet { Cancel::default() } else { Cancel::on_interrupt() };
     let reading = |doing: &'static str, options: &StreamOptions| {
         let source = record::open(input, read)?;

@@ -44,8 +44,8 @@ pub use followed::follow;
 pub use labelling::{Compared, LabelFile, Sitting, compare};
 pub use lessons::{Contents, Lesson, Lessons, Taught, file_name, list, meant};
 pub use live::{
-    ALERTS, AUTOMATIONS, AttachOptions, BUDGETS, ROLLOUTS, STEERING, attach, operator_get, order_at, read_at,
-    rows_at, said_at, watch,
+    ALERTS, AUTOMATIONS, AttachOptions, BUDGETS, ROLLOUTS, RUNAWAYS, STEERING, attach, operator_get,
+    order_at, read_at, rows_at, said_at, watch,
 };
 pub use load::{
     Setup, SetupOptions, classifier, find_request, load_log, load_trial, policies_text, report_scope,
@@ -59,7 +59,6 @@ pub use plans::codex_plans;
 pub use presence::{Presence, ask_once, greet};
 pub use progress::{Cancel, Progress};
 pub use reconcile::reconciled;
-pub use remote::RUNAWAYS;
 pub use requests::write_requests;
 pub use serve::{Ended, ServeOptions, Serving, fingerprint, read_settings, serve};
 pub use spend::{Spent, spent};

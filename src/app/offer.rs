@@ -17,11 +17,10 @@ use ratatui::layout::Rect;
 
 use super::console::{ConsoleOptions, Dressing, GROUND_WAIT};
 use super::{AgentLogs, Internal};
-use crate::console::frame;
 use crate::console::glyphs::Glyphs;
 use crate::console::ground::{Heard, Listener, QUESTION};
 use crate::console::paint::{self, Look};
-use crate::console::terminal::{self, Session};
+use crate::console::terminal::Session;
 use crate::console::text::{self, clean};
 use crate::console::theme::{Role, Theme};
 use crate::console::widgets::panel::Panel;
@@ -47,8 +46,6 @@ type Screenful = Session<std::io::BufWriter<Stdout>>;
 pub fn offer(found: &[AgentLogs], options: &ConsoleOptions) -> anyhow::Result<Offered> {
     let mut dressing = Dressing::read(options)?;
     let settings = dressing.console_settings(true)?;
-    terminal::install_panic_hook();
-    terminal::trust_the_theme();
     let mut session: Screenful = Session::open(false).map_err(Internal::from_any)?;
     let mut page = Page { found, theme: settings.theme, glyphs: settings.glyphs };
     let mut listener = Listener::default();
@@ -123,19 +120,17 @@ struct Page<'a> {
 impl Page<'_> {
     fn draw(&self, area: Rect, buf: &mut Buffer) {
         let look = Look { theme: &self.theme, glyphs: self.glyphs };
-        frame::ground(area, buf, look);
+        paint::clear(buf, area, look.theme.base());
         let rows = u16::try_from(self.found.len()).unwrap_or(u16::MAX).saturating_add(SIZE.1 - 1);
         let (width, height) = (area.width.min(SIZE.0), area.height.min(rows));
         let (x, y) = (area.x + (area.width - width) / 2, area.y + (area.height - height) / 3);
         let panel = Panel { title: "Pointsman", scope: "no log named", focus: true };
-        let inside = panel.render(Rect { x, y, width, height }, buf, look);
-        let inside =
-            Rect { x: inside.x + 1.min(inside.width), width: inside.width.saturating_sub(2), ..inside };
+        let inside = panel.page(Rect { x, y, width, height }, buf, look);
         let mut row = 1;
         let mut put = |first: &str, wide: u16, rest: &str, roles: (Role, Role)| {
             let (left, right) = paint::split_left(paint::nth_row(inside, row), wide);
-            paint::text(buf, left, first, look.style(roles.0), look.glyphs.ellipsis);
-            paint::text(buf, right, rest, look.style(roles.1), look.glyphs.ellipsis);
+            look.text(buf, left, first, roles.0);
+            look.text(buf, right, rest, roles.1);
             row += 1;
         };
         put("", 0, "Coding agents have kept logs on this machine:", (Role::Title, Role::Title));

@@ -93,9 +93,6 @@ enum Caught {
     Not,
 }
 
-/// Where a gateway says who is stopped, and takes orders.
-pub const RUNAWAYS: &str = "/operator/v1/runaways";
-
 /// A gateway over HTTP.
 #[derive(Clone)]
 pub(super) struct Remote {
@@ -118,12 +115,6 @@ impl Remote {
 
     pub(super) async fn get(&self, path: &str) -> anyhow::Result<String> {
         text_of(&self.url, self.ask(path).send().await).await
-    }
-
-    /// Sends an order to stop someone, or to let him go.
-    pub(super) async fn order(&self, order: String) -> anyhow::Result<String> {
-        let request = self.keyed(self.client.post(format!("{}{RUNAWAYS}", self.url)));
-        text_of(&self.url, request.body(order).send().await).await
     }
 
     /// Asks what the key may do; a gateway that does not say is tried.

@@ -7,10 +7,8 @@ use anyhow::Context as _;
 use super::created;
 use crate::console::screens::traffic;
 use crate::outcome::Settled;
-use crate::pricing::Cost;
 use crate::report::{Format, RequestRow, RequestsScope, RequestsWriter};
 use crate::session::Snapshot;
-use crate::units::Pico;
 
 /// Writes the rows that a table lists, as many as `limit` says, and counts them.
 ///
@@ -46,57 +44,21 @@ fn request_row<'a>(index: usize, snapshot: &'a Snapshot, settled: &mut Settled) 
     let log = &snapshot.log;
     let recalled = log.history.recall(index)?;
     let evidence = recalled.evidence();
-    let operation = evidence.operation;
-    let policy = snapshot.policy_at(index);
     snapshot.settle(index, &evidence, settled);
-    let route = policy.route(settled.route);
-    let usage = settled.attempts.last().map(|attempt| attempt.usage).unwrap_or_default();
-    let kind = match settled.cost {
-        Cost::Known(_) => "known",
-        Cost::Estimated(_) => "estimated",
-        Cost::Unknown(_) => "unknown",
-    };
-    let told: Pico = settled.attempts.iter().filter_map(|attempt| attempt.cost.amount()).sum();
-    let is_part = settled.cost.amount().is_none() && told > Pico::ZERO;
-    Some(RequestRow {
-        id: log.history.id(index),
-        at: operation.at.rfc3339(),
-        team: operation.team.is_some().then(|| log.names.team(operation.team)),
-        project: operation.project.is_some().then(|| log.names.project(operation.project)),
-        session: Some(log.names.session(operation.session)).filter(|name| !matches!(*name, "" | "-")),
-        task: operation.class.name(),
-        route: &route.name,
-        confidence: operation.confidence().map(crate::units::PerMille::get),
-        confidence_from: operation.source.text(),
-        model: settled.model.is_some().then(|| log.names.model(settled.model)),
-        rung: route.ladder.get(usize::from(settled.rung)).map(|rung| &*rung.name),
-        status: settled.status.name(),
-        escalated: settled.escalated,
-        calls: settled.attempts.len(),
-        input: usage.input.get(),
-        cache_read: usage.cache_read.get(),
-        cache_write: usage.write_5m.get().zip(usage.write_1h.get()).map(|(a, b)| a + b),
-        output: usage.output.get(),
-        latency_ms: settled.latency.get(),
-        cost_usd: settled.cost.amount().map(Pico::usd),
-        cost_kind: kind,
-        baseline_usd: settled.baseline.amount().map(Pico::usd),
-        estimated: settled.estimated,
-        simulated: operation.simulated,
-        known_part_usd: is_part.then(|| told.usd()),
-    })
+    let route = snapshot.policy_at(index).route(settled.route);
+    Some(RequestRow::new(log.history.id(index), evidence.operation, settled, route, &log.names))
 }
 
-/// Writes the listed rows to a file that does not exist yet, and names it with their number.
+/// Writes the listed rows to a file that does not exist yet, whose ending says in which form, and names it with their number.
 pub(super) fn save_requests(
-    format: Format,
+    end: &str,
     table: &traffic::State,
     snapshot: &Snapshot,
 ) -> anyhow::Result<(String, usize)> {
-    let end = match format {
-        Format::Json => "json",
-        Format::Md => "md",
-        Format::Csv | Format::Table => "csv",
+    let format = match end {
+        "json" => Format::Json,
+        "md" => Format::Md,
+        _ => Format::Csv,
     };
     let (file, path) = created::create(|number| format!("requests-{number}.{end}"))?;
     let written = write_requests(BufWriter::new(file), format, table, snapshot, None);

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use super::load::Setup;
 use super::logs::input_within;
-use super::spend::spent_quietly;
+use super::spend::spent;
 use crate::config::{self, ReportForm, ReportSettings};
 use crate::gateway::now;
+use crate::record::ReadOptions;
 use crate::report::{FocusOptions, FocusVersion, Format, SpendReport, focus, to_json};
 use crate::session::{LoadError, Stretch};
 use crate::telemetry::{Period, SpendOptions};
@@ -104,7 +105,8 @@ impl Schedule {
         let setup = self.setup.within(stretch);
         let logs = [self.ledger.clone()];
         let name = self.ledger.display().to_string();
-        let found = spent_quietly(&input_within(&logs, Some(from), Some(to)), vec![name], &setup, options)?;
+        let input = input_within(&logs, Some(from), Some(to));
+        let found = spent(&input, vec![name], &setup, &ReadOptions::default(), options)?;
         let text = if is_focus {
             let account = "pointsman".to_owned();
             let form = FocusOptions { version: FocusVersion::V1_2, account_name: account.clone(), account };

@@ -166,6 +166,7 @@ pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
         .map(|dir| dir.join(access::FILE_NAME))
         .context("no folder for data is known on this system\nhint: name one with POINTSMAN_DATA_DIR")?;
     let access = Access::open(keys)?;
+    let beside = setup.clone();
     let Setup { policy: from_file, book, prices, mut ingest, .. } = setup;
     let listen = options.listen.clone().unwrap_or_else(|| gateway_settings.listen.clone());
     if !is_place(&listen) {
@@ -176,14 +177,8 @@ pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
     let ledger_options = ledger_options(options, &gateway_settings, &ingest, &book, &listen)?;
     let wanted = Some(&gateway_settings.reports).filter(|_| !options.no_ledger);
     let reports = wanted.and_then(|wanted| {
-        let setup = Setup {
-            policy: Arc::clone(&from_file),
-            book: book.clone(),
-            prices: prices.clone(),
-            ingest: ingest.clone(),
-            remarks: Vec::new(),
-        };
-        Schedule::new(wanted, &ledger_options.path, setup)
+        // The terminal may be a console's, and Ctrl-C is not for this.
+        Schedule::new(wanted, &ledger_options.path, Setup { quiet: true, ..beside })
     });
     let data_dir = ledger_options.path.parent().map(Path::to_owned);
     let Opened { ledger, next_seq, stored } =
@@ -308,6 +303,14 @@ fn spending(
     Ok(limits)
 }
 
+/// Reads something of a ledger; nothing of one that is not there yet.
+fn told<T: Default>(
+    ledger: &Path,
+    read: impl FnOnce(&LedgerFile) -> Result<T, LedgerError>,
+) -> Result<T, LedgerError> {
+    if ledger.is_file() { read(&LedgerFile::open(ledger)?) } else { Ok(T::default()) }
+}
+
 /// Puts back into force who was stopped when the last run ended.
 fn restore_stops(
     live: &Live,
@@ -315,30 +318,24 @@ fn restore_stops(
     when: WhenFailing,
     remarks: &mut Vec<String>,
 ) -> anyhow::Result<()> {
-    if !ledger.is_file() {
-        return Ok(());
-    }
-    let stops = match LedgerFile::open(ledger).and_then(|file| file.stops()) {
-        Ok(stops) => stops,
+    match told(ledger, LedgerFile::stops) {
+        Ok(stops) => {
+            remarks.extend(stops.iter().map(Stop::words));
+            live.restore_stops(stops);
+        }
         Err(error) if when == WhenFailing::Serve => {
             remarks.push(format!("who was stopped cannot be read from the ledger, so nobody is: {error}"));
-            return Ok(());
         }
         Err(error) => {
             return Err(anyhow::Error::from(error).context("who was stopped cannot be read from the ledger"));
         }
-    };
-    remarks.extend(stops.iter().map(Stop::words));
-    live.restore_stops(stops);
+    }
     Ok(())
 }
 
 /// Goes on with the rollouts that were under way when the last run ended; returns what a person should know.
 fn restore_rollouts(gateway: &Gateway, ledger: &Path) -> Vec<String> {
-    if !ledger.is_file() {
-        return Vec::new();
-    }
-    match LedgerFile::open(ledger).and_then(|file| file.rollouts()) {
+    match told(ledger, LedgerFile::rollouts) {
         Ok(saved) => gateway.restore_rollouts(&saved),
         Err(error) => {
             vec![format!("rollouts cannot be read from the ledger; their canaries stay as they are: {error}")]
@@ -348,12 +345,7 @@ fn restore_rollouts(gateway: &Gateway, ledger: &Path) -> Vec<String> {
 
 /// Writes down which budgets are in force, where they are others than the ledger knows of.
 fn tell_limits(gateway: &Gateway, ledger: &Path) {
-    let known = if ledger.is_file() {
-        LedgerFile::open(ledger).and_then(|file| file.last_budgets())
-    } else {
-        Ok(String::new())
-    };
-    match known {
+    match told(ledger, LedgerFile::last_budgets) {
         Ok(known) => gateway.tell_limits(&known),
         Err(error) => {
             tracing::warn!(%error, "the ledger is not told which budgets are in force: it cannot be read");
@@ -366,10 +358,7 @@ const RECALLED: Span = Span::hours(1);
 
 /// Lets caches be known again that were warm when the last run ended; without that they are learnt anew, so nothing fails.
 fn recall_prompts(gateway: &Gateway, ledger: &Path, now: Instant) {
-    if !ledger.is_file() {
-        return;
-    }
-    match LedgerFile::open(ledger).and_then(|file| file.prompted(now + Span(-RECALLED.0))) {
+    match told(ledger, |file| file.prompted(now + Span(-RECALLED.0))) {
         Ok(prompts) => gateway.recall(&prompts),
         Err(error) => tracing::warn!(%error, "what caches hold is learnt anew: the ledger cannot be read"),
     }

@@ -1,6 +1,6 @@
 //! What logs and ledgers come to, told apart as asked for.
 
-use super::load::{LATE, Setup, nothing_in, streamed_or_quietly};
+use super::load::{LATE, Setup, baselines, nothing_in, streamed};
 use crate::record::{Input, ReadOptions};
 use crate::report::SpendScope;
 use crate::session::{Reading, StreamOptions};
@@ -31,35 +31,12 @@ pub fn spent(
     read: &ReadOptions,
     options: SpendOptions,
 ) -> anyhow::Result<Spent> {
-    added_up(input, logs, setup, (read, options), false)
-}
-
-/// The same, without progress, and not to be cancelled.
-pub(super) fn spent_quietly(
-    input: &Input,
-    logs: Vec<String>,
-    setup: &Setup,
-    options: SpendOptions,
-) -> anyhow::Result<Spent> {
-    added_up(input, logs, setup, (&ReadOptions::default(), options), true)
-}
-
-fn added_up(
-    input: &Input,
-    logs: Vec<String>,
-    setup: &Setup,
-    (read, options): (&ReadOptions, SpendOptions),
-    quiet: bool,
-) -> anyhow::Result<Spent> {
     let options = StreamOptions { spend: Some(options), ..Reading::Recorded.into() };
-    let found = streamed_or_quietly(input, setup, read, &options, quiet)?;
+    let found = streamed(input, setup, read, &options)?;
     if let Some(nothing) = nothing_in(&found, logs.join(", "), setup.ingest.is_windowed(), read) {
         return Err(nothing.into());
     }
     let late = found.late.as_ref().map(|_| LATE);
-    let mut baselines: Vec<&str> =
-        found.policies.iter().map(|policy| found.names.model(policy.baseline)).collect();
-    baselines.dedup();
     let scope = SpendScope {
         logs,
         by: Vec::new(),
@@ -67,7 +44,7 @@ fn added_up(
         last_at: None,
         prices: format!("{} {}", setup.book.name, setup.book.dated),
         repriced: setup.ingest.options.reprice,
-        baseline_model: baselines.join(", then "),
+        baseline_model: baselines(&found.policies, &found.names),
         times: found.undated,
         skipped_lines: found.skipped.count,
     };

@@ -14,7 +14,7 @@ pub struct Member(pub(super) u32);
 const KEPT: usize = 64;
 
 /// One window of an account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Account {
     /// When.
     pub window: Window,
@@ -44,20 +44,7 @@ pub struct Account {
 
 impl Account {
     fn new(window: Window) -> Self {
-        Self {
-            window,
-            spent: Pico::ZERO,
-            assumed: Pico::ZERO,
-            held: Pico::ZERO,
-            holds: 0,
-            calls: 0,
-            beyond: 0,
-            refused: 0,
-            moved: 0,
-            waited: 0,
-            ran_out: None,
-            in_force: false,
-        }
+        Self { window, ..Self::default() }
     }
 
     /// Returns what is spent or set aside.

@@ -119,7 +119,7 @@ impl Zone {
 }
 
 /// A window: from its start on, up to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Window {
     /// Its first moment.
     pub start: Instant,

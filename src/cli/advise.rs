@@ -6,9 +6,9 @@ use serde::Serialize;
 use super::args::{LogArgs, time};
 use super::certify::PromiseArgs;
 use super::output;
-use crate::report::{Format, Sheet, cell, count, render, simulated};
-use crate::session::{Advice, Asked, Verdict, advise};
-use crate::units::{Pico, When, counted};
+use crate::report::{Format, Sheet, count, render, simulated};
+use crate::session::{Advice, Asked, Candidate, InUse, Log, PriceNews, Verdict, advise};
+use crate::units::{Pico, When, counted, members};
 
 /// Looks for models of the price book that would cost less.
 #[derive(Args, Debug)]
@@ -28,59 +28,80 @@ pub struct AdviseArgs {
     pub(crate) input: LogArgs,
 }
 
-#[derive(Debug, Serialize)]
-struct CandidateReport {
-    model: String,
+members! {
+    #[derive(Debug, Serialize)]
+    struct CandidateReport;
+    fn new(used: Pico, one: &Candidate) {
+        let saved = used - one.cost;
+        let tenths = Pico(saved.0.saturating_mul(1000)).ratio(1, used.0.max(1)).0;
+    }
+    model: String = one.model.clone(),
     /// The same tokens there: an estimate.
-    cost_usd: String,
+    cost_usd: String = one.cost.usd(),
     /// Half the width of a 95% interval of it, and of what is saved: wide, for the log has never seen what the model reads and writes.
-    cost_error_usd: String,
-    saved_usd: String,
+    cost_error_usd: String = one.error.usd(),
+    saved_usd: String = saved.usd(),
     /// Whether no more is saved than that.
-    within_error: bool,
-    saved_percent: String,
+    within_error: bool = saved <= one.error,
+    saved_percent: String = format!("{}.{}", tenths / 10, tenths % 10),
     /// `proven`, `worse` or `unknown`, by labels alone.
-    quality: &'static str,
-    pairs: u64,
-    lost: u64,
+    quality: &'static str = match one.verdict {
+        Verdict::Proven => "proven",
+        Verdict::Worse => "worse",
+        Verdict::Unknown(_) => "unknown",
+    },
+    pairs: u64 = one.pairs,
+    lost: u64 = one.lost,
     /// What the loss stays below, but for a chance of delta.
-    bound: f64,
+    bound: f64 = one.bound,
     /// Pairs of judged answers that are missing, none of which may be lost.
-    needed_labels: Option<u64>,
+    needed_labels: Option<u64> = match one.verdict {
+        Verdict::Proven => Some(0),
+        Verdict::Unknown(needed) => needed,
+        Verdict::Worse => None,
+    },
 }
 
-#[derive(Debug, Serialize)]
-struct ModelReport {
-    model: String,
-    calls: u64,
+members! {
+    #[derive(Debug, Serialize)]
+    struct ModelReport;
+    fn new(used: InUse, most: usize) {
+        let candidates = used.candidates.iter().take(most).map(|one| CandidateReport::new(used.cost, one));
+    }
+    cheaper_models: usize = used.candidates.len(),
+    candidates: Vec<CandidateReport> = candidates.collect(),
+    model: String = used.model,
+    calls: u64 = used.calls,
     /// Its tokens at the latest of its own prices, which need not be what was charged.
-    cost_usd: String,
-    deprecated: Option<String>,
-    cheaper_models: usize,
-    candidates: Vec<CandidateReport>,
+    cost_usd: String = used.cost.usd(),
+    deprecated: Option<String> = used.deprecated,
 }
 
-#[derive(Debug, Serialize)]
-struct NewsReport {
-    model: String,
-    at: String,
+members! {
+    #[derive(Debug, Serialize)]
+    struct NewsReport;
+    fn from(one: PriceNews) {}
+    model: String = one.model,
+    at: String = one.at.to_string(),
     /// `price`, or `model` where it is new.
-    what: &'static str,
+    what: &'static str = if one.change.is_some() { "price" } else { "model" },
     /// What the log's tokens cost more at it.
-    change_usd: Option<String>,
+    change_usd: Option<String> = one.change.map(Pico::usd),
 }
 
-#[derive(Debug, Serialize)]
-struct Report {
-    schema: &'static str,
-    log: String,
+members! {
+    #[derive(Debug, Serialize)]
+    struct Report;
+    fn new(args: &AdviseArgs, log: &Log, asked: &Asked, Advice { models, news }: Advice) {}
+    schema: &'static str = "pointsman.advise/1",
+    log: String = log.title.clone(),
     /// Requests of it whose answers were simulated.
-    simulated_requests: u64,
-    prices: String,
-    epsilon: f64,
-    delta: f64,
-    models: Vec<ModelReport>,
-    news: Vec<NewsReport>,
+    simulated_requests: u64 = log.simulated as u64,
+    prices: String = log.book.clone(),
+    epsilon: f64 = asked.epsilon,
+    delta: f64 = asked.delta,
+    models: Vec<ModelReport> = models.into_iter().map(|used| ModelReport::new(used, args.most)).collect(),
+    news: Vec<NewsReport> = news.into_iter().map(NewsReport::from).collect(),
 }
 
 /// Runs the subcommand.
@@ -97,64 +118,7 @@ pub fn run(args: &AdviseArgs) -> anyhow::Result<()> {
         loss: args.promise.promise().loss,
         since,
     };
-    let Advice { models, news } = advise(&log, &asked);
-    let report = Report {
-        schema: "pointsman.advise/1",
-        log: log.title.clone(),
-        simulated_requests: log.simulated as u64,
-        prices: log.book.clone(),
-        epsilon: asked.epsilon,
-        delta: asked.delta,
-        models: models
-            .into_iter()
-            .map(|used| ModelReport {
-                cheaper_models: used.candidates.len(),
-                candidates: used
-                    .candidates
-                    .iter()
-                    .take(args.most)
-                    .map(|one| {
-                        let saved = used.cost - one.cost;
-                        let tenths = Pico(saved.0.saturating_mul(1000)).ratio(1, used.cost.0.max(1)).0;
-                        CandidateReport {
-                            model: one.model.clone(),
-                            cost_usd: one.cost.usd(),
-                            cost_error_usd: one.error.usd(),
-                            saved_usd: saved.usd(),
-                            within_error: saved <= one.error,
-                            saved_percent: format!("{}.{}", tenths / 10, tenths % 10),
-                            quality: match one.verdict {
-                                Verdict::Proven => "proven",
-                                Verdict::Worse => "worse",
-                                Verdict::Unknown(_) => "unknown",
-                            },
-                            pairs: one.pairs,
-                            lost: one.lost,
-                            bound: one.bound,
-                            needed_labels: match one.verdict {
-                                Verdict::Proven => Some(0),
-                                Verdict::Unknown(needed) => needed,
-                                Verdict::Worse => None,
-                            },
-                        }
-                    })
-                    .collect(),
-                model: used.model,
-                calls: used.calls,
-                cost_usd: used.cost.usd(),
-                deprecated: used.deprecated,
-            })
-            .collect(),
-        news: news
-            .into_iter()
-            .map(|one| NewsReport {
-                model: one.model,
-                at: one.at.to_string(),
-                what: if one.change.is_some() { "price" } else { "model" },
-                change_usd: one.change.map(Pico::usd),
-            })
-            .collect(),
-    };
+    let report = Report::new(args, &log, &asked, advise(&log, &asked));
     let format = args.input.format;
     output::report(format, &report, || {
         if format == Format::Csv {
@@ -166,35 +130,17 @@ pub fn run(args: &AdviseArgs) -> anyhow::Result<()> {
     output::damage(&log.skipped.damaged)
 }
 
-/// A model in use, and one that would cost less.
-type Beside<'r> = (&'r ModelReport, Option<&'r CandidateReport>);
-
 /// A row for each model in use and each that would cost less, exact: what CSV is. News have no place in it.
 fn flat(report: &Report) -> Sheet {
     let rows = report.models.iter().flat_map(|used| {
         let nothing = used.candidates.is_empty().then_some((used, None));
         used.candidates.iter().map(move |one| (used, Some(one))).chain(nothing)
     });
-    Sheet::of(
-        "",
+    output::fields(
         rows,
-        &[
-            ("model", &|(used, _): &Beside<'_>| used.model.clone()),
-            ("calls", &|(used, _)| used.calls.to_string()),
-            ("cost_usd", &|(used, _)| used.cost_usd.clone()),
-            ("deprecated", &|(used, _)| cell(used.deprecated.as_ref())),
-            ("instead", &|(_, one)| cell(one.map(|one| &one.model))),
-            ("instead_usd", &|(_, one)| cell(one.map(|one| &one.cost_usd))),
-            ("instead_error_usd", &|(_, one)| cell(one.map(|one| &one.cost_error_usd))),
-            ("saved_usd", &|(_, one)| cell(one.map(|one| &one.saved_usd))),
-            ("saved_percent", &|(_, one)| cell(one.map(|one| &one.saved_percent))),
-            ("within_error", &|(_, one)| cell(one.map(|one| one.within_error))),
-            ("quality", &|(_, one)| cell(one.map(|one| one.quality))),
-            ("pairs", &|(_, one)| cell(one.map(|one| one.pairs))),
-            ("lost", &|(_, one)| cell(one.map(|one| one.lost))),
-            ("bound", &|(_, one)| cell(one.map(|one| one.bound))),
-            ("needed_labels", &|(_, one)| cell(one.and_then(|one| one.needed_labels))),
-        ],
+        "model=0/model calls=0/calls cost_usd=0/cost_usd deprecated=0/deprecated instead=1/model instead_usd=1/cost_usd \
+         instead_error_usd=1/cost_error_usd saved_usd=1/saved_usd saved_percent=1/saved_percent within_error=1/within_error \
+         quality=1/quality pairs=1/pairs lost=1/lost bound=1/bound needed_labels=1/needed_labels",
     )
 }
 

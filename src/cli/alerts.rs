@@ -10,11 +10,11 @@ use serde_json::json;
 use super::alert_rules::Which;
 use super::args::{EngineArgs, GatewayAt, names};
 use super::{brought, console, output};
-use crate::alert::Alert;
 use crate::app::{ALERTS, order_at, read_at, unbound_in};
+use crate::gateway::{AlertRow, DeliveryRow};
 use crate::report::{Column, Format, Sheet, render, to_json};
 use crate::session::{alerts as alerts_of, would_trip};
-use crate::units::{Instant, counted, marked_lines, members};
+use crate::units::{counted, marked_lines};
 
 /// Lists alerts, silences and acknowledges them, tries receivers.
 #[derive(Args, Debug)]
@@ -95,18 +95,6 @@ fn post(at: &GatewayAt, body: &serde_json::Value) -> anyhow::Result<serde_json::
 struct Listed {
     alerts: Vec<AlertRow>,
     deliveries: Vec<DeliveryRow>,
-}
-
-/// How a receiver was told.
-#[derive(serde::Serialize, serde::Deserialize)]
-struct DeliveryRow {
-    alert: String,
-    news: String,
-    receiver: String,
-    state: String,
-    tries: u32,
-    at: String,
-    answer: String,
 }
 
 #[derive(Args, Debug)]
@@ -191,32 +179,6 @@ struct Report {
     alerts: Vec<AlertRow>,
 }
 
-members! {
-    #[derive(serde::Serialize, serde::Deserialize)]
-    struct AlertRow;
-    fn from(alert: &Alert) {}
-    id: String = alert.id.clone(),
-    rule: String = alert.rule.to_string(),
-    source: String = alert.source.name().to_owned(),
-    level: String = alert.level.name().to_owned(),
-    scope: String = alert.scope.to_string(),
-    threshold: String = alert.threshold.to_string(),
-    window: Option<String> = (alert.window.0 != i64::MIN).then(|| alert.window.rfc3339()),
-    fired: String = alert.at.rfc3339(),
-    resolved: Option<String> = alert.resolved.map(Instant::rfc3339),
-    acknowledged_by: Option<String> = alert.acked.clone(),
-    silenced: bool = alert.silenced,
-    text: String = alert.words.clone(),
-}
-
-/// Writes a moment as people read it.
-fn brief(text: &str, format: Format) -> String {
-    match format {
-        Format::Table | Format::Md => text.get(..19).unwrap_or(text).replace('T', " "),
-        _ => text.to_owned(),
-    }
-}
-
 fn print(format: Format, title: String, alerts: Vec<AlertRow>) -> anyhow::Result<()> {
     let firing = alerts.iter().filter(|alert| alert.resolved.is_none()).count();
     if format == Format::Json {
@@ -224,13 +186,13 @@ fn print(format: Format, title: String, alerts: Vec<AlertRow>) -> anyhow::Result
     }
     let count = alerts.len() as u64;
     let state = |row: &AlertRow| {
-        let over = row.resolved.as_ref().map_or_else(|| "fires".to_owned(), |at| brief(at, format));
+        let over = row.resolved.as_ref().map_or_else(|| "fires".to_owned(), |at| output::second(at, format));
         let silenced = if row.silenced { ", silenced" } else { "" };
         let acknowledged = if row.acknowledged_by.is_some() { ", acknowledged" } else { "" };
         over + silenced + acknowledged
     };
     let columns: &[Column<'_, AlertRow>] = &[
-        ("fired", &|row| brief(&row.fired, format)),
+        ("fired", &|row| output::second(&row.fired, format)),
         ("over", &state),
         ("level", &|row| row.level.clone()),
         ("rule", &|row| row.rule.clone()),
@@ -252,7 +214,7 @@ fn history(format: Format, deliveries: &[DeliveryRow]) -> anyhow::Result<()> {
         )?);
     }
     let columns: &[Column<'_, &DeliveryRow>] = &[
-        ("at", &|row| brief(&row.at, format)),
+        ("at", &|row| output::second(&row.at, format)),
         ("receiver", &|row| row.receiver.clone()),
         ("alert", &|row| row.alert.clone()),
         ("news", &|row| row.news.clone()),

@@ -225,14 +225,30 @@ pub fn gateway_at(url: &str) -> AttachOptions {
     AttachOptions { url: url.to_owned(), key }
 }
 
+/// What one of several is called on the command line, what is said of it, and what it stands for.
+pub type Choice<T> = (&'static str, &'static str, T);
+
+/// Returns how one of several is told on the command line.
+pub fn chosen<T: Clone + Send + Sync + 'static>(
+    known: &'static [Choice<T>],
+) -> impl TypedValueParser<Value = T> {
+    let words = known.iter().map(|(word, help, _)| PossibleValue::new(*word).help(*help));
+    PossibleValuesParser::new(words).try_map(|word| {
+        let found = known.iter().find(|(known, ..)| *known == word);
+        found.map(|(.., one)| one.clone()).ok_or("none of these")
+    })
+}
+
 /// Returns how a reading is told on the command line.
 pub fn readings() -> impl TypedValueParser<Value = Reading> {
-    let known = [
-        (Reading::Recorded, "Account for what happened"),
-        (Reading::Routed, "Let the engine decide; estimated where the log lacks that model's answer"),
-    ];
-    PossibleValuesParser::new(known.map(|(reading, help)| PossibleValue::new(reading.name()).help(help)))
-        .try_map(|word| Reading::from_name(&word).ok_or("neither recorded nor routed"))
+    chosen(&[
+        ("recorded", "Account for what happened", Reading::Recorded),
+        (
+            "routed",
+            "Let the engine decide; estimated where the log lacks that model's answer",
+            Reading::Routed,
+        ),
+    ])
 }
 
 /// How what is no table of many rows is printed.

@@ -8,10 +8,11 @@ use serde::Serialize;
 use super::args::{EngineArgs, gateway_at, names};
 use super::output;
 use crate::app::{AUTOMATIONS, rows_at};
+use crate::automation::Rule;
 use crate::config::{self, automations};
 use crate::report::{Format, Sheet, render};
-use crate::session::{AutomationRow, Automations, automate_over};
-use crate::units::counted;
+use crate::session::{AutomationRow, Automations, AutomationsTried, Log, automate_over};
+use crate::units::{Instant, counted, members};
 
 /// Shows automations.
 #[derive(Args, Debug)]
@@ -35,27 +36,36 @@ pub struct AutomationsArgs {
     engine: EngineArgs,
 }
 
-#[derive(Serialize)]
-struct Report {
-    schema: &'static str,
+members! {
+    #[derive(Serialize)]
+    struct Report;
+    fn new(args: &AutomationsArgs, log: &Log, rules: &[Rule], found: AutomationsTried) {
+        let told = |is_told: &dyn Fn(&Rule) -> bool| -> Vec<String> {
+            rules.iter().filter(|rule| is_told(rule)).map(|rule| format!("{}: {}", rule.name, rule.signal)).collect()
+        };
+        let is_called = |model: &str| log.names.models().iter().any(|known| **known == *model);
+    }
+    schema: &'static str = "pointsman.automations.v1",
     /// Always: nothing of it happened.
-    simulated: bool,
-    logs: Vec<String>,
-    requests: u64,
+    simulated: bool = true,
+    logs: Vec<String> = names(&args.logs),
+    requests: u64 = log.len() as u64,
     /// Automations whose signal no log tells.
-    not_in_logs: Vec<String>,
+    not_in_logs: Vec<String> = told(&|rule| !rule.signal.is_in_logs()),
     /// Automations that look at a model that neither log nor policy names.
-    unknown_models: Vec<String>,
-    proposals: Vec<Row>,
-    last: Vec<AutomationRow>,
+    unknown_models: Vec<String> = told(&|rule| rule.signal.model().is_some_and(|model| !is_called(model))),
+    proposals: Vec<Row> = found.proposals.into_iter().map(Row::new).collect(),
+    last: Vec<AutomationRow> = found.last,
 }
 
-#[derive(Serialize)]
-struct Row {
-    at: String,
-    automation: String,
-    share: u16,
-    what: String,
+members! {
+    #[derive(Serialize)]
+    struct Row;
+    fn new((at, automation, share, what): (Instant, String, u16, String)) {}
+    at: String = at.rfc3339(),
+    automation: String = automation,
+    share: u16 = share,
+    what: String = what,
 }
 
 /// Runs the subcommand.
@@ -77,29 +87,9 @@ fn of_logs(args: &AutomationsArgs) -> anyhow::Result<()> {
     for rule in &rules {
         rule.check(&spec).map_err(|why| anyhow::anyhow!("{shown}: {why}"))?;
     }
-    let is_called = |model: &str| log.names.models().iter().any(|known| **known == *model);
-    let strange = rules.iter().filter(|rule| rule.signal.model().is_some_and(|model| !is_called(model)));
-    let unknown_models: Vec<String> = strange.map(|rule| format!("{}: {}", rule.name, rule.signal)).collect();
-    let unseen = rules.iter().filter(|rule| !rule.signal.is_in_logs());
-    let not_in_logs: Vec<String> = unseen.map(|rule| format!("{}: {}", rule.name, rule.signal)).collect();
     // As at a gateway that begins with nothing shifted.
-    let found = automate_over(&log, Automations::new(rules, &crate::routing::PolicySpec::default()));
-    let rows = found.proposals.into_iter().map(|(at, automation, share, what)| Row {
-        at: at.rfc3339(),
-        automation,
-        share,
-        what,
-    });
-    let report = Report {
-        schema: "pointsman.automations.v1",
-        simulated: true,
-        logs: names(&args.logs),
-        requests: log.len() as u64,
-        not_in_logs,
-        unknown_models,
-        proposals: rows.collect(),
-        last: found.last,
-    };
+    let all = Automations::new(rules.clone(), &crate::routing::PolicySpec::default());
+    let report = Report::new(args, &log, &rules, automate_over(&log, all));
     output::report(args.format, &report, || {
         let sheet = Sheet::of(
             "proposals, none of them acted on",

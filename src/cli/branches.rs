@@ -56,8 +56,8 @@ pub(super) struct Asked<'a> {
     pub(super) budgets: Option<&'a Path>,
     /// The play head.
     pub(super) at: Option<&'a str>,
-    /// How to print.
-    pub(super) format: PrintAs,
+    /// The format of tables; none for a page.
+    pub(super) format: Option<Format>,
     /// What it rests on.
     pub(super) engine: &'a EngineArgs,
 }
@@ -125,7 +125,7 @@ pub(super) fn run(args: &Asked<'_>, name: &str) -> anyhow::Result<()> {
     let logs =
         if args.logs.is_empty() { vec![sample::NAME.to_owned()] } else { super::args::names(args.logs) };
     let report = app::branch_report(&found, logs);
-    match args.format.tables() {
+    match args.format {
         None => output::text(&report.page())?,
         Some(format) => output::report(format, &report, || report.text(format))?,
     }
@@ -136,9 +136,9 @@ pub(super) fn run(args: &Asked<'_>, name: &str) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// As [`run`].
-pub(super) fn of_sample(name: &str, prices: Option<&str>, format: PrintAs) -> anyhow::Result<()> {
+pub(super) fn of_sample(name: &str, prices: Option<&str>, format: Format) -> anyhow::Result<()> {
     let mut engine = EngineArgs::default();
     prices.unwrap_or("list").clone_into(&mut engine.serving.prices);
-    let asked = Asked { logs: &[], against: &[], budgets: None, at: None, format, engine: &engine };
-    run(&asked, name)
+    let format = Some(format);
+    run(&Asked { logs: &[], against: &[], budgets: None, at: None, format, engine: &engine }, name)
 }

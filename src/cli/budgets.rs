@@ -2,6 +2,7 @@
 //!
 //! Invariant: a file of budgets is only ever replaced by one that can be read, whole, with its comments.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -15,9 +16,9 @@ use super::output;
 use crate::app::{BUDGETS, rows_at, unbound_in};
 use crate::budget::{Limit, LimitHistory, Standing, StandingRow};
 use crate::config::{self, budgets};
-use crate::report::{Format, Sheet, cell, count, dollars_rounded, render, to_json};
-use crate::session::{LoadError, Log, Reading, budgeted};
-use crate::units::{Instant, counted, tag};
+use crate::report::{Format, Sheet, count, dollars_rounded, render, to_json};
+use crate::session::{LoadError, Log, Reading, Turned, budgeted};
+use crate::units::{Instant, counted, members, tag};
 
 /// Requests refused or moved that are listed one by one; all are counted.
 const TURNED: usize = 1000;
@@ -170,9 +171,7 @@ impl Which {
             config::named_text(&self.path()?, if self.budgets.is_some() { "" } else { NONE_YET })?;
         Ok(budgets::parse(&text, &name)?)
     }
-}
 
-impl Which {
     /// Returns the limits for a log: those of a file that is named, else its own.
     fn limits_of(&self, log: &Log) -> anyhow::Result<LimitHistory> {
         let limits = match of_log(self.budgets.as_deref(), (false, &log.budgets))? {
@@ -208,18 +207,9 @@ fn list(of: &Which, format: Format) -> anyhow::Result<()> {
         ],
     );
     if format == Format::Json {
-        let rows: Vec<_> = sheet
-            .rows
-            .iter()
-            .map(|row| {
-                sheet
-                    .heads
-                    .iter()
-                    .zip(row)
-                    .map(|(head, cell)| (head.trim_start_matches('>').replace(" USD", "_usd"), cell.clone()))
-                    .collect::<std::collections::BTreeMap<_, _>>()
-            })
-            .collect();
+        let key = |head: &str| head.trim_start_matches('>').replace(" USD", "_usd");
+        let heads = || sheet.heads.iter().map(|head| key(head));
+        let rows: Vec<BTreeMap<_, _>> = sheet.rows.iter().map(|row| heads().zip(row).collect()).collect();
         return output::text(&to_json(&rows)?);
     }
     output::text(&render(&[sheet], format))
@@ -253,19 +243,10 @@ fn heading(args: &List) -> anyhow::Result<()> {
     output::damage(&log.skipped.damaged)
 }
 
-/// Writes a moment to the minute for people, exactly in CSV.
-fn moment(text: Option<&String>, exact: bool) -> String {
-    match text {
-        _ if exact => cell(text),
-        None => "-".to_owned(),
-        Some(text) => text.get(..16).unwrap_or(text).replace('T', " "),
-    }
-}
-
 fn heading_sheet(heading: &Heading, end: Instant, format: Format) -> Sheet {
     let exact = format == Format::Csv;
     let money = |usd: &str| if exact { usd.to_owned() } else { dollars_rounded(usd) };
-    let moment = |text: &Option<String>| moment(text.as_ref(), exact);
+    let moment = |text: &Option<String>| output::moment(text.as_deref(), format);
     let unknown = || if exact { String::new() } else { "unknown".to_owned() };
     let by = |row: &StandingRow| match row.method.as_deref() {
         Some("run_rate") if !exact => "rate so far".to_owned(),
@@ -305,13 +286,15 @@ struct Report {
     turned: Vec<TurnedRow>,
 }
 
-#[derive(serde::Serialize)]
-struct TurnedRow {
-    id: String,
-    at: String,
-    limit_source: String,
-    model: String,
-    refused: bool,
+members! {
+    #[derive(serde::Serialize)]
+    struct TurnedRow;
+    fn new(turned: &Turned, log: &Log) {}
+    id: String = log.history.id(turned.index).to_owned(),
+    at: String = turned.at.rfc3339(),
+    limit_source: String = turned.limit.clone(),
+    model: String = log.names.model(turned.model).to_owned(),
+    refused: bool = turned.refused,
 }
 
 fn show_live(show: &Show) -> anyhow::Result<()> {
@@ -330,7 +313,7 @@ fn show_logs(show: &Show) -> anyhow::Result<()> {
     let found = output::long("budgets", log.len() as u64, |step| {
         budgeted(&log, &log.spans(), &limits, show.read_as, |done| step(done as u64))
     })?;
-    let id = |index| log.history.id(index).to_owned();
+    let turned = found.turned.iter().take(TURNED).map(|turned| TurnedRow::new(turned, &log));
     print(
         show.format,
         &Report {
@@ -341,18 +324,7 @@ fn show_logs(show: &Show) -> anyhow::Result<()> {
             waited_requests: Some(found.waited).filter(|waited| *waited > 0),
             open_holds: found.open_holds,
             budgets: found.standings.iter().map(StandingRow::from).collect(),
-            turned: found
-                .turned
-                .iter()
-                .take(TURNED)
-                .map(|turned| TurnedRow {
-                    id: id(turned.index),
-                    at: turned.at.rfc3339(),
-                    limit_source: turned.limit.clone(),
-                    model: log.names.model(turned.model).to_owned(),
-                    refused: turned.refused,
-                })
-                .collect(),
+            turned: turned.collect(),
         },
     )?;
     output::damage(&log.skipped.damaged)
@@ -362,7 +334,7 @@ fn print(format: Format, report: &Report) -> anyhow::Result<()> {
     // For people: rounded; CSV and JSON carry every digit.
     let exact = format == Format::Csv;
     let money = |usd: &String| if exact { usd.clone() } else { dollars_rounded(usd) };
-    let moment = |text: &Option<String>| moment(text.as_ref(), exact);
+    let moment = |text: &Option<String>| output::moment(text.as_deref(), format);
     let number = |n: u64| if exact { n.to_string() } else { count(n) };
     let sheet = || {
         Sheet::of(

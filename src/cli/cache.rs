@@ -1,8 +1,8 @@
 //! `pointsman cache`: what prompt caches served, what they could have served, and whether a change of model pays.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
-use super::args::{LogsArgs, input, names};
+use super::args::{Choice, LogsArgs, chosen, input, names};
 use super::output;
 use crate::app::{CacheOptions, Cached, cached};
 use crate::config::{self, caching};
@@ -18,8 +18,8 @@ use crate::units::{PerMille, Span, counted};
 )]
 pub struct CacheArgs {
     /// How long the ideal cache holds what was last used.
-    #[arg(long, value_enum, default_value_t)]
-    pub ttl: Life,
+    #[arg(long, value_parser = chosen(LIVES), default_value = "inf")]
+    ttl: Life,
     /// Try switching sessions to this cheaper model.
     #[arg(long, value_name = "MODEL", num_args = 0..=1, default_missing_value = "claude-haiku-4-5")]
     pub switch: Option<String>,
@@ -30,29 +30,14 @@ pub struct CacheArgs {
     pub(crate) input: LogsArgs,
 }
 
-/// How long a cache holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Default)]
-pub enum Life {
-    /// For ever.
-    #[default]
-    Inf,
-    /// Five minutes.
-    #[value(name = "5m")]
-    Short,
-    /// An hour, written at the price of an hour.
-    #[value(name = "1h")]
-    Long,
-}
+/// How long a cache holds, and its word for that.
+type Life = (Ttl, &'static str);
 
-impl Life {
-    const fn ttl(self) -> (Ttl, &'static str) {
-        match self {
-            Self::Inf => (Ttl::Infinite, "inf"),
-            Self::Short => (Ttl::For(Span::mins(5)), "5m"),
-            Self::Long => (Ttl::For(Span::hours(1)), "1h"),
-        }
-    }
-}
+const LIVES: &[Choice<Life>] = &[
+    ("inf", "For ever", (Ttl::Infinite, "inf")),
+    ("5m", "Five minutes", (Ttl::For(Span::mins(5)), "5m")),
+    ("1h", "An hour, written at the price of an hour", (Ttl::For(Span::hours(1)), "1h")),
+];
 
 /// Runs the subcommand.
 ///
@@ -61,7 +46,7 @@ impl Life {
 pub fn run(args: &CacheArgs) -> anyhow::Result<()> {
     let setup = args.input.engine.start()?;
     let rules = caching::layered(config::user_dir().as_deref())?;
-    let (ttl, word) = args.ttl.ttl();
+    let (ttl, word) = args.ttl;
     let options = CacheOptions {
         ttl,
         rules,

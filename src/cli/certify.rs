@@ -11,7 +11,7 @@ use crate::app::load_trial;
 use crate::calibration::{Bin, Diagram};
 use crate::certificate::{Finding, Judge, Label, Loss, Promise, Scope, Test, certify};
 use crate::record::Judgements;
-use crate::report::{Format, Sheet, cell, count, render};
+use crate::report::{Format, Sheet, count, render};
 use crate::session::Trial;
 use crate::units::{PerMille, counted, members};
 
@@ -184,48 +184,57 @@ members! {
     struct Calibration;
     fn new(labels: &[Label], loss: Loss) {
         let diagram = Diagram::new(&mut labels.iter().map(|label| loss.judged(label)).collect::<Vec<_>>(), BINS);
-        let bin = |bin: &Bin| {
-            let (low, high) = bin.interval();
-            let (said, did) = (bin.mean_said(), bin.mean_did());
-            CalibrationBin { from: bin.low.get(), to: bin.high.get(), n: bin.n, said, did, low, high }
-        };
     }
         ece: f64 = diagram.ece(),
         /// Less what chance alone adds to it.
         ece_debiased: f64 = diagram.ece_debiased(),
         brier: f64 = diagram.brier,
-        bins: Vec<CalibrationBin> = diagram.bins.iter().map(bin).collect(),
+        bins: Vec<CalibrationBin> = diagram.bins.iter().map(CalibrationBin::from).collect(),
 }
 
-#[derive(Debug, Serialize)]
-struct CalibrationBin {
-    from: u16,
-    to: u16,
-    n: u64,
-    said: f64,
-    did: f64,
+members! {
+    #[derive(Debug, Serialize)]
+    struct CalibrationBin;
+    fn from(bin: &Bin) {
+        let (low, high) = bin.interval();
+    }
+    from: u16 = bin.low.get(),
+    to: u16 = bin.high.get(),
+    n: u64 = bin.n,
+    said: f64 = bin.mean_said(),
+    did: f64 = bin.mean_did(),
     /// The 95% interval of what comes (Wilson).
-    low: f64,
-    high: f64,
+    low: f64 = low,
+    high: f64 = high,
 }
 
 /// Bins of a reliability diagram.
 const BINS: usize = 10;
 
-#[derive(Debug, Serialize)]
-struct Report<'a> {
-    schema: &'static str,
-    labels_from: String,
-    epsilon: f64,
-    delta: f64,
-    promise: &'static str,
-    loss: String,
+members! {
+    #[derive(Debug, Serialize)]
+    struct Report<'a>;
+    fn new(args: &CertifyArgs, promise: &Promise, found: &'a [Found], bad: u64) {}
+    schema: &'static str = "pointsman.certify/1",
+    labels_from: String = args.labels.display().to_string(),
+    epsilon: f64 = promise.epsilon,
+    delta: f64 = promise.delta,
+    promise: &'static str = match promise.scope {
+        Scope::All => "of all requests",
+        Scope::Served => "among the requests served by the cheap model",
+    },
+    loss: String = match promise.loss {
+        Loss::Acceptable(floor) => {
+            format!("the strong answer acceptable and the cheap one not: quality {floor} or better")
+        }
+        Loss::Graded => "as much as the cheap answer was worse".to_owned(),
+    },
     #[serde(flatten)]
-    first: Option<&'a Found>,
+    first: Option<&'a Found> = found.iter().max_by_key(|found| found.labels),
     /// Lines that could not be used.
-    bad_lines: u64,
+    bad_lines: u64 = bad,
     #[serde(skip_serializing_if = "<[Found]>::is_empty")]
-    routes: &'a [Found],
+    routes: &'a [Found] = if found.first().is_some_and(|found| found.route.is_some()) { found } else { &[] },
 }
 
 /// Runs the subcommand.
@@ -277,25 +286,7 @@ pub fn run(args: &CertifyArgs) -> anyhow::Result<()> {
             args.promise.acceptable
         ));
     }
-    let report = Report {
-        schema: "pointsman.certify/1",
-        labels_from: args.labels.display().to_string(),
-        epsilon: promise.epsilon,
-        delta: promise.delta,
-        promise: match promise.scope {
-            Scope::All => "of all requests",
-            Scope::Served => "among the requests served by the cheap model",
-        },
-        loss: match promise.loss {
-            Loss::Acceptable(floor) => {
-                format!("the strong answer acceptable and the cheap one not: quality {floor} or better")
-            }
-            Loss::Graded => "as much as the cheap answer was worse".to_owned(),
-        },
-        first: found.iter().max_by_key(|found| found.labels),
-        bad_lines: bad,
-        routes: if found.first().is_some_and(|found| found.route.is_some()) { &found } else { &[] },
-    };
+    let report = Report::new(args, &promise, &found, bad);
     output::report(args.format, &report, || {
         if args.format == Format::Csv {
             return render(&[flat(&found)], args.format);
@@ -388,32 +379,11 @@ fn percent(share: f64) -> String {
 
 /// A row for each threshold, exact: what CSV is.
 fn flat(found: &[Found]) -> Sheet {
-    Sheet::of(
-        "",
+    output::fields(
         found,
-        &[
-            ("route", &|found| cell(found.route.as_ref())),
-            ("rung", &|found| cell(found.rung.as_ref())),
-            ("cheap", &|found| cell(found.cheap.as_ref())),
-            ("strong", &|found| cell(found.strong.as_ref())),
-            ("applied_threshold", &|found| cell(found.applied_threshold)),
-            ("certified_threshold", &|found| cell(found.certified_threshold)),
-            ("n", &|found| found.n.to_string()),
-            ("failures", &|found| found.failures.to_string()),
-            ("p_value", &|found| found.p_value.to_string()),
-            ("bound", &|found| found.bound.to_string()),
-            ("needed_labels", &|found| cell(found.needed_labels)),
-            ("needed_labels_at_rate", &|found| cell(found.needed_labels_at_rate)),
-            ("served_share", &|found| found.served_share.to_string()),
-            ("next_threshold", &|found| cell(found.next.as_ref().map(|next| next.threshold))),
-            ("next_needed_labels", &|found| cell(found.next.as_ref().and_then(|next| next.needed_labels))),
-            ("labels", &|found| found.labels.to_string()),
-            ("half_labels", &|found| found.half_labels.to_string()),
-            ("base_loss", &|found| found.base_loss.to_string()),
-            ("ece", &|found| found.calibration.ece.to_string()),
-            ("ece_debiased", &|found| found.calibration.ece_debiased.to_string()),
-            ("brier", &|found| found.calibration.brier.to_string()),
-        ],
+        "route rung cheap strong applied_threshold certified_threshold n failures p_value bound needed_labels \
+         needed_labels_at_rate served_share next_threshold=next/threshold next_needed_labels=next/needed_labels labels \
+         half_labels base_loss ece=calibration/ece ece_debiased=calibration/ece_debiased brier=calibration/brier",
     )
 }
 

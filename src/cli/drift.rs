@@ -9,7 +9,7 @@ use super::explain::{WindowArg, window};
 use super::output;
 use crate::calibration::Diagram;
 use crate::certificate::Loss;
-use crate::report::{Format, Sheet, cell, count, render};
+use crate::report::{Format, Sheet, count, render};
 use crate::session::{Drifted, drifted, first_half};
 use crate::units::members;
 
@@ -97,26 +97,10 @@ pub fn run(args: &DriftArgs) -> anyhow::Result<()> {
 
 /// Everything of each rung, exact: what CSV is.
 fn flat(report: &Report) -> Sheet {
-    Sheet::of(
-        "",
+    output::fields(
         &report.rungs,
-        &[
-            ("route", &|row| row.route.clone()),
-            ("rung", &|row| row.rung.clone()),
-            ("model", &|row| row.model.clone()),
-            ("reference_requests", &|row| row.reference_requests.to_string()),
-            ("requests", &|row| row.requests.to_string()),
-            ("psi", &|row| cell(row.psi)),
-            ("psi_critical", &|row| cell(row.psi_critical)),
-            ("ks", &|row| cell(row.ks)),
-            ("ks_critical", &|row| cell(row.ks_critical)),
-            ("drifted", &|row| cell(row.drifted)),
-            ("reference_labels", &|row| row.reference_labels.to_string()),
-            ("labels", &|row| row.labels.to_string()),
-            ("reference_ece", &|row| cell(row.reference_ece)),
-            ("ece", &|row| cell(row.ece)),
-            ("holds_less", &|row| cell(row.holds_less)),
-        ],
+        "route rung model reference_requests requests psi psi_critical ks ks_critical drifted reference_labels labels \
+         reference_ece ece holds_less",
     )
 }
 

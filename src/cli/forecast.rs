@@ -8,7 +8,7 @@ use super::output;
 use crate::forecast::{BackTest, HOUR, Method, Outcome, Step, forecast, runs_out};
 use crate::pricing::thousandths;
 use crate::record::Timing;
-use crate::report::{Format, Sheet, cell, count, dollars_rounded, render};
+use crate::report::{Format, Sheet, count, dollars_rounded, render};
 use crate::session::{Log, Pace, pace, spent_at};
 use crate::units::{Instant, Pico, Span, When, members};
 
@@ -226,25 +226,10 @@ fn note(outcome: Option<&Outcome>, pace: &Pace) -> String {
 
 /// One row of everything, exact: what CSV is.
 fn flat(report: &Report) -> Sheet {
-    let limit = report.limit.as_ref();
-    Sheet::of(
-        "",
+    output::fields(
         [report],
-        &[
-            ("from", &|report| report.from.clone()),
-            ("to", &|report| report.to.clone()),
-            ("at", &|report| report.at.clone()),
-            ("spent_usd", &|report| cell(report.spent_usd.as_ref())),
-            ("cost_unknown_requests", &|report| report.cost_unknown_requests.to_string()),
-            ("p50_usd", &|report| cell(report.p50_usd.as_ref())),
-            ("p10_usd", &|report| cell(report.p10_usd.as_ref())),
-            ("p90_usd", &|report| cell(report.p90_usd.as_ref())),
-            ("method", &|report| cell(report.method)),
-            ("history_hours", &|report| report.history_hours.to_string()),
-            ("mape_percent", &|report| cell(report.backtest.as_ref().map(|tried| &tried.mape_percent))),
-            ("limit_usd", &|_| cell(limit.map(|limit| &limit.limit_usd))),
-            ("runs_out_at", &|_| cell(limit.and_then(|limit| limit.runs_out_at.as_ref()))),
-        ],
+        "from to at spent_usd cost_unknown_requests p50_usd p10_usd p90_usd method history_hours \
+         mape_percent=backtest/mape_percent limit_usd runs_out_at",
     )
 }
 

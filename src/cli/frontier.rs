@@ -8,7 +8,8 @@ use serde::Serialize;
 use super::args::LogArgs;
 use super::output;
 use crate::report::{Format, Sheet, quality, render, simulated};
-use crate::session::RouteConsequences;
+use crate::routing::{Route, Rung};
+use crate::session::{RouteConsequences, Trial};
 use crate::telemetry::{CurvePoint, Forecast};
 use crate::units::{Pico, choice, counted, members};
 
@@ -43,25 +44,27 @@ members! {
     applied: bool = point.threshold.get() == applied,
 }
 
-#[derive(Debug, Serialize)]
-struct FrontierReport {
-    schema: &'static str,
-    log: String,
-    route: String,
-    rung: String,
-    model: String,
-    requests: u64,
+members! {
+    #[derive(Debug, Serialize)]
+    struct FrontierReport;
+    fn new(trial: &Trial, (route, rung): (&Route, &Rung), rows: &[&RouteConsequences], pinned: &Forecast, points: Vec<Point>) {}
+    schema: &'static str = "pointsman.frontier/1",
+    log: String = trial.title.clone(),
+    route: String = route.name.to_string(),
+    rung: String = rung.name.to_string(),
+    model: String = trial.names.model(rung.model).to_owned(),
+    requests: u64 = rows.iter().map(|row| row.applied.requests).sum(),
     /// Requests of the log whose answers were simulated: their part of the costs nobody bills.
-    simulated_requests: u64,
+    simulated_requests: u64 = trial.simulated,
     /// Those of the route whose clients named their model, which are in no point.
-    pinned_requests: u64,
-    pinned_cost_usd: Option<String>,
-    without_confidence: u32,
-    prices: String,
+    pinned_requests: u64 = pinned.requests,
+    pinned_cost_usd: Option<String> = pinned.cost.usd(),
+    without_confidence: u32 = rows.iter().map(|row| row.unsure).sum(),
+    prices: String = trial.book.clone(),
     /// What the points leave out: only a full run tells.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    left_out: Vec<&'static str>,
-    points: Vec<Point>,
+    left_out: Vec<&'static str> = trial.left_out(),
+    points: Vec<Point> = points,
 }
 
 /// Runs the subcommand.
@@ -114,26 +117,11 @@ pub fn run(args: &FrontierArgs) -> anyhow::Result<()> {
         pinned.merge(&row.pinned);
     }
     let applied = route.ladder[rung].threshold.get();
-    let report = FrontierReport {
-        schema: "pointsman.frontier/1",
-        log: trial.title.clone(),
-        route: route.name.to_string(),
-        rung: route.ladder[rung].name.to_string(),
-        model: trial.names.model(route.ladder[rung].model).to_owned(),
-        requests: rows.iter().map(|row| row.applied.requests).sum(),
-        simulated_requests: trial.simulated,
-        pinned_requests: pinned.requests,
-        pinned_cost_usd: pinned.cost.usd(),
-        without_confidence: rows.iter().map(|row| row.unsure).sum(),
-        prices: trial.book.clone(),
-        left_out: trial.left_out(),
-        points: trial
-            .curve(&policy, route, rung)
-            .iter()
-            .filter(|point| point.threshold.get() % args.step == 0 || point.threshold.get() == applied)
-            .map(|point| Point::new(point, applied))
-            .collect(),
-    };
+    let points = trial.curve(&policy, route, rung);
+    let is_told =
+        |point: &&CurvePoint| point.threshold.get() % args.step == 0 || point.threshold.get() == applied;
+    let points = points.iter().filter(is_told).map(|point| Point::new(point, applied)).collect();
+    let report = FrontierReport::new(&trial, (route, &route.ladder[rung]), &rows, &pinned, points);
     let format = args.input.format;
     output::report(format, &report, || render(&[sheet(&report, format)], format))?;
     if pinned.requests > 0 && format != Format::Json {

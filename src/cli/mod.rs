@@ -280,16 +280,8 @@ fn again(error: &anyhow::Error) -> Option<String> {
         _ => cause.downcast_ref::<crate::record::Error>()?.mapping().map(str::to_owned),
     };
     let mapping = error.chain().find_map(of_log)?;
-    let quoted = |word: &str| {
-        let is_plain = |c: char| c.is_alphanumeric() || "-_./=,:@%+~".contains(c);
-        if !word.is_empty() && word.chars().all(is_plain) {
-            word.to_owned()
-        } else {
-            format!("'{}'", word.replace('\'', "'\\''"))
-        }
-    };
     let said = std::env::args().skip(1).chain(["--map".to_owned(), mapping]);
-    let words: Vec<String> = said.map(|word| quoted(&word)).collect();
+    let words: Vec<String> = said.map(|word| output::for_shell(&word)).collect();
     let text = format!("pointsman {}", words.join(" "));
     text.chars().all(crate::units::is_safe).then_some(text)
 }

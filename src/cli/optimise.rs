@@ -12,8 +12,8 @@ use super::output;
 use super::whatif::rates;
 use crate::certificate::{Label, certify};
 use crate::pricing::CostSum;
-use crate::report::{Format, Sheet, cell, count, error_text, quality, render, simulated};
-use crate::routing::Route;
+use crate::report::{Format, Sheet, count, error_text, quality, render, simulated};
+use crate::routing::{Route, Rung};
 use crate::session::{Aim, GOOD, Keeping, Plan, PlannedRoute, Trial};
 use crate::telemetry::{Basis, Forecast};
 use crate::units::{PerMille, Pico, Span, When, counted, members};
@@ -84,17 +84,19 @@ members! {
     quality_within_error: Option<bool> = plan.is_quality_within_error(),
 }
 
-#[derive(Debug, Serialize)]
-struct RungReport {
-    rung: String,
-    model: String,
-    applied_threshold: u16,
-    threshold: u16,
+members! {
+    #[derive(Debug, Serialize)]
+    struct RungReport;
+    fn new(trial: &Trial, rung: &Rung, to: PerMille, (lowest, labels): (Option<PerMille>, u64)) {}
+    rung: String = rung.name.to_string(),
+    model: String = trial.names.model(rung.model).to_owned(),
+    applied_threshold: u16 = rung.threshold.get(),
+    threshold: u16 = to.get(),
     /// Whether labels prove this threshold safe, by itself, for epsilon and delta; `null` where none are there.
-    certified: Option<bool>,
+    certified: Option<bool> = (labels > 0).then(|| lowest.is_some_and(|lowest| to >= lowest)),
     /// The lowest threshold that they do.
-    certified_threshold: Option<u16>,
-    labels: u64,
+    certified_threshold: Option<u16> = lowest.map(PerMille::get),
+    labels: u64 = labels,
 }
 
 members! {
@@ -109,16 +111,7 @@ members! {
         };
         let rungs = route.ladder.iter().zip(&planned.thresholds).enumerate();
         let thresholds = rungs.filter(|(_, (rung, _))| !rung.fallback).map(|(at, (rung, to))| {
-            let (lowest, labels) = proved(route, at).unwrap_or((None, 0));
-            RungReport {
-                rung: rung.name.to_string(),
-                model: trial.names.model(rung.model).to_owned(),
-                applied_threshold: rung.threshold.get(),
-                threshold: to.get(),
-                certified: (labels > 0).then(|| lowest.is_some_and(|lowest| *to >= lowest)),
-                certified_threshold: lowest.map(PerMille::get),
-                labels,
-            }
+            RungReport::new(trial, rung, *to, proved(route, at).unwrap_or((None, 0)))
         });
     }
     route: String = route.name.to_string(),
@@ -351,7 +344,7 @@ fn look_at(args: &OptimiseArgs, set: &[String]) -> Option<String> {
     let switches =
         [(engine.strict, "--strict"), (engine.reclassify, "--reclassify"), (engine.reprice, "--reprice")];
     words.extend(switches.iter().filter(|(is_on, _)| *is_on).map(|(_, name)| (*name).to_owned()));
-    let words: Vec<String> = words.iter().map(|word| for_shell(word)).collect();
+    let words: Vec<String> = words.iter().map(|word| output::for_shell(word)).collect();
     // A mapping was read into what it says; the words of it are gone.
     let map = if engine.map.is_some() { " --map .." } else { "" };
     Some(format!("{}{map}", words.join(" ")))
@@ -367,16 +360,6 @@ fn moment(when: When) -> String {
     }
 }
 
-/// Quotes a word for a shell where it needs that.
-fn for_shell(word: &str) -> String {
-    let is_plain = |c: char| c.is_alphanumeric() || "-_./:=,+%@".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
-}
-
 fn millis(millis: Option<u64>) -> String {
     millis.map_or_else(|| "-".to_owned(), |millis| format!("{} ms", count(millis)))
 }
@@ -384,30 +367,15 @@ fn millis(millis: Option<u64>) -> String {
 /// A row for each threshold, with the figures of its route, exact: what CSV is.
 fn flat(report: &Report) -> Sheet {
     let rows = report.routes.iter().flat_map(|route| route.thresholds.iter().map(move |rung| (route, rung)));
-    Sheet::of(
-        "",
+    output::fields(
         rows,
-        &[
-            ("route", &|(route, _): &(&RouteReport, &RungReport)| route.route.clone()),
-            ("rung", &|(_, rung)| rung.rung.clone()),
-            ("model", &|(_, rung)| rung.model.clone()),
-            ("applied_threshold", &|(_, rung)| rung.applied_threshold.to_string()),
-            ("threshold", &|(_, rung)| rung.threshold.to_string()),
-            ("certified", &|(_, rung)| cell(rung.certified)),
-            ("certified_threshold", &|(_, rung)| cell(rung.certified_threshold)),
-            ("labels", &|(_, rung)| rung.labels.to_string()),
-            ("route_requests", &|(route, _)| route.requests.to_string()),
-            ("route_flipped_requests", &|(route, _)| route.flipped_requests.to_string()),
-            ("route_applied_usd", &|(route, _)| route.applied.cost_usd.clone()),
-            ("route_applied_error_usd", &|(route, _)| cell(route.applied.cost_error_usd.as_ref())),
-            ("route_planned_usd", &|(route, _)| route.planned.cost_usd.clone()),
-            ("route_planned_error_usd", &|(route, _)| cell(route.planned.cost_error_usd.as_ref())),
-            ("route_applied_quality", &|(route, _)| route.applied.quality.clone()),
-            ("route_planned_quality", &|(route, _)| route.planned.quality.clone()),
-            ("route_quality_from", &|(route, _)| route.quality_from.to_owned()),
-            ("route_applied_p95_ms", &|(route, _)| cell(route.applied_p95_ms)),
-            ("route_planned_p95_ms", &|(route, _)| cell(route.planned_p95_ms)),
-        ],
+        "route=0/route rung=1/rung model=1/model applied_threshold=1/applied_threshold threshold=1/threshold \
+         certified=1/certified certified_threshold=1/certified_threshold labels=1/labels route_requests=0/requests \
+         route_flipped_requests=0/flipped_requests route_applied_usd=0/applied/cost_usd \
+         route_applied_error_usd=0/applied/cost_error_usd route_planned_usd=0/planned/cost_usd \
+         route_planned_error_usd=0/planned/cost_error_usd route_applied_quality=0/applied/quality \
+         route_planned_quality=0/planned/quality route_quality_from=0/quality_from \
+         route_applied_p95_ms=0/applied_p95_ms route_planned_p95_ms=0/planned_p95_ms",
     )
 }
 

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::app::{Cancel, Progress};
 use crate::console::format;
-use crate::report::{Format, to_json};
+use crate::report::{Format, Sheet, cell, to_json};
 use crate::session::LoadError;
 use crate::units::{Pico, counted, marked_lines};
 
@@ -42,6 +43,60 @@ pub fn long<T>(
     });
     progress.finish();
     found.ok_or_else(|| LoadError::Cancelled.into())
+}
+
+/// Makes a sheet of what rows say in JSON, exact: what CSV is. Each column is named after the member that it shows, or stands before
+/// the way to it: `instead=1/model`.
+pub fn fields<T: Serialize>(rows: impl IntoIterator<Item = T>, columns: &'static str) -> Sheet {
+    let columns: Vec<(&str, String)> = columns
+        .split_whitespace()
+        .map(|column| column.split_once('=').unwrap_or((column, column)))
+        .map(|(head, way)| (head, format!("/{way}")))
+        .collect();
+    let heads: Vec<&str> = columns.iter().map(|(head, _)| *head).collect();
+    let mut sheet = Sheet::new("", &heads);
+    for row in rows {
+        let row = serde_json::to_value(row).unwrap_or_default();
+        sheet.push(columns.iter().map(|(_, way)| exact(row.pointer(way))).collect());
+    }
+    sheet
+}
+
+fn exact(value: Option<&Value>) -> String {
+    match value {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        // A fraction that is whole has no point in a column.
+        Some(Value::Number(number)) if number.is_f64() => cell(number.as_f64()),
+        Some(other) => other.to_string(),
+    }
+}
+
+/// Writes a moment to the minute for people, exactly in CSV.
+pub fn moment(text: Option<&str>, format: Format) -> String {
+    match (text, format) {
+        (None, Format::Csv) => String::new(),
+        (None, _) => "-".to_owned(),
+        (Some(text), Format::Csv) => text.to_owned(),
+        (Some(text), _) => text.get(..16).unwrap_or(text).replace('T', " "),
+    }
+}
+
+/// Writes a moment to the second for people, exactly for programs.
+pub fn second(text: &str, format: Format) -> String {
+    match format {
+        Format::Table | Format::Md => text.get(..19).unwrap_or(text).replace('T', " "),
+        _ => text.to_owned(),
+    }
+}
+
+/// Quotes a word for a shell where it needs that.
+pub fn for_shell(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./=,:@%+".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 /// Writes an amount of US dollars as the console does, for people.

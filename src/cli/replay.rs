@@ -55,7 +55,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
             against: &args.against,
             budgets: args.budgets.as_deref(),
             at: args.at.as_deref(),
-            format: args.format,
+            format: args.format.tables(),
             engine: &args.engine,
         };
         return branches::run(&asked, world);

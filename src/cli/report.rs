@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
-use super::args::{EngineArgs, dimension, names};
+use super::args::{Choice, EngineArgs, chosen, dimension, names};
 use super::output;
 use crate::app::{Spent, input_within, spent};
 use crate::config::write_whole;
@@ -44,8 +44,8 @@ pub struct ReportArgs {
     #[arg(long, value_name = "VERSION", value_enum, default_value_t = FocusVersion::V1_2)]
     pub focus: FocusVersion,
     /// The stretches of time that FOCUS charges are summed over.
-    #[arg(long, value_enum, default_value_t = Stretches::Day)]
-    pub period: Stretches,
+    #[arg(long, value_parser = chosen(STRETCHES), default_value = "day")]
+    pub period: Period,
     /// The billing account that FOCUS charges belong to.
     #[arg(long, value_name = "ID", default_value = "pointsman")]
     pub account: String,
@@ -76,13 +76,7 @@ pub enum ReportFormat {
 }
 
 /// Stretches of time of a FOCUS export.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Stretches {
-    /// Hours.
-    Hour,
-    /// Days (UTC).
-    Day,
-}
+const STRETCHES: &[Choice<Period>] = &[("hour", "Hours", Period::Hour), ("day", "Days (UTC)", Period::Day)];
 
 /// Runs the subcommand.
 ///
@@ -107,14 +101,10 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<()> {
         ReportFormat::Html => SpendReport::page_tables(&by),
         _ => vec![by],
     };
-    let period = match args.period {
-        Stretches::Hour => Period::Hour,
-        Stretches::Day => Period::Day,
-    };
     let options = SpendOptions {
         tables,
         most: SpendOptions::MOST,
-        meters: is_focus.then_some(period),
+        meters: is_focus.then_some(args.period),
         ..SpendOptions::default()
     };
     let setup = args.engine.start()?;

@@ -8,7 +8,7 @@ use super::output;
 use crate::config::{self, prices};
 use crate::pricing::PriceTable;
 use crate::report::{Format, Sheet, cell, count, dollars_rounded, left_out, render};
-use crate::session::{Repriced, Twice, reprice};
+use crate::session::{Log, Repriced, Twice, reprice};
 use crate::units::{Instant, Pico, When, members};
 
 /// Prices a log at another book or at the prices of a date, beside what was charged; the two are never mixed.
@@ -46,22 +46,24 @@ members! {
     change_usd: Option<String> = (twice.compared > 0).then(|| twice.change.usd()),
 }
 
-#[derive(Debug, Serialize)]
-struct Report {
-    schema: &'static str,
-    logs: Vec<String>,
+members! {
+    #[derive(Debug, Serialize)]
+    struct Report;
+    fn new(args: &RepriceArgs, log: &Log, found: &Repriced, (book, at): (String, Option<Instant>), by_model: Vec<Row>) {}
+    schema: &'static str = "pointsman.reprice/1",
+    logs: Vec<String> = names(&args.input.logs),
     /// The prices that requests were charged by, where the log does not tell.
-    charged_by: String,
+    charged_by: String = log.book.clone(),
     /// Requests whose log tells what was charged.
-    charged_told_requests: u64,
+    charged_told_requests: u64 = found.told,
     /// Requests that are in no figure: simulated for want of a key, so that nobody was charged.
-    left_out_requests: u64,
-    repriced_by: String,
+    left_out_requests: u64 = found.left_out,
+    repriced_by: String = book,
     /// The moment whose prices are taken; null where each call has those of its own.
-    repriced_at: Option<String>,
+    repriced_at: Option<String> = at.map(Instant::rfc3339),
     #[serde(flatten)]
-    all: Row,
-    by_model: Vec<Row>,
+    all: Row = Row::new(&found.all, None, [Some(found.all.count), None]),
+    by_model: Vec<Row> = by_model,
 }
 
 /// Runs the subcommand.
@@ -91,17 +93,8 @@ pub fn run(args: &RepriceArgs) -> anyhow::Result<()> {
     crate::units::sort_by(&mut by_model, |(one, a), (other, b)| {
         other.cmp(one).then_with(|| a.model.cmp(&b.model))
     });
-    let report = Report {
-        schema: "pointsman.reprice/1",
-        logs: names(&args.input.logs),
-        charged_by: log.book.clone(),
-        charged_told_requests: found.told,
-        left_out_requests: found.left_out,
-        repriced_by: book,
-        repriced_at: at.map(Instant::rfc3339),
-        all: Row::new(&found.all, None, [Some(found.all.count), None]),
-        by_model: by_model.into_iter().map(|(_, row)| row).collect(),
-    };
+    let by_model = by_model.into_iter().map(|(_, row)| row).collect();
+    let report = Report::new(args, &log, &found, (book, at), by_model);
     let format = args.input.format;
     output::report(format, &report, || render(&[sheet(&report, &found, format)], format))?;
     output::damage(&log.skipped.damaged)

@@ -3,9 +3,9 @@
 use std::io::{self, BufWriter, Write as _};
 use std::sync::Arc;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
-use super::args::{LogsArgs, readings};
+use super::args::{Choice, LogsArgs, chosen, readings};
 use super::output;
 use crate::app::write_requests;
 use crate::console::screen::Screen;
@@ -26,8 +26,8 @@ pub struct RequestsArgs {
     #[arg(long = "as", value_parser = readings(), default_value = Reading::Recorded.name())]
     pub read_as: Reading,
     /// The order; as they arrived where absent.
-    #[arg(long, value_enum)]
-    pub sort: Option<Sort>,
+    #[arg(long, value_parser = chosen(ORDERS))]
+    pub sort: Option<SortBy>,
     /// Turns the order round.
     #[arg(long)]
     pub reverse: bool,
@@ -38,32 +38,14 @@ pub struct RequestsArgs {
     pub(crate) input: LogsArgs,
 }
 
-/// An order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Sort {
-    /// The newest first.
-    Time,
-    /// The most expensive first.
-    Cost,
-    /// The slowest first.
-    Latency,
-    /// The surest first.
-    Confidence,
-    /// The longest first.
-    Tokens,
-}
-
-impl From<Sort> for SortBy {
-    fn from(sort: Sort) -> Self {
-        match sort {
-            Sort::Time => Self::Time,
-            Sort::Cost => Self::Cost,
-            Sort::Latency => Self::Latency,
-            Sort::Confidence => Self::Confidence,
-            Sort::Tokens => Self::Tokens,
-        }
-    }
-}
+/// The orders.
+const ORDERS: &[Choice<SortBy>] = &[
+    ("time", "The newest first", SortBy::Time),
+    ("cost", "The most expensive first", SortBy::Cost),
+    ("latency", "The slowest first", SortBy::Latency),
+    ("confidence", "The surest first", SortBy::Confidence),
+    ("tokens", "The longest first", SortBy::Tokens),
+];
 
 /// Runs the subcommand.
 ///
@@ -82,11 +64,7 @@ pub fn run(args: &RequestsArgs) -> anyhow::Result<()> {
         );
     }
     // The console's own order begins with the newest; a list in a file reads from the first.
-    traffic::set_order(
-        &mut table,
-        args.sort.map_or(SortBy::Time, SortBy::from),
-        args.sort.is_none() != args.reverse,
-    );
+    traffic::set_order(&mut table, args.sort.unwrap_or(SortBy::Time), args.sort.is_none() != args.reverse);
     let log = Arc::new(args.input.engine.load(&args.input.logs)?);
     let mut player = Player::new(Arc::clone(&log), args.read_as, None);
     player.handle(Command::Follow);

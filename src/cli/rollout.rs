@@ -14,8 +14,8 @@ use crate::config::{self, rollouts};
 use crate::report::{Format, Sheet, render, to_json};
 use crate::rollout::{Plan, Rollout};
 use crate::routing::Policy;
-use crate::session::{Log, PolicySpan, RolloutRow, RolloutTried, roll_over};
-use crate::units::{Instant, counted};
+use crate::session::{Log, PolicySpan, RolloutRow, RolloutStep, RolloutTried, roll_over};
+use crate::units::{Instant, counted, members};
 
 /// Changes a route step by step, as far as the evidence lets it.
 #[derive(Args, Debug)]
@@ -175,26 +175,30 @@ fn sheet<'r>(title: &str, rows: impl Iterator<Item = &'r RolloutRow>) -> Sheet {
     )
 }
 
-#[derive(Serialize)]
-struct Report<'a> {
-    schema: &'static str,
+members! {
+    #[derive(Serialize)]
+    struct Report<'a>;
+    fn new(args: &RolloutArgs, log: &Log, plan: &'a Plan, tried: &'a RolloutTried) {}
+    schema: &'static str = "pointsman.rollout.v1",
     /// Always: nothing of it happened.
-    simulated: bool,
-    logs: Vec<String>,
-    rollout: &'a str,
-    route: &'a str,
-    requests: u64,
-    drawn: u64,
-    drawn_estimated: u64,
-    steps: Vec<StepRow<'a>>,
-    last: &'a RolloutRow,
+    simulated: bool = true,
+    logs: Vec<String> = names(&args.logs),
+    rollout: &'a str = &plan.name,
+    route: &'a str = &plan.route,
+    requests: u64 = log.len() as u64,
+    drawn: u64 = tried.drawn,
+    drawn_estimated: u64 = tried.estimated,
+    steps: Vec<StepRow<'a>> = tried.steps.iter().map(StepRow::new).collect(),
+    last: &'a RolloutRow = &tried.last,
 }
 
-#[derive(Serialize)]
-struct StepRow<'a> {
-    at: String,
-    what: &'a str,
-    stood: &'a RolloutRow,
+members! {
+    #[derive(Serialize)]
+    struct StepRow<'a>;
+    fn new(step: &'a RolloutStep) {}
+    at: String = step.at.rfc3339(),
+    what: &'a str = &step.what,
+    stood: &'a RolloutRow = &step.stood,
 }
 
 fn over_logs(args: &RolloutArgs) -> anyhow::Result<()> {
@@ -249,21 +253,8 @@ fn staged(log: Log, plan: &Plan) -> anyhow::Result<(Log, Vec<Vec<PolicySpan>>)> 
 }
 
 fn print(args: &RolloutArgs, log: &Log, plan: &Plan, tried: &RolloutTried) -> anyhow::Result<()> {
-    let RolloutTried { steps, last, drawn, estimated } = tried;
-    let rows =
-        steps.iter().map(|step| StepRow { at: step.at.rfc3339(), what: &step.what, stood: &step.stood });
-    let report = Report {
-        schema: "pointsman.rollout.v1",
-        simulated: true,
-        logs: names(&args.logs),
-        rollout: &plan.name,
-        route: &plan.route,
-        requests: log.len() as u64,
-        drawn: *drawn,
-        drawn_estimated: *estimated,
-        steps: rows.collect(),
-        last,
-    };
+    let RolloutTried { last, drawn, estimated, .. } = tried;
+    let report = Report::new(args, log, plan, tried);
     let sheet = || {
         Sheet::of(
             format!("rollout {} of route {}, simulated", plan.name, plan.route),

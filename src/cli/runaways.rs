@@ -12,7 +12,7 @@ use crate::config::{self, budgets};
 use crate::gateway::{StopRow, TripRow};
 use crate::report::{Format, Sheet, dollars_rounded, render};
 use crate::runaway::{Rule, built_in};
-use crate::session::{Log, Tripped, watched};
+use crate::session::{Log, Tripped, Watched, watched};
 use crate::units::{Pico, counted, grouped as count, members};
 
 /// Shows where rules would have tripped, or who is stopped now.
@@ -38,24 +38,28 @@ pub struct RunawaysArgs {
     engine: EngineArgs,
 }
 
-#[derive(Serialize)]
-struct Report {
-    schema: &'static str,
-    requests: u64,
+members! {
+    #[derive(Serialize)]
+    struct Report;
+    fn new(log: &Log, rules: &[Rule], found: &Watched) {}
+    schema: &'static str = "pointsman.runaways.v1",
+    requests: u64 = found.requests,
     /// Requests of which the log tells the tool call that they follow; without, loops cannot be seen.
-    requests_with_tool_calls: u64,
-    rules: Vec<RuleRow>,
-    trips_total: u64,
-    trips: Vec<Row>,
+    requests_with_tool_calls: u64 = found.calls_told,
+    rules: Vec<RuleRow> = rules.iter().map(|rule| RuleRow::new(rule, found)).collect(),
+    trips_total: u64 = found.count,
+    trips: Vec<Row> = found.tripped.iter().map(|one| Row::new(one, log)).collect(),
 }
 
-#[derive(Serialize)]
-struct RuleRow {
-    rule: String,
-    each: &'static str,
-    looks_for: String,
-    then: &'static str,
-    trips: usize,
+members! {
+    #[derive(Serialize)]
+    struct RuleRow;
+    fn new(rule: &Rule, found: &Watched) {}
+    rule: String = rule.name.to_string(),
+    each: &'static str = rule.each.name(),
+    looks_for: String = rule.test.words(),
+    then: &'static str = rule.then.name(),
+    trips: usize = found.tripped.iter().filter(|one| one.trip.rule == rule.name).count(),
 }
 
 members! {
@@ -105,23 +109,7 @@ fn of_logs(args: &RunawaysArgs) -> anyhow::Result<()> {
     log.untimed().into_iter().for_each(output::remark);
     let found =
         output::long("runaways", log.len() as u64, |step| watched(&log, &rules, |done| step(done as u64)))?;
-    let report = Report {
-        schema: "pointsman.runaways.v1",
-        requests: found.requests,
-        requests_with_tool_calls: found.calls_told,
-        rules: rules
-            .iter()
-            .map(|rule| RuleRow {
-                rule: rule.name.to_string(),
-                each: rule.each.name(),
-                looks_for: rule.test.words(),
-                then: rule.then.name(),
-                trips: found.tripped.iter().filter(|one| one.trip.rule == rule.name).count(),
-            })
-            .collect(),
-        trips_total: found.count,
-        trips: found.tripped.iter().map(|one| Row::new(one, &log)).collect(),
-    };
+    let report = Report::new(&log, &rules, &found);
     output::report(args.format, &report, || render(&[sheet(&report, args.format)], args.format))?;
     if args.format == Format::Table {
         let words = format!(
@@ -140,10 +128,6 @@ fn of_logs(args: &RunawaysArgs) -> anyhow::Result<()> {
 
 fn sheet(report: &Report, format: Format) -> Sheet {
     let is_for_people = matches!(format, Format::Table | Format::Md);
-    let at = |row: &Row| {
-        let short = row.at.get(..19).filter(|_| is_for_people);
-        short.map_or_else(|| row.at.clone(), |text| text.replace('T', " "))
-    };
     let saved = |row: &Row| match &row.saved_usd {
         None => "unknown".to_owned(),
         Some(usd) if is_for_people => {
@@ -156,7 +140,7 @@ fn sheet(report: &Report, format: Format) -> Sheet {
         "",
         &report.trips,
         &[
-            ("at", &|row| at(row)),
+            ("at", &|row| output::second(&row.at, format)),
             ("rule", &|row| row.rule.clone()),
             ("whom", &|row| row.whom.clone()),
             ("team", &|row| row.team.clone()),

@@ -6,14 +6,14 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde_json::json;
 
-use super::args::or_dash;
-use super::branches::{self, PrintAs};
+use super::args::{Choice, chosen, or_dash};
+use super::branches;
 use super::output;
 use crate::config::{prices, user_dir, world};
-use crate::report::{self, Sheet, to_json};
+use crate::report::{Format, Sheet, render, to_json};
 use crate::scenario::{self, BUILTIN, Outcome, Scenario, StepOutcome, Vary};
 use crate::units::{Pico, choice};
 
@@ -26,32 +26,23 @@ pub struct ScenarioArgs {
     #[arg(long = "prices", visible_alias = "book", value_name = "BOOK|FILE")]
     book: Option<String>,
     /// How to print it.
-    #[arg(long, value_enum, default_value_t = Format::Table)]
+    #[arg(long, value_parser = chosen(FORMATS), default_value = "table")]
     format: Format,
 }
 
 /// How a scenario is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// Aligned columns for a terminal.
-    Table,
-    /// One JSON object.
-    Json,
-    /// Markdown tables.
-    Md,
-}
+const FORMATS: &[Choice<Format>] = &[
+    ("table", "Aligned columns for a terminal", Format::Table),
+    ("json", "One JSON object", Format::Json),
+    ("md", "Markdown tables", Format::Md),
+];
 
 /// Runs the subcommand, writing to stdout; a reader that closes the pipe early is no error.
 pub fn run(args: &ScenarioArgs) -> anyhow::Result<()> {
     if let Some(name) =
         args.name.as_deref().filter(|name| world::BUILTIN.iter().any(|(known, _)| known == name))
     {
-        let format = match args.format {
-            Format::Table => PrintAs::Table,
-            Format::Json => PrintAs::Json,
-            Format::Md => PrintAs::Md,
-        };
-        return branches::of_sample(name, args.book.as_deref(), format);
+        return branches::of_sample(name, args.book.as_deref(), args.format);
     }
     let text = text(args)?;
     output::text(&text)
@@ -70,17 +61,10 @@ pub fn text(args: &ScenarioArgs) -> anyhow::Result<String> {
         .with_context(|| format!("scenario `{}` cannot run", scenario.name))?;
     Ok(match args.format {
         Format::Json => to_json(&as_json(&scenario, &outcome))?,
-        Format::Table => {
-            format!(
-                "{}\n{}\n\n{}",
-                scenario.title,
-                scenario.about.trim(),
-                sheets(&scenario, &outcome, report::Format::Table)
-            )
-        }
-        Format::Md => {
-            let sheets = sheets(&scenario, &outcome, report::Format::Md);
-            format!("## {}\n\n{}\n\n{sheets}", scenario.title, scenario.about.trim())
+        format => {
+            let (mark, gap) = if format == Format::Md { ("## ", "\n\n") } else { ("", "\n") };
+            let sheets = sheets(&scenario, &outcome, format);
+            format!("{mark}{}{gap}{}\n\n{sheets}", scenario.title, scenario.about.trim())
         }
     })
 }
@@ -117,8 +101,6 @@ fn list(format: Format) -> anyhow::Result<String> {
     }
     let sheets = [sheet, worlds];
     Ok(match format {
-        Format::Table => report::render(&sheets, report::Format::Table),
-        Format::Md => report::render(&sheets, report::Format::Md),
         Format::Json => {
             let list: Vec<_> = sheets
                 .iter()
@@ -127,10 +109,11 @@ fn list(format: Format) -> anyhow::Result<String> {
                 .collect();
             to_json(&list)?
         }
+        format => render(&sheets, format),
     })
 }
 
-fn sheets(scenario: &Scenario, outcome: &Outcome, format: report::Format) -> String {
+fn sheets(scenario: &Scenario, outcome: &Outcome, format: Format) -> String {
     let mut sheets = vec![steps(scenario, outcome)];
     let mut sheet = Sheet::new("What each step says, and what the guide says", &["step", "guide", "note"]);
     for step in scenario.steps.iter().filter(|step| !step.guide.is_empty() || !step.note.is_empty()) {
@@ -142,7 +125,7 @@ fn sheets(scenario: &Scenario, outcome: &Outcome, format: report::Format) -> Str
         sheets.push(found(outcome));
     }
     sheets.extend(curve(scenario, outcome));
-    report::render(&sheets, format)
+    render(&sheets, format)
 }
 
 fn steps(scenario: &Scenario, outcome: &Outcome) -> Sheet {

@@ -112,25 +112,34 @@ members! {
     answers: u64 = forecast.answered[at],
 }
 
-#[derive(Debug, Serialize)]
-struct RouteReport {
-    route: String,
+members! {
+    #[derive(Debug, Serialize)]
+    struct RouteReport;
+    fn new(trial: &Trial, route: &RouteConsequences, policies: Option<String>, changed: &[PerMille]) {
+        let (span, setting) = (trial.rated(), &*route.setting);
+        let split = |thresholds: &[PerMille], forecast: &Forecast| split(setting, thresholds, &trial.names, forecast);
+        let observes = setting.mode == Mode::Observe;
+        let on_rungs = route.applied.placed.iter().fold(0, |all: u64, &one| all.saturating_add(one));
+        let as_named = observes.then(|| route.applied.requests.saturating_sub(on_rungs));
+    }
+    route: String = setting.name.to_string(),
     /// The policies that have it so, where others in force gave it other rungs, which is then another row.
     #[serde(skip_serializing_if = "Option::is_none")]
-    policies: Option<String>,
+    policies: Option<String> = policies,
     /// Whether it only observes: applied is what clients asked for, staged what the route would have done.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    observes: bool,
-    flipped_requests: u64,
-    applied: Side,
-    staged: Side,
+    observes: bool = observes,
+    flipped_requests: u64 = route.flips,
+    applied: Side =
+        Side { as_named, ..Side::new(&route.applied, span, split(&setting.thresholds(), &route.applied)) },
+    staged: Side = Side::new(&route.staged, span, split(changed, &route.staged)),
     /// Whether the change of cost is no larger than its error.
-    within_error: bool,
+    within_error: bool = is_within_error(std::iter::once(route)),
     /// The change of what labels say of quality.
-    quality_change: Option<QualityChange>,
+    quality_change: Option<QualityChange> = QualityChange::between(&route.applied, &route.staged),
     /// What explored requests say of the change.
     #[serde(skip_serializing_if = "Option::is_none")]
-    explored: Option<ExploredReport>,
+    explored: Option<ExploredReport> = route.explored.as_ref().map(ExploredReport::new),
 }
 
 impl RouteReport {
@@ -163,27 +172,9 @@ members! {
             if route.applied.requests == 0 {
                 continue;
             }
-            let setting = &*route.setting;
-            let changed = carried(setting, policy, after);
-            let split =
-                |thresholds: &[PerMille], forecast: &Forecast| split(setting, thresholds, &trial.names, forecast);
-            let observes = setting.mode == Mode::Observe;
-            let on_rungs = route.applied.placed.iter().fold(0, |all: u64, &one| all.saturating_add(one));
-            let as_named = observes.then(|| route.applied.requests.saturating_sub(on_rungs));
-            routes.push(RouteReport {
-                route: setting.name.to_string(),
-                policies: is_again(route).then(|| policies_text(&having(route))),
-                observes,
-                flipped_requests: route.flips,
-                applied: Side {
-                    as_named,
-                    ..Side::new(&route.applied, span, split(&setting.thresholds(), &route.applied))
-                },
-                staged: Side::new(&route.staged, span, split(&changed, &route.staged)),
-                within_error: is_within_error(std::iter::once(route)),
-                quality_change: QualityChange::between(&route.applied, &route.staged),
-                explored: route.explored.as_ref().map(ExploredReport::new),
-            });
+            let policies = is_again(route).then(|| policies_text(&having(route)));
+            let changed = carried(&route.setting, policy, after);
+            routes.push(RouteReport::new(trial, route, policies, &changed));
         }
         // No threshold moves them, but they are part of what is spent.
         applied.merge(&pinned);

@@ -19,9 +19,6 @@ use crate::units::{Instant, Pico, Span, choice, from_toml, is_tag_name};
 /// The file of one's own budgets.
 pub const FILE: &str = "budgets.toml";
 
-/// What a budget file looks like.
-pub const EXAMPLE: &str = include_str!("../../config/budgets.toml");
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -309,7 +306,7 @@ mod tests {
 
     #[test]
     fn the_example_is_read_as_it_says() {
-        let limits = parse(EXAMPLE, "config/budgets.toml").unwrap();
+        let limits = parse(include_str!("../../config/budgets.toml"), "config/budgets.toml").unwrap();
         let names: Vec<_> =
             limits.iter().map(|limit| (limit.name(), limit.amount.usd(), limit.scope.describe())).collect();
         let names: Vec<_> = names.iter().map(|(a, b, c)| (a.as_str(), b.as_str(), c.as_str())).collect();

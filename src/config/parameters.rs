@@ -14,27 +14,76 @@ pub const BUILTIN: &str = include_str!("../../config/parameters.toml");
 /// The file's name in the operator's configuration folder.
 pub const FILE: &str = "parameters.toml";
 
-/// What is known of models.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Parameters {
-    /// What they refuse.
-    pub rules: Vec<RuleSpec>,
+/// Makes what is known of models, and the file that tells it, of the habits that a model may have.
+macro_rules! habits {
+    ($($(#[$doc:meta])* $habit:ident,)*) => {
+        /// What is known of models.
+        #[derive(Clone, Debug, Default, PartialEq, Eq)]
+        pub struct Parameters {
+            /// What they refuse.
+            pub rules: Vec<RuleSpec>,
+            $($(#[$doc])* pub $habit: Patterns,)*
+        }
+
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+        struct File {
+            checked: Option<String>,
+            #[serde(default)]
+            trust: Vec<String>,
+            $($habit: Option<Habit>,)*
+            #[serde(default)]
+            rule: Vec<RuleSpec>,
+        }
+
+        impl File {
+            /// Lists the habits that it tells of, under their names.
+            fn habits(&self) -> impl Iterator<Item = (String, &Habit)> {
+                let all = [$((stringify!($habit), &self.$habit)),*];
+                all.into_iter().filter_map(|(name, habit)| Some((name.replace('_', "-"), habit.as_ref()?)))
+            }
+
+            /// Returns what the program knows.
+            fn known(self) -> Parameters {
+                let models = |habit: Option<Habit>| Patterns {
+                    known: habit.map(|habit| habit.models).unwrap_or_default(),
+                    ..Patterns::default()
+                };
+                Parameters { rules: self.rule, $($habit: models(self.$habit)),* }
+            }
+
+            /// Lays it over what the program knows.
+            fn over(self, all: &mut Parameters) {
+                for rule in &mut all.rules {
+                    rule.except.extend(self.trust.iter().cloned());
+                }
+                all.rules.extend(self.rule);
+                for (habit, models) in [$((self.$habit, &mut all.$habit)),*] {
+                    models.except.clone_from(&self.trust);
+                    models.own = habit.map(|habit| habit.models).unwrap_or_default();
+                }
+            }
+        }
+    };
+}
+
+habits! {
     /// Those that take messages of role `system` in the middle of a conversation.
-    pub takes_system: Patterns,
+    takes_system,
     /// Those that refuse a call of theirs without their thoughts.
-    pub wants_thoughts: Patterns,
+    wants_thoughts,
     /// Those that are the better for their thoughts.
-    pub keeps_thoughts: Patterns,
+    keeps_thoughts,
     /// Those whose servers know chat in its older form alone.
-    pub older_chat: Patterns,
+    older_chat,
     /// Those that OpenAI serves in Responses alone.
-    pub responses_alone: Patterns,
+    responses_alone,
     /// Those that take no word of the user's right after what tools gave back.
-    pub wants_turn_after_tools: Patterns,
+    wants_turn_after_tools,
     /// Those of other makers than OpenAI that take `reasoning_effort`.
-    pub takes_effort: Patterns,
+    takes_effort,
     /// Those that think or not by `thinking.type`, at their makers' own servers.
-    pub takes_thinking: Patterns,
+    takes_thinking,
 }
 
 /// Models of which something is known.
@@ -125,24 +174,6 @@ pub enum ParametersError {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct File {
-    checked: Option<String>,
-    #[serde(default)]
-    trust: Vec<String>,
-    takes_system: Option<Habit>,
-    wants_thoughts: Option<Habit>,
-    keeps_thoughts: Option<Habit>,
-    older_chat: Option<Habit>,
-    responses_alone: Option<Habit>,
-    wants_turn_after_tools: Option<Habit>,
-    takes_effort: Option<Habit>,
-    takes_thinking: Option<Habit>,
-    #[serde(default)]
-    rule: Vec<RuleSpec>,
-}
-
-#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Habit {
     models: Vec<String>,
@@ -163,45 +194,14 @@ pub fn load(user_dir: Option<&Path>) -> Result<Parameters, ParametersError> {
 
 /// Reads the file that comes with the program.
 pub fn builtin() -> Result<Parameters, FileError> {
-    let file = read("built-in parameters.toml", BUILTIN)?;
-    let models = |habit: Option<Habit>| Patterns {
-        known: habit.map(|habit| habit.models).unwrap_or_default(),
-        ..Patterns::default()
-    };
-    Ok(Parameters {
-        rules: file.rule,
-        takes_system: models(file.takes_system),
-        wants_thoughts: models(file.wants_thoughts),
-        keeps_thoughts: models(file.keeps_thoughts),
-        older_chat: models(file.older_chat),
-        responses_alone: models(file.responses_alone),
-        wants_turn_after_tools: models(file.wants_turn_after_tools),
-        takes_effort: models(file.takes_effort),
-        takes_thinking: models(file.takes_thinking),
-    })
+    Ok(read("built-in parameters.toml", BUILTIN)?.known())
 }
 
 /// Reads a user's file over the program's own.
 pub fn parse(origin: &str, text: &str) -> Result<Parameters, FileError> {
     let user = read(origin, text)?;
     let mut all = builtin()?;
-    for rule in &mut all.rules {
-        rule.except.extend(user.trust.iter().cloned());
-    }
-    all.rules.extend(user.rule);
-    for (habit, models) in [
-        (user.takes_system, &mut all.takes_system),
-        (user.wants_thoughts, &mut all.wants_thoughts),
-        (user.keeps_thoughts, &mut all.keeps_thoughts),
-        (user.older_chat, &mut all.older_chat),
-        (user.responses_alone, &mut all.responses_alone),
-        (user.wants_turn_after_tools, &mut all.wants_turn_after_tools),
-        (user.takes_effort, &mut all.takes_effort),
-        (user.takes_thinking, &mut all.takes_thinking),
-    ] {
-        models.except.clone_from(&user.trust);
-        models.own = habit.map(|habit| habit.models).unwrap_or_default();
-    }
+    user.over(&mut all);
     Ok(all)
 }
 
@@ -224,22 +224,11 @@ fn read(origin: &str, text: &str) -> Result<File, FileError> {
             return Err(fail(line_of(nth), what));
         }
     }
-    let habits = [
-        ("takes-system", &file.takes_system),
-        ("wants-thoughts", &file.wants_thoughts),
-        ("keeps-thoughts", &file.keeps_thoughts),
-        ("older-chat", &file.older_chat),
-        ("responses-alone", &file.responses_alone),
-        ("wants-turn-after-tools", &file.wants_turn_after_tools),
-        ("takes-effort", &file.takes_effort),
-        ("takes-thinking", &file.takes_thinking),
-    ];
-    let habits = || habits.into_iter().filter_map(|(name, habit)| Some((name, habit.as_ref()?)));
-    let dates = file.checked.iter().chain(habits().map(|(_, habit)| &habit.since));
+    let dates = file.checked.iter().chain(file.habits().map(|(_, habit)| &habit.since));
     if let Some(date) = dates.into_iter().find(|date| !is_date(date)) {
         return Err(fail(1, format!("{date:?} is no date; write it as 2026-11-28")));
     }
-    if let Some((name, _)) = habits().find(|(_, habit)| habit.source.trim().is_empty()) {
+    if let Some((name, _)) = file.habits().find(|(_, habit)| habit.source.trim().is_empty()) {
         return Err(fail(1, format!("{name}: source: say where it is written")));
     }
     Ok(file)

@@ -6,7 +6,7 @@
 //! F1 to F9 still change screens.
 
 macro_rules! contexts {
-    ($(#[doc = $doc:literal] $name:ident $word:literal [$($replay:ident)*] [$($live:ident)*],)*) => {
+    ($(#[doc = $doc:literal] $name:ident $word:literal [$($layer:ident)*],)*) => {
         /// Where an action's keys work.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Context {
@@ -23,54 +23,49 @@ macro_rules! contexts {
             }
 
             /// Returns the contexts that hold together, the one that wins first.
-            pub const fn layers(self, replay: bool) -> &'static [Self] {
-                match (self, replay) {
-                    $(
-                        (Self::$name, true) => &[$(Self::$replay),*],
-                        (Self::$name, false) => &[$(Self::$live),*],
-                    )*
-                }
+            pub const fn layers(self) -> &'static [Self] {
+                match self { $(Self::$name => &[$(Self::$layer),*],)* }
             }
         }
     };
 }
 
-// Each with its name, and the contexts that hold together with it in a replay and without.
+// Each with its name, and the contexts that hold together with it.
 contexts! {
     /// Everywhere but where text is typed.
-    Global "everywhere" [Player Global] [Global],
+    Global "everywhere" [Player Global],
     /// In replay, on every screen.
-    Player "replay" [Player Global] [Global],
+    Player "replay" [Player Global],
     /// On the screen Overview.
-    Overview "overview" [Overview Player Global] [Overview Global],
+    Overview "overview" [Overview Player Global],
     /// On the screen Tune.
-    Tune "tune" [Tune Player Global] [Tune Global],
+    Tune "tune" [Tune Player Global],
     /// On the screen Traffic.
-    Traffic "traffic" [Traffic Player Global] [Traffic Global],
+    Traffic "traffic" [Traffic Player Global],
     /// On the screen Models.
-    Models "models" [Models Player Global] [Models Global],
+    Models "models" [Models Player Global],
     /// On the screen Spend.
-    Spend "spend" [Spend Player Global] [Spend Global],
+    Spend "spend" [Spend Player Global],
     /// On the screen Events.
-    Events "events" [Events Player Global] [Events Global],
+    Events "events" [Events Player Global],
     /// On the screen Quality.
-    Quality "quality" [Quality Player Global] [Quality Global],
+    Quality "quality" [Quality Player Global],
     /// On the screen Rollout.
-    Rollout "rollout" [Rollout Player Global] [Rollout Global],
+    Rollout "rollout" [Rollout Player Global],
     /// On the screen Worlds.
-    Worlds "worlds" [Worlds Player Global] [Worlds Global],
+    Worlds "worlds" [Worlds Player Global],
     /// In the view of one request.
-    Detail "request" [Detail Player Global] [Detail Global],
+    Detail "request" [Detail Player Global],
     /// While a line is typed.
-    Prompt "prompt" [Prompt] [Prompt],
+    Prompt "prompt" [Prompt],
     /// In the prompt box.
-    Ask "ask" [Ask] [Ask],
+    Ask "ask" [Ask],
     /// In the palette.
-    Palette "palette" [Palette] [Palette],
+    Palette "palette" [Palette],
     /// In the help.
-    Help "help" [Help] [Help],
+    Help "help" [Help],
     /// Where something is to be confirmed.
-    Confirm "confirm" [Confirm] [Confirm],
+    Confirm "confirm" [Confirm],
 }
 
 /// One row of the table.

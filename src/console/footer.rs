@@ -88,11 +88,6 @@ impl Hints {
             rest = draw(item, rest, buf, look);
         }
     }
-
-    /// Lists keys and hints, for documentation.
-    pub fn items(&self) -> impl Iterator<Item = (&str, &'static str)> {
-        self.items.iter().chain(&self.last).map(|(keys, hint)| (keys.as_str(), *hint))
-    }
 }
 
 fn draw(item: &(String, &str), at: Rect, buf: &mut Buffer, look: Look<'_>) -> Rect {
@@ -105,25 +100,16 @@ fn draw(item: &(String, &str), at: Rect, buf: &mut Buffer, look: Look<'_>) -> Re
 /// What a message calls a change that its error covers.
 const WITHIN: &str = "within error";
 
-/// How much a message matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Weight {
-    /// Something was done.
-    Done,
-    /// Something to look at.
-    Warning,
-}
-
 /// The latest short message to the operator.
 #[derive(Clone, Debug, Default)]
 pub struct Messages {
-    latest: Option<(Weight, String, Duration)>,
+    latest: Option<(bool, String, Duration)>,
 }
 
 impl Messages {
-    /// Shows a message until `until` (on the console's own clock, which the caller keeps).
-    pub fn show(&mut self, weight: Weight, words: &str, until: Duration) {
-        self.latest = Some((weight, text::clean(words).into_owned(), until));
+    /// Shows a message, of what was done or to be looked at, until `until` (on the console's own clock, which the caller keeps).
+    pub fn show(&mut self, warns: bool, words: &str, until: Duration) {
+        self.latest = Some((warns, text::clean(words).into_owned(), until));
     }
 
     /// Takes away what has been shown long enough; says whether that changed anything.
@@ -143,17 +129,14 @@ impl Messages {
 
     /// Draws the message over the line; without one nothing is drawn, and false is given.
     pub fn render(&self, area: Rect, buf: &mut Buffer, look: Look<'_>) -> bool {
-        let Some((weight, words, _)) = &self.latest else { return false };
+        let Some((warns, words, _)) = &self.latest else { return false };
         let at = paint::nth_row(area.intersection(buf.area), 0);
         let (_, warn, ok) = look.glyphs.state;
-        let (sign, role) = match weight {
-            Weight::Done => (ok, Role::Ok),
-            Weight::Warning => (warn, Role::Warn),
-        };
+        let (sign, role) = if *warns { (warn, Role::Warn) } else { (ok, Role::Ok) };
         paint::clear(buf, at, look.theme.base().patch(look.style(Role::Toast)));
         if !at.is_empty() {
             let (_, inside) = paint::split_left(at, 1);
-            look.text(buf, inside, sign.encode_utf8(&mut [0; 4]), role);
+            look.mark(buf, inside, sign, role);
             let (_, rest) = paint::split_left(inside, 2);
             look.text(buf, rest, words, Role::Toast);
             // What nobody has seen is said in grey, here as in tables.
@@ -177,8 +160,9 @@ mod tests {
     #[test]
     fn keys_that_belong_together_are_shown_together() {
         let keymap = Keymap::default();
-        let hints = Hints::gather(&keymap, Context::Tune.layers(true), false);
-        let all: Vec<String> = hints.items().map(|(keys, hint)| format!("{keys} {hint}")).collect();
+        let hints = Hints::gather(&keymap, Context::Tune.layers(), false);
+        let shown = hints.items.iter().chain(&hints.last);
+        let all: Vec<String> = shown.map(|(keys, hint)| format!("{keys} {hint}")).collect();
         for wanted in [
             "←/→ 1 ‰",
             "⇧←/⇧→ 10 ‰",
@@ -211,7 +195,7 @@ mod tests {
     #[test]
     fn a_message_goes_when_its_time_is_over() {
         let mut messages = Messages::default();
-        messages.show(Weight::Done, "applied", Duration::from_secs(4));
+        messages.show(false, "applied", Duration::from_secs(4));
         assert!(!messages.expire(Duration::from_secs(3)));
         assert!(messages.expire(Duration::from_secs(4)));
         assert_eq!(messages.until(), None);
@@ -225,7 +209,7 @@ mod tests {
         let area = Rect::new(0, 0, 60, 1);
         let mut buf = Buffer::empty(area);
         let mut messages = Messages::default();
-        messages.show(Weight::Done, "staged: $1 within error in all", Duration::from_secs(4));
+        messages.show(false, "staged: $1 within error in all", Duration::from_secs(4));
         assert!(messages.render(area, &mut buf, look));
         let shown = |x: u16| (buf[(x, 0)].symbol().to_owned(), (buf[(x, 0)].fg, buf[(x, 0)].modifier));
         let colours: Vec<_> = (0..60).map(shown).collect();

@@ -11,7 +11,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use std::fmt::Write as _;
 
-use super::paint::{self, Look};
+use super::paint;
 use super::screen::{FiguresOf, Scene, Screen, ScreenId};
 use super::screens::{events, figures, spend};
 use super::theme::Role;
@@ -471,9 +471,4 @@ fn millionths(snapshot: &Snapshot, at: Instant) -> u32 {
     let whole = i128::from((last - first).0.max(1));
     let part = i128::from((at - first).0).clamp(0, whole);
     u32::try_from(part * i128::from(WHOLE) / whole).unwrap_or(WHOLE)
-}
-
-/// Paints the ground of the whole window.
-pub fn ground(area: Rect, buf: &mut Buffer, look: Look<'_>) {
-    paint::clear(buf, area, look.theme.base());
 }

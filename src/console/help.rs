@@ -52,7 +52,6 @@ pub struct Help {
 enum Line<'a> {
     Heading(&'a str),
     Row(&'a str, &'a str),
-    Blank,
 }
 
 fn keys(layers: &[Context], keymap: &Keymap, ascii: bool) -> Vec<Section> {
@@ -76,20 +75,19 @@ fn keys(layers: &[Context], keymap: &Keymap, ascii: bool) -> Vec<Section> {
     sections.into_iter().map(|(_, section)| section).collect()
 }
 
-fn section(heading: &'static str, rows: impl IntoIterator<Item = (String, &'static str)>) -> Section {
-    let rows = rows.into_iter().map(|(what, means)| Row { what, name: "", means }).collect();
+fn section<S: Into<String>>(
+    heading: &'static str,
+    rows: impl IntoIterator<Item = (S, &'static str)>,
+) -> Section {
+    let rows = rows.into_iter().map(|(what, means)| Row { what: what.into(), name: "", means }).collect();
     Section { heading, rows }
-}
-
-fn owned(rows: &[(&'static str, &'static str)]) -> Vec<(String, &'static str)> {
-    rows.iter().map(|(what, means)| ((*what).to_owned(), *means)).collect()
 }
 
 /// The pages that are the same on every screen.
 fn explained(glyphs: &Glyphs) -> [Page; 2] {
-    let filter = section("terms of a filter; all must hold", owned(LANGUAGE));
+    let filter = section("terms of a filter; all must hold", LANGUAGE.iter().copied());
     let signs = section("signs", signs(glyphs));
-    let words = section("words", owned(WORDS));
+    let words = section("words", WORDS.iter().copied());
     [Page { name: "Filter", sections: vec![filter] }, Page { name: "Signs", sections: vec![signs, words] }]
 }
 
@@ -121,8 +119,8 @@ fn markdown(page: &Page) -> String {
 
 impl Help {
     /// Opens the help over a screen.
-    pub fn open(screen: Context, layers: &[Context], keymap: &Keymap, glyphs: &Glyphs) -> Self {
-        let keys = Page { name: "Keys", sections: keys(layers, keymap, glyphs.is_ascii()) };
+    pub fn open(screen: Context, keymap: &Keymap, glyphs: &Glyphs) -> Self {
+        let keys = Page { name: "Keys", sections: keys(screen.layers(), keymap, glyphs.is_ascii()) };
         let [filter, signs] = explained(glyphs);
         Self { screen, pages: vec![keys, filter, signs], page: 0, offset: 0 }
     }
@@ -185,7 +183,7 @@ impl Help {
             self.pages.get(self.page).into_iter().flat_map(|page| page.sections.iter().enumerate())
         {
             if at > 0 {
-                lines.push(Line::Blank);
+                lines.push(Line::Row("", ""));
             }
             lines.push(Line::Heading(section.heading));
             for row in &section.rows {
@@ -256,7 +254,6 @@ impl Help {
 fn render_line(line: &Line<'_>, first: u16, at: Rect, buf: &mut Buffer, look: Look<'_>) {
     let (_, at) = paint::split_left(at, 1);
     match line {
-        Line::Blank => {}
         Line::Heading(heading) => {
             look.text(buf, at, heading, Role::Title);
         }
@@ -354,19 +351,18 @@ mod tests {
     #[test]
     fn the_help_shows_what_holds_here_and_nothing_else() {
         let keymap = Keymap::default();
-        let of =
-            |screen: Context, replay| Help::open(screen, screen.layers(replay), &keymap, GLYPHS).markdown();
-        let tune = of(Context::Tune, true);
+        let of = |screen: Context| Help::open(screen, &keymap, GLYPHS).markdown();
+        let tune = of(Context::Tune);
         assert!(tune.contains("| `←` `h` | Threshold down by 1 |"), "{tune}");
         assert!(tune.contains("| `<` `Alt-←` | Back 10 seconds |"), "{tune}");
-        assert!(of(Context::Overview, true).contains("| `←` `<` `Alt-←` | Back 10 seconds |"));
-        assert!(!of(Context::Overview, false).contains("Back 10 seconds"), "there is no player in live view");
+        assert!(of(Context::Overview).contains("| `←` `<` `Alt-←` | Back 10 seconds |"));
+        assert!(!of(Context::Overview).contains("Threshold down by 1"), "it is a key of Tune alone");
     }
 
     #[test]
     fn every_sentence_is_shown_whole_at_every_width() {
         let keymap = Keymap::default();
-        let mut help = Help::open(Context::Tune, Context::Tune.layers(true), &keymap, GLYPHS);
+        let mut help = Help::open(Context::Tune, &keymap, GLYPHS);
         for _ in 0..3 {
             for width in [40u16, 80, 100, 150] {
                 let (_, inner) = Help::parts(Rect::new(0, 0, width, 24));

@@ -149,7 +149,7 @@ impl Keymap {
     /// Says where a key of the user's own takes the place of another action, or has its place taken.
     pub fn shadows(&self, remaps: &[Remap]) -> Vec<String> {
         // All that have keys of their own above the player's.
-        let is_screen = |context: &Context| context.layers(true).len() > 2;
+        let is_screen = |context: &Context| context.layers().len() > 2;
         let screens: Vec<Context> = Context::ALL.iter().copied().filter(is_screen).collect();
         let table = Self::default();
         let mut told: Vec<(String, String, Vec<&str>)> = Vec::new();
@@ -158,7 +158,7 @@ impl Keymap {
             let places = |&key: &Chord| screens.iter().map(move |&on| (key, on)).collect::<Vec<_>>();
             for (chord, screen) in self.keys(action).iter().flat_map(places) {
                 let all: Vec<Action> =
-                    screen.layers(true).iter().filter_map(|&context| self.bound(context, chord)).collect();
+                    screen.layers().iter().filter_map(|&context| self.bound(context, chord)).collect();
                 let Some((&wins, hidden)) = all.split_first() else { continue };
                 for &loses in hidden.iter().filter(|&&other| wins == action || other == action) {
                     // What the table itself lays over each other is meant.
@@ -378,10 +378,8 @@ mod tests {
             Context::Help,
         ];
         for spec in ACTIONS.iter().filter(|spec| !spec.keys.is_empty()) {
-            let reached = all
-                .iter()
-                .flat_map(|c| [c.layers(true), c.layers(false)])
-                .any(|layers| keymap.keys_here(layers, spec.action).next().is_some());
+            let reached =
+                all.iter().any(|context| keymap.keys_here(context.layers(), spec.action).next().is_some());
             assert!(reached, "{} is hidden everywhere", spec.id);
         }
     }
@@ -398,13 +396,13 @@ mod tests {
             Context::Detail,
         ] {
             for spec in ACTIONS.iter().filter(|spec| spec.contexts == [Context::Player]) {
-                let here = keymap.keys_here(screen.layers(true), spec.action).next();
+                let here = keymap.keys_here(screen.layers(), spec.action).next();
                 assert!(here.is_some(), "{} cannot be reached on {}", spec.id, screen.name());
             }
             for spec in
                 ACTIONS.iter().filter(|spec| spec.contexts == [Context::Global] && !spec.keys.is_empty())
             {
-                let here = keymap.keys_here(screen.layers(true), spec.action).next();
+                let here = keymap.keys_here(screen.layers(), spec.action).next();
                 let hidden = matches!(spec.action, Action::Back);
                 assert!(here.is_some() || hidden, "{} cannot be reached on {}", spec.id, screen.name());
             }
@@ -414,22 +412,22 @@ mod tests {
     #[test]
     fn the_screen_wins_over_the_player_and_the_player_over_the_rest() {
         let keymap = Keymap::default();
-        let on = |screen: Context, replay, key| keymap.find(screen.layers(replay), chord(key));
-        assert_eq!(on(Context::Tune, true, "left"), Some(Action::NudgeDown));
-        assert_eq!(on(Context::Overview, true, "left"), Some(Action::Back10s));
-        assert_eq!(on(Context::Tune, true, "<"), Some(Action::Back10s));
-        assert_eq!(on(Context::Overview, false, "space"), Some(Action::Freeze));
-        assert_eq!(on(Context::Overview, true, "space"), Some(Action::Play));
-        assert_eq!(on(Context::Tune, false, "3"), Some(Action::TypeValue));
-        assert_eq!(on(Context::Tune, false, "f3"), Some(Action::Traffic));
-        assert_eq!(on(Context::Prompt, true, "q"), None, "letters are typed, not obeyed, in a prompt");
-        assert_eq!(on(Context::Prompt, true, "ctrl-c"), Some(Action::Quit));
+        let on = |screen: Context, key| keymap.find(screen.layers(), chord(key));
+        assert_eq!(on(Context::Tune, "left"), Some(Action::NudgeDown));
+        assert_eq!(on(Context::Overview, "left"), Some(Action::Back10s));
+        assert_eq!(on(Context::Tune, "<"), Some(Action::Back10s));
+        assert_eq!(on(Context::Overview, "f"), Some(Action::Freeze));
+        assert_eq!(on(Context::Overview, "space"), Some(Action::Play));
+        assert_eq!(on(Context::Tune, "3"), Some(Action::TypeValue));
+        assert_eq!(on(Context::Tune, "f3"), Some(Action::Traffic));
+        assert_eq!(on(Context::Prompt, "q"), None, "letters are typed, not obeyed, in a prompt");
+        assert_eq!(on(Context::Prompt, "ctrl-c"), Some(Action::Quit));
     }
 
     #[test]
     fn ranges_are_shown_as_such() {
         let keymap = Keymap::default();
-        let tune = Context::Tune.layers(true);
+        let tune = Context::Tune.layers();
         assert_eq!(keymap.label_here(tune, Action::TypeValue, false).unwrap(), "0-9");
         assert_eq!(keymap.label_here(tune, Action::JumpTenth, false).unwrap(), "Alt-0-9");
         assert_eq!(keymap.labels_here(tune, Action::Back10s, false), "< Alt-←");
@@ -438,10 +436,10 @@ mod tests {
     #[test]
     fn the_users_keys_take_the_place_of_the_tables() {
         let keymap = map("[app]\nquit = [\"x\", \"Q\"]\n[tune]\nflipped = []\n[spend]\nwhy = []").unwrap();
-        let layers = Context::Overview.layers(false);
+        let layers = Context::Overview.layers();
         assert_eq!(keymap.find(layers, chord("x")), Some(Action::Quit));
         assert_eq!(keymap.find(layers, chord("q")), None);
-        assert_eq!(keymap.find(Context::Tune.layers(false), chord("x")), Some(Action::Quit));
+        assert_eq!(keymap.find(Context::Tune.layers(), chord("x")), Some(Action::Quit));
     }
 
     #[test]

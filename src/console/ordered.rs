@@ -3,8 +3,6 @@
 //!
 //! Invariant: what changes traffic says how before it is sent.
 
-use std::sync::Arc;
-
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -12,46 +10,31 @@ use super::paint::{self, Look};
 use super::text;
 use super::theme::Role;
 use super::widgets::panel::Panel;
-use crate::rollout::Order;
 use crate::runaway::Whom;
 use crate::session::Command;
 
-/// What is done.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Deed {
-    /// An order about a rollout; a reason goes with it.
-    Turn(Arc<str>, Order),
-    /// A rollout begins, by the plan in this text.
-    Start(Arc<str>, Arc<str>),
-    /// What is proposed for a limit comes into force.
-    Accept(Arc<str>),
-}
-
 /// An order that was asked for and not yet given.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Ordered {
     /// What, in a few words: `skip cheaper-code`.
     pub what: String,
     /// What of the traffic it changes, to be confirmed; none where it changes nothing.
     pub effect: Option<String>,
-    /// What is done.
-    pub deed: Deed,
+    /// What is sent, as yet without a reason.
+    pub command: Command,
 }
 
 impl Ordered {
     /// Says whether a reason is asked for.
     pub fn asks_why(&self) -> bool {
-        matches!(self.deed, Deed::Turn(..))
+        matches!(self.command, Command::Rollout(..))
     }
 
     /// Returns the command, with the reason that was given.
-    pub fn command(&self, why: &str) -> Command {
-        match &self.deed {
-            Deed::Turn(name, order) => Command::Rollout(Arc::clone(name), *order, why.to_owned()),
-            Deed::Start(name, plan) => {
-                Command::StartRollout { name: Arc::clone(name), plan: Arc::clone(plan) }
-            }
-            Deed::Accept(limit) => Command::AcceptSteering(Arc::clone(limit)),
+    pub fn command(self, why: &str) -> Command {
+        match self.command {
+            Command::Rollout(name, order, _) => Command::Rollout(name, order, why.to_owned()),
+            other => other,
         }
     }
 }
@@ -67,7 +50,7 @@ pub fn confirm(ordered: &Ordered, screen: Rect, buf: &mut Buffer, look: Look<'_>
     let at = paint::centred(screen, width, height);
     paint::clear(buf, at, look.theme.popup());
     let title = format!("{}?", text::clean(&ordered.what));
-    let inner = paint::margin(Panel { title: &title, scope: "", focus: true }.render(at, buf, look));
+    let inner = Panel { title: &title, scope: "", focus: true }.page(at, buf, look);
     let (words, rest) = paint::split_top(inner, lines);
     look.wrapped(buf, words, &effect, Role::Text);
     look.text(buf, paint::nth_row(rest, 1), "y does it, Esc does not", Role::Key);

@@ -56,19 +56,35 @@ impl Look<'_> {
         text(buf, at, words, ink.style(self), self.glyphs.ellipsis)
     }
 
-    /// Writes a text at the right end; returns the columns used.
+    /// Writes a text at the right end of the first row of `at`; returns the columns used.
     pub fn text_right(self, buf: &mut Buffer, at: Rect, words: &str, ink: impl Ink) -> u16 {
-        text_right(buf, at, words, ink.style(self), self.glyphs.ellipsis)
+        let (_, end) = split_left(at, at.width.saturating_sub(text::columns(words)));
+        self.text(buf, end, words, ink)
     }
 
-    /// Writes a text in the middle; returns the columns used.
+    /// Writes a text in the middle of the first row of `at`; returns the columns used.
     pub fn text_middle(self, buf: &mut Buffer, at: Rect, words: &str, ink: impl Ink) -> u16 {
-        text_middle(buf, at, words, ink.style(self), self.glyphs.ellipsis)
+        let (_, rest) = split_left(at, at.width.saturating_sub(text::columns(words)) / 2);
+        self.text(buf, rest, words, ink)
     }
 
-    /// Writes a text over the rows of `at`, as [`wrapped`] does.
+    /// Writes a text over the rows of `at`; the last has all that is left, so that truncation is marked.
     pub fn wrapped(self, buf: &mut Buffer, at: Rect, words: &str, role: Role) {
-        wrapped(buf, at, words, self.style(role), self.glyphs.ellipsis);
+        let mut left = words;
+        for row in 0..at.height {
+            let whole = row + 1 == at.height;
+            let room = usize::from(at.width).max(8);
+            let line = if whole { left } else { text::wrap(left, room).next().unwrap_or_default() };
+            self.text(buf, nth_row(at, row), line, role);
+            left = left.get(line.len()..).unwrap_or_default().trim_start();
+        }
+    }
+
+    /// Writes lines one below the other, as many as there is room for.
+    pub fn lines<'w>(self, buf: &mut Buffer, at: Rect, lines: impl IntoIterator<Item = (&'w str, Role)>) {
+        for (row, (words, role)) in (0..at.height).zip(lines) {
+            self.text(buf, nth_row(at, row), words, role);
+        }
     }
 }
 
@@ -222,25 +238,6 @@ fn letter(buf: &mut Buffer, at: Rect, x: u16, c: char, style: Style) -> u16 {
     after
 }
 
-/// Writes a text at the right end of the first row of `at`; returns the columns used.
-pub fn text_right(buf: &mut Buffer, at: Rect, words: &str, style: Style, ellipsis: char) -> u16 {
-    let wide = text::columns(words).min(at.width);
-    let start = at.right().saturating_sub(wide);
-    text(buf, Rect { x: start, width: wide, ..at }, words, style, ellipsis)
-}
-
-/// Writes a text over the rows of `at`; the last has all that is left, so that truncation is marked.
-pub fn wrapped(buf: &mut Buffer, at: Rect, words: &str, style: Style, ellipsis: char) {
-    let mut left = words;
-    for row in 0..at.height {
-        let whole = row + 1 == at.height;
-        let room = usize::from(at.width).max(8);
-        let line = if whole { left } else { text::wrap(left, room).next().unwrap_or_default() };
-        text(buf, nth_row(at, row), line, style, ellipsis);
-        left = left.get(line.len()..).unwrap_or_default().trim_start();
-    }
-}
-
 /// Returns the width of a box over a screen: at most so many columns, but no strip of a few columns stays beside it.
 pub fn box_width(screen: Rect, most: u16) -> u16 {
     if screen.width < most.saturating_add(12) { screen.width } else { most }
@@ -249,14 +246,7 @@ pub fn box_width(screen: Rect, most: u16) -> u16 {
 /// Says how many lines there would have to be room for.
 pub fn more(buf: &mut Buffer, at: Rect, lines: usize, look: Look<'_>) {
     let words = format!("{} {lines} more", look.glyphs.ellipsis);
-    text(buf, at, &words, look.style(Role::Muted), look.glyphs.ellipsis);
-}
-
-/// Writes a text in the middle of the first row of `at`; returns the columns used.
-pub fn text_middle(buf: &mut Buffer, at: Rect, words: &str, style: Style, ellipsis: char) -> u16 {
-    let wide = text::columns(words).min(at.width);
-    let start = at.left().saturating_add((at.width - wide) / 2);
-    text(buf, Rect { x: start, width: wide, ..at }, words, style, ellipsis)
+    look.text(buf, at, &words, Role::Muted);
 }
 
 /// Takes `columns` from the left of an area: what was taken, and the rest.
@@ -292,6 +282,7 @@ pub fn nth_row(area: Rect, index: u16) -> Rect {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::console::glyphs::GlyphSet;
 
     fn line(width: u16, words: &str) -> String {
         line_truncated(width, words, '…')
@@ -321,6 +312,7 @@ mod tests {
     #[test]
     fn nothing_is_written_outside() {
         let area = Rect::new(2, 1, 4, 1);
+        let look = Look { theme: &Theme::default(), glyphs: Glyphs::of(GlyphSet::Braille) };
         for at in [
             Rect::new(0, 0, 0, 0),
             Rect::new(5, 1, 90, 7),
@@ -329,8 +321,8 @@ mod tests {
         ] {
             let mut buf = Buffer::empty(area);
             text(&mut buf, at, "abcdefgh", Style::new(), '…');
-            text_right(&mut buf, at, "abcdefgh", Style::new(), '…');
-            text_middle(&mut buf, at, "日本語", Style::new(), '…');
+            look.text_right(&mut buf, at, "abcdefgh", Style::new());
+            look.text_middle(&mut buf, at, "日本語", Style::new());
             row(&mut buf, at, '─', Style::new());
             clear(&mut buf, at, Style::new());
         }

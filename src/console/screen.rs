@@ -6,10 +6,11 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::action::{Action, Context};
+use super::app::Do;
 use super::ordered::Ordered;
 use super::paint::Look;
 use crate::session::{Command, Snapshot};
-use crate::units::ModelId;
+use crate::units::{Instant, ModelId};
 
 macro_rules! screens {
     ($($(#[$attribute:meta])* $name:ident,)*) => {
@@ -118,6 +119,13 @@ pub struct Scene<'a> {
     pub look: Look<'a>,
 }
 
+impl Scene<'_> {
+    /// Returns what time it is where the figures come from: in a replay that of the play head.
+    pub fn now(&self) -> Instant {
+        self.snapshot.live.as_ref().map_or(self.snapshot.clock, |live| live.now)
+    }
+}
+
 /// What the figures of a screen are of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FiguresOf {
@@ -158,10 +166,8 @@ pub enum Ask {
     Say(String),
     /// Say in the message line why something was not done.
     Refuse(String),
-    /// Put a text on the clipboard.
-    Copy(String),
-    /// Put the listed requests on the clipboard.
-    CopyList,
+    /// Have the loop around the console do something.
+    Do(Do),
     /// Type a cost or a quality for which the best thresholds are staged.
     Aim(String),
     /// Type the name of a model that is to answer everything.
@@ -172,12 +178,8 @@ pub enum Ask {
     ListFiltered(String),
     /// Ask for a reason, and whether it is meant, before an order is given.
     Order(Box<Ordered>),
-    /// Try a world from the play head on.
-    Branch(String),
     /// Type what is tried beside a world.
     BranchWith(String),
-    /// Write branches side by side to a file: as a page, or as Markdown.
-    SaveBranches(bool),
 }
 
 /// What a screen answers to a key or the mouse.

@@ -131,6 +131,8 @@ pub struct Session<W: Write> {
 impl Session<io::BufWriter<Stdout>> {
     /// Takes the process's own terminal.
     pub fn open(mouse: bool) -> io::Result<Self> {
+        install_panic_hook();
+        trust_the_theme();
         enable_raw_mode()?;
         TAKEN.store(true, Ordering::SeqCst);
         // One write a frame: a terminal that draws half a frame flickers.

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::Response;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::body::Reply;
@@ -12,7 +12,7 @@ use crate::access::Caller;
 use crate::alert::{Alert, Silence};
 use crate::ledger::Delivery;
 use crate::notify::Told;
-use crate::units::{Instant, Span};
+use crate::units::{Instant, Span, members};
 use crate::wire::ApiError;
 
 /// What a body has to be.
@@ -41,33 +41,37 @@ enum Deed {
     },
 }
 
-fn alert_row(alert: &Alert) -> Value {
-    json!({
-        "id": alert.id,
-        "rule": &*alert.rule,
-        "source": alert.source.name(),
-        "level": alert.level.name(),
-        "scope": &*alert.scope,
-        "threshold": &*alert.threshold,
-        "window": (alert.window.0 != i64::MIN).then(|| alert.window.rfc3339()),
-        "fired": alert.at.rfc3339(),
-        "resolved": alert.resolved.map(Instant::rfc3339),
-        "acknowledged_by": alert.acked,
-        "silenced": alert.silenced,
-        "text": alert.words,
-    })
+members! {
+    /// An alert as it is told.
+    #[derive(Serialize, Deserialize)]
+    pub(crate) struct AlertRow;
+    pub(crate) fn from(alert: &Alert) {}
+    pub(crate) id: String = alert.id.clone(),
+    pub(crate) rule: String = alert.rule.to_string(),
+    source: String = alert.source.name().to_owned(),
+    pub(crate) level: String = alert.level.name().to_owned(),
+    scope: String = alert.scope.to_string(),
+    threshold: String = alert.threshold.to_string(),
+    window: Option<String> = (alert.window.0 != i64::MIN).then(|| alert.window.rfc3339()),
+    pub(crate) fired: String = alert.at.rfc3339(),
+    pub(crate) resolved: Option<String> = alert.resolved.map(Instant::rfc3339),
+    pub(crate) acknowledged_by: Option<String> = alert.acked.clone(),
+    pub(crate) silenced: bool = alert.silenced,
+    pub(crate) text: String = alert.words.clone(),
 }
 
-fn delivery_row(one: &Delivery) -> Value {
-    json!({
-        "alert": one.alert,
-        "news": one.news.name(),
-        "receiver": &*one.receiver,
-        "state": one.state.name(),
-        "tries": one.tries,
-        "at": one.at.rfc3339(),
-        "answer": one.answer,
-    })
+members! {
+    /// How a receiver was told.
+    #[derive(Serialize, Deserialize)]
+    pub(crate) struct DeliveryRow;
+    fn from(one: &Delivery) {}
+    pub(crate) alert: String = one.alert.clone(),
+    pub(crate) news: String = one.news.name().to_owned(),
+    pub(crate) receiver: String = one.receiver.to_string(),
+    pub(crate) state: String = one.state.name().to_owned(),
+    pub(crate) tries: u32 = one.tries,
+    pub(crate) at: String = one.at.rfc3339(),
+    pub(crate) answer: String = one.answer.clone(),
 }
 
 fn silence_row(silence: &Silence) -> Value {
@@ -83,8 +87,8 @@ pub(super) fn list(gateway: &Gateway) -> Response<Reply> {
     answer(&json!({
         "schema": "pointsman.alerts/1",
         "at": now().rfc3339(),
-        "alerts": alerts.iter().map(alert_row).collect::<Vec<_>>(),
-        "deliveries": deliveries.iter().map(delivery_row).collect::<Vec<_>>(),
+        "alerts": alerts.iter().map(AlertRow::from).collect::<Vec<_>>(),
+        "deliveries": deliveries.iter().map(DeliveryRow::from).collect::<Vec<_>>(),
         "silences": silences.iter().map(silence_row).collect::<Vec<_>>(),
         "receivers": receivers,
     }))
@@ -101,7 +105,7 @@ pub(super) async fn act(
     match deed {
         Deed::Ack { id } => {
             let alert = gateway.alerts.ack(&id, &caller.name).map_err(ApiError::invalid)?;
-            Ok(answer(&alert_row(&alert)))
+            Ok(answer(&json!(AlertRow::from(&alert))))
         }
         Deed::Silence { rule, scope, span, until } => {
             let until = match (span, until) {

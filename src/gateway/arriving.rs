@@ -4,11 +4,10 @@ use std::sync::{Arc, LazyLock};
 use std::time::Instant as Moment;
 
 use http::HeaderMap;
-use tokio::time::Instant as Clock;
 
 use super::gate::InFlight;
 use super::headers::Tags;
-use super::operation::{Lacks, Operation};
+use super::operation::Operation;
 use super::taken::Taken;
 use super::{Gateway, estimate, now, second};
 use crate::access::Caller;
@@ -88,7 +87,6 @@ pub(super) async fn open(
         gateway.judged.note(&id, taken);
     }
     let needs = placed.ticket.needs();
-    let call_began = placed.at;
     gateway.ledger.record_quietly(Entry::Opened(Box::new(Opened {
         seq: placed.seq,
         id: Arc::clone(&id),
@@ -139,36 +137,9 @@ pub(super) async fn open(
             expires_at: at + Span::days(i64::from(kept.keep_days)),
         })));
     }
-    Ok(Operation {
-        gateway: Arc::clone(gateway),
-        ask: ask.received_as(Arc::clone(&id), u64::try_from(at.0 / 1_000_000).unwrap_or(0)),
-        headers,
-        id,
-        placed,
-        prefix: hashes.prefix,
-        turns,
-        marks: None,
-        team: tags.team,
-        key: Arc::clone(&caller.name),
-        calls: 0,
-        tries: 0,
-        lacks: Lacks::default(),
-        n: 0,
-        simulated: false,
-        escalated: None,
-        left_out: Vec::new(),
-        tier: None,
-        served_tier: None,
-        place: None,
-        underway: None,
-        delivered: 0,
-        began: Clock::now(),
-        call_began,
-        said: None,
-        unheard: None,
-        is_settled: false,
-        _place: place,
-    })
+    let ask = ask.received_as(Arc::clone(&id), u64::try_from(at.0 / 1_000_000).unwrap_or(0));
+    let whose = (tags.team, Arc::clone(&caller.name));
+    Ok(Operation::new(gateway, (ask, headers, id), placed, (hashes.prefix, turns), whose, place))
 }
 
 /// Where what tools returned comes alone, behind an answer that a provider keeps, the ask is not there to be read: it is what it was
@@ -192,16 +163,12 @@ pub(super) fn arriving<'a>(gateway: &Gateway, ask: &'a Ask, tags: &Tags, caller:
     let found = ask.measures();
     let embeds = matches!(ask.dialect(), Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings);
     Arriving {
-        id: Arc::default(),
         team: Arc::clone(&tags.team),
         project: Arc::clone(&tags.project),
         user: Arc::clone(&tags.user),
         session: Arc::clone(&tags.session),
-        tags: Arc::default(),
         asked: ask.model().into(),
-        pinned: false,
         prompt: ask.ask_text(),
-        prefix: Arc::default(),
         measures: Measures {
             prompt_tokens: Some(found.estimated_prompt_tokens),
             turn: Some(found.earlier_user_turns),
@@ -212,14 +179,6 @@ pub(super) fn arriving<'a>(gateway: &Gateway, ask: &'a Ask, tags: &Tags, caller:
             tags: classifier::Tags::of(&tags.task_words, &tags.project),
         },
         confidence: tags.confidence,
-        before: None,
-        call: None,
-        ask: AskId::default(),
-        after_tools: false,
-        goes_on: None,
-        beginnings: Arc::default(),
-        tie: None,
-        blocked: Arc::default(),
         wants: Wants {
             vision: found.has_images,
             max_output: found.max_output,
@@ -228,6 +187,7 @@ pub(super) fn arriving<'a>(gateway: &Gateway, ask: &'a Ask, tags: &Tags, caller:
             unreached: gateway.unreached(ask.dialect()),
             ..Wants::default()
         },
+        ..Arriving::default()
     }
 }
 

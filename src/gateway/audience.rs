@@ -19,6 +19,7 @@ use super::Gateway;
 use super::body::{self, Line, Reply};
 use super::budget::Budget;
 use crate::config::gateway::{OnDisconnect, StreamSettings};
+use crate::units::members;
 use crate::wire::{self, ApiError, Dialect, Preface};
 
 /// Pieces that may wait for a slow client before the provider is no longer read.
@@ -27,32 +28,39 @@ const WAITING: usize = 32;
 /// Where a response goes.
 pub(super) type Client = oneshot::Sender<Response<Reply>>;
 
-/// The client's end of an operation.
-#[derive(Debug)]
-pub(super) struct Audience {
-    end: End,
-    alarm: Alarm,
-    dialect: Dialect,
-    budget: Arc<Budget>,
-    settings: StreamSettings,
+members! {
+    /// The client's end of an operation.
+    #[derive(Debug)]
+    pub(super) struct Audience;
+    /// Takes the place of a client that asked for a stream or for an answer in one piece.
+    pub(super) fn new(client: Client, dialect: Dialect, streams: bool, gateway: &Gateway) {
+        let settings = &gateway.settings;
+        let now = Clock::now();
+        let latest = streams.then(|| now + Duration::from_millis(settings.streams.patience_ms));
+    }
+    end: End = End::Waiting(client),
+    alarm: Alarm = Alarm::default(),
+    dialect: Dialect = dialect,
+    budget: Arc<Budget> = Arc::clone(&gateway.budget),
+    settings: StreamSettings = settings.streams,
     /// For how long it may take nothing before it counts as gone.
-    patience: Duration,
+    patience: Duration = Duration::from_secs(settings.limits.write_seconds),
     /// Whether its leaving ends a call.
-    cancels: bool,
+    cancels: bool = settings.on_disconnect == OnDisconnect::Cancel,
     /// When the head goes out though there is no content; none where no stream was asked for.
-    head_by: Option<Clock>,
+    head_by: Option<Clock> = latest,
     /// The latest that may be.
-    latest: Option<Clock>,
+    latest: Option<Clock> = latest,
     /// When it was last sent anything.
-    quiet_since: Clock,
+    quiet_since: Clock = now,
     /// The model that the head named, where it went out before there was content.
-    named: Option<Arc<str>>,
+    named: Option<Arc<str>> = None,
     /// How the message begins, until the head goes out or content comes.
-    early: BytesMut,
+    early: BytesMut = BytesMut::new(),
     /// What `early` comes to.
-    pending: Preface,
+    pending: Preface = Preface::default(),
     /// What it was told of a message that has no content yet.
-    preface: Option<Preface>,
+    preface: Option<Preface> = None,
 }
 
 #[derive(Debug)]
@@ -77,29 +85,6 @@ impl End {
 }
 
 impl Audience {
-    /// Takes the place of a client that asked for a stream or for an answer in one piece.
-    pub(super) fn new(client: Client, dialect: Dialect, streams: bool, gateway: &Gateway) -> Self {
-        let settings = &gateway.settings;
-        let now = Clock::now();
-        let latest = streams.then(|| now + Duration::from_millis(settings.streams.patience_ms));
-        Self {
-            end: End::Waiting(client),
-            alarm: Alarm::default(),
-            dialect,
-            budget: Arc::clone(&gateway.budget),
-            settings: settings.streams,
-            patience: Duration::from_secs(settings.limits.write_seconds),
-            cancels: settings.on_disconnect == OnDisconnect::Cancel,
-            head_by: latest,
-            latest,
-            quiet_since: now,
-            named: None,
-            early: BytesMut::new(),
-            pending: Preface::default(),
-            preface: None,
-        }
-    }
-
     /// Says whether nobody is there any more.
     pub(super) fn is_gone(&self) -> bool {
         match &self.end {
@@ -282,8 +267,12 @@ impl Audience {
     pub(super) fn fail(&mut self, error: &ApiError) {
         if let End::Listening(line) = &mut self.end {
             line.try_send(
-                wire::error_event(self.dialect, error, self.preface.as_ref().map_or(0, Preface::events))
-                    .freeze(),
+                wire::error_event(
+                    self.dialect,
+                    error,
+                    self.preface.as_ref().map_or(0, |preface| preface.events),
+                )
+                .freeze(),
             );
         }
     }

@@ -8,18 +8,40 @@ use std::sync::{Arc, Mutex};
 
 use http::Response;
 
-use super::automations_file::AutomationsFile;
 use super::body::Reply;
 use super::respond::answer;
 use super::watch::model_health;
 use super::{Gateway, lock, now};
 use crate::automation::{Proposal, Rule, Signal};
 use crate::budget::Standing;
+use crate::config::{Watched, automations};
 use crate::ledger::LedgerFile;
 use crate::routing::RouteSpec;
 use crate::session::{Automations, Deed};
 use crate::telemetry::ModelHealth;
 use crate::units::counted;
+
+/// The automations' file.
+#[derive(Debug, Default)]
+pub(super) struct AutomationsFile {
+    path: Option<PathBuf>,
+    watched: Watched,
+}
+
+impl AutomationsFile {
+    /// Reads it; a file that is not there has no automations.
+    fn read(&self) -> Result<Vec<Rule>, String> {
+        let Some(path) = self.path.as_deref().filter(|path| path.exists()) else { return Ok(Vec::new()) };
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|error| format!("{name}: {error}"))?;
+        automations::parse(&text, &name).map_err(|error| error.to_string())
+    }
+}
+
+/// Names an automation as the one who changes a policy.
+fn who(name: &str) -> String {
+    format!("automation {name}")
+}
 
 impl Gateway {
     /// Returns the automations.
@@ -32,7 +54,7 @@ impl Gateway {
     /// # Errors
     /// Where it cannot be used; what is wrong in it, with its line.
     pub fn open_automations(&self, path: Option<PathBuf>) -> Result<(), String> {
-        let source = AutomationsFile::new(path);
+        let source = AutomationsFile { watched: Watched::new(path.clone()), path };
         let spec = self.live.policy_spec().1;
         let rules = source.read()?;
         rules.iter().try_for_each(|rule| rule.check(&spec))?;
@@ -44,7 +66,7 @@ impl Gateway {
     /// Looks whether the file has changed, and brings what it says into force. Returns what became of it in words.
     pub(super) fn look_at_automations(&self) -> Option<String> {
         let mut source = lock(&self.automations_source);
-        if !source.has_changed() {
+        if !source.watched.changed() {
             return None;
         }
         let read = source.read().and_then(|rules| {
@@ -89,9 +111,8 @@ impl Gateway {
         let mut next = spec.clone();
         let mut ended = Vec::new();
         for route in alone {
-            let who = format!("automation {}", route.name);
             match LedgerFile::open(ledger).and_then(|file| file.who_brought(route)) {
-                Ok(Some(found)) if found == who => {
+                Ok(Some(found)) if found == who(&route.name) => {
                     next.routes.retain(|one| one.name != route.name);
                     ended.push(&*route.name);
                 }
@@ -108,7 +129,7 @@ impl Gateway {
         let what = format!(
             "automation {names}: nothing is shifted any more, its rule was changed or is gone since the last run"
         );
-        if let Err(error) = self.apply(&next, &format!("automation {names}"), Deed::Change(&what)) {
+        if let Err(error) = self.apply(&next, &who(&names), Deed::Change(&what)) {
             self.remark(&format!(
                 "automation {names}: its rule is gone, and its canary cannot be taken out: {error}"
             ));
@@ -122,9 +143,7 @@ impl Gateway {
         let without = rule.plan(rule.share).without(&spec);
         if without != spec {
             let what = format!("automation {}: nothing of route {} is shifted, {why}", rule.name, rule.route);
-            if let Err(error) =
-                self.apply(&without, &format!("automation {}", rule.name), Deed::Change(&what))
-            {
+            if let Err(error) = self.apply(&without, &who(&rule.name), Deed::Change(&what)) {
                 tracing::error!(%error, "an automation's canary cannot be taken out");
             }
         }
@@ -169,8 +188,9 @@ impl Gateway {
         if next == spec {
             return Ok(());
         }
-        let who = format!("automation {}", rule.name);
-        self.apply(&next, &who, Deed::Change(&proposal.words)).map(drop).map_err(|error| error.to_string())
+        self.apply(&next, &who(&rule.name), Deed::Change(&proposal.words))
+            .map(drop)
+            .map_err(|error| error.to_string())
     }
 
     fn tell(&self, text: &str) {

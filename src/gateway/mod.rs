@@ -8,9 +8,10 @@ mod account;
 mod alerts;
 mod arriving;
 mod aside;
+#[cfg(test)]
+mod assembled;
 mod audience;
 mod automations;
-mod automations_file;
 mod awaited;
 mod background;
 mod bench;
@@ -76,7 +77,7 @@ mod taken;
 mod taking;
 mod tariff;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 mod turned_away;
 mod unquoted;
 mod watch;
@@ -100,13 +101,14 @@ use crate::record;
 use crate::routing::{Policy, PolicyError, PolicySpec};
 use crate::runaway::{Kind, Whom};
 use crate::session::{Applied, Automations, Deed, Live, Rollouts, Uncounted};
-use crate::units::{Instant, Names, PerMille, hex};
+use crate::units::{Instant, Names, PerMille, hex, members};
 use crate::wire::{Dialect, PrefixKey};
 
 /// The header in which a gateway says, at /healthz, that it is one of this program's, and of which version.
 pub const IDENTITY: &str = "pointsman-version";
 
 pub use crate::ledger::now;
+pub(crate) use alerts::{AlertRow, DeliveryRow};
 pub use bench::{Asked, Bench, Came, grades};
 pub use headers::Tags;
 pub use question::ask_over_http;
@@ -155,82 +157,10 @@ pub type OnApply = Box<dyn Fn(&PolicySpec, u32) + Send + Sync>;
 /// Models by id.
 type Models = Arc<[Arc<str>]>;
 
-/// A gateway.
-pub struct Gateway {
-    live: Arc<Live>,
-    providers: Arc<Providers>,
-    ledger: Ledger,
-    access: Access,
-    settings: GatewaySettings,
-    keeps_ledger: bool,
-    prices: prices::Prices,
-    started: Instant,
-    /// Likewise, by a clock that never jumps.
-    began: std::time::Instant,
-    address: std::sync::OnceLock<String>,
-    run: String,
-    ids: AtomicU64,
-    in_flight: AtomicUsize,
-    draining: AtomicBool,
-    served: remembered::Remembered<remembered::Judged>,
-    /// What a second stage said of turns; nothing where it said nothing clear.
-    seconded: remembered::Remembered<Option<PerMille>>,
-    stored: remembered::Remembered<crate::ledger::Kept>,
-    /// What was made of an ask for responses, by the id of its operation and by that of its answer.
-    judged: remembered::Remembered<taken::Taken>,
-    /// What answers called from which a request may go on, by the ids of their operations.
-    followed: remembered::Remembered<remembered::Followed>,
-    /// Until when models cannot be called, as was said last.
-    down: Mutex<FxHashMap<Arc<str>, std::time::Instant>>,
-    /// Which models of the policy cannot be asked in which clients' form.
-    unreached: Mutex<Vec<(Dialect, Models)>>,
-    turned_away: turned_away::Counts,
-    budget: Arc<budget::Budget>,
-    teams: roll::Roll,
-    projects: roll::Roll,
-    tagged: tagged::Tagged,
-    on_apply: Option<OnApply>,
-    limits: Mutex<Limits>,
-    /// Limits that came into force while requests were under way, whose calls before them are counted as they end.
-    catch_up: Mutex<Vec<Uncounted>>,
-    awaited: awaited::Awaited,
-    billed: Mutex<BillBeside>,
-    tariff: Mutex<Tariff>,
-    prefix_key: PrefixKey,
-    alerts: Arc<Notifier>,
-    /// What hashes the tool calls that requests follow, under a key that no other run knows.
-    calls: RandomState,
-    checkers: checkers::Checkers,
-    shadows: purse::Shadows,
-    marks: marks::Marks,
-    rollouts: Arc<Mutex<Rollouts>>,
-    steered: Mutex<proposed::Steered>,
-    automations: Arc<Mutex<Automations>>,
-    automations_source: Mutex<automations_file::AutomationsFile>,
-}
-
-impl std::fmt::Debug for Parts {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Parts").finish_non_exhaustive()
-    }
-}
-
-impl std::fmt::Debug for Gateway {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Gateway").field("address", &self.address()).finish_non_exhaustive()
-    }
-}
-
-/// Tells a session whose answers are made up, so that what it counts of budgets is somebody's money.
-pub fn know_made_up(live: &Live, providers: &Arc<Providers>) {
-    let own = Arc::clone(providers);
-    let is_made_up = move |model: &str| own.target(model).is_some_and(|target| target.simulated());
-    live.simulates(!providers.has_real(), is_made_up);
-}
-
-impl Gateway {
-    /// Puts a gateway together.
-    pub fn new(parts: Parts) -> Self {
+members! {
+    /// A gateway.
+    pub struct Gateway;
+    fn with(parts: Parts) {
         let Parts { live, providers, ledger, settings, keeps_ledger, .. } = parts;
         let mut seed = [0; 5];
         // Ids stay unique within a run without it.
@@ -257,50 +187,82 @@ impl Gateway {
         let prefix_key = prefix::key(place.as_deref().and_then(Path::parent));
         let budget = budget::Budget::new(settings.limits.memory);
         let alerts = Arc::new(Notifier::new(ledger.clone()));
-        let gateway = Self {
-            alerts,
-            live,
-            providers,
-            ledger,
-            access: parts.access,
-            settings,
-            keeps_ledger,
-            prices: prices::Prices::default(),
-            started: now(),
-            began: std::time::Instant::now(),
-            address: std::sync::OnceLock::new(),
-            run,
-            ids: AtomicU64::new(0),
-            in_flight: AtomicUsize::new(0),
-            draining: AtomicBool::new(false),
-            served: remembered::Remembered::default(),
-            seconded: remembered::Remembered::default(),
-            stored: remembered::Remembered::default(),
-            judged: remembered::Remembered::default(),
-            followed: remembered::Remembered::default(),
-            down: Mutex::default(),
-            unreached: Mutex::default(),
-            turned_away: turned_away::Counts::default(),
-            budget,
-            teams,
-            projects,
-            tagged,
-            on_apply: parts.on_apply,
-            limits: Mutex::new(parts.limits),
-            catch_up: Mutex::default(),
-            awaited: awaited::Awaited::default(),
-            billed: Mutex::new(BillBeside::new(parts.bills_beside)),
-            tariff: Mutex::new(parts.tariff),
-            prefix_key,
-            calls: RandomState::new(),
-            checkers: checkers::Checkers::default(),
-            marks: marks::Marks::new(parts.caching),
-            shadows,
-            rollouts: Arc::default(),
-            steered: Mutex::default(),
-            automations: Arc::default(),
-            automations_source: Mutex::default(),
-        };
+    }
+    live: Arc<Live> = live,
+    providers: Arc<Providers> = providers,
+    ledger: Ledger = ledger,
+    access: Access = parts.access,
+    settings: GatewaySettings = settings,
+    keeps_ledger: bool = keeps_ledger,
+    prices: prices::Prices = prices::Prices::default(),
+    started: Instant = now(),
+    /// Likewise, by a clock that never jumps.
+    began: std::time::Instant = std::time::Instant::now(),
+    address: std::sync::OnceLock<String> = std::sync::OnceLock::new(),
+    run: String = run,
+    ids: AtomicU64 = AtomicU64::new(0),
+    in_flight: AtomicUsize = AtomicUsize::new(0),
+    draining: AtomicBool = AtomicBool::new(false),
+    served: remembered::Remembered<remembered::Judged> = remembered::Remembered::default(),
+    /// What a second stage said of turns; nothing where it said nothing clear.
+    seconded: remembered::Remembered<Option<PerMille>> = remembered::Remembered::default(),
+    stored: remembered::Remembered<crate::ledger::Kept> = remembered::Remembered::default(),
+    /// What was made of an ask for responses, by the id of its operation and by that of its answer.
+    judged: remembered::Remembered<taken::Taken> = remembered::Remembered::default(),
+    /// What answers called from which a request may go on, by the ids of their operations.
+    followed: remembered::Remembered<remembered::Followed> = remembered::Remembered::default(),
+    /// Until when models cannot be called, as was said last.
+    down: Mutex<FxHashMap<Arc<str>, std::time::Instant>> = Mutex::default(),
+    /// Which models of the policy cannot be asked in which clients' form.
+    unreached: Mutex<Vec<(Dialect, Models)>> = Mutex::default(),
+    turned_away: turned_away::Counts = turned_away::Counts::default(),
+    budget: Arc<budget::Budget> = budget,
+    teams: roll::Roll = teams,
+    projects: roll::Roll = projects,
+    tagged: tagged::Tagged = tagged,
+    on_apply: Option<OnApply> = parts.on_apply,
+    limits: Mutex<Limits> = Mutex::new(parts.limits),
+    /// Limits that came into force while requests were under way, whose calls before them are counted as they end.
+    catch_up: Mutex<Vec<Uncounted>> = Mutex::default(),
+    awaited: awaited::Awaited = awaited::Awaited::default(),
+    billed: Mutex<BillBeside> = Mutex::new(BillBeside::new(parts.bills_beside)),
+    tariff: Mutex<Tariff> = Mutex::new(parts.tariff),
+    prefix_key: PrefixKey = prefix_key,
+    alerts: Arc<Notifier> = alerts,
+    /// What hashes the tool calls that requests follow, under a key that no other run knows.
+    calls: RandomState = RandomState::new(),
+    checkers: checkers::Checkers = checkers::Checkers::default(),
+    shadows: purse::Shadows = shadows,
+    marks: marks::Marks = marks::Marks::new(parts.caching),
+    rollouts: Arc<Mutex<Rollouts>> = Arc::default(),
+    steered: Mutex<proposed::Steered> = Mutex::default(),
+    automations: Arc<Mutex<Automations>> = Arc::default(),
+    automations_source: Mutex<automations::AutomationsFile> = Mutex::default(),
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parts").finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gateway").field("address", &self.address()).finish_non_exhaustive()
+    }
+}
+
+/// Tells a session whose answers are made up, so that what it counts of budgets is somebody's money.
+pub fn know_made_up(live: &Live, providers: &Arc<Providers>) {
+    let own = Arc::clone(providers);
+    let is_made_up = move |model: &str| own.target(model).is_some_and(|target| target.simulated());
+    live.simulates(!providers.has_real(), is_made_up);
+}
+
+impl Gateway {
+    /// Puts a gateway together.
+    pub fn new(parts: Parts) -> Self {
+        let gateway = Self::with(parts);
         gateway.learn_names(&gateway.live.policy_spec().1);
         gateway.learn_limits(gateway.live.limits().iter().map(Arc::as_ref));
         gateway.live.runaways().1.iter().for_each(|stop| gateway.learn_whom(&stop.whom));

@@ -23,7 +23,7 @@ use crate::record::WriteTtl;
 use crate::record::usage::Counted;
 use crate::routing::{Check, Status};
 use crate::session::{Called, Dispatch, Follow, Placed};
-use crate::units::{Count, Instant, Span};
+use crate::units::{Count, Instant, Span, members};
 use crate::wire::{ApiError, Ask, ErrorKind};
 
 /// What a request is sent without once it was refused with it.
@@ -37,60 +37,73 @@ pub(super) struct Lacks {
     pub(super) reasoning: bool,
 }
 
-/// An operation under way.
-#[derive(Debug)]
-pub(super) struct Operation {
-    pub(super) gateway: Arc<Gateway>,
-    pub(super) ask: Ask,
+members! {
+    /// An operation under way.
+    #[derive(Debug)]
+    pub(super) struct Operation;
+    /// One that has been placed and is not called yet: with the beginnings of its prompt and its turns before the answer, and
+    /// the team that pays with the key that asked.
+    pub(super) fn new(
+        gateway: &Arc<Gateway>,
+        (ask, headers, id): (Ask, HeaderMap, Arc<str>),
+        placed: Placed,
+        (prefix, turns): (Arc<[u64]>, Option<usize>),
+        (team, key): (Arc<str>, Arc<str>),
+        place: InFlight,
+    ) {
+        let call_began = placed.at;
+    }
+    pub(super) gateway: Arc<Gateway> = Arc::clone(gateway),
+    pub(super) ask: Ask = ask,
     /// The client's headers, for those that a provider understands.
-    pub(super) headers: HeaderMap,
-    pub(super) id: Arc<str>,
-    pub(super) placed: Placed,
+    pub(super) headers: HeaderMap = headers,
+    pub(super) id: Arc<str> = id,
+    pub(super) placed: Placed = placed,
     /// Hashes of the prompt's beginnings.
-    pub(super) prefix: Arc<[u64]>,
+    pub(super) prefix: Arc<[u64]> = prefix,
     /// The turns before its answer, where the calls of that are to be known to requests that go on from it.
-    pub(super) turns: Option<usize>,
+    pub(super) turns: Option<usize> = turns,
     /// The number of the prompt cache that was asked last, and whether a mark pays there.
-    pub(super) marks: Option<(u64, bool)>,
+    pub(super) marks: Option<(u64, bool)> = None,
     /// The team that pays.
-    pub(super) team: Arc<str>,
+    pub(super) team: Arc<str> = team,
     /// The name of the key that asked.
-    pub(super) key: Arc<str>,
+    pub(super) key: Arc<str> = key,
     /// Calls really made.
-    pub(super) calls: u32,
+    pub(super) calls: u32 = 0,
     /// Calls made to the present model.
-    pub(super) tries: u32,
+    pub(super) tries: u32 = 0,
     /// What it is asked without.
-    pub(super) lacks: Lacks,
+    pub(super) lacks: Lacks = Lacks::default(),
     /// Attempts so far, refused ones included.
-    pub(super) n: u32,
-    pub(super) simulated: bool,
+    pub(super) n: u32 = 0,
+    pub(super) simulated: bool = false,
     /// Why it left its first rung.
-    pub(super) escalated: Option<Cow<'static, str>>,
+    pub(super) escalated: Option<Cow<'static, str>> = None,
     /// What was left out of the request for the present model.
-    pub(super) left_out: Vec<Arc<str>>,
+    pub(super) left_out: Vec<Arc<str>> = Vec::new(),
     /// The service tier that its rung asks for in it.
-    pub(super) tier: Option<Arc<str>>,
+    pub(super) tier: Option<Arc<str>> = None,
     /// The tier in which the last call was served, where a header told.
-    pub(super) served_tier: Option<Arc<str>>,
+    pub(super) served_tier: Option<Arc<str>> = None,
     /// The meter of the place where its model runs, where that is said.
-    pub(super) place: Option<Arc<str>>,
+    pub(super) place: Option<Arc<str>> = None,
     /// The attempt under way, for the account of it should this task fail.
-    pub(super) underway: Option<(Dispatch, Arc<str>)>,
+    pub(super) underway: Option<(Dispatch, Arc<str>)> = None,
     /// Tokens of the stream under way that came so far.
-    pub(super) delivered: u64,
+    pub(super) delivered: u64 = 0,
     /// When it arrived, by a clock that never jumps.
-    pub(super) began: Clock,
+    pub(super) began: Clock = Clock::now(),
     /// When the present call began.
-    pub(super) call_began: Instant,
+    pub(super) call_began: Instant = call_began,
     /// The text of a streamed answer, where it is to be compared with another.
-    pub(super) said: Option<String>,
+    pub(super) said: Option<String> = None,
     /// The id of a stream of which the client had nothing.
-    pub(super) unheard: Option<String>,
+    pub(super) unheard: Option<String> = None,
     /// Whether it is settled.
-    pub(super) is_settled: bool,
+    pub(super) is_settled: bool = false,
     /// Held until the operation is over.
-    pub(super) _place: InFlight,
+    pub(super) _place: InFlight = place,
 }
 
 /// What the client gets of an attempt.

@@ -18,7 +18,7 @@ use crate::config::rollouts;
 use crate::rollout::{Order, Rollout, Saved, Turn};
 use crate::session::{Deed, RolloutRow, Rollouts};
 use crate::units::Instant;
-use crate::wire::{ApiError, ErrorKind};
+use crate::wire::ApiError;
 
 /// What an audit entry says was done.
 const ROLLOUT: &str = "rollout";
@@ -136,12 +136,7 @@ impl Gateway {
     /// Where it cannot be, and why; where the ledger should hold it and does not.
     pub async fn order_rollout(&self, order: RolloutOrder, who: &str) -> Result<String, ApiError> {
         let said = self.ordered(order, who).map_err(|why| ApiError::invalid(why).with_status(409))?;
-        if self.keeps_ledger
-            && let Err(error) = self.ledger.commit().await
-        {
-            let message = format!("{said}; but a restart may forget it: {error}");
-            return Err(ApiError::new(ErrorKind::Server, message));
-        }
+        self.kept(|| format!("{said};")).await?;
         Ok(said)
     }
 

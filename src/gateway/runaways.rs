@@ -14,7 +14,7 @@ use super::respond::answer;
 use super::{Gateway, now};
 use crate::access::Caller;
 use crate::runaway::{Stop, Trip, Whom};
-use crate::units::Instant;
+use crate::units::{Instant, members};
 use crate::wire::{ApiError, ErrorKind, Halted};
 
 /// What an audit entry says was done.
@@ -40,6 +40,16 @@ impl Gateway {
         self.audit(at, who, what, (before, after));
     }
 
+    /// Waits until the ledger holds what was done; says that a restart may forget it where that cannot be.
+    pub(super) async fn kept(&self, done: impl FnOnce() -> String) -> Result<(), ApiError> {
+        if !self.keeps_ledger {
+            return Ok(());
+        }
+        self.ledger.commit().await.map_err(|error| {
+            ApiError::new(ErrorKind::Server, format!("{} but a restart may forget it: {error}", done()))
+        })
+    }
+
     /// Stops someone, or lets him go. Says whether that changed anything.
     ///
     /// # Errors
@@ -62,13 +72,8 @@ impl Gateway {
         if changed.is_some() {
             tracing::warn!(who, %whom, lifts, "kill switch");
         }
-        if changed.is_some()
-            && self.keeps_ledger
-            && let Err(error) = self.ledger.commit().await
-        {
-            let done = if lifts { "lifted" } else { "stopped" };
-            let message = format!("{whom} is {done}, but a restart may forget it: {error}");
-            return Err(ApiError::new(ErrorKind::Server, message));
+        if changed.is_some() {
+            self.kept(|| format!("{whom} is {},", if lifts { "lifted" } else { "stopped" })).await?;
         }
         Ok(changed.is_some())
     }
@@ -87,67 +92,44 @@ pub struct Switch<'a> {
     pub lifts: bool,
 }
 
-/// One that is stopped, as it is told.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StopRow {
+members! {
+    /// One that is stopped, as it is told.
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct StopRow;
+    fn of(stop: &Stop) {}
     /// Who: `key ci-bot`, `all`.
-    pub whom: String,
+    pub whom: String = stop.whom.to_string(),
     /// Since when.
-    pub since: String,
+    pub since: String = stop.at.rfc3339(),
     /// By whom.
-    pub by: String,
+    pub by: String = stop.who.to_string(),
     /// The rule; none where an operator did it.
-    pub rule: Option<String>,
+    pub rule: Option<String> = stop.rule.as_deref().map(str::to_owned),
     /// Why.
-    pub why: String,
+    pub why: String = stop.why.clone(),
     /// The command that lifts it.
-    pub lifted_by: String,
+    pub lifted_by: String = stop.lifted_by(),
 }
 
-impl From<&Stop> for StopRow {
-    fn from(stop: &Stop) -> Self {
-        Self {
-            whom: stop.whom.to_string(),
-            since: stop.at.rfc3339(),
-            by: stop.who.to_string(),
-            rule: stop.rule.as_deref().map(str::to_owned),
-            why: stop.why.clone(),
-            lifted_by: stop.lifted_by(),
-        }
-    }
-}
-
-/// A rule that tripped, as it is told.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TripRow {
+members! {
+    /// A rule that tripped, as it is told.
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct TripRow;
+    fn of(trip: &Trip) {}
     /// When.
-    pub at: String,
+    pub at: String = trip.at.rfc3339(),
     /// The rule.
-    pub rule: String,
+    pub rule: String = trip.rule.to_string(),
     /// Who.
-    pub whom: String,
+    pub whom: String = trip.whom.to_string(),
     /// The team and the project whose request it was.
-    pub team: String,
+    pub team: String = trip.whose.team.to_string(),
     /// The project.
-    pub project: String,
+    pub project: String = trip.whose.project.to_string(),
     /// What was seen.
-    pub seen: String,
+    pub seen: String = trip.seen.clone(),
     /// What becomes of him.
-    pub then: String,
-}
-
-impl From<&Trip> for TripRow {
-    fn from(trip: &Trip) -> Self {
-        Self {
-            at: trip.at.rfc3339(),
-            rule: trip.rule.to_string(),
-            whom: trip.whom.to_string(),
-            team: trip.whose.team.to_string(),
-            project: trip.whose.project.to_string(),
-            seen: trip.seen.clone(),
-            then: trip.then.name().to_owned(),
-        }
-    }
+    pub then: String = trip.then.name().to_owned(),
 }
 
 /// Answers who is stopped, which rules are in force, and what tripped.
@@ -159,8 +141,8 @@ pub(super) fn standing(gateway: &Gateway) -> Response<Reply> {
             json!({ "rule": &*rule.name, "each": rule.each.name(), "looks_for": rule.test.words(), "then": rule.then.name() })
         })
         .collect();
-    let stops: Vec<StopRow> = stops.iter().map(|stop| StopRow::from(&**stop)).collect();
-    let trips: Vec<TripRow> = trips.iter().rev().map(|trip| TripRow::from(&**trip)).collect();
+    let stops: Vec<StopRow> = stops.iter().map(|stop| StopRow::of(stop)).collect();
+    let trips: Vec<TripRow> = trips.iter().rev().map(|trip| TripRow::of(trip)).collect();
     answer(&json!({ "at": now().rfc3339(), "rules": rules, "stops": stops, "trips": trips }))
 }
 
@@ -202,7 +184,7 @@ pub(super) async fn order(
         return Err(ApiError::new(ErrorKind::NotFound, message).coded("not_stopped"));
     }
     let (_, stops, _) = gateway.live.runaways();
-    let stops: Vec<StopRow> = stops.iter().map(|stop| StopRow::from(&**stop)).collect();
+    let stops: Vec<StopRow> = stops.iter().map(|stop| StopRow::of(stop)).collect();
     Ok(answer(&json!({ "changed": changed, "stops": stops })))
 }
 

@@ -186,7 +186,7 @@ pub(super) async fn relay(
     // Of one that goes on with another's beginning the client knows no id, and nor does anybody.
     let is_unheard = !stream.told && stream.goes_on.is_none();
     let preface = is_unheard.then(|| stream.relay.preface());
-    operation.unheard = preface.map(|preface| preface.id().to_owned()).filter(|id| !id.is_empty());
+    operation.unheard = preface.map(|preface| preface.id).filter(|id| !id.is_empty());
     let operation = &*operation;
     let may_go_elsewhere =
         || stream.relay.unfit().is_some() || can_escalate(operation, stream.attempt.dispatch);
@@ -329,7 +329,7 @@ impl Stream<'_> {
             let dispatch = self.attempt.dispatch;
             audience.open(|headers| operation.sign(headers, dispatch));
             if let Some(preface) = &self.goes_on {
-                keeper::disown(operation, preface.id(), &dispatch.model);
+                keeper::disown(operation, &preface.id, &dispatch.model);
             }
             // The client knows the id from here on, and may judge what it reads.
             operation.note_served(&dispatch.model);

@@ -6,51 +6,14 @@ use std::sync::Arc;
 use http::HeaderMap;
 
 use super::arriving::{Hashes, open};
+use super::assembled::{gateway, live};
 use super::gate::let_in;
-use super::{Gateway, Limits, Parts, Tariff, now, run};
-use crate::access::{Access, Caller};
-use crate::classifier::Classifier;
-use crate::config::gateway::GatewaySettings;
-use crate::config::{policy, prices, providers};
-use crate::ledger::{Ledger, LedgerFile, LedgerOptions, Range};
-use crate::providers::{Providers, from_system};
-use crate::session::{Arriving, Deed, Live, LiveSetup};
-use crate::units::{Instant, Names};
+use super::run;
+use crate::access::Caller;
+use crate::ledger::{LedgerFile, Range};
+use crate::session::{Arriving, Deed};
+use crate::units::Instant;
 use crate::wire::{Ask, Dialect};
-
-fn live(at: Instant) -> Live {
-    let mut names = Names::default();
-    let policy = policy::parse(policy::BUILTIN, "built-in", &mut names).unwrap();
-    Live::new(LiveSetup {
-        policy,
-        names,
-        classifier: Arc::new(Classifier::builtin()),
-        book: prices::resolve("list", None).unwrap(),
-        next_seq: 1,
-        at,
-        who: "test".to_owned(),
-        gateway: String::new(),
-    })
-}
-
-/// Puts a gateway together over a ledger in a folder, whose models are simulated at once.
-pub(crate) fn gateway(folder: &tempfile::TempDir) -> Arc<Gateway> {
-    let spec = providers::parse(&[("providers.toml", "[simulated]\nspeed = 0\n")]).unwrap();
-    let (ledger, _) = Ledger::open(LedgerOptions::new(folder.path().join("ledger.db"))).unwrap();
-    Arc::new(Gateway::new(Parts {
-        live: Arc::new(live(now())),
-        providers: Arc::new(Providers::build(&spec, &from_system, std::time::Instant::now()).unwrap()),
-        ledger,
-        access: Access::open(folder.path().join("access.toml")).unwrap(),
-        settings: GatewaySettings::default(),
-        keeps_ledger: true,
-        on_apply: None,
-        bills_beside: None,
-        limits: Limits::default(),
-        tariff: Tariff::default(),
-        caching: crate::prompt_cache::Rules::default(),
-    }))
-}
 
 #[tokio::test]
 async fn an_operation_that_fails_within_the_gateway_is_settled() {

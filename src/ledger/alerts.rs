@@ -35,9 +35,6 @@ impl LedgerFile {
 
     fn read_alarms(&self, now: Instant, most: u32) -> rusqlite::Result<Alarms> {
         let text = |row: &rusqlite::Row<'_>, at| row.get::<_, String>(at).map(Text::from);
-        let named =
-            |word: &str| Source::ALL.iter().find(|(name, _)| *name == word).map(|(_, source)| *source);
-        let level = |word: &str| Level::ALL.iter().find(|(name, _)| *name == word).map(|(_, level)| *level);
         let mut find = self.conn.prepare(
             "SELECT id, rule, source, level, scope, threshold, window, at, resolved, words, acked, silenced FROM alerts \
              WHERE resolved IS NULL OR id IN (SELECT alert FROM outbox WHERE state = 'waiting') OR id IN (SELECT id FROM \
@@ -47,12 +44,12 @@ impl LedgerFile {
         let mut rows = find.query([most])?;
         while let Some(row) = rows.next()? {
             // A source that this program does not know was written by a newer one.
-            let Some(source) = named(&row.get::<_, String>(2)?) else { continue };
+            let Some(source) = Source::from_name(&row.get::<_, String>(2)?) else { continue };
             alerts.push(Alert {
                 id: row.get(0)?,
                 rule: text(row, 1)?,
                 source,
-                level: level(&row.get::<_, String>(3)?).unwrap_or_default(),
+                level: Level::from_name(&row.get::<_, String>(3)?).unwrap_or_default(),
                 scope: text(row, 4)?,
                 threshold: text(row, 5)?,
                 window: Instant(row.get(6)?),

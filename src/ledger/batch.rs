@@ -2,11 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::Alerting;
-use super::entry::{
-    AttemptEnded, AttemptStarted, Audit, Closed, Correction, Entry, Kept, Label, Note, Opened, PolicyVersion,
-    Prompt, Signal,
-};
+use super::entry::{AttemptEnded, AttemptStarted, Closed, Entry, Opened};
 
 /// What a batch says of one attempt.
 #[derive(Debug, Default)]
@@ -28,22 +24,6 @@ pub(super) struct Draft<'b> {
     pub(super) simulated: Option<&'b str>,
 }
 
-/// Something that belongs to no operation's account.
-#[derive(Debug)]
-pub(super) enum Aside<'b> {
-    Policy(&'b PolicyVersion),
-    Audit(&'b Audit),
-    Label(&'b Label),
-    Correction(&'b Correction),
-    /// With the first operation that comes after it.
-    Note(&'b Note, u64),
-    /// Likewise.
-    Signal(&'b Signal, u64),
-    Prompt(&'b Prompt),
-    Kept(&'b Kept),
-    Alerting(&'b Alerting),
-}
-
 /// A batch, gathered.
 #[derive(Debug, Default)]
 pub(super) struct Batch<'b> {
@@ -51,8 +31,8 @@ pub(super) struct Batch<'b> {
     pub(super) drafts: Vec<Draft<'b>>,
     /// Places of those that ended, in that order.
     ended: Vec<usize>,
-    /// The rest, in order.
-    pub(super) asides: Vec<Aside<'b>>,
+    /// What belongs to no operation's account, in order, each with the first operation that comes after it.
+    pub(super) asides: Vec<(&'b Entry, u64)>,
 }
 
 impl<'b> Batch<'b> {
@@ -91,15 +71,7 @@ impl<'b> Batch<'b> {
                     });
                     batch.ended.extend(places.get(&closed.seq).filter(|_| is_new));
                 }
-                Entry::Policy(policy) => batch.asides.push(Aside::Policy(policy)),
-                Entry::Audit(audit) => batch.asides.push(Aside::Audit(audit)),
-                Entry::Label(label) => batch.asides.push(Aside::Label(label)),
-                Entry::Correction(correction) => batch.asides.push(Aside::Correction(correction)),
-                Entry::Signal(signal) => batch.asides.push(Aside::Signal(signal, newest + 1)),
-                Entry::Note(note) => batch.asides.push(Aside::Note(note, newest + 1)),
-                Entry::Prompt(prompt) => batch.asides.push(Aside::Prompt(prompt)),
-                Entry::Kept(kept) => batch.asides.push(Aside::Kept(kept)),
-                Entry::Alerting(alerting) => batch.asides.push(Aside::Alerting(alerting)),
+                aside => batch.asides.push((aside, newest + 1)),
             }
         }
         batch

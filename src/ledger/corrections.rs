@@ -9,7 +9,7 @@ use super::entry::Correction;
 use super::file::LedgerFile;
 use super::marks::{self, Marks, Out};
 use super::proof::Member;
-use super::row::{amount, amount_at, count_at, kind, read_cost, whole};
+use super::row::{amount, charge_at, count_at, kind, whole};
 use super::schema::CORRECTED;
 use super::stored::JOINED;
 use crate::pricing::{Charged, Cost};
@@ -34,12 +34,10 @@ members! {
     /// One as it is stored.
     #[derive(Clone, Debug)]
     pub(super) struct StoredCorrection;
-    pub(super) fn read(row: &Row<'_>) -> Result<Self, rusqlite::Error> {
-        let (kind, why): (String, Option<String>) = (row.get(2)?, row.get(3)?);
-    }
+    pub(super) fn read(row: &Row<'_>) -> Result<Self, rusqlite::Error> {}
     number: i64 = row.get(8)?,
     n: Option<u32> = row.get(1)?,
-    cost: Option<Cost> = read_cost(&kind, why.as_deref(), amount_at(row, 4)?),
+    cost: Option<Cost> = charge_at(row, 2)?,
     source: String = row.get(6)?,
     at: Instant = Instant(row.get(7)?),
 }
@@ -104,20 +102,11 @@ impl LedgerFile {
     pub fn charged(&self, ids: &[String]) -> Result<Vec<Option<ChargedCalls>>, LedgerError> {
         let one = |id: &String| {
             let Some((seq, _)) = self.find(id)? else { return Ok(None) };
-            let fault = |source| self.failed(source);
             let amounts = self.amounts();
             let calls = format!("SELECT c.kind, c.why, {amounts} {JOINED} WHERE a.seq = ?1 ORDER BY a.n");
-            let mut calls = self.conn.prepare_cached(&calls).map_err(fault)?;
-            let charge = |row: &Row<'_>| {
-                let (kind, why): (Option<String>, Option<String>) = (row.get(0)?, row.get(1)?);
-                let amount = amount_at(row, 2)?;
-                Ok(kind.and_then(|kind| read_cost(&kind, why.as_deref(), amount)))
-            };
-            let mut charges: Vec<Option<Cost>> =
-                calls.query_map([whole(seq)], charge).and_then(Iterator::collect).map_err(fault)?;
-            let mut later = self.conn.prepare_cached(&of_stretch(self.version)).map_err(fault)?;
-            let read = later.query_map([whole(seq), whole(seq)], StoredCorrection::read);
-            let mut later: Vec<_> = read.and_then(Iterator::collect::<rusqlite::Result<_>>).map_err(fault)?;
+            let mut charges: Vec<Option<Cost>> = self.all(&calls, [whole(seq)], |row| charge_at(row, 0))?;
+            let both = [whole(seq), whole(seq)];
+            let mut later: Vec<_> = self.all(&of_stretch(self.version), both, StoredCorrection::read)?;
             crate::units::sort_by_key(&mut later, |correction: &StoredCorrection| correction.at);
             for StoredCorrection { n, cost, .. } in later {
                 let call = match n {
@@ -140,14 +129,11 @@ impl LedgerFile {
         marks: &mut Marks<'_>,
         out: &mut Out<'_>,
     ) -> Result<(), LedgerError> {
-        let fault = |source| self.failed(source);
         let one = format!(
             "SELECT {COLUMNS}, coalesce(o.id, '') FROM corrections c LEFT JOIN operations o ON o.seq = c.seq WHERE c.id = ?1"
         );
-        let mut one = self.conn.prepare_cached(&one).map_err(fault)?;
-        let read =
-            one.query_row([number], |row| Ok((count_at(row, 0)?, StoredCorrection::read(row)?, row.get(9)?)));
-        let (seq, correction, id): (u64, StoredCorrection, String) = read.map_err(fault)?;
+        let read = |row: &Row<'_>| Ok((count_at(row, 0)?, StoredCorrection::read(row)?, row.get(9)?));
+        let (seq, correction, id): (u64, StoredCorrection, String) = self.only(&one, [number], read)?;
         correction.tell((seq, &id), marks, out)
     }
 }

@@ -336,55 +336,38 @@ impl Entry {
             Self::Prompt(entry) => entry.body.len(),
             Self::Policy(entry) => entry.text.len(),
             Self::Note(entry) => entry.text.len(),
-            Self::Label(_)
-            | Self::Correction(_)
-            | Self::Signal(_)
-            | Self::Opened(_)
-            | Self::AttemptStarted(_)
-            | Self::Closed(_)
-            | Self::Progress { .. }
-            | Self::Simulated { .. }
-            | Self::Audit(_)
-            | Self::Kept(_) => 0,
             Self::Alerting(_) => 1024,
+            _ => 0,
         };
         text.saturating_add(640)
     }
 
     /// Moves it to its place behind what the file holds.
     pub(super) fn shift(&mut self, by: Shift) {
-        let advance = |seq: &mut u64| *seq = seq.wrapping_add(by.operations);
         match self {
-            Self::Opened(entry) => {
-                advance(&mut entry.seq);
-                entry.policy_version = entry.policy_version.saturating_add(by.policies);
-            }
-            Self::AttemptStarted(entry) => advance(&mut entry.seq),
-            Self::Progress { seq, .. } | Self::Simulated { seq, .. } => advance(seq),
-            Self::AttemptEnded(entry) => advance(&mut entry.seq),
-            Self::Closed(entry) => advance(&mut entry.seq),
-            Self::Label(entry) => advance(&mut entry.seq),
-            Self::Correction(entry) => advance(&mut entry.seq),
-            Self::Prompt(entry) => advance(&mut entry.seq),
+            Self::Opened(entry) => entry.policy_version = entry.policy_version.saturating_add(by.policies),
             Self::Policy(entry) => {
-                advance(&mut entry.from_seq);
+                entry.from_seq = entry.from_seq.wrapping_add(by.operations);
                 entry.version = entry.version.saturating_add(by.policies);
             }
-            Self::Audit(_) | Self::Note(_) | Self::Signal(_) | Self::Kept(_) | Self::Alerting(_) => {}
+            _ => {}
+        }
+        if let Some(seq) = self.seq() {
+            *seq = seq.wrapping_add(by.operations);
         }
     }
 
     /// Returns the operation it belongs to; `None` for entries of the program.
-    pub(super) fn seq(&self) -> Option<u64> {
+    pub(super) fn seq(&mut self) -> Option<&mut u64> {
         match self {
-            Self::Opened(entry) => Some(entry.seq),
-            Self::AttemptStarted(entry) => Some(entry.seq),
-            Self::Progress { seq, .. } | Self::Simulated { seq, .. } => Some(*seq),
-            Self::AttemptEnded(entry) => Some(entry.seq),
-            Self::Closed(entry) => Some(entry.seq),
-            Self::Label(entry) => Some(entry.seq),
-            Self::Correction(entry) => Some(entry.seq),
-            Self::Prompt(entry) => Some(entry.seq),
+            Self::Opened(entry) => Some(&mut entry.seq),
+            Self::AttemptStarted(entry) => Some(&mut entry.seq),
+            Self::Progress { seq, .. } | Self::Simulated { seq, .. } => Some(seq),
+            Self::AttemptEnded(entry) => Some(&mut entry.seq),
+            Self::Closed(entry) => Some(&mut entry.seq),
+            Self::Label(entry) => Some(&mut entry.seq),
+            Self::Correction(entry) => Some(&mut entry.seq),
+            Self::Prompt(entry) => Some(&mut entry.seq),
             Self::Policy(_)
             | Self::Audit(_)
             | Self::Note(_)

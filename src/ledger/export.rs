@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
-use rusqlite::{Row, Rows, params};
+use rusqlite::{Params, Row, params};
 
 use super::chain::{Kind, own};
 use super::corrections::{self, StoredCorrection};
@@ -15,7 +15,7 @@ use super::error::Faults;
 use super::file::{LedgerFile, Range, WITHIN};
 use super::marks::{self, Marks, Out};
 use super::proof::{Member, PolicyRest, SOURCE};
-use super::row::{STRIDE, count_at, whole};
+use super::row::{Beside, STRIDE, count_at, plain, whole};
 use super::schema::CORRECTED;
 use super::stored::{
     ATTEMPT, JOINED, LateStored, NEEDS, NO_NEEDS, OPERATION, REST, REST_AT, StoredAttempt, StoredLabel,
@@ -100,12 +100,11 @@ impl LedgerFile {
             (self.conn.prepare(LABELS).map_err(fault)?, self.conn.prepare(LABELS).map_err(fault)?);
         // Where lines are marked a judgement is an event of its own; else it stands on its request.
         let (joined, own_lines) = if marks.on() { (-1, last) } else { (last, -1) };
-        let mut late = Ahead::new(late.query([first, own_lines]).map_err(fault)?, LateStored::read);
-        let mut attempts = Ahead::new(attempts.query([first, last]).map_err(fault)?, StoredAttempt::read);
-        let mut labels = Ahead::new(labels.query([first, joined]).map_err(fault)?, StoredLabel::read);
+        let mut late = Beside::new(late.query([first, own_lines]).map_err(fault)?);
+        let mut attempts = Beside::new(attempts.query([first, last]).map_err(fault)?);
+        let mut labels = Beside::new(labels.query([first, joined]).map_err(fault)?);
         let mut corrected = self.conn.prepare(&corrections::of_stretch(self.version)).map_err(fault)?;
-        let mut corrected =
-            Ahead::new(corrected.query([first, last]).map_err(fault)?, StoredCorrection::read);
+        let mut corrected = Beside::new(corrected.query([first, last]).map_err(fault)?);
         let mut rows = all.query(params![first, last, from, to]).map_err(fault)?;
         let mut written = Exported::default();
         let events = self.events(range, &mut Faults::fatal())?;
@@ -116,8 +115,8 @@ impl LedgerFile {
         let (mut passed, mut run) = (0, None);
         while let Some(row) = rows.next().map_err(fault)? {
             let seq = count_at(row, 0).map_err(fault)?;
-            let own_attempts = attempts.of(seq).map_err(fault)?;
-            let own_labels = labels.of(seq).map_err(fault)?;
+            let own_attempts = own_rows(&mut attempts, seq, StoredAttempt::read).map_err(fault)?;
+            let own_labels = own_rows(&mut labels, seq, StoredLabel::read).map_err(fault)?;
             while let Some(event) = events.next_if(|event| event.before <= seq) {
                 event.write(&mut out, &mut marks)?;
                 written.events += 1;
@@ -139,13 +138,13 @@ impl LedgerFile {
                 let id = record.id.to_string();
                 marks::write_entry(&mut out, &Entry::Request(record), member.map_err(fault)?.as_ref())?;
                 written.requests += 1;
-                for judged in late.of(seq).map_err(fault)? {
+                for judged in own_rows(&mut late, seq, LateStored::read).map_err(fault)? {
                     let member = marks.member(Kind::Label, judged.number).map_err(fault)?;
                     let member = member.map(|member| Member { seq: Some(own(whole(seq))), ..member });
                     marks::write_entry(&mut out, &judged.event(&id), member.as_ref())?;
                     written.events += 1;
                 }
-                for correction in corrected.of(seq).map_err(fault)? {
+                for correction in own_rows(&mut corrected, seq, StoredCorrection::read).map_err(fault)? {
                     correction.tell((seq, &id), &mut marks, &mut out)?;
                     written.events += 1;
                 }
@@ -224,41 +223,34 @@ impl LedgerFile {
     pub(super) fn events(&self, range: &Range, faults: &mut Faults) -> Result<Vec<Event>, LedgerError> {
         let fault = |source| self.failed(source);
         let within = format!("SELECT o.seq FROM operations o WHERE {WITHIN} ORDER BY o.seq LIMIT 1");
-        let mut first = self.conn.prepare(&within).map_err(fault)?;
-        let first: Option<i64> = first
-            .query_map(self.bounds(range)?, |row| row.get(0))
-            .and_then(|mut found| found.next().transpose())
-            .or_else(|error| faults.pass("requests", error).map(|()| None))
-            .map_err(fault)?;
-        let first = first.unwrap_or(0);
-        let mut events = Vec::new();
+        let bounds = self.bounds(range)?;
+        let first = self.readable("requests", &within, bounds, faults, |row| row.get(0)).map_err(fault)?;
+        let first = first.into_iter().next().unwrap_or(0);
         let whole = range.from.is_none() && range.first.is_none();
-        let mut notes = self
-            .conn
-            .prepare(
-                "SELECT before_seq, at, text, simulated, id FROM notes WHERE before_seq > ?1 ORDER BY before_seq, id",
-            )
-            .map_err(fault)?;
-        let since = if whole { -1 } else { first };
-        let found = notes.query_map([since], |row| {
-            let what = What::Note { text: row.get(2)?, simulated: row.get(3)? };
-            Ok(Event { before: count_at(row, 0)?, at: Instant(row.get(1)?), number: row.get(4)?, what })
+        let since = [if whole { -1 } else { first }];
+        let notes = "SELECT before_seq, at, id, text, simulated FROM notes WHERE before_seq > ?1 ORDER BY before_seq, id";
+        let notes = self.readable("notes", notes, since, faults, |row| {
+            Event::read(row, What::Note { text: row.get(3)?, simulated: row.get(4)? })
         });
-        for event in found.map_err(fault)? {
-            match event {
-                Ok(event) => events.push(event),
-                Err(error) => faults.pass("notes", error).map_err(fault)?,
-            }
+        let mut events = notes.map_err(fault)?;
+        if self.version >= CORRECTED {
+            let signals = "SELECT before_seq, at, id, model, until, why FROM signals WHERE before_seq > ?1 ORDER BY before_seq, id";
+            let signals = self.readable("signals", signals, since, faults, |row| {
+                let until: Option<i64> = row.get(4)?;
+                Event::read(
+                    row,
+                    What::Signal { model: row.get(3)?, until: until.map(Instant), why: row.get(5)? },
+                )
+            });
+            events.extend(signals.map_err(fault)?);
         }
-        for signal in self.signals(since).map_err(fault)? {
-            match signal {
-                Ok(event) => events.push(event),
-                Err(error) => faults.pass("signals", error).map_err(fault)?,
-            }
-        }
-        let mut policies = self.policies(faults).map_err(fault)?;
+        let undo = if self.is_chained() { "undo" } else { "0" };
+        let policies =
+            format!("SELECT version, at, from_seq, who, what, text, {undo} FROM policies ORDER BY version");
+        let mut policies =
+            self.readable("policies", &policies, [], faults, StoredPolicy::read).map_err(fault)?;
         // The stretch begins with the one in force at its first request.
-        let opening = u64::try_from(first).unwrap_or(0);
+        let opening = plain(first);
         let within = policies.iter().rposition(|stored| !whole && stored.before <= opening).unwrap_or(0);
         for stored in policies.drain(within..) {
             events.push(stored.event());
@@ -267,33 +259,20 @@ impl LedgerFile {
         Ok(events)
     }
 
-    /// Returns what providers signalled from an operation on.
-    fn signals(&self, since: i64) -> rusqlite::Result<Vec<rusqlite::Result<Event>>> {
-        if self.version < CORRECTED {
-            return Ok(Vec::new());
-        }
-        let mut all = self.conn.prepare(
-            "SELECT before_seq, at, model, until, why, id FROM signals WHERE before_seq > ?1 ORDER BY before_seq, id",
-        )?;
-        let all = all.query_map([since], |row| {
-            let until: Option<i64> = row.get(3)?;
-            let what = What::Signal { model: row.get(2)?, until: until.map(Instant), why: row.get(4)? };
-            Ok(Event { before: count_at(row, 0)?, at: Instant(row.get(1)?), number: row.get(5)?, what })
-        })?;
-        Ok(all.collect())
-    }
-
-    fn policies(&self, faults: &mut Faults) -> rusqlite::Result<Vec<StoredPolicy>> {
-        let undo = if self.is_chained() { "undo" } else { "0" };
-        let mut all = self.conn.prepare(&format!(
-            "SELECT version, at, from_seq, who, what, text, {undo} FROM policies ORDER BY version"
-        ))?;
-        let all = all.query_map([], StoredPolicy::read)?;
+    /// Collects what is read of every row that a question has; one that cannot be read is a fault.
+    fn readable<T>(
+        &self,
+        what: &str,
+        sql: &str,
+        params: impl Params,
+        faults: &mut Faults,
+        read: fn(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<Vec<T>> {
         let mut found = Vec::new();
-        for policy in all {
-            match policy {
-                Ok(policy) => found.push(policy),
-                Err(error) => faults.pass("policies", error)?,
+        for one in self.conn.prepare(sql)?.query_map(params, read)? {
+            match one {
+                Ok(one) => found.push(one),
+                Err(error) => faults.pass(what, error)?,
             }
         }
         Ok(found)
@@ -349,6 +328,11 @@ enum What {
 }
 
 impl Event {
+    /// Reads one whose first columns are the first operation after it, moment and number.
+    fn read(row: &Row<'_>, what: What) -> rusqlite::Result<Self> {
+        Ok(Self { before: count_at(row, 0)?, at: Instant(row.get(1)?), number: row.get(2)?, what })
+    }
+
     /// Returns its kind and number in the chain.
     pub(super) fn entry(&self) -> (i64, i64) {
         match self.what {
@@ -479,36 +463,12 @@ impl Prices {
     }
 }
 
-/// Rows that belong to operations, read along with them.
-struct Ahead<'s, T> {
-    rows: Rows<'s>,
+/// Reads the rows of an operation.
+fn own_rows<T>(
+    beside: &mut Beside<'_, u64, T>,
+    seq: u64,
     read: fn(&Row<'_>) -> rusqlite::Result<T>,
-    next: Option<(u64, T)>,
-    ended: bool,
-}
-
-impl<'s, T> Ahead<'s, T> {
-    fn new(rows: Rows<'s>, read: fn(&Row<'_>) -> rusqlite::Result<T>) -> Self {
-        Self { rows, read, next: None, ended: false }
-    }
-
-    /// Returns the rows of an operation; those before it are passed over.
-    fn of(&mut self, seq: u64) -> rusqlite::Result<Vec<T>> {
-        let mut found = Vec::new();
-        loop {
-            if self.next.is_none() && !self.ended {
-                let read = |row: &Row<'_>| Ok::<_, rusqlite::Error>((count_at(row, 0)?, (self.read)(row)?));
-                self.next = self.rows.next()?.map(read).transpose()?;
-                self.ended = self.next.is_none();
-            }
-            match self.next.take() {
-                Some((own, row)) if own == seq => found.push(row),
-                Some((own, _)) if own < seq => {}
-                other => {
-                    self.next = other;
-                    return Ok(found);
-                }
-            }
-        }
-    }
+) -> rusqlite::Result<Vec<T>> {
+    let next = || beside.next(&seq, |row| Ok((count_at(row, 0)?, read(row)?))).transpose();
+    std::iter::from_fn(next).collect()
 }

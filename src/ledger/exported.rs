@@ -11,22 +11,19 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::chain::{Cursor, Kind, noted};
-use super::check::plain;
+use super::check::{QUOTED, tell_findings};
 use super::corrections;
 use super::encoding::{Encoding, Hash, chained, parse_hash};
 use super::proof::{self, Member, Stretch};
+use super::row::{STRIDE, plain};
 use super::runs::Run;
 use super::{Head, LedgerError};
 use crate::config;
 use crate::record::{self, Entry};
 use crate::units::{Names, hex};
 
-/// Findings that are quoted; more are counted.
-const QUOTED: usize = 50;
 /// The longest line that is read.
 const LONGEST: u64 = 64 << 20;
-/// Lines between two looks at the progress.
-const STRIDE: u64 = 4_096;
 
 /// What proving an export found.
 #[derive(Clone, Debug, Default)]
@@ -63,19 +60,8 @@ impl fmt::Display for ExportReport {
         for (after, head) in &self.stretches {
             writeln!(f, "links       {} to {head}", after + 1)?;
         }
-        for finding in &self.findings {
-            writeln!(f, "WRONG  {finding}")?;
-        }
-        let quoted = self.findings.len() as u64;
-        if self.wrong > quoted {
-            writeln!(f, "WRONG  and {} more", self.wrong - quoted)?;
-        }
-        match self.wrong {
-            0 => {
-                writeln!(f, "sound: every proved line is what was chained, and none between them is missing")
-            }
-            wrong => writeln!(f, "{wrong} things are wrong"),
-        }
+        let sound = "every proved line is what was chained, and none between them is missing";
+        tell_findings(f, &self.findings, self.wrong, sound)
     }
 }
 

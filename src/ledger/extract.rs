@@ -11,7 +11,7 @@ use super::LedgerError;
 use super::chain::own;
 use super::corrections::StoredCorrection;
 use super::export::Event;
-use super::row::{read_check, read_cost, read_list, read_terms, usage_at, whole};
+use super::row::{maybe, read_check, read_list, read_terms, usage_at, whole};
 use crate::checks::Verdict;
 use crate::classifier::TaskClass;
 use crate::pricing::{Charged, Cost, Terms, Usage};
@@ -454,13 +454,6 @@ fn claimed(calls: &[Call]) -> Option<Pico> {
     sum
 }
 
-/// Reads the charge of a row whose columns from `at` on are kind, why and amount.
-pub(super) fn charge_at(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<Cost>> {
-    let Some(kind) = maybe(row, at)? else { return Ok(None) };
-    let amount = super::row::amount_at(row, at + 2)?;
-    Ok(read_cost(kind, maybe(row, at + 1)?, amount))
-}
-
 /// Returns the place behind so many; more than fit into a number of this size are in no extract.
 fn place(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
@@ -468,11 +461,6 @@ fn place(count: usize) -> u32 {
 
 fn missing(at: usize) -> rusqlite::Error {
     rusqlite::Error::InvalidColumnType(at, String::new(), rusqlite::types::Type::Null)
-}
-
-/// Reads a text that may be NULL, without a copy.
-fn maybe<'r>(row: &'r Row<'_>, at: usize) -> rusqlite::Result<Option<&'r str>> {
-    Ok(row.get_ref(at)?.as_str_or_null()?)
 }
 
 /// Reads a number that may be NULL.

@@ -1,13 +1,14 @@
-//! A ledger opened for reading: sums of any stretch, whether or not somebody writes it meanwhile.
+//! A ledger opened for reading, whether or not somebody writes it meanwhile: what a stretch of it is, and who is in it.
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::{Connection, OptionalExtension as _, Params, Row};
 
 use super::encoding::text_hash;
-use super::row::{STRIDE, all, amount_at, count_at, read_cost, whole};
+use super::row::{all, charge_at, count_at, maybe, plain, whole};
 use super::schema::CHAINED;
-use super::{LedgerError, Totals, schema, sums};
+use super::{LedgerError, schema};
+use crate::pricing::Cost;
 use crate::units::{Instant, hex};
 
 /// A stretch of a ledger; everything where nothing is said.
@@ -120,22 +121,48 @@ impl LedgerFile {
     /// # Errors
     /// Where the file cannot be read.
     pub fn prompt(&self, id: &str) -> Result<Option<String>, LedgerError> {
-        let find = || {
-            let mut find = self.conn.prepare_cached(
-                "SELECT p.body FROM operations o JOIN prompts p ON p.seq = o.seq \
-                 WHERE o.id = ?1 AND p.kind = 'prompt' AND p.body IS NOT NULL",
-            )?;
-            find.query_row([id], |row| row.get(0)).optional()
-        };
+        let find = "SELECT p.body FROM operations o JOIN prompts p ON p.seq = o.seq \
+                    WHERE o.id = ?1 AND p.kind = 'prompt' AND p.body IS NOT NULL";
+        self.one(find, [id], |row| row.get(0))
+    }
+
+    /// Reads the row that a question has, if there is one.
+    pub(super) fn one<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, LedgerError> {
+        let find = || self.conn.prepare_cached(sql)?.query_row(params, read).optional();
         find().map_err(|source| self.failed(source))
+    }
+
+    /// Reads the row that a question has.
+    pub(super) fn only<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, LedgerError> {
+        let found = self.one(sql, params, read)?;
+        found.ok_or_else(|| self.failed(rusqlite::Error::QueryReturnedNoRows))
+    }
+
+    /// Reads the charge of a row, whose columns from `at` on are kind, why and amount.
+    pub(super) fn charge(&self, row: &Row<'_>, at: usize) -> Result<Cost, LedgerError> {
+        let fault = |source| self.failed(source);
+        let (cost, kind) = (charge_at(row, at).map_err(fault)?, maybe(row, at).map_err(fault)?);
+        let seq = row.get(0).map_err(fault)?;
+        let found = || kind.unwrap_or_default().to_owned();
+        cost.ok_or_else(|| LedgerError::Value { seq: plain(seq), field: "charge", found: found() })
     }
 
     /// Collects what is read of every row that a question has.
     pub(super) fn all<T, All: FromIterator<T>>(
         &self,
         sql: &str,
-        params: impl rusqlite::Params,
-        read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+        params: impl Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<All, LedgerError> {
         all(&self.conn, sql, params, read).map_err(|source| self.failed(source))
     }
@@ -161,52 +188,9 @@ impl LedgerFile {
         if (range.from.is_none() && range.to.is_none()) || self.version < CHAINED {
             return Ok([first, last, from, to]);
         }
-        let span = self.conn.query_row(SPAN, [from, to], |row| Ok((row.get(0)?, row.get(1)?)));
-        let (low, high): (Option<i64>, Option<i64>) = span.map_err(|source| self.failed(source))?;
+        let span = self.one(SPAN, [from, to], |row| <(Option<i64>, Option<i64>)>::try_from(row))?;
+        let (low, high) = span.unwrap_or_default();
         Ok([first.max(low.unwrap_or(1)), last.min(high.unwrap_or(0)), from, to])
-    }
-
-    /// Adds up the charges of a stretch, one by one. `tick` hears how many came and may cancel by answering false.
-    ///
-    /// # Errors
-    /// Where the file cannot be read, holds something unreadable, or the work was cancelled.
-    pub fn totals(&self, range: &Range, mut tick: impl FnMut(u64) -> bool) -> Result<Totals, LedgerError> {
-        let fault = |source| self.failed(source);
-        let mut all = self
-            .conn
-            .prepare(&format!(
-                "SELECT c.seq, a.model, o.team, c.kind, c.why, {} FROM operations o \
-                 CROSS JOIN charges c ON c.seq = o.seq CROSS JOIN attempts a ON a.seq = c.seq AND a.n = c.n WHERE {WITHIN}",
-                self.amounts()
-            ))
-            .map_err(fault)?;
-        let mut rows = all.query(self.bounds(range)?).map_err(fault)?;
-        let (mut totals, mut count) = (Totals::default(), 0);
-        while let Some(row) = rows.next().map_err(fault)? {
-            let text = |at| row.get_ref(at).and_then(|value| Ok(value.as_str()?));
-            let maybe = |at| row.get_ref(at).and_then(|value| Ok(value.as_str_or_null()?));
-            let kind = text(3).map_err(fault)?;
-            let cost = read_cost(kind, maybe(4).map_err(fault)?, amount_at(row, 5).map_err(fault)?);
-            let Some(cost) = cost else {
-                let seq: i64 = row.get(0).map_err(fault)?;
-                let seq = u64::try_from(seq).unwrap_or(0);
-                return Err(LedgerError::Value { seq, field: "charge", found: kind.to_owned() });
-            };
-            totals.add(text(1).map_err(fault)?, text(2).map_err(fault)?, cost);
-            count += 1;
-            if count % STRIDE == 0 && !tick(count) {
-                return Err(LedgerError::Cancelled);
-            }
-        }
-        Ok(totals)
-    }
-
-    /// Returns the sums that are kept with every batch.
-    ///
-    /// # Errors
-    /// Where the file cannot be read.
-    pub fn kept_sums(&self) -> Result<Totals, LedgerError> {
-        sums::totals(&self.conn, self.version).map_err(|source| self.failed(source))
     }
 
     /// Returns the teams and the projects that were heard of most, at most so many of each: teams of all time, projects of
@@ -234,11 +218,8 @@ impl LedgerFile {
     /// # Errors
     /// Where the file cannot be read.
     pub fn find(&self, id: &str) -> Result<Option<(u64, Instant)>, LedgerError> {
-        let find = || {
-            let mut find = self.conn.prepare_cached("SELECT seq, at FROM operations WHERE id = ?1")?;
-            find.query_row([id], |row| Ok((count_at(row, 0)?, Instant(row.get(1)?)))).optional()
-        };
-        find().map_err(|source| self.failed(source))
+        let find = "SELECT seq, at FROM operations WHERE id = ?1";
+        self.one(find, [id], |row| Ok((count_at(row, 0)?, Instant(row.get(1)?))))
     }
 
     /// Finds an operation by its id, with the model that served last, and who paid.
@@ -246,30 +227,12 @@ impl LedgerFile {
     /// # Errors
     /// Where the file cannot be read.
     pub fn served(&self, id: &str) -> Result<Option<ServedBy>, LedgerError> {
-        let find = || {
-            let mut find = self.conn.prepare_cached(
-                "SELECT o.seq, coalesce((SELECT a.model FROM attempts a WHERE a.seq = o.seq ORDER BY a.n DESC LIMIT 1), ''), \
-                 o.team, o.key_name FROM operations o WHERE o.id = ?1",
-            )?;
-            let served = |row: &rusqlite::Row<'_>| {
-                Ok(ServedBy {
-                    seq: count_at(row, 0)?,
-                    model: row.get(1)?,
-                    team: row.get(2)?,
-                    key: row.get(3)?,
-                })
-            };
-            find.query_row([id], served).optional()
-        };
-        find().map_err(|source| self.failed(source))
-    }
-
-    /// Returns the newest policy.
-    ///
-    /// # Errors
-    /// Where the file cannot be read.
-    pub fn policy(&self) -> Result<Option<PolicyInForce>, LedgerError> {
-        newest_policy(&self.conn).map_err(|source| self.failed(source))
+        let find = "SELECT o.seq, coalesce((SELECT a.model FROM attempts a WHERE a.seq = o.seq ORDER BY a.n DESC LIMIT 1), ''), \
+                    o.team, o.key_name FROM operations o WHERE o.id = ?1";
+        self.one(find, [id], |row| {
+            let (model, team, key) = (row.get(1)?, row.get(2)?, row.get(3)?);
+            Ok(ServedBy { seq: count_at(row, 0)?, model, team, key })
+        })
     }
 
     pub(super) fn failed(&self, source: rusqlite::Error) -> LedgerError {

@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 use super::lock::{Place, WriteLock, beside};
 use super::schema::{Looks, looks};
 use super::sqlite::Sqlite;
-use super::store::Store;
 use super::wal::{self, Index, Seen};
 use super::{LedgerError, LedgerOptions};
 
@@ -138,8 +137,8 @@ impl Guard {
     }
 
     /// Opens the database anew.
-    pub(super) fn open_store(&self, options: &LedgerOptions) -> Result<Box<dyn Store>, LedgerError> {
-        Ok(Box::new(Sqlite::open(options, &self.lock)?))
+    pub(super) fn open_store(&self, options: &LedgerOptions) -> Result<Sqlite, LedgerError> {
+        Sqlite::open(options, &self.lock)
     }
 
     /// Says whether the file that stands for the right to write is still there.

@@ -2,7 +2,7 @@
 //!
 //! Invariants: this is no account: it is neither chained nor exported, and the oldest go; an id says what was heard of it last.
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, params};
 
 use super::entry::{Kept, Text};
 use super::schema::CHAINED;
@@ -46,23 +46,17 @@ impl LedgerFile {
             return Ok(None);
         }
         let text = |row: &rusqlite::Row<'_>, at| row.get::<_, String>(at).map(Text::from);
-        let find = || {
-            let mut find = self
-                .conn
-                .prepare_cached("SELECT provider, model, team, key_name, at FROM responses WHERE id = ?1")?;
-            let kept = |row: &rusqlite::Row<'_>| {
-                Ok(Kept {
-                    id: id.into(),
-                    provider: row.get::<_, Option<String>>(0)?.map(Text::from),
-                    model: text(row, 1)?,
-                    team: text(row, 2)?,
-                    key: text(row, 3)?,
-                    at: Instant(row.get(4)?),
-                })
-            };
-            find.query_row([id], kept).optional()
-        };
-        find().map_err(|source| self.failed(source))
+        let find = "SELECT provider, model, team, key_name, at FROM responses WHERE id = ?1";
+        self.one(find, [id], |row| {
+            Ok(Kept {
+                id: id.into(),
+                provider: row.get::<_, Option<String>>(0)?.map(Text::from),
+                model: text(row, 1)?,
+                team: text(row, 2)?,
+                key: text(row, 3)?,
+                at: Instant(row.get(4)?),
+            })
+        })
     }
 }
 

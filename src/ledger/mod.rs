@@ -42,7 +42,6 @@ mod spent;
 mod sqlite;
 mod state;
 mod stops;
-mod store;
 mod stored;
 mod sums;
 mod vacuum;

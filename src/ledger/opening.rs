@@ -7,13 +7,12 @@ use super::lock::{WriteLock, owner_only_folder};
 use super::options::now;
 use super::recover::{Recovery, recover};
 use super::sqlite::Sqlite;
-use super::store::Store;
 use super::{LedgerError, LedgerOptions};
 
 /// A ledger that is open for writing.
 #[derive(Debug)]
 pub(super) struct Opened {
-    pub(super) store: Box<dyn Store>,
+    pub(super) store: Sqlite,
     // Behind the store: these files may be closed only when its database is.
     pub(super) guard: Guard,
     pub(super) recovery: Recovery,
@@ -38,5 +37,5 @@ pub(super) fn open(options: &LedgerOptions) -> Result<Opened, LedgerError> {
     let fault = |source| LedgerError::from_sqlite(path, "settling what was left open", source);
     let recovery = recover(&mut store, &options.run, now()).map_err(fault)?;
     let guard = Guard::new(path, lock);
-    Ok(Opened { store: Box::new(store), guard, recovery })
+    Ok(Opened { store, guard, recovery })
 }

@@ -127,13 +127,14 @@ impl Inner {
     }
 
     /// Queues an entry, or gives it up where too many wait: operations whole, changes of policy never.
-    pub(super) fn take(&mut self, entry: Entry, limit: usize) {
+    pub(super) fn take(&mut self, mut entry: Entry, limit: usize) {
         if self.ended.is_some() {
             self.lost.add(&entry);
             return;
         }
         let full = self.queue.len() + self.in_flight >= limit;
         if full || !self.refused.is_empty() {
+            let of_refused = entry.seq().is_some_and(|seq| self.refused.contains(seq));
             let refused = match &entry {
                 Entry::Opened(opened) if full => {
                     self.refused.insert(opened.seq);
@@ -142,10 +143,8 @@ impl Inner {
                 Entry::Closed(closed) => self.refused.remove(&closed.seq),
                 Entry::Policy(_) | Entry::Audit(_) | Entry::Alerting(_) | Entry::Opened(_) => false,
                 Entry::Note(_) | Entry::Signal(_) | Entry::Kept(_) => full,
-                Entry::Label(label) => full || self.refused.contains(&label.seq),
-                Entry::Correction(correction) => full || self.refused.contains(&correction.seq),
-                Entry::Prompt(prompt) => full || self.refused.contains(&prompt.seq),
-                entry => entry.seq().is_some_and(|seq| self.refused.contains(&seq)),
+                Entry::Label(_) | Entry::Correction(_) | Entry::Prompt(_) => full || of_refused,
+                _ => of_refused,
             };
             if refused {
                 self.lost.add(&entry);

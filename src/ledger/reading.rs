@@ -10,17 +10,16 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
-use rusqlite::{Rows, params};
+use rusqlite::{Row, params};
 
 use super::LedgerError;
 use super::corrections::{self, StoredCorrection};
 use super::error::Faults;
 use super::export::Event;
-use super::extract::{CALL, Extract, NEEDS, NO_NEEDS, OPERATION, Places, charge_at};
+use super::extract::{CALL, Extract, NEEDS, NO_NEEDS, OPERATION, Places};
 use super::file::{LedgerFile, Range, WITHIN};
 use super::proof::SOURCE;
-use super::row::{count_at, whole};
-use crate::pricing::Cost;
+use super::row::{Beside, charge_at, count_at, whole};
 use crate::record::{BudgetFiles, EntryBatch, EntryReader, Header};
 
 /// Operations in one run, by their numbers.
@@ -230,17 +229,12 @@ impl LedgerFile {
     /// Holds the moment at which it is read from here on, and returns what tells it from others: no entry becomes final, and
     /// none is opened, without changing one of these numbers.
     fn begin(&self) -> Result<Vec<i64>, LedgerError> {
-        let fails = |source| self.failed(source);
-        self.conn.execute_batch("BEGIN").map_err(fails)?;
+        self.conn.execute_batch("BEGIN").map_err(|source| self.failed(source))?;
         let mut seen = vec![self.version, whole(self.newest()?)];
         if self.is_chained() {
-            let mut heads =
-                self.conn.prepare("SELECT gateway, head FROM gateways ORDER BY gateway").map_err(fails)?;
-            let mut rows = heads.query([]).map_err(fails)?;
-            while let Some(row) = rows.next().map_err(fails)? {
-                seen.push(row.get(0).map_err(fails)?);
-                seen.push(row.get(1).map_err(fails)?);
-            }
+            let heads = "SELECT gateway, head FROM gateways ORDER BY gateway";
+            let heads: Vec<[i64; 2]> = self.all(heads, [], |row| Ok([row.get(0)?, row.get(1)?]))?;
+            seen.extend(heads.concat());
         }
         Ok(seen)
     }
@@ -248,13 +242,11 @@ impl LedgerFile {
     /// Returns the first and the last operation between two bounds; a first one behind the last where there is none.
     fn ends(&self, (from, to): (i64, i64)) -> Result<(i64, i64), LedgerError> {
         // Two statements: asked for both at once, SQLite goes through all between.
-        let one = |which: &str| -> rusqlite::Result<Option<i64>> {
+        let one = |which: &str| -> Result<Option<i64>, LedgerError> {
             let sql = format!("SELECT {which}(seq) FROM operations WHERE seq BETWEEN ?1 AND ?2");
-            self.conn.query_row(&sql, [from, to], |row| row.get(0))
+            Ok(self.one(&sql, [from, to], |row| row.get(0))?.flatten())
         };
-        let low = one("min").map_err(|source| self.failed(source))?;
-        let high = one("max").map_err(|source| self.failed(source))?;
-        Ok((low.unwrap_or(1), high.unwrap_or(0)))
+        Ok((one("min")?.unwrap_or(1), one("max")?.unwrap_or(0)))
     }
 
     /// Takes runs and reads them until there is none, or nobody wants more.
@@ -303,8 +295,7 @@ impl Cut {
 impl LedgerFile {
     fn ends_at_least(&self, from: i64, to: i64) -> Result<Option<i64>, LedgerError> {
         let first = "SELECT min(seq) FROM operations WHERE seq BETWEEN ?1 AND ?2";
-        let mut first = self.conn.prepare_cached(first).map_err(|source| self.failed(source))?;
-        first.query_row([from, to], |row| row.get(0)).map_err(|source| self.failed(source))
+        Ok(self.one(first, [from, to], |row| row.get(0))?.flatten())
     }
 }
 
@@ -357,26 +348,27 @@ impl Statements {
         let open: Vec<i64> =
             open.query_map(between, |row| row.get(0)).and_then(Iterator::collect).map_err(fails)?;
         let mut calls = Beside::new(calls.query(between).map_err(fails)?);
-        let charges = charges.query(between).map_err(fails)?;
-        let mut charges = Charges { rows: charges, ahead: None, ended: false };
+        let mut charges = Beside::new(charges.query(between).map_err(fails)?);
         let mut corrected = Beside::new(corrected.query(between).map_err(fails)?);
         let mut labels = Beside::new(labels.query(between).map_err(fails)?);
         let mut late: Vec<StoredCorrection> = Vec::new();
         let mut rows = operations.query(params![first, last, since, until]).map_err(fails)?;
         while let Some(row) = rows.next().map_err(fails)? {
             let seq = count_at(row, 0).map_err(fails)?;
-            let own_calls = calls.of(seq, |row| {
-                let charge = charges.of(count_at(row, 0)?, row.get(1)?)?;
-                extract.call(row, charge)
+            let own_calls = take_own(&mut calls, seq, |row| {
+                let call: (u64, i64) = (count_at(row, 0)?, row.get(1)?);
+                let charge =
+                    charges.next(&call, |row| Ok(((count_at(row, 0)?, row.get(1)?), charge_at(row, 2)?)));
+                extract.call(row, charge?.flatten())
             });
             let own_calls = own_calls.map_err(fails)?;
-            let own_labels = labels.of(seq, |row| extract.label(row)).map_err(fails)?;
+            let own_labels = take_own(&mut labels, seq, |row| extract.label(row)).map_err(fails)?;
             if open.binary_search(&whole(seq)).is_ok() {
                 extract.pass(seq);
                 continue;
             }
             extract.operation(row, seq, (own_calls, own_labels))?;
-            let corrections = corrected.of(seq, |row| {
+            let corrections = take_own(&mut corrected, seq, |row| {
                 late.push(StoredCorrection::read(row)?);
                 Ok(u32::try_from(late.len() - 1).unwrap_or(u32::MAX))
             });
@@ -388,73 +380,15 @@ impl Statements {
     }
 }
 
-/// Rows of what belongs to operations, in their order, read beside them.
-struct Beside<'s> {
-    rows: Rows<'s>,
-    /// Whose the row is that was taken in too early, and its place.
-    ahead: Option<(u64, u32)>,
-    ended: bool,
-}
-
-impl<'s> Beside<'s> {
-    fn new(rows: Rows<'s>) -> Self {
-        Self { rows, ahead: None, ended: false }
+/// Takes in the rows of an operation, and one behind them; `take` returns the place of each.
+fn take_own(
+    beside: &mut Beside<'_, u64, u32>,
+    seq: u64,
+    mut take: impl FnMut(&Row<'_>) -> rusqlite::Result<u32>,
+) -> rusqlite::Result<Places> {
+    let mut places = Places::default();
+    while let Some(place) = beside.next(&seq, |row| Ok((count_at(row, 0)?, take(row)?)))? {
+        places.add(place);
     }
-
-    /// Takes in the rows of an operation, and one behind them; `take` returns the place of each. Those before it belong to
-    /// nobody.
-    fn of(
-        &mut self,
-        seq: u64,
-        mut take: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<u32>,
-    ) -> rusqlite::Result<Places> {
-        let mut places = Places::default();
-        loop {
-            if self.ahead.is_none() && !self.ended {
-                self.ahead = match self.rows.next()? {
-                    Some(row) => Some((count_at(row, 0)?, take(row)?)),
-                    None => None,
-                };
-                self.ended = self.ahead.is_none();
-            }
-            match self.ahead.take() {
-                Some((own, place)) if own == seq => places.add(place),
-                Some((own, _)) if own < seq => {}
-                other => {
-                    self.ahead = other;
-                    return Ok(places);
-                }
-            }
-        }
-    }
-}
-
-/// Charges, read beside the calls that they are of.
-struct Charges<'s> {
-    rows: Rows<'s>,
-    ahead: Option<((u64, i64), Option<Cost>)>,
-    ended: bool,
-}
-
-impl Charges<'_> {
-    /// Returns the charge of a call; none where there is none.
-    fn of(&mut self, seq: u64, n: i64) -> rusqlite::Result<Option<Cost>> {
-        loop {
-            if self.ahead.is_none() && !self.ended {
-                self.ahead = match self.rows.next()? {
-                    Some(row) => Some(((count_at(row, 0)?, row.get(1)?), charge_at(row, 2)?)),
-                    None => None,
-                };
-                self.ended = self.ahead.is_none();
-            }
-            match self.ahead.take() {
-                Some((own, cost)) if own == (seq, n) => return Ok(cost),
-                Some((own, _)) if own < (seq, n) => {}
-                other => {
-                    self.ahead = other;
-                    return Ok(None);
-                }
-            }
-        }
-    }
+    Ok(places)
 }

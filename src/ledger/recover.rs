@@ -12,7 +12,7 @@ use super::file::{PolicyInForce, newest_policy};
 use super::interrupted::begin_lost;
 use super::options::Run;
 use super::price;
-use super::row::{self, read_terms};
+use super::row::{self, maybe, read_terms};
 use super::sqlite::Sqlite;
 use super::writing::{Writing, charge};
 use crate::pricing::{self, Cost, PriceRow, Terms, Unpriced, Usage};
@@ -38,9 +38,7 @@ pub struct Recovery {
 
 members! {
     struct OpenAttempt;
-    fn read(row: &Row<'_>) -> Result<Self, rusqlite::Error> {
-        let (tier, meters): (Option<String>, Option<String>) = (row.get(8)?, row.get(9)?);
-    }
+    fn read(row: &Row<'_>) -> Result<Self, rusqlite::Error> {}
     seq: i64 = row.get(0)?,
     n: u32 = row.get(1)?,
     model: String = row.get(2)?,
@@ -49,7 +47,7 @@ members! {
     delivered: Option<i64> = row.get(5)?,
     price: Option<i64> = row.get(6)?,
     rates: Option<String> = row.get(7)?,
-    terms: Terms = read_terms(tier.as_deref(), meters.as_deref()).unwrap_or_default(),
+    terms: Terms = read_terms(maybe(row, 8)?, maybe(row, 9)?).unwrap_or_default(),
 }
 
 /// Settles what a crash left open and begins a new run.

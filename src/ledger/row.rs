@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use rusqlite::types::Type;
-use rusqlite::{Connection, Params, Row};
+use rusqlite::{Connection, Params, Row, Rows};
 
 use crate::checks::Verdict;
 use crate::pricing::{Cost, Terms, Unpriced, Usage};
@@ -20,12 +20,50 @@ pub(super) fn all<T, All: FromIterator<T>>(
     params: impl Params,
     read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<All> {
-    conn.prepare(sql)?.query_map(params, read)?.collect()
+    conn.prepare_cached(sql)?.query_map(params, read)?.collect()
+}
+
+/// Rows of what belongs to operations or to their calls, in the order of those, read beside them.
+pub(super) struct Beside<'s, Key, T> {
+    rows: Rows<'s>,
+    /// What was read too early, and what it belongs to.
+    ahead: Option<(Key, T)>,
+    ended: bool,
+}
+
+impl<'s, Key: Ord, T> Beside<'s, Key, T> {
+    pub(super) fn new(rows: Rows<'s>) -> Self {
+        Self { rows, ahead: None, ended: false }
+    }
+
+    /// Returns what is read of the next row that belongs to a key; those before it belong to nobody.
+    pub(super) fn next(
+        &mut self,
+        key: &Key,
+        mut read: impl FnMut(&Row<'_>) -> rusqlite::Result<(Key, T)>,
+    ) -> rusqlite::Result<Option<T>> {
+        loop {
+            if self.ahead.is_none() && !self.ended {
+                self.ahead = self.rows.next()?.map(&mut read).transpose()?;
+                self.ended = self.ahead.is_none();
+            }
+            match self.ahead.take_if(|(own, _)| *own <= *key) {
+                Some((own, row)) if own == *key => return Ok(Some(row)),
+                Some(_) => {}
+                None => return Ok(None),
+            }
+        }
+    }
 }
 
 /// Returns a whole number as SQLite holds it; the few beyond its range are cut.
 pub(super) fn whole(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// Returns a number of the database that is never negative.
+pub(super) fn plain(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
 }
 
 /// Returns a count as a column: unknown is NULL.
@@ -114,6 +152,19 @@ pub(super) fn read_cost(kind: &str, why: Option<&str>, amount: Option<Pico>) -> 
         "unknown" if amount.is_none() => Unpriced::from_name(why?).map(Cost::Unknown),
         _ => None,
     }
+}
+
+/// Reads the charge of a row whose columns from `at` on are kind, why and amount; `None` where there is none, or none that was
+/// written here.
+pub(super) fn charge_at(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<Cost>> {
+    let Some(kind) = maybe(row, at)? else { return Ok(None) };
+    let amount = amount_at(row, at + 2)?;
+    Ok(read_cost(kind, maybe(row, at + 1)?, amount))
+}
+
+/// Reads a text that may be NULL, without a copy.
+pub(super) fn maybe<'r>(row: &'r Row<'_>, at: usize) -> rusqlite::Result<Option<&'r str>> {
+    Ok(row.get_ref(at)?.as_str_or_null()?)
 }
 
 /// What checks said, as a column: a word, and behind it each verdict where a route has checks of its own,

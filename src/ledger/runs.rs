@@ -59,28 +59,21 @@ impl LedgerFile {
         if !marks.on() {
             return Ok(());
         }
-        let read = || -> rusqlite::Result<Option<Run>> {
-            use rusqlite::OptionalExtension as _;
-            let mut one = self.conn.prepare_cached(
-                "SELECT r.program, r.started, r.listen, r.classifier, r.prices, coalesce(g.id, '') FROM runs r \
-                 LEFT JOIN gateways g ON g.gateway = r.gateway WHERE r.run = ?1",
-            )?;
-            let run = one.query_row([number], |row| {
-                Ok(Run {
-                    number,
-                    program: row.get(0)?,
-                    started: Instant(row.get(1)?).to_string(),
-                    listen: row.get(2)?,
-                    classifier: row.get(3)?,
-                    prices: row.get(4)?,
-                    gateway: row.get(5)?,
-                })
-            });
-            run.optional()
-        };
-        let fault = |source| self.failed(source);
-        let Some(run) = read().map_err(fault)? else { return Ok(()) };
-        let ledger = marks.member(Kind::Run, number).map_err(fault)?;
+        let find = "SELECT r.program, r.started, r.listen, r.classifier, r.prices, coalesce(g.id, '') FROM runs r \
+                    LEFT JOIN gateways g ON g.gateway = r.gateway WHERE r.run = ?1";
+        let run = self.one(find, [number], |row| {
+            Ok(Run {
+                number,
+                program: row.get(0)?,
+                started: Instant(row.get(1)?).to_string(),
+                listen: row.get(2)?,
+                classifier: row.get(3)?,
+                prices: row.get(4)?,
+                gateway: row.get(5)?,
+            })
+        });
+        let Some(run) = run? else { return Ok(()) };
+        let ledger = marks.member(Kind::Run, number).map_err(|source| self.failed(source))?;
         let (pointsman, source) = ("log".to_owned(), SOURCE.to_owned());
         marks::write_line(out, &RunLine { pointsman, v: crate::record::VERSION, source, run, ledger })?;
         Ok(())

@@ -6,13 +6,12 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use super::chain::{Cursor, Kind, base, newest_link, own};
-use super::check::plain;
 use super::error::Faults;
 use super::export::{Event, Exported, marked};
 use super::file::{LedgerFile, Range};
 use super::marks::{self, Marks, Out};
 use super::proof::{Member, SOURCE};
-use super::row::{STRIDE, whole};
+use super::row::{STRIDE, plain, whole};
 use super::stored::{JOINED, LateStored, REST, StoredAttempt, record};
 use super::{LedgerError, schema};
 use crate::record::{Entry, Header, Writer};

@@ -4,7 +4,7 @@ use rusqlite::Row;
 
 use super::LedgerError;
 use super::file::{LedgerFile, Range, WITHIN};
-use super::row::{amount_at, read_cost, read_list};
+use super::row::{plain, read_list};
 use super::schema::CHAINED;
 use crate::outcome::is_stand_in;
 use crate::pricing::Cost;
@@ -22,7 +22,7 @@ members! {
         };
     }
     /// Its request's place in the order of arrival.
-    pub seq: u64 = u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0),
+    pub seq: u64 = plain(row.get(0)?),
     /// When its request arrived.
     pub at: Instant = Instant(row.get(1)?),
     /// The team.
@@ -47,9 +47,9 @@ members! {
     /// The model called.
     pub model: String = text(9)?,
     /// The model billed.
-    pub billed: String = text(15)?,
+    pub billed: String = text(13)?,
     /// What of its answer was made up, as the log has it.
-    pub simulated: String = text(16)?,
+    pub simulated: String = text(14)?,
     /// What it cost.
     pub cost: Cost = cost,
     /// The tokens of its prompt, as they were estimated.
@@ -70,22 +70,15 @@ impl LedgerFile {
             .conn
             .prepare(&format!(
                 "SELECT o.seq, o.at, o.team, o.project, o.user, o.session, o.key_name, o.route, o.task, a.asked, a.prompt, \
-                 {output}, c.kind, c.why, a.model, o.simulated, a.n, {} FROM operations o CROSS JOIN charges c ON c.seq = o.seq \
+                 {output}, a.model, o.simulated, a.n, c.kind, c.why, {} FROM operations o CROSS JOIN charges c ON c.seq = o.seq \
                  CROSS JOIN attempts a ON a.seq = c.seq AND a.n = c.n WHERE {WITHIN} ORDER BY o.seq, c.n",
                 self.amounts()
             ))
             .map_err(fault)?;
         let mut rows = all.query(self.bounds(range)?).map_err(fault)?;
         while let Some(row) = rows.next().map_err(fault)? {
-            let kind: String = row.get(13).map_err(fault)?;
-            let why: Option<String> = row.get(14).map_err(fault)?;
-            let amount = amount_at(row, 18).map_err(fault)?;
-            let Some(cost) = read_cost(&kind, why.as_deref(), amount) else {
-                let seq = u64::try_from(row.get::<_, i64>(0).map_err(fault)?).unwrap_or(0);
-                return Err(LedgerError::Value { seq, field: "charge", found: kind });
-            };
-            let n: i64 = row.get(17).map_err(fault)?;
-            let call = SpentCall::read(row, cost).map_err(fault)?;
+            let n: i64 = row.get(15).map_err(fault)?;
+            let call = SpentCall::read(row, self.charge(row, 16)?).map_err(fault)?;
             // What was made up in the place of a provider beside real ones is nobody's money.
             if !is_stand_in(&call.simulated, usize::try_from(n).unwrap_or(usize::MAX)) {
                 take(call);

@@ -12,7 +12,6 @@ use super::encoding::Encoding;
 use super::entry::Entry;
 use super::error::words;
 use super::lock::WriteLock;
-use super::store::{Oddities, Store, StoreError};
 use super::sums::Increments;
 use super::writing::Writing;
 use super::{Head, LedgerError, LedgerOptions, schema};
@@ -102,7 +101,7 @@ impl Sqlite {
         self.stale = true;
         let Self { conn, run, sums, chain, form, newest, called, last_at, prices, .. } = self;
         let change = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let (run, odd) = (*run, Oddities::default());
+        let (run, odd) = (*run, 0);
         let mut writing =
             Writing { conn: &change, run, prices, sums, chain, form, newest, called, last_at, odd };
         let done = what(&mut writing)?;
@@ -110,10 +109,10 @@ impl Sqlite {
         self.stale = false;
         Ok(done)
     }
-}
 
-impl Store for Sqlite {
-    fn append(&mut self, entries: &[Entry]) -> Result<Oddities, StoreError> {
+    /// Appends entries, all or none of them, and gives each that has become final its place in the gateway's chain; says how many
+    /// are about something that was settled before, or never opened. What is appended again changes nothing.
+    pub(super) fn append(&mut self, entries: &[Entry]) -> Result<u64, StoreError> {
         if self.stale {
             self.refresh()?;
         }
@@ -125,23 +124,36 @@ impl Store for Sqlite {
         Ok(done?)
     }
 
-    fn forget(&mut self, now: Instant) -> Result<(usize, Option<Instant>), StoreError> {
+    /// Deletes texts that are past their time; says how many, and when the next is due.
+    pub(super) fn forget(&mut self, now: Instant) -> Result<(usize, Option<Instant>), StoreError> {
         super::kept::forget(&self.conn, now)?;
         Ok(forget_prompts(&self.conn, now)?)
     }
 
-    fn head(&self) -> Head {
+    /// Returns the end of the gateway's chain.
+    pub(super) fn head(&self) -> Head {
         self.chain.head()
     }
 
-    fn write_back(&mut self, all: bool) -> Result<bool, StoreError> {
+    /// Puts in its final place what was appended, all of it or what can be at once; false where somebody hinders that.
+    pub(super) fn write_back(&mut self, all: bool) -> Result<bool, StoreError> {
         let how = if all { "PRAGMA wal_checkpoint(TRUNCATE)" } else { "PRAGMA wal_checkpoint(PASSIVE)" };
         Ok(self.conn.query_row(how, [], |row| row.get::<_, bool>(0)).map(|hindered| !hindered)?)
     }
 
-    fn leave(self: Box<Self>) {
+    /// Ends without that.
+    pub(super) fn leave(self) {
         let _ = self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
     }
+}
+
+/// Why entries were not written.
+#[derive(Debug)]
+pub(super) struct StoreError {
+    /// Whether the trouble lies in the store or the system and may pass, not in what is to be written.
+    pub(super) may_pass: bool,
+    /// In a person's words.
+    pub(super) words: String,
 }
 
 impl From<rusqlite::Error> for StoreError {

@@ -49,13 +49,6 @@ pub enum Health {
     },
 }
 
-impl Health {
-    /// Says whether everything is in order.
-    pub fn is_ok(&self) -> bool {
-        *self == Self::Ok
-    }
-}
-
 impl fmt::Display for Health {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

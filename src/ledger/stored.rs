@@ -7,7 +7,7 @@ use rusqlite::Row;
 use super::LedgerError;
 use super::chain::own;
 use super::proof::{CallRest, Rest, is_ambiguous};
-use super::row::{amount_at, read_check, read_cost, read_list, read_terms, usage_at, whole};
+use super::row::{charge_at, maybe, read_check, read_list, read_terms, usage_at, whole};
 use crate::pricing::{Charged, Cost, Terms};
 use crate::record::{Attempt, Attempts, Entry, Label, LateLabel, Record, RecordedNeeds, Status, some_terms};
 use crate::routing::{Effort, propensity_told};
@@ -19,12 +19,7 @@ pub(super) const JOINED: &str = "FROM attempts a LEFT JOIN charges c ON c.seq = 
 
 members! {
     pub(super) struct StoredAttempt;
-    pub(super) fn read(row: &Row<'_>) -> Result<Self, rusqlite::Error> {
-        let (kind, why): (Option<String>, Option<String>) = (row.get(17)?, row.get(18)?);
-        let amount = amount_at(row, 19)?;
-        let (tier, meters): (Option<String>, Option<String>) = (row.get(21)?, row.get(22)?);
-        let effort: Option<String> = row.get(30)?;
-    }
+    pub(super) fn read(row: &Row<'_>) -> Result<Self, rusqlite::Error> {}
     asked: String = row.get(1)?,
     model: String = row.get(2)?,
     provider: String = row.get(3)?,
@@ -36,12 +31,12 @@ members! {
     ttft_ms: Option<u32> = row.get(9)?,
     usage: crate::pricing::Usage = usage_at(row, 10)?,
     estimated: bool = row.get(16)?,
-    cost: Option<Cost> = kind.and_then(|kind| read_cost(&kind, why.as_deref(), amount)),
+    cost: Option<Cost> = charge_at(row, 17)?,
     /// None where the columns cannot be read.
-    terms: Option<Terms> = read_terms(tier.as_deref(), meters.as_deref()),
+    terms: Option<Terms> = read_terms(maybe(row, 21)?, maybe(row, 22)?),
     left_out: Vec<String> = read_list(row.get(23)?),
     gap_ms: Option<u32> = row.get(24)?,
-    effort: Option<Effort> = effort.as_deref().and_then(Effort::from_name),
+    effort: Option<Effort> = maybe(row, 30)?.and_then(Effort::from_name),
     rest: CallRest = CallRest(
         row.get(25)?,
         row.get(26)?,

@@ -152,13 +152,6 @@ pub(super) fn each(
     Ok(())
 }
 
-/// Returns the stored sums as totals.
-pub(super) fn totals(conn: &Connection, version: i64) -> rusqlite::Result<Totals> {
-    let mut totals = Totals::default();
-    each(conn, version, |model, team, sum| totals.add_sum(model, team, &sum))?;
-    Ok(totals)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,7 +175,8 @@ mod tests {
             }
             adding.store(&conn).unwrap();
         }
-        let totals = totals(&conn, schema::VERSION).unwrap();
+        let mut totals = Totals::default();
+        each(&conn, schema::VERSION, |model, team, sum| totals.add_sum(model, team, &sum)).unwrap();
         assert_eq!((totals.all.calls, totals.all.cost.known), (24_000, Pico(12_000 * 700_007)));
         assert_eq!(totals.all.cost.estimated, Pico(12_000 * dear.0));
         assert_eq!((totals.by_team.len(), totals.by_team["team 700"].calls), (6_501, 2));

@@ -10,7 +10,7 @@ use super::guard::{Finding, Guard};
 use super::opening::Opened;
 use super::options::now;
 use super::queue::{Lost, Shared};
-use super::store::{Oddities, Store};
+use super::sqlite::Sqlite;
 use super::{Entry, Note};
 use crate::units::Instant;
 
@@ -128,9 +128,8 @@ fn write_all(shared: &Shared, opened: Opened) {
         }
     };
     let may = writer.guard.may_write_back();
-    if let Some(store) = writer.store.take() {
+    if let Some(mut store) = writer.store.take() {
         if may {
-            let mut store = store;
             let _ = store.write_back(true);
         } else if writer.guard.is_broken() {
             store.leave();
@@ -143,7 +142,7 @@ fn write_all(shared: &Shared, opened: Opened) {
 struct Writer<'s> {
     shared: &'s Shared,
     /// None only where it could not be opened anew; in front of the guard, which has to outlive it.
-    store: Option<Box<dyn Store>>,
+    store: Option<Sqlite>,
     guard: Guard,
     batch: Vec<Entry>,
     looked: Option<Moment>,
@@ -192,11 +191,11 @@ impl Writer<'_> {
         let batch = std::mem::take(&mut self.batch);
         let mut odd = self.persist(&batch, &batch)?;
         if odd.is_none() {
-            let mut sum = Oddities::default();
+            let mut sum = 0;
             for (at, entry) in batch.iter().enumerate() {
                 let rest = batch.get(at..).unwrap_or_default();
                 match self.persist(std::slice::from_ref(entry), rest)? {
-                    Some(found) => sum.unexpected += found.unexpected,
+                    Some(found) => sum += found,
                     None => self.shared.lock().lost.add(entry),
                 }
             }
@@ -207,9 +206,9 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Writes entries, again and again until it works; gives up only while closing, and then `rest` is lost. `None`:
-    /// what they say cannot be written, whatever the surroundings.
-    fn persist(&mut self, entries: &[Entry], rest: &[Entry]) -> Result<Option<Oddities>, String> {
+    /// Writes entries, again and again until it works, and counts those that are about something settled before or never opened; gives
+    /// up only while closing, and then `rest` is lost. `None`: what they say cannot be written, whatever the surroundings.
+    fn persist(&mut self, entries: &[Entry], rest: &[Entry]) -> Result<Option<u64>, String> {
         let mut pause = PAUSES.0;
         let mut parting: Option<Moment> = None;
         loop {
@@ -280,12 +279,9 @@ impl Writer<'_> {
     }
 
     /// Tells that the batch is committed.
-    fn done(&mut self, odd: Oddities) {
-        if odd.unexpected > 0 {
-            tracing::warn!(
-                count = odd.unexpected,
-                "entries of operations that were settled before or never opened"
-            );
+    fn done(&mut self, odd: u64) {
+        if odd > 0 {
+            tracing::warn!(count = odd, "entries of operations that were settled before or never opened");
         }
         for entry in &self.batch {
             if let Entry::Prompt(prompt) = entry {

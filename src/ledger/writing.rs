@@ -7,13 +7,12 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use super::Price;
-use super::batch::{Aside, AttemptDraft, Batch, Draft};
+use super::batch::{AttemptDraft, Batch, Draft};
 use super::chain::{Chain, Kind, OWN, base, own};
 use super::corrections;
 use super::encoding::{Encoding, Field, text_hash};
-use super::entry::{AttemptEnded, Closed, Opened, PolicyVersion};
+use super::entry::{AttemptEnded, Closed, Entry, Opened, PolicyVersion};
 use super::row::{amount, buckets, check_text, count, kind, list, meters, whole, word};
-use super::store::Oddities;
 use super::sums::Increments;
 use crate::pricing::Cost;
 use crate::routing::Effort;
@@ -40,15 +39,18 @@ pub(super) struct Writing<'w> {
     /// The highest operation of which any call was written before this batch.
     pub(super) called: &'w mut u64,
     pub(super) last_at: &'w mut Option<Instant>,
-    pub(super) odd: Oddities,
+    /// Entries about something that was settled before, or never opened.
+    pub(super) odd: u64,
 }
 
 impl Writing<'_> {
     /// Writes a batch and links each entry that has become final.
     pub(super) fn batch(&mut self, batch: &Batch<'_>) -> rusqlite::Result<()> {
         // What others speak of comes first, then operations as they ended, then what speaks of them.
-        for aside in batch.asides.iter().filter(|aside| matches!(aside, Aside::Policy(_))) {
-            self.aside(aside)?;
+        for (aside, _) in &batch.asides {
+            if let Entry::Policy(policy) = aside {
+                self.policy(policy)?;
+            }
         }
         for draft in batch.drafts.iter().filter(|draft| draft.closed.is_none()) {
             self.draft(draft)?;
@@ -66,8 +68,8 @@ impl Writing<'_> {
         }
         let called = batch.drafts.iter().filter(|draft| !draft.attempts.is_empty()).map(|draft| draft.seq);
         *self.called = called.max().unwrap_or(0).max(*self.called);
-        for aside in batch.asides.iter().filter(|aside| !matches!(aside, Aside::Policy(_))) {
-            self.aside(aside)?;
+        for (aside, before) in &batch.asides {
+            self.aside(aside, *before)?;
         }
         self.sums.store(self.conn)?;
         self.chain.store(self.conn)
@@ -144,7 +146,7 @@ impl Writing<'_> {
             .query_row([self.number(opened.seq)], |row| row.get(0))
             .optional()?;
         if there.is_some() {
-            self.odd.unexpected += 1;
+            self.odd += 1;
             return Ok(false);
         }
         // The id is taken by another operation: both are kept, and this one says so in its id.
@@ -221,7 +223,7 @@ impl Writing<'_> {
         let down = closed.down.as_ref().and_then(|down| list(down));
         let done = put.execute(params![self.number(closed.seq), closed.status.name(), closed.at.0, down])?;
         if done == 0 {
-            self.odd.unexpected += 1;
+            self.odd += 1;
         }
         Ok(done > 0)
     }
@@ -259,7 +261,7 @@ impl Writing<'_> {
             .conn
             .prepare_cached("SELECT 1 FROM attempts WHERE seq = ?1 AND n = ?2")?
             .exists(params![seq, n])?;
-        self.odd.unexpected += 1;
+        self.odd += 1;
         if settled {
             return Ok(false);
         }
@@ -383,7 +385,7 @@ impl Writing<'_> {
         let price = ended.price.as_ref().map(|price| self.price(price)).transpose()?;
         let fields = charged(ended.cost)?;
         if !put_charge(self.conn, seq, ended.n, &fields, price)? {
-            self.odd.unexpected += 1;
+            self.odd += 1;
             return Ok(false);
         }
         self.form.fields(&fields);
@@ -417,10 +419,10 @@ impl Writing<'_> {
         Ok(number)
     }
 
-    fn aside(&mut self, aside: &Aside<'_>) -> rusqlite::Result<()> {
+    /// Writes what belongs to no operation's account and comes before the operation of a number; policies are written by then.
+    fn aside(&mut self, aside: &Entry, before: u64) -> rusqlite::Result<()> {
         match aside {
-            Aside::Policy(policy) => self.policy(policy),
-            Aside::Audit(audit) => {
+            Entry::Audit(audit) => {
                 let mut put = self.conn.prepare_cached(
                     "INSERT INTO audit (at, who, what, before, after) SELECT ?1, ?2, ?3, ?4, ?5 WHERE NOT EXISTS (SELECT 1 \
                      FROM audit WHERE at = ?1 AND who = ?2 AND what = ?3 AND before = ?4 AND after = ?5)",
@@ -429,7 +431,7 @@ impl Writing<'_> {
                 let new = put.execute(said)?;
                 self.told(Kind::Audit, new)
             }
-            Aside::Label(label) => {
+            Entry::Label(label) => {
                 let mut put = self.conn.prepare_cached(
                     "INSERT INTO labels (seq, model, quality, output, source, at) SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE NOT \
                      EXISTS (SELECT 1 FROM labels WHERE seq = ?1 AND model = ?2 AND quality IS ?3 AND output IS ?4 \
@@ -441,24 +443,24 @@ impl Writing<'_> {
                     put.execute(params![seq, &*label.model, quality, output, &*label.source, label.at.0])?;
                 self.told(Kind::Label, new)
             }
-            Aside::Correction(correction) => {
+            Entry::Correction(correction) => {
                 let new = corrections::write(self.conn, self.number(correction.seq), correction)?;
                 self.told(Kind::Correction, new)
             }
-            Aside::Signal(signal, before) => {
+            Entry::Signal(signal) => {
                 let mut put = self.conn.prepare_cached(
                     "INSERT INTO signals (before_seq, at, model, until, why) SELECT ?1, ?2, ?3, ?4, ?5 WHERE NOT EXISTS \
                      (SELECT 1 FROM signals WHERE at = ?2 AND model = ?3 AND until IS ?4 AND before_seq >> 40 = ?1 >> 40)",
                 )?;
                 let until = signal.until.map(|until| until.0);
-                let said = params![self.number(*before), signal.at.0, &*signal.model, until, &*signal.why];
+                let said = params![self.number(before), signal.at.0, &*signal.model, until, &*signal.why];
                 let new = put.execute(said)?;
                 self.told(Kind::Signal, new)
             }
-            Aside::Kept(kept) => kept.write(self.conn),
-            Aside::Alerting(alerting) => alerting.write(self.conn),
-            Aside::Note(note, before) => self.note(note.at, &note.text, note.simulated, *before),
-            Aside::Prompt(prompt) => {
+            Entry::Kept(kept) => kept.write(self.conn),
+            Entry::Alerting(alerting) => alerting.write(self.conn),
+            Entry::Note(note) => self.note(note.at, &note.text, note.simulated, before),
+            Entry::Prompt(prompt) => {
                 let mut put = self.conn.prepare_cached(
                     "INSERT INTO prompts (seq, kind, body, hash, expires_at) SELECT ?1, ?2, ?3, ?4, ?5 WHERE NOT EXISTS \
                      (SELECT 1 FROM prompts WHERE seq = ?1 AND kind = ?2 AND hash = ?4 AND expires_at = ?5)",
@@ -468,6 +470,7 @@ impl Writing<'_> {
                 let new = put.execute(params![seq, &*prompt.kind, &*prompt.body, hash, until])?;
                 self.told(Kind::Prompt, new)
             }
+            _ => Ok(()),
         }
     }
 
@@ -476,7 +479,7 @@ impl Writing<'_> {
         if new > 0 {
             return self.came(kind);
         }
-        self.odd.unexpected += 1;
+        self.odd += 1;
         Ok(())
     }
 
@@ -497,7 +500,7 @@ impl Writing<'_> {
             policy.undo,
         ])?;
         if new == 0 {
-            self.odd.unexpected += 1;
+            self.odd += 1;
             return Ok(());
         }
         self.chain.link(self.conn, Kind::Policy, i64::from(policy.version), true)

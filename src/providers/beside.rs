@@ -58,12 +58,9 @@ pub(super) struct Question<'q> {
     pub(super) patience: Duration,
     /// The largest answer that is read, in bytes.
     pub(super) most: usize,
-    /// Hears how much of a large answer is held, and says whether it may be.
-    pub(super) hold: Option<Hold<'q>>,
+    /// Hears how much of the answer is held, and says whether it may be.
+    pub(super) hold: &'q mut (dyn FnMut(usize) -> bool + Send),
 }
-
-/// See [`Question::hold`].
-pub(super) type Hold<'q> = &'q mut (dyn FnMut(usize) -> bool + Send);
 
 impl Provider {
     /// Says whether there is a server that may be asked.
@@ -78,7 +75,7 @@ impl Provider {
 
     /// Asks the provider something.
     pub(super) async fn ask(&self, question: Question<'_>) -> Result<Told, CallError> {
-        let Question { patience, most, mut hold, .. } = question;
+        let Question { patience, most, hold, .. } = question;
         let mut request = Request::new(question.method, question.url);
         *request.headers_mut() = self.headers.clone();
         network::pass(question.headers, &self.spec, request.headers_mut());
@@ -95,7 +92,7 @@ impl Provider {
         let response = timeout_at(deadlines.head(), exchange).await.map_err(missed)??;
         let reply = Reply::network(response, self.to.clone(), deadlines, (Form::Plain, &Arc::default()));
         let status = reply.status;
-        let body = reply.whole(most, |held| hold.as_mut().is_none_or(|hold| hold(held))).await?;
+        let body = reply.whole(most, hold).await?;
         Ok(Told { status, body })
     }
 
@@ -129,7 +126,7 @@ impl Provider {
             body: None,
             patience: PATIENCE,
             most: LIST,
-            hold: None,
+            hold: &mut |_| true,
         };
         let listed = match self.ask(question).await {
             Ok(told) if told.status == 200 => read_models(&told.body, &self.spec.name),
@@ -200,8 +197,7 @@ impl Providers {
         url.set_query((!both.is_empty()).then_some(both.as_str()));
         let method = if *method == Method::HEAD { Method::GET } else { method.clone() };
         let headers = &HeaderMap::new();
-        let mut hold = |size| hold(size);
-        let hold: Option<Hold<'_>> = Some(&mut hold);
+        let hold = &mut |size| hold(size);
         provider
             .ask(Question { method, url, headers, body: None, patience: STORED, most: ANSWER, hold })
             .await
@@ -272,7 +268,7 @@ impl Providers {
             body: Some(body),
             patience: PATIENCE,
             most: COUNT,
-            hold: None,
+            hold: &mut |_| true,
         };
         let told = provider.ask(question).await.ok().filter(|told| told.status == 200)?;
         serde_json::from_slice::<serde_json::Value>(&told.body).ok()?.get(field)?.as_u64()

@@ -15,7 +15,7 @@ const LONGEST: Duration = Duration::from_secs(600);
 const DOUBLINGS: u32 = 3;
 
 /// How a call ended, as far as its model's health goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// The model answers.
     Well,
@@ -23,13 +23,6 @@ pub(crate) enum Verdict {
     Ill(Option<Duration>),
     /// The call says nothing about it.
     Unknown,
-}
-
-/// What an open breaker says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Closed {
-    /// When a probe may go out; `None` while one is out.
-    pub(crate) until: Option<Instant>,
 }
 
 /// The state to show.
@@ -43,7 +36,7 @@ pub(crate) enum Phase {
     HalfOpen,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Default)]
 struct Slice {
     number: u64,
     well: u32,
@@ -51,7 +44,6 @@ struct Slice {
 }
 
 /// A breaker of one model at one provider.
-#[derive(Debug)]
 pub(crate) struct Breaker {
     spec: BreakerSpec,
     origin: Instant,
@@ -70,13 +62,14 @@ impl Breaker {
 
     /// Says whether a call may go out, and whether it would be the probe. Changes nothing: see [`Self::take`].
     ///
-    /// As a last resort a probe may go out before its time, for there is nobody else to ask.
-    pub(crate) fn may(&self, last_resort: bool, now: Instant) -> Result<bool, Closed> {
+    /// As a last resort a probe may go out before its time, for there is nobody else to ask. Where none may, says when one
+    /// may; nothing while one is out.
+    pub(crate) fn may(&self, last_resort: bool, now: Instant) -> Result<bool, Option<Instant>> {
         match self.open_until {
             None => Ok(false),
-            Some(_) if self.probing => Err(Closed { until: None }),
+            Some(_) if self.probing => Err(None),
             Some(until) if now >= until || last_resort => Ok(true),
-            Some(until) => Err(Closed { until: Some(until) }),
+            until => Err(until),
         }
     }
 
@@ -115,11 +108,7 @@ impl Breaker {
     }
 
     /// Opens at once.
-    pub(crate) fn trip(&mut self, now: Instant) {
-        self.open(false, None, now);
-    }
-
-    fn open(&mut self, probe: bool, wait: Option<Duration>, now: Instant) {
+    pub(crate) fn open(&mut self, probe: bool, wait: Option<Duration>, now: Instant) {
         if probe || self.open_until.is_none() {
             self.opened = self.opened.saturating_add(1);
         }
@@ -195,7 +184,7 @@ mod tests {
             assert_eq!(breaker.may(false, start), Ok(false));
         }
         breaker.ended(false, Verdict::Ill(None), start);
-        assert_eq!(breaker.may(false, start), Err(Closed { until: Some(after(start, 15)) }));
+        assert_eq!(breaker.may(false, start), Err(Some(after(start, 15))));
         assert_eq!(breaker.phase(start), Phase::Open(after(start, 15)));
     }
 
@@ -228,8 +217,8 @@ mod tests {
         let then = after(start, 15);
         assert_eq!(breaker.may(false, then), Ok(true));
         breaker.take(true);
-        assert_eq!(breaker.may(false, then), Err(Closed { until: None }));
-        assert_eq!(breaker.may(true, then), Err(Closed { until: None }), "not even as a last resort");
+        assert_eq!(breaker.may(false, then), Err(None));
+        assert_eq!(breaker.may(true, then), Err(None), "not even as a last resort");
         breaker.ended(true, Verdict::Well, then);
         assert_eq!(breaker.may(false, then), Ok(false));
         assert_eq!(breaker.phase(then), Phase::Closed);

@@ -1,7 +1,5 @@
 //! A call to be made.
 
-use std::fmt;
-
 use bytes::Bytes;
 use http::HeaderMap;
 
@@ -20,14 +18,4 @@ pub struct Call {
     pub headers: HeaderMap,
     /// Which try of the same request this is, from 0; the simulated provider draws its faults by it.
     pub attempt: u32,
-}
-
-impl fmt::Debug for Call {
-    /// Leaves body and headers out: they are the client's own.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Call")
-            .field("dialect", &self.dialect)
-            .field("stream", &self.stream)
-            .finish_non_exhaustive()
-    }
 }

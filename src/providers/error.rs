@@ -10,19 +10,16 @@ use crate::wire::ErrorKind;
 
 /// Why the providers cannot be set up.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ProviderError {
-    /// A setting cannot be used.
-    #[error("{origin}: provider.{provider}.{field}: {why}")]
-    Setting {
-        /// File and line.
-        origin: String,
-        /// The provider.
-        provider: String,
-        /// The setting.
-        field: &'static str,
-        /// What is wrong and how to mend it.
-        why: String,
-    },
+#[error("{origin}: provider.{provider}.{field}: {why}")]
+pub struct ProviderError {
+    /// File and line.
+    pub origin: String,
+    /// The provider.
+    pub provider: String,
+    /// The setting that cannot be used.
+    pub field: &'static str,
+    /// What is wrong and how to mend it.
+    pub why: String,
 }
 
 /// Why a call is not made.
@@ -110,15 +107,10 @@ impl CallError {
             | Self::FirstByteTimeout(..)
             | Self::IdleTimeout(..)
             | Self::TotalTimeout(..) => Status::Timeout,
-            Self::Connect(..)
-            | Self::Tls(..)
-            | Self::NotTaken(..)
-            | Self::Transport(..)
-            | Self::Packed(..)
-            | Self::TooLarge { .. } => Status::ServerError,
             Self::Unsupported(..) | Self::Credentials(..) | Self::Setup(..) => Status::Failed,
             // Not the provider's doing.
             Self::NoRoom(..) => Status::Cancelled,
+            _ => Status::ServerError,
         }
     }
 

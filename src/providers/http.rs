@@ -66,7 +66,8 @@ pub(super) async fn call(slot: &Slot, call: Call) -> Result<Reply, CallError> {
         let error = match timeout_at(deadlines.head(), DIALS.scope(Cell::new(false), sending)).await {
             Ok((Ok(response), _)) => {
                 let (status, headers) = (response.status().as_u16(), response.headers());
-                let is_stale = provider.signer.is_stale(used.as_ref(), status, headers);
+                let signed = provider.signer.as_ref().zip(used.as_ref());
+                let is_stale = signed.is_some_and(|(signer, used)| signer.is_stale(used, status, headers));
                 if is_stale && !std::mem::replace(&mut is_anew, true) {
                     tracing::debug!(provider = &*provider.name, "what the call was signed with has ended");
                     continue;
@@ -115,12 +116,11 @@ pub(super) fn pass(from: &HeaderMap, spec: &ProviderSpec, to: &mut HeaderMap) {
             }
             continue;
         }
-        let mut values = from.get_all(name).iter().cloned();
-        if let Some(first) = values.next() {
-            to.insert(name, first);
-            for value in values {
-                to.append(name, value);
-            }
+        if from.contains_key(name) {
+            to.remove(name);
+        }
+        for value in from.get_all(name) {
+            to.append(name, value.clone());
         }
     }
 }

@@ -24,7 +24,7 @@ const OPENAIS: [&str; 3] = ["gpt-4*", "gpt-5*", "chatgpt-*"];
 pub(super) fn known(parameters: &Parameters, provider: &ProviderSpec, upstream: &str, served: &str) -> Known {
     let says = |name: &str| {
         let of = of_model(parameters, name);
-        of != Known::NOTHING || crate::wire::may_think(name)
+        of != Known::default() || crate::wire::may_think(name)
     };
     // Who may give it any name chooses one that may look like another model's.
     let is_free =
@@ -87,7 +87,7 @@ fn of_model(parameters: &Parameters, model: &str) -> Known {
         wants_turn_after_tools: fits_one(&parameters.wants_turn_after_tools),
         takes_effort: fits_one(&parameters.takes_effort),
         takes_thinking: fits_one(&parameters.takes_thinking),
-        ..Known::NOTHING
+        ..Known::default()
     }
 }
 

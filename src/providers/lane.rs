@@ -20,15 +20,11 @@ pub fn enter_lane(number: usize) {
 
 /// The clients of one provider. One is made at the first call of its thread.
 #[derive(Default)]
-pub(super) struct Clients {
-    first: OnceLock<Result<Client, String>>,
-    others: [OnceLock<Result<Client, String>>; LANES - 1],
-}
+pub(super) struct Clients([OnceLock<Result<Client, String>>; LANES]);
 
 impl Clients {
     /// Returns this thread's client, made now if it has to be.
     pub(super) fn get_or_make(&self, make: impl FnOnce() -> Result<Client, String>) -> Result<&Client, &str> {
-        let own = LANE.get().checked_sub(1).and_then(|other| self.others.get(other));
-        own.unwrap_or(&self.first).get_or_init(make).as_ref().map_err(String::as_str)
+        self.0[LANE.get() % LANES].get_or_init(make).as_ref().map_err(String::as_str)
     }
 }

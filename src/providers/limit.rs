@@ -17,15 +17,15 @@ const KEPT: u64 = 10;
 /// A debt is paid for so many minutes at most.
 const LONGEST_DEBT: usize = 24 * 60;
 
-/// Which limit is reached, and how long until there is room; `None` when that depends on calls that are under way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reached {
-    Requests(Duration),
-    Tokens(Duration),
-    Concurrent,
-}
+/// Which limit is reached, by its name in the settings, and how long until there is room; `None` when that depends on calls
+/// that are under way.
+pub(crate) type Reached = (&'static str, Option<Duration>);
 
-#[derive(Debug)]
+const REQUESTS: &str = "requests_per_minute";
+/// The limit of tokens.
+pub(crate) const TOKENS: &str = "tokens_per_minute";
+const CONCURRENT: (&str, Option<Duration>) = ("concurrent", None);
+
 pub(crate) struct Limiter {
     origin: Instant,
     minutes: Mutex<Minutes>,
@@ -34,7 +34,6 @@ pub(crate) struct Limiter {
     in_flight: AtomicU32,
 }
 
-#[derive(Debug)]
 struct Minutes {
     requests: Option<Minute>,
     tokens: Option<Minute>,
@@ -43,7 +42,6 @@ struct Minutes {
 }
 
 /// What went out within the last minute.
-#[derive(Debug)]
 struct Minute {
     most: u64,
     /// By the second in which it did, the oldest first; a debt stands in seconds to come, a minute's worth each.
@@ -168,7 +166,7 @@ impl Limiter {
         let room =
             |held: u32| (self.concurrent == 0 || held < self.concurrent).then(|| held.saturating_add(1));
         let place = self.in_flight.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room);
-        place.map_err(|_| Reached::Concurrent)?;
+        place.map_err(|_| CONCURRENT)?;
         let taken = self.take_minutes(tokens, now);
         if taken.is_err() {
             self.in_flight.fetch_sub(1, Ordering::Relaxed);
@@ -184,12 +182,12 @@ impl Limiter {
         let now = now.saturating_duration_since(self.origin).max(minutes.now);
         minutes.now = now;
         let (second, Minutes { requests, tokens: kept, .. }) = (now.as_secs(), &mut *minutes);
-        let wait = |until: u64| Duration::from_secs(until).saturating_sub(now);
+        let wait = |until: u64| Some(Duration::from_secs(until).saturating_sub(now));
         if let Some(until) = kept.as_mut().and_then(|kept| kept.full_until(tokens, second)) {
-            return Err(Reached::Tokens(wait(until)));
+            return Err((TOKENS, wait(until)));
         }
         if let Some(until) = requests.as_mut().and_then(|requests| requests.full_until(1, second)) {
-            return Err(Reached::Requests(wait(until)));
+            return Err((REQUESTS, wait(until)));
         }
         if let Some(kept) = kept {
             kept.arrived(tokens);
@@ -267,7 +265,7 @@ mod tests {
         for _ in 0..60 {
             assert_eq!(limiter.take(0, start), Ok(()));
         }
-        assert_eq!(limiter.take(0, start), Err(Reached::Requests(Duration::from_secs(61))));
+        assert_eq!(limiter.take(0, start), Err((REQUESTS, Some(Duration::from_secs(61)))));
         assert!(limiter.take(0, start + Duration::from_secs(60)).is_err());
         assert_eq!(limiter.take(0, start + Duration::from_secs(61)), Ok(()));
     }
@@ -291,9 +289,9 @@ mod tests {
         let (limiter, start) = limiter(2, 0, 2);
         assert_eq!(limiter.take(0, start), Ok(()));
         assert_eq!(limiter.take(0, start), Ok(()));
-        assert_eq!(limiter.take(0, start), Err(Reached::Concurrent));
+        assert_eq!(limiter.take(0, start), Err(CONCURRENT));
         limiter.give_back(0, None);
-        assert!(matches!(limiter.take(0, start), Err(Reached::Requests(_))));
+        assert!(matches!(limiter.take(0, start), Err((REQUESTS, _))));
         assert_eq!(limiter.in_flight(), 1);
     }
 
@@ -301,10 +299,10 @@ mod tests {
     fn tokens_that_were_reserved_and_not_used_come_back() {
         let (limiter, start) = limiter(0, 1000, 0);
         assert_eq!(limiter.take(1000, start), Ok(()));
-        assert!(matches!(limiter.take(1, start), Err(Reached::Tokens(_))));
+        assert!(matches!(limiter.take(1, start), Err((TOKENS, _))));
         limiter.give_back(1000, Some(100));
         assert_eq!(limiter.take(900, start), Ok(()));
-        assert!(matches!(limiter.take(1, start), Err(Reached::Tokens(_))));
+        assert!(matches!(limiter.take(1, start), Err((TOKENS, _))));
     }
 
     #[test]
@@ -321,7 +319,7 @@ mod tests {
         let (limiter, start) = limiter(0, 1000, 0);
         assert_eq!(limiter.take(10, start), Ok(()));
         limiter.give_back(10, Some(10_000));
-        let Err(Reached::Tokens(wait)) = limiter.take(10, start) else { panic!("it has to wait") };
+        let Err((TOKENS, Some(wait))) = limiter.take(10, start) else { panic!("it has to wait") };
         assert!(wait > Duration::from_secs(60), "{wait:?}");
         assert!(limiter.take(10, start + Duration::from_secs(500)).is_err());
         assert_eq!(limiter.take(10, start + Duration::from_secs(620)), Ok(()));
@@ -347,7 +345,7 @@ mod tests {
             if second == again && served.is_none() {
                 match limiter.take(800, at(second)) {
                     Ok(()) => served = Some(second),
-                    Err(Reached::Tokens(wait)) => {
+                    Err((TOKENS, Some(wait))) => {
                         limiter.awaits(800, wait);
                         again = second + wait.as_secs();
                     }
@@ -367,9 +365,9 @@ mod tests {
         let (limiter, start) = limiter(0, 1000, 0);
         let at = |second: u64| start + Duration::from_secs(second);
         assert_eq!(limiter.take(500, at(0)), Ok(()));
-        let Err(Reached::Tokens(wait)) = limiter.take(1000, at(1)) else { panic!("it has to wait") };
+        let Err((TOKENS, Some(wait))) = limiter.take(1000, at(1)) else { panic!("it has to wait") };
         limiter.awaits(1000, wait);
-        let Err(Reached::Tokens(behind)) = limiter.take(100, at(2)) else { panic!("another is first") };
+        let Err((TOKENS, Some(behind))) = limiter.take(100, at(2)) else { panic!("another is first") };
         assert_eq!(behind, Duration::from_secs(120));
         assert!(limiter.take(100, at(62)).is_err());
         assert_eq!(limiter.take(100, at(72)), Ok(()), "it did not come");

@@ -9,7 +9,7 @@ use crate::config::providers::ProviderSpec;
 /// The index of a provider, and what it calls the model.
 pub(crate) type Found = (usize, String);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Models {
     exact: FxHashMap<String, Found>,
     /// Longest first; among equals in the order of the files.

@@ -22,7 +22,6 @@ const BLOCKS: usize = 32;
 const WINDOW: u32 = 23;
 
 /// How an answer comes.
-#[derive(Debug)]
 pub(super) enum Packing {
     /// What its headers call it, and the bytes that came so far, too few to tell by.
     Unseen { said: Option<String>, head: Vec<u8> },
@@ -44,12 +43,6 @@ enum Decoder {
     Zlib(ZlibDecoder<Vec<u8>>),
     Deflate(DeflateDecoder<Vec<u8>>),
     Zstd(Box<zio::Writer<Vec<u8>, raw::Decoder<'static>>>),
-}
-
-impl std::fmt::Debug for Unpacker {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Unpacker").field("waiting", &self.waiting.len()).finish_non_exhaustive()
-    }
 }
 
 impl Packing {

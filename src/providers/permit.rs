@@ -8,9 +8,8 @@ use std::time::{Duration, Instant};
 
 use super::breaker::Verdict;
 use super::error::{Cause, Refused, safe};
-use super::limit::Reached;
+use super::limit::TOKENS;
 use super::provider::Slot;
-use super::quota::Short;
 use super::reply::Reply;
 use crate::config::providers::Speaks;
 use crate::routing::Status;
@@ -18,7 +17,7 @@ use crate::routing::Status;
 /// Leave to make one call.
 #[derive(Debug)]
 pub struct Permit {
-    slot: Arc<Slot>,
+    pub(super) slot: Arc<Slot>,
     probe: bool,
     reserved: u64,
     /// The HTTP status that came, and how long the provider asked to wait.
@@ -55,8 +54,8 @@ impl Permit {
         let mut state = slot.state();
         let probe = match state.breaker.may(last_resort, now) {
             Ok(probe) => probe,
-            Err(closed) => {
-                let wait = closed.until.map(|until| until.saturating_duration_since(now));
+            Err(until) => {
+                let wait = until.map(|until| until.saturating_duration_since(now));
                 let last = state.last_error.as_ref().map_or(String::new(), |text| format!("; last: {text}"));
                 let when =
                     wait.map_or("while one call tries it".to_owned(), |wait| format!("for {}", short(wait)));
@@ -64,30 +63,14 @@ impl Permit {
                 return refuse(Cause::Breaker, why, wait);
             }
         };
-        if let Err(wanting) = state.quota.may(tokens, last_resort, now) {
-            let (what, wait) = match wanting {
-                Short::Asked(wait) => ("asked to wait", wait),
-                Short::Unsaid(wait) => {
-                    ("refused a call for quota without a Retry-After and is left alone", wait)
-                }
-                Short::Requests(wait) => ("has no requests left of its quota", wait),
-                Short::Tokens(wait) => ("has too few tokens left of its quota", wait),
-                Short::Window(wait) => ("has used up a window of its subscription", wait),
-            };
+        if let Err((what, wait)) = state.quota.may(tokens, last_resort, now) {
             return refuse(Cause::Quota, format!("{} {what}: {}", who(), short(wait)), Some(wait));
         }
-        if let Err(reached) = slot.limiter.take(tokens, now) {
+        if let Err((what, wait)) = slot.limiter.take(tokens, now) {
             // Nobody else is asked instead: it comes again when it is told to.
-            if let Reached::Tokens(wait) = reached
-                && last_resort
-            {
+            if let Some(wait) = wait.filter(|_| last_resort && what == TOKENS) {
                 slot.limiter.awaits(tokens, wait);
             }
-            let (what, wait) = match reached {
-                Reached::Requests(wait) => ("requests_per_minute", Some(wait)),
-                Reached::Tokens(wait) => ("tokens_per_minute", Some(wait)),
-                Reached::Concurrent => ("concurrent", None),
-            };
             return refuse(Cause::Limit, format!("limits.{what} of {} is reached", provider.name), wait);
         }
         state.breaker.take(probe);
@@ -104,10 +87,6 @@ impl Permit {
         })
     }
 
-    pub(super) fn slot(&self) -> &Arc<Slot> {
-        &self.slot
-    }
-
     /// Learns from the head of an answer what is left of the quota, and whether the provider asks to wait.
     pub(super) fn answered(&mut self, reply: &Reply, now: Instant) {
         self.answer = Some((reply.status, reply.retry_after));
@@ -116,7 +95,7 @@ impl Permit {
         state.quota.learn(&reply.headers, anthropic, now, super::wait::wall);
         match reply.status {
             429 => {
-                self.stood = state.quota.stands();
+                self.stood = state.quota.blocked_until;
                 state.quota.refused(reply.retry_after, now);
             }
             200..400 => {
@@ -135,7 +114,7 @@ impl Permit {
     pub fn refused(&mut self, wait: Option<Duration>, now: Instant) -> Duration {
         let mut state = self.slot.state();
         if let Some(wait) = wait {
-            state.quota.asked(wait, now);
+            state.quota.block(wait, false, now);
         }
         state.quota.closed_until(now).map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
     }
@@ -147,7 +126,7 @@ impl Permit {
 
     /// Hears that the account's key is refused: no call goes to it for a while.
     pub fn distrust(&mut self, now: Instant) {
-        self.slot.state().breaker.trip(now);
+        self.slot.state().breaker.open(false, None, now);
     }
 
     pub(super) fn settle(mut self, outcome: &Outcome, now: Instant) {

@@ -15,7 +15,7 @@ use rustc_hash::FxHashMap;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::address::{self, Addresses};
-use super::auth::{Credential, Signer};
+use super::auth::{Credential, Signer, secret_value};
 use super::breaker::Breaker;
 use super::client;
 use super::conceal::concealed;
@@ -52,7 +52,7 @@ pub(crate) struct Provider {
     /// The key, to keep it out of what the provider says.
     key: Option<SecretString>,
     /// How a call says who makes it, where its headers do not.
-    pub(super) signer: Signer,
+    pub(super) signer: Option<Signer>,
     pub(crate) base: Option<Url>,
     /// What it said of its models.
     pub(super) catalogue: Catalogue,
@@ -61,10 +61,10 @@ pub(crate) struct Provider {
 }
 
 /// What a provider said of its models.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Catalogue(pub(super) tokio::sync::Mutex<Seen>);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Seen {
     pub(super) models: Arc<[ModelEntry]>,
     pub(super) until: Option<tokio::time::Instant>,
@@ -139,7 +139,7 @@ impl Provider {
         refusal: Option<String>,
         now: Instant,
     ) -> Result<Self, ProviderError> {
-        let setting = |field, why: &str| ProviderError::Setting {
+        let setting = |field, why: &str| ProviderError {
             origin: spec.origin.clone(),
             provider: spec.name.clone(),
             field,
@@ -155,13 +155,8 @@ impl Provider {
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         for (name, value) in &spec.headers {
-            let name = HeaderName::from_bytes(name.as_bytes());
-            let value = HeaderValue::from_str(value.expose_secret());
-            let (Ok(name), Ok(mut value)) = (name, value) else {
-                return Err(setting("headers", "a name or value is none that a header may have"));
-            };
-            value.set_sensitive(true);
-            headers.insert(name, value);
+            put_secret(&mut headers, name, value.expose_secret())
+                .ok_or_else(|| setting("headers", "a name or value is none that a header may have"))?;
         }
         let mut openai_headers = headers.clone();
         let signer = Signer::new(&spec, key).map_err(|(field, why)| setting(field, &why))?;
@@ -252,10 +247,11 @@ impl Provider {
 
     /// Takes the key out of a text, should the provider have repeated it there.
     pub(crate) fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        self.signer.redact(match self.key.as_ref().map(SecretString::expose_secret) {
+        let text = match self.key.as_ref().map(SecretString::expose_secret) {
             Some(key) if text.contains(key) => Cow::Owned(text.replace(key, "(key)")),
             _ => Cow::Borrowed(text),
-        })
+        };
+        if let Some(signer) = &self.signer { signer.redact(text) } else { text }
     }
 
     /// Takes the provider's address out of a text that a client gets: where a provider stands is the operator's affair.
@@ -265,7 +261,8 @@ impl Provider {
 
     /// Has a call say who makes it. Returns what it was signed with, where that may be refused.
     pub(super) async fn sign(&self, request: &mut Request) -> Result<Option<Arc<Credential>>, CallError> {
-        let signed = self.signer.sign(request).await;
+        let Some(signer) = &self.signer else { return Ok(None) };
+        let signed = signer.sign(request).await.map(Some);
         signed.map_err(|why| CallError::Credentials(self.to.clone(), why))
     }
 
@@ -294,6 +291,7 @@ impl Provider {
         let full = slots.known.len() >= MOST_MODELS;
         let state = if full { Arc::clone(slots.shared.get_or_insert_with(fresh)) } else { fresh() };
         let own_limits = self.spec.limits.per_model && !full;
+        let base = self.base.as_ref().filter(|_| !self.simulated);
         let slot = Arc::new(Slot {
             provider: Arc::clone(self),
             upstream: upstream.into(),
@@ -303,12 +301,7 @@ impl Provider {
             } else {
                 Arc::clone(&self.limiter)
             },
-            addresses: self
-                .base
-                .as_ref()
-                .filter(|_| !self.simulated)
-                .map(|base| address::of(&self.spec, base, upstream))
-                .unwrap_or_default(),
+            addresses: base.map(|base| address::of(&self.spec, base, upstream)).unwrap_or_default(),
             state,
         });
         if !full {
@@ -323,16 +316,18 @@ impl Provider {
     }
 }
 
-/// Puts a key into its header; `None` where it has characters that no header may have.
+/// Puts a key into its header.
 fn put_key(headers: &mut HeaderMap, name: &str, key: &SecretString) -> Option<()> {
-    let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
-    let mut value = if name == header::AUTHORIZATION {
+    if name.eq_ignore_ascii_case("authorization") {
         let text = SecretString::from(format!("Bearer {}", key.expose_secret()));
-        HeaderValue::from_str(text.expose_secret()).ok()?
-    } else {
-        HeaderValue::from_str(key.expose_secret()).ok()?
-    };
-    value.set_sensitive(true);
-    headers.insert(name, value);
+        return put_secret(headers, name, text.expose_secret());
+    }
+    put_secret(headers, name, key.expose_secret())
+}
+
+/// Puts what nobody is to see into a header; `None` where it has characters that no header may have.
+fn put_secret(headers: &mut HeaderMap, name: &str, value: &str) -> Option<()> {
+    let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+    headers.insert(name, secret_value(value).ok()?);
     Some(())
 }

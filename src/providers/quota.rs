@@ -55,35 +55,30 @@ impl Left {
     }
 }
 
-/// Why a call would be refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Short {
-    /// The provider asked to wait.
-    Asked(Duration),
-    /// The provider refused and did not say for how long.
-    Unsaid(Duration),
-    /// Too few requests are left.
-    Requests(Duration),
-    /// Too few tokens are left.
-    Tokens(Duration),
-    /// A window of a subscription is used up.
-    Window(Duration),
-}
+/// Why a call would be refused, for people, and for how long.
+pub(crate) type Short = (&'static str, Duration);
+
+const ASKED: &str = "asked to wait";
+const UNTOLD: &str = "refused a call for quota without a Retry-After and is left alone";
+const NO_REQUESTS: &str = "has no requests left of its quota";
+const FEW_TOKENS: &str = "has too few tokens left of its quota";
+const WINDOW: &str = "has used up a window of its subscription";
 
 /// The quota of one model at one provider.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Quota {
     pub(crate) requests: Option<Left>,
     pub(crate) tokens: Option<Left>,
     /// The windows of a subscription.
     pub(crate) windows: Windows,
-    blocked_until: Option<Instant>,
+    /// Until when it is closed by what the provider said of itself.
+    pub(crate) blocked_until: Option<Instant>,
     /// Whether the provider set that time, or nobody did.
     unsaid: bool,
     refusals: u32,
 }
 
-/// The headers of one kind: limit, remaining, reset.
+/// The headers of one kind: limit, remaining, reset. Those of requests come before those of tokens.
 type Names = [HeaderName; 3];
 
 /// Makes the names of which the words come in the order that a provider has for them.
@@ -111,20 +106,19 @@ impl Quota {
     /// Says whether a call of that many tokens has room. As a last resort estimates do not count, a provider's word does.
     pub(crate) fn may(&self, tokens: u64, last_resort: bool, now: Instant) -> Result<(), Short> {
         if let Some(until) = self.blocked_until.filter(|&until| until > now) {
-            let wait = until - now;
-            return Err(if self.unsaid { Short::Unsaid(wait) } else { Short::Asked(wait) });
+            return Err((if self.unsaid { UNTOLD } else { ASKED }, until - now));
         }
         if last_resort {
             return Ok(());
         }
         if let Some(until) = self.windows.closed_until(now) {
-            return Err(Short::Window(until - now));
+            return Err((WINDOW, until - now));
         }
         if let Some(wait) = self.requests.and_then(|left| left.until(1, now)) {
-            return Err(Short::Requests(wait));
+            return Err((NO_REQUESTS, wait));
         }
         match self.tokens.and_then(|left| left.until(tokens, now)) {
-            Some(wait) => Err(Short::Tokens(wait)),
+            Some(wait) => Err((FEW_TOKENS, wait)),
             None => Ok(()),
         }
     }
@@ -162,26 +156,15 @@ impl Quota {
     }
 
     /// Reads an answer's headers.
-    pub(crate) fn learn(
-        &mut self,
-        headers: &HeaderMap,
-        anthropic: bool,
-        now: Instant,
-        wall: impl Fn() -> Moment,
-    ) {
+    pub(crate) fn learn(&mut self, headers: &HeaderMap, anthropic: bool, now: Instant, wall: fn() -> Moment) {
         if anthropic {
-            self.windows.learn(headers, now, &wall);
-            let [requests, tokens, input, output] = &ANTHROPIC;
-            let mut read = |names| left(headers, names, now, &wall);
-            self.requests = read(requests).or(self.requests);
-            // The tightest of its three counts of tokens is the one that refuses.
-            let tightest = [tokens, input, output].into_iter().filter_map(&mut read);
-            self.tokens = tightest.min_by_key(|left| left.remaining).or(self.tokens);
-        } else {
-            let [requests, tokens] = &OPENAI;
-            self.requests = left(headers, requests, now, &wall).or(self.requests);
-            self.tokens = left(headers, tokens, now, &wall).or(self.tokens);
+            self.windows.learn(headers, now, wall);
         }
+        let names = if anthropic { &ANTHROPIC[..] } else { &OPENAI[..] };
+        let mut told = names.iter().map(|names| left(headers, names, now, wall));
+        self.requests = told.next().flatten().or(self.requests);
+        // The tightest of Anthropic's three counts of tokens is the one that refuses.
+        self.tokens = told.flatten().min_by_key(|left| left.remaining).or(self.tokens);
     }
 
     /// Hears that the provider refused for quota.
@@ -191,23 +174,14 @@ impl Quota {
         self.block(wait.unwrap_or(unsaid), wait.is_none(), now);
     }
 
-    /// Hears later than that for how long.
-    pub(crate) fn asked(&mut self, wait: Duration, now: Instant) {
-        self.block(wait, false, now);
-    }
-
-    fn block(&mut self, wait: Duration, unsaid: bool, now: Instant) {
+    /// Closes the model for a while, of which nobody may have told how long.
+    pub(crate) fn block(&mut self, wait: Duration, unsaid: bool, now: Instant) {
         // How long a window is used up, it says itself.
         let until = now + wait.min(LONGEST);
         if self.blocked_until.is_none_or(|known| known <= until) {
             self.blocked_until = Some(until);
             self.unsaid = unsaid;
         }
-    }
-
-    /// Says until when it is closed by what the provider said of itself.
-    pub(crate) fn stands(&self) -> Option<Instant> {
-        self.blocked_until
     }
 
     /// Hears that the last refusal was about one request alone; before it stood like this.
@@ -221,7 +195,7 @@ impl Quota {
     }
 }
 
-fn left(headers: &HeaderMap, names: &Names, now: Instant, wall: &impl Fn() -> Moment) -> Option<Left> {
+fn left(headers: &HeaderMap, names: &Names, now: Instant, wall: fn() -> Moment) -> Option<Left> {
     let [limit, remaining, reset] = names;
     let text = |name: &HeaderName| headers.get(name)?.to_str().ok();
     // Azure writes -1 where it does not count: no number, nothing learned.
@@ -271,7 +245,7 @@ mod tests {
         assert_eq!(quota.may(1000, false, now), Ok(()));
         assert_eq!(
             quota.may(2000, false, now),
-            Err(Short::Tokens(secs(1))),
+            Err((FEW_TOKENS, secs(1))),
             "1,000 tokens come back a second"
         );
         assert_eq!(quota.may(2000, true, now), Ok(()), "an estimate does not stop the last resort");
@@ -282,7 +256,7 @@ mod tests {
             "more than the limit is theirs to refuse"
         );
         quota.take(1000, now);
-        assert_eq!(quota.may(1000, false, now), Err(Short::Tokens(Duration::from_micros(983_333))));
+        assert_eq!(quota.may(1000, false, now), Err((FEW_TOKENS, Duration::from_micros(983_333))));
     }
 
     #[test]
@@ -296,7 +270,7 @@ mod tests {
                     anthropic-ratelimit-output-tokens-reset: 2025-08-21T12:41:00Z";
         quota.learn(&headers(said), true, now, wall);
         assert_eq!(quota.tokens.map(|left| left.remaining), Some(9000));
-        assert_eq!(quota.may(1, false, now), Err(Short::Requests(Duration::from_millis(100))));
+        assert_eq!(quota.may(1, false, now), Err((NO_REQUESTS, Duration::from_millis(100))));
         assert_eq!(quota.may(1, false, now + Duration::from_millis(100)), Ok(()));
     }
 
@@ -339,8 +313,8 @@ mod tests {
         let mut quota = Quota::default();
         quota.refused(Some(secs(17)), now);
         quota.refused(Some(secs(2)), now);
-        assert_eq!(quota.may(1, false, now), Err(Short::Asked(secs(17))));
-        assert_eq!(quota.may(1, true, now), Err(Short::Asked(secs(17))), "a provider's word is obeyed");
+        assert_eq!(quota.may(1, false, now), Err((ASKED, secs(17))));
+        assert_eq!(quota.may(1, true, now), Err((ASKED, secs(17))), "a provider's word is obeyed");
         quota.served();
         assert!(quota.may(1, false, now + secs(16)).is_err(), "a call that was under way lifts nothing");
         assert_eq!(quota.may(1, false, now + secs(17)), Ok(()));
@@ -354,7 +328,7 @@ mod tests {
         let mut quota = Quota::default();
         for wait in [1, 2, 4, 8, 16, 32, 32] {
             quota.refused(None, now);
-            assert_eq!(quota.may(1, false, now), Err(Short::Unsaid(secs(wait))));
+            assert_eq!(quota.may(1, false, now), Err((UNTOLD, secs(wait))));
         }
     }
 
@@ -373,7 +347,7 @@ mod tests {
                 quota.take(tokens, now);
                 prop_assert!(quota.tokens.unwrap().available(now) <= limit);
             }
-            if let Err(Short::Tokens(wait)) = quota.may(needed, false, now) {
+            if let Err((FEW_TOKENS, wait)) = quota.may(needed, false, now) {
                 prop_assert!(wait <= LONGEST);
                 let slack = Duration::from_millis(reset / limit + 1);
                 prop_assert_eq!(quota.may(needed, false, now + wait + slack), Ok(()));

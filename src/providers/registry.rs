@@ -76,7 +76,7 @@ impl Target {
     /// Returns the same at the account that a permit was given for.
     #[must_use]
     pub fn at_account(&self, permit: &Permit) -> Self {
-        let slot = permit.slot();
+        let slot = &permit.slot;
         if self.others.is_empty() || Arc::ptr_eq(slot, &self.slot) {
             return self.clone();
         }
@@ -350,7 +350,7 @@ impl Providers {
 
     /// Makes a call and waits for the head of its answer; what that says of quota and health is learned at once.
     pub async fn send(&self, permit: &mut Permit, call: Call) -> Result<Reply, CallError> {
-        let slot = Arc::clone(permit.slot());
+        let slot = Arc::clone(&permit.slot);
         let reply = if slot.provider.simulated {
             simulated::call(&slot, &self.simulated, call).await?
         } else {
@@ -430,15 +430,6 @@ impl Providers {
     /// Says whether any provider is a real one that may be called.
     pub fn has_real(&self) -> bool {
         self.accounts().any(|provider| !provider.simulated && provider.refusal.is_none())
-    }
-
-    /// Makes the clients of every provider that has a key, so that the first call need not.
-    pub fn warm(&self) -> Result<(), CallError> {
-        let real = self.accounts().filter(|provider| !provider.simulated && provider.refusal.is_none());
-        for provider in real {
-            provider.client()?;
-        }
-        Ok(())
     }
 }
 

@@ -30,7 +30,6 @@ const AFTERMATH: usize = 64 * 1024;
 const MOST_WHOLE: usize = 64 * 1024 * 1024;
 
 /// An answer whose head has come.
-#[derive(Debug)]
 pub struct Reply {
     /// The HTTP status.
     pub status: u16,
@@ -52,7 +51,6 @@ pub struct Reply {
 }
 
 /// What came of an answer that did not come whole.
-#[derive(Debug)]
 pub struct Part {
     /// Why not.
     pub error: CallError,
@@ -62,7 +60,6 @@ pub struct Part {
     pub length: u64,
 }
 
-#[derive(Debug)]
 enum Source {
     Network(Box<reqwest::Response>),
     Simulated(Simulation),
@@ -70,7 +67,7 @@ enum Source {
 }
 
 /// When what has to have come.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) struct Deadlines {
     timeouts: Timeouts,
     first_byte: Clock,

@@ -56,10 +56,7 @@ pub fn from_system(source: &KeySource) -> Result<FoundKey, KeyError> {
             Ok(_) | Err(std::env::VarError::NotPresent) => Err(KeyError::Unset(name.clone())),
             Err(std::env::VarError::NotUnicode(_)) => Err(KeyError::NoKey(place)),
         },
-        KeySource::File(path) => {
-            let text = read_file(path).map_err(|error| unreadable(&place, &error))?;
-            found(text, &place, open_to_others(path))
-        }
+        KeySource::File(path) => found(read_file(path, &place)?, &place, open_to_others(path)),
         KeySource::Command(words) => {
             let (program, arguments) = words.split_first().ok_or_else(|| KeyError::NoKey(place.clone()))?;
             found(run(program, arguments, &place)?, &place, None)
@@ -77,7 +74,7 @@ pub fn from_system(source: &KeySource) -> Result<FoundKey, KeyError> {
         KeySource::AwsProfile(name) => {
             let path = named_or_at_home("AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials");
             let path = path.ok_or_else(|| unreadable(&place, &"no home directory is known"))?;
-            let text = read_file(&path).map_err(|error| unreadable(&path.display().to_string(), &error))?;
+            let text = read_file(&path, &path.display().to_string())?;
             let keys = profile(&text, name)
                 .ok_or_else(|| unreadable(&place, &format!("{} has no keys of that name", path.display())))?;
             found(keys, &place, open_to_others(&path))
@@ -87,8 +84,7 @@ pub fn from_system(source: &KeySource) -> Result<FoundKey, KeyError> {
             let path = named_or_at_home("GOOGLE_APPLICATION_CREDENTIALS", at_home);
             let unset = || KeyError::Unset("GOOGLE_APPLICATION_CREDENTIALS".to_owned());
             let path = path.filter(|path| path.exists()).ok_or_else(unset)?;
-            let text = read_file(&path).map_err(|error| unreadable(&place, &error))?;
-            found(text, &place, open_to_others(&path))
+            found(read_file(&path, &place)?, &place, open_to_others(&path))
         }
     }
 }
@@ -147,10 +143,10 @@ fn unreadable(place: &str, why: &impl ToString) -> KeyError {
     KeyError::Unreadable { place: place.to_owned(), why: why.to_string() }
 }
 
-fn read_file(path: &Path) -> std::io::Result<String> {
+fn read_file(path: &Path, place: &str) -> Result<String, KeyError> {
     let mut text = String::new();
-    fs::File::open(path)?.take(LONGEST).read_to_string(&mut text)?;
-    Ok(text)
+    let read = fs::File::open(path).and_then(|file| file.take(LONGEST).read_to_string(&mut text));
+    read.map(|_| text).map_err(|error| unreadable(place, &error))
 }
 
 /// Says so where others on this machine may read a key's file.

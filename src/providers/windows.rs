@@ -19,7 +19,7 @@ const LONGEST: Duration = Duration::from_secs(32 * 86_400);
 const CLAIMS: [(&str, &str); 2] = [("five_hour", "5h"), ("seven_day", "7d")];
 
 /// One window.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Window {
     /// As the provider calls it: `5h`, `7d`, `7d_opus`.
     pub(crate) name: String,
@@ -31,7 +31,7 @@ pub(crate) struct Window {
 }
 
 /// The windows of one model.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Windows(Vec<Window>);
 
 impl Windows {
@@ -46,7 +46,7 @@ impl Windows {
     }
 
     /// Reads an answer's headers.
-    pub(crate) fn learn(&mut self, headers: &HeaderMap, now: Instant, wall: &impl Fn() -> Moment) {
+    pub(crate) fn learn(&mut self, headers: &HeaderMap, now: Instant, wall: fn() -> Moment) {
         let text =
             |name: &str| Some(headers.get(format!("{UNIFIED}{name}"))?.to_str().ok()?.trim().to_owned());
         let mut told = headers.keys().filter_map(|key| key.as_str().strip_prefix(UNIFIED)).peekable();
@@ -136,7 +136,7 @@ mod tests {
             ("7d_opus-utilization", "1.02"),
             ("7d_opus-reset", "2026-11-29T13:00:00Z"),
         ]);
-        windows.learn(&told, now, &wall);
+        windows.learn(&told, now, wall);
         let shown: Vec<_> = windows.open(now).map(|window| (window.name.as_str(), window.used)).collect();
         assert_eq!(shown, [("5h", 235), ("7d", 900), ("7d_opus", 1020)]);
         assert_eq!(windows.closed_until(now), None, "what is used beyond is the provider's to refuse");
@@ -146,7 +146,7 @@ mod tests {
             ("5h-utilization", "1.0"),
             ("5h-reset", &epoch(1800)),
         ]);
-        windows.learn(&refused, now, &wall);
+        windows.learn(&refused, now, wall);
         let resets = now + Duration::from_secs(1800);
         assert_eq!(windows.closed_until(now), Some(resets));
         assert_eq!(windows.closed_until(resets), None);
@@ -159,13 +159,9 @@ mod tests {
         for (name, value) in [("5h-reset", "soon"), ("a\u{7f}b-reset", "1"), ("5h-utilization", "0.5")] {
             let Ok(name) = HeaderName::from_bytes(format!("{UNIFIED}{name}").as_bytes()) else { continue };
             let map = [(name, HeaderValue::from_str(value).unwrap())].into_iter().collect();
-            windows.learn(&map, now, &wall);
+            windows.learn(&map, now, wall);
         }
-        windows.learn(
-            &headers(&[("5h-reset", "99999999999999999999"), ("7d-utilization", "-1")]),
-            now,
-            &wall,
-        );
+        windows.learn(&headers(&[("5h-reset", "99999999999999999999"), ("7d-utilization", "-1")]), now, wall);
         assert_eq!(windows.open(now).count(), 0);
         for (text, wanted) in
             [("0", Some(0)), ("0.2345", Some(234)), ("1", Some(1000)), (".5", None), ("0.x", None)]

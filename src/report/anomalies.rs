@@ -266,22 +266,31 @@ impl AnomalyReport {
             1 => "1 incident".to_owned(),
             many => format!("{} incidents", count(many as u64)),
         };
-        let heads = ["when", "what", ">usual", ">during", ">worst", "explained by", ">beyond the usual"];
-        let mut all = Sheet::new(
+        let mut all = Sheet::of(
             format!(
                 "{}: {found}; slots of {} s, false alarms a month at most {}",
                 self.logs.join(", "),
                 self.slot_seconds,
                 self.false_alarms_per_month
             ),
-            if self.incidents.is_empty() { &[] } else { &heads },
+            &self.incidents,
+            &[
+                ("when", &|row| row.when()),
+                ("what", &|row| row.lead.what()),
+                (">usual", &|row| shown(&row.lead.usual, row.lead.unit)),
+                (">during", &|row| shown(&row.lead.during, row.lead.unit)),
+                (">worst", &|row| shown(&row.worst, row.lead.unit)),
+                ("explained by", &|row| row.cause()),
+                (">beyond the usual", &|row| dollars_rounded(&row.extra_usd)),
+            ],
         );
-        let mut sheets = Vec::new();
-        for incident in &self.incidents {
-            all.push(incident.cells());
-            sheets.extend([incident.sheet(), incident.steps()]);
+        if self.incidents.is_empty() {
+            all.heads.clear();
         }
-        sheets.insert(0, all);
+        let mut sheets = vec![all];
+        for incident in &self.incidents {
+            sheets.extend([incident.sheet(), Sheet::lines("What to do", &incident.what_to_do)]);
+        }
         render(&sheets, format)
     }
 
@@ -317,6 +326,13 @@ impl AnomalyReport {
     }
 }
 
+impl ChangedRow {
+    fn what(&self) -> String {
+        let words = Metric::from_name(self.metric).map_or("", in_words);
+        if self.name.is_empty() { words.to_owned() } else { format!("{words} of {} {}", self.by, self.name) }
+    }
+}
+
 impl IncidentRow {
     fn when(&self) -> String {
         // Another day is told with its date.
@@ -330,38 +346,16 @@ impl IncidentRow {
         )
     }
 
-    fn what(changed: &ChangedRow) -> String {
-        let words = Metric::from_name(changed.metric).map_or("", in_words);
-        if changed.name.is_empty() {
-            words.to_owned()
-        } else {
-            format!("{words} of {} {}", changed.by, changed.name)
-        }
-    }
-
-    fn cells(&self) -> Vec<String> {
-        let cause = self.explained_by.first().map_or_else(
+    fn cause(&self) -> String {
+        self.explained_by.first().map_or_else(
             || "-".to_owned(),
             |cause| format!("{} {} ({:.0}%)", cause.by, cause.name, cause.share_percent),
-        );
-        vec![
-            self.when(),
-            Self::what(&self.lead),
-            shown(&self.lead.usual, self.lead.unit),
-            shown(&self.lead.during, self.lead.unit),
-            shown(&self.worst, self.lead.unit),
-            cause,
-            dollars_rounded(&self.extra_usd),
-        ]
+        )
     }
 
     fn sheet(&self) -> Sheet {
         let mut sheet = Sheet::new(
-            format!(
-                "{} {}",
-                self.start.get(..16).unwrap_or(&self.start).replace('T', " "),
-                Self::what(&self.lead)
-            ),
+            format!("{} {}", self.start.get(..16).unwrap_or(&self.start).replace('T', " "), self.lead.what()),
             &["", "", ">usual", ">during", ">of the change"],
         );
         for cause in &self.explained_by {
@@ -376,7 +370,7 @@ impl IncidentRow {
         for changed in self.also.iter().take(SHOWN) {
             sheet.push(vec![
                 "also".to_owned(),
-                Self::what(changed),
+                changed.what(),
                 shown(&changed.usual, changed.unit),
                 shown(&changed.during, changed.unit),
                 String::new(),
@@ -386,12 +380,6 @@ impl IncidentRow {
             let more = format!("and {} more", self.also.len() - SHOWN);
             sheet.push(vec![String::new(), more, String::new(), String::new(), String::new()]);
         }
-        sheet
-    }
-
-    fn steps(&self) -> Sheet {
-        let mut sheet = Sheet::new("What to do", &[""]);
-        sheet.rows.extend(self.what_to_do.iter().map(|step| vec![step.clone()]));
         sheet
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::chart::{Bar, by_name, escaped, money};
-use super::page::{STYLE, cells, side};
+use super::page::{cells, heads, opened};
 use super::replay::Latency;
 use super::sheet::{Format, Sheet, render};
 use super::text::{count, simulated};
@@ -69,33 +69,44 @@ pub struct BranchReport {
     pub branches: Vec<BranchRow>,
 }
 
-/// One branch.
-#[derive(Clone, Debug, Serialize)]
-pub struct BranchRow {
+members! {
+    /// One branch.
+    #[derive(Clone, Debug, Serialize)]
+    pub struct BranchRow;
+    /// Draws one up.
+    pub fn new(
+        (branch, policy): (String, String),
+        (whole, incident): (Figures, Option<Figures>),
+        seen: Seen,
+        (moved, waited, budgets): (u64, u64, Vec<StandingRow>),
+        trips: &[Arc<Trip>],
+    ) {
+        let trip = |trip: &Arc<Trip>| TripRow { at: trip.at.rfc3339(), what: trip.words() };
+    }
     /// Its name.
-    pub branch: String,
+    pub branch: String = branch,
     /// The policies that decided.
-    pub policy: String,
+    pub policy: String = policy,
     /// All of the log.
-    pub whole: Figures,
+    pub whole: Figures = whole,
     /// The incident alone.
-    pub incident: Option<Figures>,
+    pub incident: Option<Figures> = incident,
     /// Calls that failed because of the world.
-    pub failed_calls: u64,
+    pub failed_calls: u64 = seen.failed_calls,
     /// Requests at whose arrival it kept a model from being called.
-    pub barred_requests: u64,
+    pub barred_requests: u64 = seen.barred_requests,
     /// Calls that found cold what had been warm.
-    pub cold_calls: u64,
+    pub cold_calls: u64 = seen.cold_calls,
     /// Requests without a session while caches were otherwise; they are counted as they were.
-    pub unknown_sessions: u64,
+    pub unknown_sessions: u64 = seen.unknown_sessions,
     /// Requests that budgets moved to another rung.
-    pub moved_requests: u64,
+    pub moved_requests: u64 = moved,
     /// Requests that waited for room in a budget.
-    pub waited_requests: u64,
+    pub waited_requests: u64 = waited,
     /// Windows of budgets that anything was spent in.
-    pub budgets: Vec<StandingRow>,
+    pub budgets: Vec<StandingRow> = budgets,
     /// Rules against runaways that tripped.
-    pub trips: Vec<TripRow>,
+    pub trips: Vec<TripRow> = trips.iter().map(trip).collect(),
 }
 
 /// A rule that tripped.
@@ -230,32 +241,6 @@ impl BranchReport {
         self.changes.extend(untried.iter().map(|(name, why)| format!("branch {name} is left out: {why}")));
     }
 
-    /// Adds a branch.
-    pub fn push(
-        &mut self,
-        (branch, policy): (String, String),
-        (whole, incident): (Figures, Figures),
-        seen: Seen,
-        (moved_requests, waited_requests, budgets): (u64, u64, Vec<StandingRow>),
-        trips: &[Arc<Trip>],
-    ) {
-        let trip = |trip: &Arc<Trip>| TripRow { at: trip.at.rfc3339(), what: trip.words() };
-        self.branches.push(BranchRow {
-            branch,
-            policy,
-            whole,
-            incident: self.incident.is_some().then_some(incident),
-            failed_calls: seen.failed_calls,
-            barred_requests: seen.barred_requests,
-            cold_calls: seen.cold_calls,
-            unknown_sessions: seen.unknown_sessions,
-            moved_requests,
-            waited_requests,
-            budgets,
-            trips: trips.iter().map(trip).collect(),
-        });
-    }
-
     /// Lays the comparison out as sheets.
     pub fn sheets(&self, format: Format) -> Vec<Sheet> {
         let of_them = simulated(self.scope.simulated_requests);
@@ -381,10 +366,7 @@ impl BranchReport {
 
     /// Writes the comparison as a page by itself.
     pub fn page(&self) -> String {
-        let title = escaped(&self.scope.world);
-        let mut page = format!(
-            "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>{title}</title><style>{STYLE}</style></head><body><h1>{title}</h1>"
-        );
+        let mut page = opened(&self.scope.world);
         let _ = write!(page, "<p>{}</p><ul>", escaped(&self.scope.about));
         for change in &self.changes {
             let _ = write!(page, "<li>{}</li>", escaped(change));
@@ -399,11 +381,7 @@ impl BranchReport {
         let bars: Vec<Bar> = self.branches.iter().map(bar).collect();
         let _ = write!(page, "<h2>Cost, known and estimated</h2>{}", by_name(&bars, "Cost by branch"));
         for sheet in self.sheets(Format::Md) {
-            let _ = write!(page, "<h2>{}</h2><table><thead><tr>", escaped(&sheet.title));
-            for head in &sheet.heads {
-                let _ = write!(page, "<th{}>{}</th>", side(head), escaped(head.trim_start_matches('>')));
-            }
-            page.push_str("</tr></thead><tbody>");
+            heads(&mut page, &sheet.title, &sheet.heads);
             for row in &sheet.rows {
                 cells(&mut page, row, &sheet.heads);
             }

@@ -191,6 +191,10 @@ impl CacheReport {
             Some(usd) => dollars_rounded(usd),
             None => none(),
         };
+        let tenths = |permille: i64, sign: &str| match permille.abs() {
+            _ if exact => permille.to_string(),
+            size => format!("{sign}{}.{} %", size / 10, size % 10),
+        };
         let models = self.models.iter().map(|row| (row.model.as_deref().unwrap_or("(not named)"), &row.sums));
         let sheet = Sheet::of(
             title(format!("{} · ttl {} · prices {}", scope.logs.join(", "), scope.ttl, scope.prices)),
@@ -209,25 +213,18 @@ impl CacheReport {
                 (">left", &|(_, sums)| usd(&sums.left_usd)),
             ],
         );
-        let mut sheets = vec![sheet];
-        let mut pauses = Sheet::new(
+        let pauses = Sheet::of(
             title("what was read of what should be warm, by the pause before".to_owned()),
-            &["model", "pause", ">calls", ">read"],
+            self.models.iter().flat_map(|row| row.survival.iter().map(|pause| (row.model.clone(), pause))),
+            &[
+                ("model", &|(model, _)| model.clone().unwrap_or_default()),
+                ("pause", &|(_, pause)| pause.after.to_owned()),
+                (">calls", &|(_, pause)| number(pause.calls)),
+                (">read", &|(_, pause)| tenths(pause.read_permille.into(), "")),
+            ],
         );
-        for row in &self.models {
-            for pause in &row.survival {
-                let read = pause.read_permille;
-                pauses.push(vec![
-                    row.model.clone().unwrap_or_default(),
-                    pause.after.to_owned(),
-                    number(pause.calls),
-                    if exact { read.to_string() } else { format!("{}.{} %", read / 10, read % 10) },
-                ]);
-            }
-        }
-        if !pauses.rows.is_empty() {
-            sheets.push(pauses);
-        }
+        let mut sheets = vec![sheet];
+        sheets.extend(Some(pauses).filter(|pauses| !pauses.rows.is_empty()));
         if let Some(row) = &self.switch {
             let drawn = if row.drawn_turns > 0 { ", drawn by lot (simulated)" } else { "" };
             let head = format!(
@@ -236,29 +233,19 @@ impl CacheReport {
                 count(row.turns),
                 count(row.easy_turns)
             );
-            let heads = ["way", ">cost", ">beside never", ">turns there", ">switches", ">cache reads"];
-            let mut ways = Sheet::new(title(head), &heads);
-            for way in &row.ways {
-                let beside = match way.beside_never_permille {
-                    Some(part) if exact => part.to_string(),
-                    Some(part) => format!(
-                        "{}{}.{} %",
-                        if part < 0 { "-" } else { "+" },
-                        part.abs() / 10,
-                        part.abs() % 10
-                    ),
-                    None => String::new(),
-                };
-                let usd = if exact { way.usd.clone() } else { dollars_rounded(&way.usd) };
-                ways.push(vec![
-                    way.way.to_owned(),
-                    usd,
-                    beside,
-                    number(way.cheap_turns),
-                    number(way.switches),
-                    number(way.cache_read_tokens),
-                ]);
-            }
+            let beside = |part: i64| tenths(part, if part < 0 { "-" } else { "+" });
+            let ways = Sheet::of(
+                title(head),
+                &row.ways,
+                &[
+                    ("way", &|way| way.way.to_owned()),
+                    (">cost", &|way| usd(&Some(way.usd.clone()))),
+                    (">beside never", &|way| way.beside_never_permille.map(beside).unwrap_or_default()),
+                    (">turns there", &|way| number(way.cheap_turns)),
+                    (">switches", &|way| number(way.switches)),
+                    (">cache reads", &|way| number(way.cache_read_tokens)),
+                ],
+            );
             sheets.push(ways);
         }
         render(&sheets, format)

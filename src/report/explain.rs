@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::sheet::{Format, Sheet, render};
-use super::text::{count, dollars_rounded, left_out};
+use super::text::{cost, count, dollars_rounded, left_out};
 use crate::units::{Instant, Names, Pico, changed, members};
 use crate::variance::{Dimension, Explained, Hit, Parts, Slice, Split, Trouble, Window};
 
@@ -266,13 +266,12 @@ impl ExplainReport {
         if format == Format::Csv {
             return render(&[self.flat()], format);
         }
-        let mut sheets = vec![self.summary(), self.causes(), self.where_it_is()];
-        sheets.extend((!self.failing.is_empty()).then(|| self.calls()));
-        if !self.notes.is_empty() {
-            let mut notes = Sheet::new("What the log tells of that time", &["at", ""]);
-            notes.rows.extend(self.notes.iter().map(|note| vec![note.at.clone(), note.text.clone()]));
-            sheets.push(notes);
-        }
+        let notes = Sheet::of(
+            "What the log tells of that time",
+            &self.notes,
+            &[("at", &|note| note.at.clone()), ("", &|note| note.text.clone())],
+        );
+        let mut sheets = vec![self.summary(), self.causes(), self.where_it_is(), self.calls(), notes];
         sheets.retain(|sheet| !sheet.rows.is_empty());
         render(&sheets, format)
     }
@@ -298,7 +297,7 @@ impl ExplainReport {
         let about = format!("{} · {} · prices {}{left_out}", self.logs.join(", "), self.reading, self.prices);
         let mut sheet = Sheet::new(about, &["", ">before", ">after", ">change"]);
         let (before, after) = (&self.before, &self.after);
-        let usd = |usd: &Option<String>| usd.as_deref().map_or_else(|| "unknown".to_owned(), dollars_rounded);
+        let usd = |usd: &Option<String>| cost(usd.as_deref());
         let change = match (&self.change_usd, &self.change_percent) {
             (Some(change), Some(percent)) => format!("{} ({} %)", signed(change), plus(percent)),
             (Some(change), None) => signed(change),
@@ -320,11 +319,15 @@ impl ExplainReport {
     }
 
     fn causes(&self) -> Sheet {
-        let mut sheet = Sheet::new("Why", &["part", ">change", ""]);
-        for (name, amount, what) in self.parts().into_iter().filter(|(_, amount, _)| *amount != "0") {
-            sheet.push(vec![name.into(), signed(amount), what.into()]);
-        }
-        sheet
+        Sheet::of(
+            "Why",
+            self.parts().into_iter().filter(|(_, amount, _)| *amount != "0"),
+            &[
+                ("part", &|(name, ..)| (*name).into()),
+                (">change", &|(_, amount, _)| signed(amount)),
+                ("", &|(.., what)| (*what).into()),
+            ],
+        )
     }
 
     fn where_it_is(&self) -> Sheet {
@@ -353,52 +356,42 @@ impl ExplainReport {
     }
 
     fn calls(&self) -> Sheet {
-        let heads =
-            ["model", ">failed before", ">of", ">failed after", ">of", "", "mostly", "teams hit most"];
-        let mut sheet = Sheet::new("Calls that fail", &heads);
-        for row in &self.failing {
+        let hit = |row: &FailingRow| {
             let hit = row.teams_hit.iter().take(3).map(|hit| {
-                let team = hit.team.as_deref().unwrap_or("-");
-                format!("{team} {}", dollars_rounded(&hit.extra_usd))
+                format!("{} {}", hit.team.as_deref().unwrap_or("-"), dollars_rounded(&hit.extra_usd))
             });
-            sheet.push(vec![
-                row.model.clone().unwrap_or_else(|| "-".into()),
-                count(row.failed_before),
-                count(row.calls_before),
-                count(row.failed_after),
-                count(row.calls_after),
-                row.course.replace('_', " "),
-                row.mostly.unwrap_or_default().into(),
-                hit.collect::<Vec<_>>().join(", "),
-            ]);
-        }
-        sheet
+            hit.collect::<Vec<_>>().join(", ")
+        };
+        Sheet::of(
+            "Calls that fail",
+            &self.failing,
+            &[
+                ("model", &|row| row.model.clone().unwrap_or_else(|| "-".into())),
+                (">failed before", &|row| count(row.failed_before)),
+                (">of", &|row| count(row.calls_before)),
+                (">failed after", &|row| count(row.failed_after)),
+                (">of", &|row| count(row.calls_after)),
+                ("", &|row| row.course.replace('_', " ")),
+                ("mostly", &|row| row.mostly.unwrap_or_default().into()),
+                ("teams hit most", &|row| hit(row)),
+            ],
+        )
     }
 
     fn flat(&self) -> Sheet {
         let mut sheet = Sheet::new("", &["kind", "name", "before_usd", "after_usd", "change_usd", "mostly"]);
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
-        sheet.push(vec![
-            "all".into(),
-            String::new(),
-            text(&self.before_usd),
-            text(&self.after_usd),
-            text(&self.change_usd),
-            self.mostly.unwrap_or_default().into(),
-        ]);
+        let none = String::new;
+        let [before, after, change] = [&self.before_usd, &self.after_usd, &self.change_usd].map(text);
+        sheet.push(vec!["all".into(), none(), before, after, change, self.mostly.unwrap_or_default().into()]);
         for (name, amount, _) in self.parts() {
-            let none = String::new;
             sheet.push(vec!["part".into(), name.into(), none(), none(), amount.into(), none()]);
         }
         for slice in &self.slices {
-            sheet.push(vec![
-                slice.dimension.into(),
-                text(&slice.value),
-                slice.before_usd.clone(),
-                slice.after_usd.clone(),
-                slice.change_usd.clone(),
-                slice.mostly.into(),
-            ]);
+            let [before, after, change] =
+                [&slice.before_usd, &slice.after_usd, &slice.change_usd].map(Clone::clone);
+            let (kind, mostly) = (slice.dimension.into(), slice.mostly.into());
+            sheet.push(vec![kind, text(&slice.value), before, after, change, mostly]);
         }
         sheet
     }

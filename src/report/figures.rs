@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::sheet::Sheet;
+use super::sheet::{Column, Sheet};
 use crate::units::Pico;
 
 /// A figure.
@@ -63,10 +63,17 @@ pub(super) fn sheet(
     sheet
 }
 
-/// Writes a row of a table for people: its values, then what is said of it.
-pub(super) fn for_people<const N: usize>(by: &By, figures: [String; N]) -> Vec<String> {
+/// Starts a table: what rows are told apart by, then columns.
+pub(super) fn table<T>(title: String, dimensions: &[String], columns: &[Column<'_, T>]) -> Sheet {
+    let heads: Vec<&'static str> = columns.iter().map(|(head, _)| *head).collect();
+    Sheet::by(title, dimensions, &heads)
+}
+
+/// Writes a row of it.
+pub(super) fn row<T>(by: &By, sums: &T, columns: &[Column<'_, T>]) -> Vec<String> {
     let named = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
-    by.iter().map(|(_, value)| named(value)).chain(figures).collect()
+    let values = by.iter().map(|(_, value)| named(value));
+    values.chain(columns.iter().map(|(_, cell)| cell(sums))).collect()
 }
 
 /// Writes the row of the whole below others.

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::sheet::{Format, Sheet, render};
-use super::text::{cost, count, dollars_rounded};
+use super::figures;
+use super::sheet::{Column, Format, Sheet, exact, render};
+use super::text::{cost, count, dollars_rounded, passed_over};
 use crate::pricing::{Cost, CostSum, Usage};
 use crate::units::{Instant, Span};
 
@@ -290,17 +291,9 @@ impl MineReport {
                 ],
             ));
         }
-        if !self.passed_over.is_empty() {
-            let mut sheet = Sheet::new("Passed over", &["entries", "why"]);
-            sheet
-                .rows
-                .extend(self.passed_over.iter().map(|(why, entries)| vec![count(*entries), why.clone()]));
-            sheets.push(sheet);
-        }
+        sheets.extend(passed_over(&self.passed_over));
         if !self.skipped.is_empty() {
-            let mut sheet = Sheet::new(format!("Skipped lines ({})", self.skipped_lines), &[""]);
-            sheet.rows.extend(self.skipped.iter().map(|line| vec![line.clone()]));
-            sheets.push(sheet);
+            sheets.push(Sheet::lines(format!("Skipped lines ({})", self.skipped_lines), &self.skipped));
         }
         render(&sheets, format)
     }
@@ -367,27 +360,15 @@ impl MineReport {
             ("day", &self.by_day),
             ("window", &self.windows),
         ];
-        let rows = dimensions.into_iter().flat_map(|(name, rows)| rows.iter().map(move |row| (name, row)));
-        Sheet::of(
-            "",
-            rows,
-            &[
-                ("dimension", &|(dimension, _)| (*dimension).to_owned()),
-                ("name", &|(_, row)| row.name.clone()),
-                ("agent", &|(_, row)| row.agent.clone()),
-                ("calls", &|(_, row)| row.calls.to_string()),
-                ("failed", &|(_, row)| row.failed.to_string()),
-                ("cost_usd", &|(_, row)| row.cost_usd.clone().unwrap_or_default()),
-                ("estimated_usd", &|(_, row)| row.estimated_usd.clone()),
-                ("unknown_calls", &|(_, row)| row.unknown_calls.to_string()),
-                ("input", &|(_, row)| row.input.to_string()),
-                ("cache_read", &|(_, row)| row.cache_read.to_string()),
-                ("cache_write", &|(_, row)| row.cache_write.to_string()),
-                ("output", &|(_, row)| row.output.to_string()),
-                ("first_at", &|(_, row)| row.first_at.clone()),
-                ("last_at", &|(_, row)| row.last_at.clone()),
-            ],
-        )
+        let columns: &[Column<'_, Spend>] = exact! {
+            name agent calls failed cost_usd estimated_usd unknown_calls input cache_read cache_write output first_at last_at
+        };
+        let mut sheet = figures::table(String::new(), &["dimension".to_owned()], columns);
+        for (name, rows) in dimensions {
+            let by = vec![("dimension".into(), name.to_owned())];
+            sheet.rows.extend(rows.iter().map(|row| figures::row(&by, row, columns)));
+        }
+        sheet
     }
 }
 

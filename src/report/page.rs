@@ -19,7 +19,7 @@ const MOST_TIMES: usize = 2_400;
 const MOST_ROWS: usize = 1_000;
 
 /// How pages look.
-pub(super) const STYLE: &str = "
+const STYLE: &str = "
 :root{color-scheme:light dark;--ink:#1c2430;--soft:#5c6878;--line:#d9dee6;--page:#fff;--card:#f6f8fa;--known:#2f6fb0;--estimated:#8fb8e0;--unknown:#b4562b}
 @media (prefers-color-scheme:dark){:root{--ink:#e6eaf0;--soft:#9aa6b6;--line:#38424f;--page:#14191f;--card:#1d242c;--known:#5a9fe0;--estimated:#37608a;--unknown:#e08a5a}}
 *{box-sizing:border-box}body{margin:0 auto;padding:2rem 1.5rem;max-width:64rem;background:var(--page);color:var(--ink);font:15px/1.5 system-ui,sans-serif}
@@ -43,15 +43,7 @@ impl SpendReport {
 
     /// Writes the page.
     pub fn page(&self, spend: &Spend, names: &Names) -> String {
-        let mut page = String::from(
-            "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">",
-        );
-        let title = format!("LLM spend, {}", self.stretch());
-        let _ = write!(
-            page,
-            "<title>{0}</title><style>{STYLE}</style></head><body><h1>{0}</h1>",
-            escaped(&title)
-        );
+        let mut page = opened(&format!("LLM spend, {}", self.stretch()));
         let logs = escaped(&self.scope.logs.join(", "));
         let _ = write!(page, "<p class=\"soft\">{logs} · prices {}</p>", escaped(&self.scope.prices));
         self.cards(&mut page);
@@ -179,11 +171,7 @@ impl SpendReport {
             let mut at = 0..;
             row.retain(|_| at.next().is_none_or(used));
         }
-        let _ = write!(page, "<h2>By {}</h2><table><thead><tr>", escaped(&self.scope.by.join(", ")));
-        for head in &heads {
-            let _ = write!(page, "<th{}>{}</th>", side(head), escaped(head.trim_start_matches('>')));
-        }
-        page.push_str("</tr></thead><tbody>");
+        self::heads(page, &format!("By {}", self.scope.by.join(", ")), &heads);
         let (body, total) = rows.split_at(rows.len().saturating_sub(1));
         body.iter().take(MOST_ROWS).for_each(|row| cells(page, row, &heads));
         if let Some(more) = body.len().checked_sub(MOST_ROWS).filter(|more| *more > 0) {
@@ -197,8 +185,25 @@ impl SpendReport {
     }
 }
 
+/// Begins a page.
+pub(super) fn opened(title: &str) -> String {
+    let title = escaped(title);
+    format!(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>{title}</title><style>{STYLE}</style></head><body><h1>{title}</h1>"
+    )
+}
+
+/// Begins a table under its title; its rows come next.
+pub(super) fn heads(page: &mut String, title: &str, heads: &[Cow<'static, str>]) {
+    let _ = write!(page, "<h2>{}</h2><table><thead><tr>", escaped(title));
+    for head in heads {
+        let _ = write!(page, "<th{}>{}</th>", side(head), escaped(head.trim_start_matches('>')));
+    }
+    page.push_str("</tr></thead><tbody>");
+}
+
 /// Puts figures to the right.
-pub(super) fn side(head: &str) -> &'static str {
+fn side(head: &str) -> &'static str {
     if head.starts_with('>') { " class=\"n\"" } else { "" }
 }
 

@@ -7,9 +7,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde::Serialize;
-use serde::ser::Serializer;
 
-use super::sheet::{Format, Sheet, render};
+use super::sheet::{Exact, Format, Sheet, exact, render};
 use super::text::{count, dollars_rounded};
 use crate::pricing::Billed;
 use crate::units::{Pico, members};
@@ -87,6 +86,12 @@ impl Matching {
     }
 }
 
+impl Exact for Matching {
+    fn exact(&self) -> String {
+        self.words().replace(' ', "_")
+    }
+}
+
 /// What is compared.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct ReconcileScope {
@@ -127,10 +132,6 @@ members! {
         };
         let (ours, theirs) = (ours.unwrap_or_default(), theirs.unwrap_or_default());
         let both = ours.usd.zip(theirs.usd);
-        let difference = both.map(|(ours, theirs)| theirs - ours);
-        let hundredths = |(ours, theirs): (Pico, Pico)| {
-            (theirs != Pico::ZERO).then(|| Percent((theirs - ours).ratio(10_000, theirs.0.abs()).0))
-        };
     }
     /// The day.
     pub day: Option<String> = day,
@@ -138,14 +139,14 @@ members! {
     pub model: Option<String> = model,
     /// How the sides stand.
     pub state: Matching = state,
-    ours_usd: Option<Usd> = ours.usd.map(Usd),
-    ours_estimated_usd: Usd = Usd(ours.estimated),
+    ours_usd: Option<String> = ours.usd.map(Pico::usd),
+    ours_estimated_usd: String = ours.estimated.usd(),
     ours_unknown_calls: u64 = ours.unknown_calls,
-    theirs_usd: Option<Usd> = theirs.usd.map(Usd),
+    theirs_usd: Option<String> = theirs.usd.map(Pico::usd),
     /// Theirs less ours.
-    difference_usd: Option<Usd> = difference.map(Usd),
-    /// The same of theirs, in hundredths of a per cent.
-    difference_percent: Option<Percent> = both.and_then(hundredths),
+    difference_usd: Option<String> = both.map(|(ours, theirs)| (theirs - ours).usd()),
+    /// The same in per cent of theirs, with two decimals.
+    difference_percent: Option<String> = both.and_then(percent),
     ours_input: Option<u64> = ours.input,
     theirs_input: Option<u64> = theirs.input,
     ours_output: Option<u64> = ours.output,
@@ -154,30 +155,12 @@ members! {
     theirs_requests: Option<u64> = theirs.requests,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Usd(Pico);
-
-impl Serialize for Usd {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0.usd())
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Percent(i128);
-
-impl Percent {
-    fn text(self) -> String {
-        let sign = if self.0 < 0 { "-" } else { "" };
-        let hundredths = self.0.unsigned_abs();
-        format!("{sign}{}.{:02}", hundredths / 100, hundredths % 100)
-    }
-}
-
-impl Serialize for Percent {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.text())
-    }
+fn percent((ours, theirs): (Pico, Pico)) -> Option<String> {
+    (theirs != Pico::ZERO).then(|| {
+        let hundredths = (theirs - ours).ratio(10_000, theirs.0.abs()).0;
+        let (sign, size) = (if hundredths < 0 { "-" } else { "" }, hundredths.unsigned_abs());
+        format!("{sign}{}.{:02}", size / 100, size % 100)
+    })
 }
 
 /// How many rows stand how, and what they come to.
@@ -231,17 +214,14 @@ impl ReconcileReport {
                 ReconcileRow::new((named(day), named(model)), ours, theirs, within)
             })
             .collect();
-        let mut counts = Counts::default();
-        for row in &rows {
-            let of = match row.state {
-                Matching::Matched => &mut counts.matched,
-                Matching::Differs => &mut counts.differs,
-                Matching::OursOnly => &mut counts.ours_only,
-                Matching::TheirsOnly => &mut counts.theirs_only,
-                Matching::NotComparable => &mut counts.not_comparable,
-            };
-            *of += 1;
-        }
+        let count = |state| rows.iter().filter(|row| row.state == state).count() as u64;
+        let counts = Counts {
+            matched: count(Matching::Matched),
+            differs: count(Matching::Differs),
+            ours_only: count(Matching::OursOnly),
+            theirs_only: count(Matching::TheirsOnly),
+            not_comparable: count(Matching::NotComparable),
+        };
         let ours = (!ours.is_empty()).then_some(all.0);
         let theirs = (!theirs.is_empty()).then_some(all.1);
         let total = ReconcileRow::new((None, None), ours, theirs, within);
@@ -250,12 +230,11 @@ impl ReconcileReport {
 
     /// Returns what is kept of it; none where one side says no amount.
     pub fn billed(&self) -> Option<Billed> {
-        let (Usd(ours), Usd(theirs)) = self.total.ours_usd.zip(self.total.theirs_usd)?;
         Some(Billed {
             from: self.scope.from.clone(),
             to: self.scope.to.clone(),
-            ours_usd: ours.usd(),
-            theirs_usd: theirs.usd(),
+            ours_usd: self.total.ours_usd.clone()?,
+            theirs_usd: self.total.theirs_usd.clone()?,
             ours_unknown_calls: self.total.ours_unknown_calls,
         })
     }
@@ -263,31 +242,13 @@ impl ReconcileReport {
     /// Writes it as table, CSV or Markdown.
     pub fn text(&self, format: Format) -> String {
         if format == Format::Csv {
-            let text = |text: &Option<String>| text.clone().unwrap_or_default();
-            let usd = |amount: Option<Usd>| amount.map(|amount| amount.0.usd()).unwrap_or_default();
-            let number = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
             let sheet = Sheet::of(
                 "",
                 &self.rows,
-                &[
-                    ("day", &|row| text(&row.day)),
-                    ("model", &|row| text(&row.model)),
-                    ("state", &|row| row.state.words().replace(' ', "_")),
-                    ("ours_usd", &|row| usd(row.ours_usd)),
-                    ("ours_estimated_usd", &|row| usd(Some(row.ours_estimated_usd))),
-                    ("ours_unknown_calls", &|row| row.ours_unknown_calls.to_string()),
-                    ("theirs_usd", &|row| usd(row.theirs_usd)),
-                    ("difference_usd", &|row| usd(row.difference_usd)),
-                    ("difference_percent", &|row| {
-                        row.difference_percent.map(Percent::text).unwrap_or_default()
-                    }),
-                    ("ours_input", &|row| number(row.ours_input)),
-                    ("theirs_input", &|row| number(row.theirs_input)),
-                    ("ours_output", &|row| number(row.ours_output)),
-                    ("theirs_output", &|row| number(row.theirs_output)),
-                    ("ours_requests", &|row| number(row.ours_requests)),
-                    ("theirs_requests", &|row| number(row.theirs_requests)),
-                ],
+                exact! {
+                    day model state ours_usd ours_estimated_usd ours_unknown_calls theirs_usd difference_usd difference_percent
+                    ours_input theirs_input ours_output theirs_output ours_requests theirs_requests
+                },
             );
             return render(&[sheet], format);
         }
@@ -345,16 +306,16 @@ fn compare(ours: &Amounts, theirs: &Amounts, within: Pico) -> Matching {
 
 impl ReconcileRow {
     fn for_people(&self, has_tokens: bool) -> Vec<String> {
-        let usd =
-            |amount: Option<Usd>| amount.map_or_else(|| "-".to_owned(), |it| dollars_rounded(&it.0.usd()));
+        let or_dash = |amount: &Option<String>, write: &dyn Fn(&str) -> String| {
+            amount.as_deref().map_or_else(|| "-".to_owned(), write)
+        };
         let number = |number: Option<u64>| number.map_or_else(|| "-".to_owned(), count);
-        let about = if self.ours_estimated_usd.0 == Pico::ZERO { "" } else { "~" };
+        let about = if self.ours_estimated_usd == "0" { "" } else { "~" };
+        let sides = [&self.ours_usd, &self.theirs_usd];
+        let mut sums = sides.map(|amount| or_dash(amount, &dollars_rounded));
         // Two amounts that differ are not shown alike.
-        let exact =
-            |amount: Option<Usd>| amount.map_or_else(|| "-".to_owned(), |it| format!("${}", it.0.usd()));
-        let mut sums = [self.ours_usd, self.theirs_usd].map(usd);
         if sums[0] == sums[1] && self.ours_usd != self.theirs_usd {
-            sums = [self.ours_usd, self.theirs_usd].map(exact);
+            sums = sides.map(|amount| or_dash(amount, &|usd| format!("${usd}")));
         }
         let [ours, theirs] = sums;
         let mut cells = vec![
@@ -363,8 +324,8 @@ impl ReconcileRow {
             self.state.words().to_owned(),
             format!("{about}{ours}"),
             theirs,
-            usd(self.difference_usd),
-            self.difference_percent.map(Percent::text).unwrap_or_default(),
+            or_dash(&self.difference_usd, &dollars_rounded),
+            self.difference_percent.clone().unwrap_or_default(),
             if self.ours_unknown_calls == 0 { String::new() } else { count(self.ours_unknown_calls) },
         ];
         if has_tokens {
@@ -401,8 +362,8 @@ mod tests {
         let states: Vec<_> = report.rows.iter().map(|row| row.state).collect();
         let expected = [Matching::Matched, Matching::OursOnly, Matching::TheirsOnly, Matching::NotComparable];
         assert_eq!(states, expected);
-        assert_eq!(report.rows[0].difference_percent, Some(Percent(27)), "0.004 of 1.504");
-        assert_eq!(report.total.difference_usd, Some(Usd(Pico::from_usd("8.004").unwrap())));
+        assert_eq!(report.rows[0].difference_percent.as_deref(), Some("0.27"), "0.004 of 1.504");
+        assert_eq!(report.total.difference_usd.as_deref(), Some("8.004"));
         let strict = ReconcileReport::new(scope, &ours, &theirs, Pico::ZERO);
         assert_eq!(strict.counts.differs, 1);
         let by_day = ReconcileReport::new(ReconcileScope::default(), &ours, &theirs, Pico::ZERO);

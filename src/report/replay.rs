@@ -270,6 +270,9 @@ members! {
     pub quality: Option<String> = quality(all.quality, all.labelled),
     /// Operations with a label of the answering model.
     pub labelled_requests: u64 = all.labelled,
+    /// All of it as one row.
+    #[serde(skip)]
+    pub(super) all: Row = Row::new("all", None, all),
     /// By model.
     pub by_model: Vec<Row> = rows(
         "model",

@@ -7,103 +7,87 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::json::safe;
-use super::sheet::{Format, Sheet, render};
+use super::sheet::{Format, Sheet, exact, render};
 use super::text::{count, dollars_rounded};
+use crate::outcome::{Operation, Settled};
+use crate::pricing::Cost;
+use crate::routing::Route;
+use crate::units::{Names, PerMille, Pico, members};
 
-/// One request with its outcome.
-#[derive(Clone, Debug, Serialize)]
-pub struct RequestRow<'a> {
+members! {
+    /// One request with its outcome.
+    #[derive(Clone, Debug, Serialize)]
+    pub struct RequestRow<'a>;
+    /// Draws up one.
+    pub fn new(id: &'a str, operation: &Operation, settled: &Settled, route: &'a Route, names: &'a Names) {
+        let usage = settled.attempts.last().map(|attempt| attempt.usage).unwrap_or_default();
+        let told: Pico = settled.attempts.iter().filter_map(|attempt| attempt.cost.amount()).sum();
+        let is_part = settled.cost.amount().is_none() && told > Pico::ZERO;
+    }
     /// Its id.
-    pub id: &'a str,
+    pub id: &'a str = id,
     /// When it arrived.
-    pub at: String,
+    pub at: String = operation.at.rfc3339(),
     /// The team; null where not named. So with what follows.
-    pub team: Option<&'a str>,
+    pub team: Option<&'a str> = operation.team.is_some().then(|| names.team(operation.team)),
     /// The project.
-    pub project: Option<&'a str>,
+    pub project: Option<&'a str> = operation.project.is_some().then(|| names.project(operation.project)),
     /// The session.
-    pub session: Option<&'a str>,
+    pub session: Option<&'a str> = Some(names.session(operation.session)).filter(|name| !matches!(*name, "" | "-")),
     /// The kind of work.
-    pub task: &'a str,
+    pub task: &'a str = operation.class.name(),
     /// The route that takes it.
-    pub route: &'a str,
+    pub route: &'a str = &route.name,
     /// The confidence, 0 to 1000.
-    pub confidence: Option<u16>,
+    pub confidence: Option<u16> = operation.confidence().map(PerMille::get),
     /// Where the confidence comes from.
-    pub confidence_from: &'static str,
+    pub confidence_from: &'static str = operation.source.text(),
     /// The model that answered.
-    pub model: Option<&'a str>,
+    pub model: Option<&'a str> = settled.model.is_some().then(|| names.model(settled.model)),
     /// The rung that answered.
-    pub rung: Option<&'a str>,
+    pub rung: Option<&'a str> = route.ladder.get(usize::from(settled.rung)).map(|rung| &*rung.name),
     /// How it ended.
-    pub status: &'static str,
+    pub status: &'static str = settled.status.name(),
     /// Whether it went up the ladder.
-    pub escalated: bool,
+    pub escalated: bool = settled.escalated,
     /// Calls to models.
-    pub calls: usize,
+    pub calls: usize = settled.attempts.len(),
     /// Fresh prompt tokens of the answering call. The tokens that follow are that call's, too.
-    pub input: Option<u64>,
+    pub input: Option<u64> = usage.input.get(),
     /// Prompt tokens read from cache.
-    pub cache_read: Option<u64>,
+    pub cache_read: Option<u64> = usage.cache_read.get(),
     /// Prompt tokens written to cache, both lifetimes.
-    pub cache_write: Option<u64>,
+    pub cache_write: Option<u64> = usage.write_5m.get().zip(usage.write_1h.get()).map(|(a, b)| a + b),
     /// Answer tokens.
-    pub output: Option<u64>,
+    pub output: Option<u64> = usage.output.get(),
     /// How long it took, all calls together.
-    pub latency_ms: Option<u64>,
+    pub latency_ms: Option<u64> = settled.latency.get(),
     /// What all its calls cost; null where any of them is unknown.
-    pub cost_usd: Option<String>,
+    pub cost_usd: Option<String> = settled.cost.amount().map(Pico::usd),
     /// `known`, `estimated` or `unknown`.
-    pub cost_kind: &'static str,
+    pub cost_kind: &'static str = match settled.cost {
+        Cost::Known(_) => "known",
+        Cost::Estimated(_) => "estimated",
+        Cost::Unknown(_) => "unknown",
+    },
     /// What the answering call's tokens would have cost on the baseline.
-    pub baseline_usd: Option<String>,
+    pub baseline_usd: Option<String> = settled.baseline.amount().map(Pico::usd),
     /// Whether any call is an estimate of what another model would have done.
-    pub estimated: bool,
+    pub estimated: bool = settled.estimated,
     /// Whether it was synthetic for a demonstration.
-    pub simulated: bool,
+    pub simulated: bool = operation.simulated,
     /// What is known of a cost that is not: the sum of those of its calls whose cost is told; null where there is none.
-    pub known_part_usd: Option<String>,
+    pub known_part_usd: Option<String> = is_part.then(|| told.usd()),
 }
 
 /// A column: its head, and what a request has there.
-type Column = (&'static str, fn(&RequestRow<'_>) -> String);
-
-fn text(text: Option<&str>) -> String {
-    text.unwrap_or_default().to_owned()
-}
-
-fn number(n: Option<u64>) -> String {
-    n.map(|n| n.to_string()).unwrap_or_default()
-}
+type Column = (&'static str, &'static dyn Fn(&RequestRow<'_>) -> String);
 
 /// All that is known, exact.
-const EXACT: &[Column] = &[
-    ("id", |row| row.id.to_owned()),
-    ("at", |row| row.at.clone()),
-    ("team", |row| text(row.team)),
-    ("project", |row| text(row.project)),
-    ("session", |row| text(row.session)),
-    ("task", |row| row.task.to_owned()),
-    ("route", |row| row.route.to_owned()),
-    (">confidence", |row| number(row.confidence.map(u64::from))),
-    ("confidence_from", |row| row.confidence_from.to_owned()),
-    ("model", |row| text(row.model)),
-    ("rung", |row| text(row.rung)),
-    ("status", |row| row.status.to_owned()),
-    ("escalated", |row| row.escalated.to_string()),
-    (">calls", |row| row.calls.to_string()),
-    (">input", |row| number(row.input)),
-    (">cache_read", |row| number(row.cache_read)),
-    (">cache_write", |row| number(row.cache_write)),
-    (">output", |row| number(row.output)),
-    (">latency_ms", |row| number(row.latency_ms)),
-    (">cost_usd", |row| text(row.cost_usd.as_deref())),
-    ("cost_kind", |row| row.cost_kind.to_owned()),
-    (">baseline_usd", |row| text(row.baseline_usd.as_deref())),
-    ("estimated", |row| row.estimated.to_string()),
-    ("simulated", |row| row.simulated.to_string()),
-    (">known_part_usd", |row| text(row.known_part_usd.as_deref())),
-];
+const EXACT: &[Column] = exact! {
+    id at team project session task route confidence confidence_from model rung status escalated calls input cache_read
+    cache_write output latency_ms cost_usd cost_kind baseline_usd estimated simulated known_part_usd
+};
 
 fn or_dash(text: Option<&str>) -> String {
     text.unwrap_or("-").to_owned()
@@ -115,20 +99,20 @@ fn counted(n: Option<u64>) -> String {
 
 /// What people look at.
 const PEOPLE: &[Column] = &[
-    ("at", |row| row.at.clone()),
-    ("id", |row| row.id.to_owned()),
-    ("team", |row| or_dash(row.team)),
-    ("task", |row| row.task.to_owned()),
-    (">conf", |row| counted(row.confidence.map(u64::from))),
-    ("model", |row| or_dash(row.model)),
-    ("status", |row| format!("{}{}", row.status, if row.escalated { ", escalated" } else { "" })),
-    (">in", |row| {
+    ("at", &|row| row.at.clone()),
+    ("id", &|row| row.id.to_owned()),
+    ("team", &|row| or_dash(row.team)),
+    ("task", &|row| row.task.to_owned()),
+    (">conf", &|row| counted(row.confidence.map(u64::from))),
+    ("model", &|row| or_dash(row.model)),
+    ("status", &|row| format!("{}{}", row.status, if row.escalated { ", escalated" } else { "" })),
+    (">in", &|row| {
         let parts = [row.input, row.cache_read, row.cache_write];
         counted(parts.into_iter().try_fold(0, |sum: u64, part| part.map(|part| sum.saturating_add(part))))
     }),
-    (">out", |row| counted(row.output)),
-    (">latency", |row| row.latency_ms.map_or_else(|| "-".to_owned(), |ms| format!("{} ms", count(ms)))),
-    (">cost", |row| match (&row.cost_usd, &row.known_part_usd) {
+    (">out", &|row| counted(row.output)),
+    (">latency", &|row| row.latency_ms.map_or_else(|| "-".to_owned(), |ms| format!("{} ms", count(ms)))),
+    (">cost", &|row| match (&row.cost_usd, &row.known_part_usd) {
         (Some(usd), _) if row.cost_kind == "estimated" => format!("~{}", dollars_rounded(usd)),
         (Some(usd), _) => dollars_rounded(usd),
         (None, Some(part)) => format!("{} + unknown", dollars_rounded(part)),

@@ -34,6 +34,35 @@ pub struct Sheet {
 /// A column: its head, and what it says of a thing.
 pub type Column<'c, T> = (&'static str, &'c dyn Fn(&T) -> String);
 
+/// Columns of members under their own names, exactly as they are.
+macro_rules! exact {
+    ($($member:ident)*) => { &[$((stringify!($member), &|row| $crate::report::sheet::Exact::exact(&row.$member))),*] };
+}
+
+/// A member as CSV has it: all of it, and nothing where there is none.
+pub(super) trait Exact {
+    /// Writes it.
+    fn exact(&self) -> String;
+}
+
+macro_rules! as_text {
+    ($($kind:ty)*) => { $(impl Exact for $kind {
+        fn exact(&self) -> String {
+            self.to_string()
+        }
+    })* };
+}
+
+as_text!(String &str bool u16 u64 usize);
+
+impl<T: Exact> Exact for Option<T> {
+    fn exact(&self) -> String {
+        self.as_ref().map(T::exact).unwrap_or_default()
+    }
+}
+
+pub(super) use exact;
+
 impl Sheet {
     /// Starts a sheet.
     pub fn new(title: impl Into<String>, heads: &[&'static str]) -> Self {
@@ -58,6 +87,11 @@ impl Sheet {
             sheet.push(columns.iter().map(|(_, cell)| cell(&thing)).collect());
         }
         sheet
+    }
+
+    /// Makes one of lines alone.
+    pub(super) fn lines(title: impl Into<String>, lines: &[String]) -> Self {
+        Self::of(title, lines, &[("", &|line| (*line).clone())])
     }
 
     /// Adds a row.

@@ -12,7 +12,7 @@ use serde::ser::{SerializeMap as _, Serializer};
 
 use super::figures::{self, By, Cell, Figures};
 use super::parquet::{Column, parquet};
-use super::sheet::{Format, Sheet, render};
+use super::sheet::{self, Format, Sheet, render};
 use super::text::{cost, count, dollars_rounded};
 use crate::pricing::CostSum;
 use crate::telemetry::{Spend, SpendCell, SpendTable};
@@ -96,25 +96,29 @@ impl SpendRow {
     }
 
     fn for_people(&self) -> Vec<String> {
-        let SpendCell { tokens, cost: sum, .. } = &self.sums;
-        let about = if sum.estimated == Pico::ZERO { "" } else { "~" };
-        let some = |count_of: u64| if count_of == 0 { String::new() } else { count(count_of) };
-        let charged = (self.sums.charged_requests > 0).then(|| sum_text(&self.sums.charged));
-        let figures = [
-            count(self.sums.requests),
-            count(self.sums.calls),
-            count(tokens.input),
-            count(tokens.cache_read),
-            count(tokens.cache_write()),
-            count(tokens.output),
-            format!("{about}{}", sum_text(sum)),
-            if sum.estimated == Pico::ZERO { String::new() } else { dollars_rounded(&sum.estimated.usd()) },
-            some(sum.unknown),
-            charged.unwrap_or_default(),
-        ];
-        figures::for_people(&self.by, figures)
+        figures::row(&self.by, &self.sums, PEOPLE)
     }
 }
+
+/// What people look at.
+const PEOPLE: &[sheet::Column<'_, SpendCell>] = &[
+    (">requests", &|sums| count(sums.requests)),
+    (">calls", &|sums| count(sums.calls)),
+    (">input", &|sums| count(sums.tokens.input)),
+    (">cache read", &|sums| count(sums.tokens.cache_read)),
+    (">cache write", &|sums| count(sums.tokens.cache_write())),
+    (">output", &|sums| count(sums.tokens.output)),
+    (">cost", &|sums| {
+        let about = if sums.cost.estimated == Pico::ZERO { "" } else { "~" };
+        format!("{about}{}", sum_text(&sums.cost))
+    }),
+    (">estimated", &|sums| match sums.cost.estimated {
+        Pico::ZERO => String::new(),
+        some => dollars_rounded(&some.usd()),
+    }),
+    (">unknown", &|sums| if sums.cost.unknown == 0 { String::new() } else { count(sums.cost.unknown) }),
+    (">as charged", &|sums| if sums.charged_requests == 0 { String::new() } else { sum_text(&sums.charged) }),
+];
 
 fn sum_text(sum: &CostSum) -> String {
     cost(sum.usd().as_deref())
@@ -228,19 +232,7 @@ impl SpendReport {
 
     /// Makes the table for people; its last row is the whole.
     pub(super) fn sheet(&self) -> Sheet {
-        let heads = [
-            ">requests",
-            ">calls",
-            ">input",
-            ">cache read",
-            ">cache write",
-            ">output",
-            ">cost",
-            ">estimated",
-            ">unknown",
-            ">as charged",
-        ];
-        let mut sheet = Sheet::by(self.title(), &self.scope.by, &heads);
+        let mut sheet = figures::table(self.title(), &self.scope.by, PEOPLE);
         sheet.rows.extend(self.rows.iter().map(SpendRow::for_people));
         sheet.push(figures::whole(&self.scope.by, self.total.for_people()));
         sheet

@@ -1,5 +1,6 @@
 //! The replay report for people: a summary, then one table a dimension. CSV is one flat table with exact figures.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::replay::{
@@ -43,20 +44,22 @@ pub fn replay_text(report: &ReplayReport, format: Format) -> String {
     if let Some(check) = report.constraints.as_ref().filter(|check| !check.broken.is_empty()) {
         sheets.push(broken(check));
     }
-    if !report.passed_over.is_empty() {
-        let mut sheet = Sheet::new("Passed over", &["entries", "why"]);
-        sheet.rows.extend(report.passed_over.iter().map(|(why, entries)| vec![count(*entries), why.clone()]));
-        sheets.push(sheet);
-    }
+    sheets.extend(passed_over(&report.passed_over));
     if !report.skipped.is_empty() {
-        let mut sheet = Sheet::new(format!("Skipped lines ({})", report.skipped_lines), &[""]);
-        sheet.rows.extend(report.skipped.iter().map(|line| vec![line.clone()]));
+        let mut sheet = Sheet::lines(format!("Skipped lines ({})", report.skipped_lines), &report.skipped);
         if report.skipped_lines > report.skipped.len() as u64 {
             sheet.push(vec![format!("and {} more", report.skipped_lines - report.skipped.len() as u64)]);
         }
         sheets.push(sheet);
     }
     render(&sheets, format)
+}
+
+/// Lists why entries were passed over, and how many; nothing where none was.
+pub(super) fn passed_over(why: &BTreeMap<String, u64>) -> Option<Sheet> {
+    let columns: &[Column<'_, (&String, &u64)>] =
+        &[("entries", &|(_, entries)| count(**entries)), ("why", &|(why, _)| (*why).clone())];
+    (!why.is_empty()).then(|| Sheet::of("Passed over", why, columns))
 }
 
 fn stream_limits(rows: &[StreamLimitRow]) -> Sheet {
@@ -260,19 +263,6 @@ fn flat(report: &ReplayReport) -> Sheet {
     let latency = |row: &Row, pick: fn(&Latency) -> u64| {
         row.latency_ms.as_ref().map(|l| pick(l).to_string()).unwrap_or_default()
     };
-    let all = Row {
-        name: ("all", None),
-        requests: report.requests,
-        attempts: report.attempts,
-        not_made: report.not_made,
-        errors: report.errors,
-        escalated: report.escalated,
-        tokens: report.tokens.clone(),
-        cost_usd: report.cost_usd.clone(),
-        cost_estimated_usd: report.cost_estimated_usd.clone(),
-        cost_unknown_requests: report.cost_unknown_requests,
-        latency_ms: report.latency_ms.clone(),
-    };
     let dimensions =
         [&report.by_model, &report.by_route, &report.by_team, &report.by_project, &report.by_task];
     // A model's failures are calls; elsewhere they are requests that ended without an answer.
@@ -281,7 +271,7 @@ fn flat(report: &ReplayReport) -> Sheet {
     };
     Sheet::of(
         "",
-        std::iter::once(&all).chain(dimensions.into_iter().flatten()),
+        std::iter::once(&report.all).chain(dimensions.into_iter().flatten()),
         &[
             ("dimension", &|row| row.name.0.into()),
             ("name", &|row| row.name.1.clone().unwrap_or_default()),

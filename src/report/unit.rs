@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 
 use super::figures::{self, By, Cell, Figures};
-use super::sheet::{Format, Sheet, render};
+use super::sheet::{Column, Format, render};
 use super::text::{count, dollars_rounded};
 use crate::telemetry::UnitCell;
 use crate::units::{OTHERS, Pico};
@@ -74,30 +74,33 @@ impl UnitRow {
     }
 
     fn for_people(&self) -> Vec<String> {
-        let sums = &self.sums;
-        let about = if sums.cost.estimated == Pico::ZERO { "" } else { "~" };
-        let usd = |amount: Option<Pico>, none: &str| {
-            amount.map_or_else(
-                || none.to_owned(),
-                |amount| format!("{about}{}", dollars_rounded(&amount.usd())),
-            )
-        };
-        let some = |amount: Pico| if amount == Pico::ZERO { "-".to_owned() } else { usd(Some(amount), "") };
-        let cost = sums.cost.usd().is_some().then(|| sums.cost.total());
-        let figures = [
-            count(sums.requests),
-            if sums.sessions == 0 { "-".to_owned() } else { count(sums.sessions) },
-            usd(cost, "unknown"),
-            usd(sums.per_requests(1000), "unknown"),
-            usd(sums.per_session(), if sums.sessions == 0 { "-" } else { "unknown" }),
-            usd(sums.per_good(), if sums.judged == sums.failed { "-" } else { "unknown" }),
-            some(sums.escalation),
-            some(sums.retries),
-            some(sums.wasted),
-        ];
-        figures::for_people(&self.by, figures)
+        figures::row(&self.by, &self.sums, PEOPLE)
     }
 }
+
+fn usd(sums: &UnitCell, amount: Option<Pico>, none: &str) -> String {
+    let about = if sums.cost.estimated == Pico::ZERO { "" } else { "~" };
+    amount.map_or_else(|| none.to_owned(), |amount| format!("{about}{}", dollars_rounded(&amount.usd())))
+}
+
+fn some(sums: &UnitCell, amount: Pico) -> String {
+    usd(sums, (amount != Pico::ZERO).then_some(amount), "-")
+}
+
+/// What people look at.
+const PEOPLE: &[Column<'_, UnitCell>] = &[
+    (">requests", &|sums| count(sums.requests)),
+    (">sessions", &|sums| if sums.sessions == 0 { "-".to_owned() } else { count(sums.sessions) }),
+    (">cost", &|sums| usd(sums, sums.cost.usd().is_some().then(|| sums.cost.total()), "unknown")),
+    (">per 1,000", &|sums| usd(sums, sums.per_requests(1000), "unknown")),
+    (">per session", &|sums| usd(sums, sums.per_session(), if sums.sessions == 0 { "-" } else { "unknown" })),
+    (">per good answer", &|sums| {
+        usd(sums, sums.per_good(), if sums.judged == sums.failed { "-" } else { "unknown" })
+    }),
+    (">escalation", &|sums| some(sums, sums.escalation)),
+    (">retries", &|sums| some(sums, sums.retries)),
+    (">wasted", &|sums| some(sums, sums.wasted)),
+];
 
 impl Serialize for UnitRow {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -182,18 +185,7 @@ impl UnitReport {
         }
         let title =
             format!("{} · {} · prices {}", self.scope.logs.join(", "), self.scope.reading, self.scope.prices);
-        let heads = [
-            ">requests",
-            ">sessions",
-            ">cost",
-            ">per 1,000",
-            ">per session",
-            ">per good answer",
-            ">escalation",
-            ">retries",
-            ">wasted",
-        ];
-        let mut sheet = Sheet::by(title, &self.scope.by, &heads);
+        let mut sheet = figures::table(title, &self.scope.by, PEOPLE);
         for row in &self.rows {
             sheet.push(row.for_people());
             for agent in &row.within {

@@ -5,46 +5,34 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{Phase, Plan, Rollout};
-use crate::units::Instant;
+use crate::units::{Instant, members};
 
-/// What is kept of a rollout; what was seen is read again from the requests themselves.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Saved {
+members! {
+    /// What is kept of a rollout; what was seen is read again from the requests themselves.
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct Saved;
+    /// Writes a rollout down.
+    pub fn of(rollout: &Rollout) {}
     /// The rollout.
-    pub rollout: String,
+    pub rollout: String = rollout.plan.name.to_string(),
     /// The file with its plan, as it was written.
-    pub plan: String,
+    pub plan: String = rollout.plan.text.to_string(),
     /// Who began it.
-    pub who: String,
+    pub who: String = rollout.who.to_string(),
     /// When.
-    pub began: Instant,
+    pub began: Instant = rollout.began,
     /// The stage, from 0.
-    pub stage: usize,
+    pub stage: usize = rollout.stage,
     /// Since when it stands there.
-    pub since: Instant,
+    pub since: Instant = rollout.since,
     /// Where it stands.
-    pub phase: String,
+    pub phase: String = rollout.phase.word().to_owned(),
     /// Why, where it was taken back.
     #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub why: String,
+    pub why: String = if let Phase::Back(why) = &rollout.phase { why.to_string() } else { String::new() },
 }
 
 impl Saved {
-    /// Writes a rollout down.
-    pub fn of(rollout: &Rollout) -> Self {
-        let why = if let Phase::Back(why) = &rollout.phase { why.to_string() } else { String::new() };
-        Self {
-            rollout: rollout.plan.name.to_string(),
-            plan: rollout.plan.text.to_string(),
-            who: rollout.who.to_string(),
-            began: rollout.began,
-            stage: rollout.stage,
-            since: rollout.since,
-            phase: rollout.phase.word().to_owned(),
-            why,
-        }
-    }
-
     /// Returns the rollout with its plan, nothing seen of it yet.
     pub fn rollout(&self, plan: Arc<Plan>) -> Rollout {
         let phase = match &*self.phase {

@@ -37,11 +37,6 @@ impl Capabilities {
     pub const fn has(self, one: Capability) -> bool {
         self.0 & 1 << one as u8 != 0
     }
-
-    /// Says whether it is empty.
-    pub const fn is_empty(self) -> bool {
-        self.0 == 0
-    }
 }
 
 /// A set of labels.
@@ -109,13 +104,6 @@ pub struct FactsSpec {
     pub vision: Option<bool>,
     /// Whether it calls tools.
     pub tools: Option<bool>,
-}
-
-impl FactsSpec {
-    /// Says whether nothing is known.
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
 }
 
 /// What is known of a model.

@@ -190,7 +190,7 @@ mod tests {
                 for confidence in [900, 400, 100] {
                     let by = PerMille::new(confidence);
                     let open = route.open(&circumstance);
-                    let begun = route.begin(&circumstance, open, route.rung_for(by));
+                    let begun = route.begin_after(&circumstance, open, route.rung_for(by), follows);
                     assert_eq!(begun, Some(placed(confidence, follows, &[]).0));
                 }
             }

@@ -196,12 +196,7 @@ impl Route {
 
 impl Route {
     /// Returns the rung on which a request starts that a threshold places on one or above it, as budgets had room when it arrived;
-    /// none where it has to be refused.
-    pub fn begin(&self, circumstance: &Circumstance, open: Rungs, placed: usize) -> Option<u8> {
-        self.begin_after(circumstance, open, placed, circumstance.follows)
-    }
-
-    /// Returns the same of a turn of a tool loop of which that is known of the turn before.
+    /// none where it has to be refused. What is known of the turn before counts for one of a tool loop.
     pub fn begin_after(
         &self,
         circumstance: &Circumstance,

@@ -184,7 +184,6 @@ fn sets_of_labels_and_capabilities_hold_what_was_put_in() {
     assert!(Capability::ALL.into_iter().all(|one| both.has(one) && !Capabilities::NONE.has(one)));
     let tools = Capabilities::NONE.with(Capability::Tools);
     assert!(tools.has(Capability::Tools) && !tools.has(Capability::Vision));
-    assert!(Capabilities::NONE.is_empty() && !tools.is_empty());
 }
 
 #[test]
@@ -200,7 +199,7 @@ fn facts_are_written_as_they_were_read_and_words_that_are_no_labels_are_refused(
     };
     let facts = Facts::compile(&spec, "f", &mut names).unwrap();
     assert_eq!(facts.spec(&names), spec);
-    assert!(facts.limits() && !spec.is_empty() && FactsSpec::default().is_empty());
+    assert!(facts.limits());
     assert!(!Facts { can: facts.can, labels: facts.labels, ..Facts::default() }.limits());
     for one in [
         Facts { context: Some(1), ..Facts::default() },

@@ -48,7 +48,6 @@ pub struct Runaways {
     watches: Vec<Watch>,
     stops: Stops,
     trips: VecDeque<Arc<Trip>>,
-    tripped: u64,
     last: Instant,
 }
 
@@ -104,7 +103,6 @@ impl Runaways {
             verdict.trips.push(trip);
         }
         for trip in &verdict.trips {
-            self.tripped += 1;
             if self.trips.len() == KEPT {
                 self.trips.pop_front();
             }
@@ -153,11 +151,6 @@ impl Runaways {
     /// Lists the latest trips, in order of time.
     pub fn trips(&self) -> impl DoubleEndedIterator<Item = &Arc<Trip>> {
         self.trips.iter()
-    }
-
-    /// Counts all trips.
-    pub fn tripped(&self) -> u64 {
-        self.tripped
     }
 }
 

@@ -4,11 +4,11 @@ use bytes::Bytes;
 
 use super::error::Result;
 use super::finish::unended;
-use super::json::{BYTE_ORDER_MARK, Value, check, spliced};
-use super::reply::{Choice, Delta, LeftOut, Part, Reply, block, buckets};
+use super::json::{BYTE_ORDER_MARK, Value, check, is_json, spliced};
+use super::reply::{Call, Choice, Delta, LeftOut, Part, Reply, block, buckets};
+use super::story::Story;
 use super::{Ask, Dialect, Finish, WireError, calls, chat, embeddings, faults, logprobs, translate};
 use crate::checks::{self, Said};
-use crate::record::json;
 use crate::record::usage::{Counted, GeminiUsage, OpenAiUsage};
 use crate::routing::{Check, Status};
 use crate::units::Count;
@@ -69,20 +69,22 @@ pub fn answer_and_said(
         return Ok((Answer { body: embeddings::answer(from, ask, root, body.clone()), ..read }, Vec::new()));
     }
     let (mut reply, fault) = read(from, ask, root)?;
-    let said: Vec<Said> =
-        if is_checked { reply.choices.iter().map(Choice::said).collect() } else { Vec::new() };
+    let mut story = Story::of_whole(ask, is_checked);
+    reply.tell(&mut |delta| story.note(&delta));
+    story.is_over = true;
+    let said = if is_checked { story.said() } else { Vec::new() };
     let hides = is_checked && !ask.wants_logprobs();
     if hides {
         reply.choices.iter_mut().for_each(|choice| choice.logprobs = None);
     }
     let hidden = own_form(from, ask, hides, root.raw(), &mut reply.left_out).map(Bytes::from);
     let translated = (ask.is_translated(from) && fault.is_none()).then(|| translate::whole(ask, &reply));
-    let output_bytes = reply.choices.iter().map(Choice::bytes).sum();
+    let output_bytes = story.written_bytes();
     let answer = Answer {
         usage: reply.usage.map(|counted| counted.believed(output_bytes)),
-        check: if fault.is_some() { Check::Failed } else { checked(ask, &reply) },
+        check: if fault.is_some() { Check::Failed } else { story.check(&ask.required_keys()) },
         finish: reply.choices.first().map(|choice| choice.finish).unwrap_or_default(),
-        left_out: reply.left_out.names().to_vec(),
+        left_out: reply.left_out.0,
         output_bytes,
         body: translated.or(hidden).unwrap_or(body),
         model: reply.model,
@@ -190,7 +192,11 @@ pub fn calls_of(dialect: Dialect, body: &[u8]) -> Vec<checks::Call> {
     let Ok(root) = check(body) else { return Vec::new() };
     // What could be read until it went wrong was called all the same.
     let _ = translate::source(dialect).whole(root, &mut |delta| reply.take(delta));
-    reply.choices.first().map(|choice| choice.said().calls).unwrap_or_default()
+    let call = |call: &Call<'_>| checks::Call {
+        name: call.name.clone().into_owned(),
+        arguments: call.arguments.clone().into_owned(),
+    };
+    reply.choices.first().into_iter().flat_map(Choice::calls).map(call).collect()
 }
 
 /// Returns the text of an answer in a client's dialect; none where there is none, or tools are called.
@@ -275,62 +281,4 @@ fn embedded(from: Dialect, root: Value<'_>) -> Result<Answer> {
         left_out: Vec::new(),
         fault: None,
     })
-}
-
-/// Says whether an answer is fit for use: every choice has to be.
-fn checked(ask: &Ask, reply: &Reply) -> Check {
-    let required = ask.required_keys();
-    let wants = (ask.measures().wants_json, ask.measures().wants_object);
-    let mut all = Check::None;
-    for choice in &reply.choices {
-        match checked_choice(wants, &required, choice) {
-            Check::Failed => return Check::Failed,
-            Check::Passed => all = Check::Passed,
-            Check::None => {}
-        }
-    }
-    all
-}
-
-fn checked_choice(wants: (bool, bool), required: &[String], choice: &Choice) -> Check {
-    let text = choice.text();
-    let has_calls = choice.calls().next().is_some();
-    if choice.is_empty() || choice.calls().any(|call| !calls::is_fit(&call.arguments)) {
-        return Check::Failed;
-    }
-    fitness(has_calls, wants, required, (&text, choice.finish))
-}
-
-/// Says whether an answer that says something, and whose calls are fit, is fit for use: where JSON is wanted, that it is some, and
-/// whole. Where the model calls tools first, the JSON comes with a later answer, whatever it says beside them.
-pub(super) fn fitness(
-    has_calls: bool,
-    (wants_json, wants_object): (bool, bool),
-    required: &[String],
-    (text, finish): (&str, Finish),
-) -> Check {
-    if has_calls {
-        return Check::Passed;
-    }
-    if !wants_json {
-        return Check::None;
-    }
-    let is_truncated = matches!(finish, Finish::Length | Finish::Paused);
-    if !is_truncated && fits(text, wants_object, required) { Check::Passed } else { Check::Failed }
-}
-
-fn is_json(text: &str) -> bool {
-    json::read::<serde::de::IgnoredAny>(text).is_ok()
-}
-
-/// Says whether a text is JSON, an object where one is wanted, and has the keys that its schema demands.
-fn fits(text: &str, wants_object: bool, required: &[String]) -> bool {
-    if !is_json(text) {
-        return false;
-    }
-    let value = Value::of(text);
-    if wants_object && !value.is_object() {
-        return false;
-    }
-    required.iter().all(|name| value.members().any(|(key, _)| key == name.as_str()))
 }

@@ -49,13 +49,13 @@ pub(super) fn folded(schema: Value<'_>) -> Option<String> {
         put!(o, "type": "object", "description": &description.join("\n"));
         o.object("properties", |o| {
             for (name, each) in &fold.properties {
-                o.raw(name, &either(each));
+                o.put(name, Raw(&either(each)));
             }
         });
         if !required.is_empty() {
             put!(o, "required": [for name in &required => name]);
         }
-        schema.members().filter(|(key, _)| !is_written(key)).for_each(|(key, value)| o.put(&key, value));
+        o.copy(schema, |key| !is_written(key));
     }))
 }
 

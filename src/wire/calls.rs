@@ -29,7 +29,7 @@ pub(super) struct CallIds {
 impl CallIds {
     /// Starts the answer to `ask`.
     pub(super) fn new(ask: &Ask) -> Self {
-        Self { asked: ask.body().clone(), asked_as: ask.id().into(), used: BTreeSet::new() }
+        Self { asked: ask.body().clone(), asked_as: Arc::clone(&ask.id), used: BTreeSet::new() }
     }
 
     /// Returns the id of call `nth`: the provider's, or one made up where it gives none, or one that is used already.
@@ -46,16 +46,9 @@ impl CallIds {
     }
 }
 
-impl std::fmt::Debug for CallIds {
-    /// Says nothing of the request: prompts do not belong into logs.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CallIds").field("used", &self.used.len()).finish_non_exhaustive()
-    }
-}
-
 /// Returns an id of the client's kind for an answer that a provider of another dialect called `id`.
 pub(super) fn own_id(prefix: &str, id: &str, ask: &Ask) -> String {
-    if id.is_empty() { format!("{prefix}{}", ask.id()) } else { as_own(prefix, id) }
+    if id.is_empty() { format!("{prefix}{}", ask.id) } else { as_own(prefix, id) }
 }
 
 /// Returns a provider's id the beginning that ids of the client's dialect have.
@@ -103,8 +96,7 @@ pub(super) fn settle(ask: &Ask, choice: &mut Choice) -> Result<()> {
 
 /// Says whether arguments are an object, or none at all.
 pub(super) fn is_fit(arguments: &str) -> bool {
-    let progress = progress(arguments);
-    progress.is_object() || progress.is_nothing()
+    progress(arguments).is_fit()
 }
 
 fn progress(arguments: &str) -> Progress {

@@ -19,7 +19,7 @@ const LONGEST: usize = 4 * 1024;
 const KEPT: usize = 1024 * 1024;
 
 /// What a citation names, which decides where it has a place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Basis {
     /// A page, by its address.
     Page,
@@ -32,7 +32,7 @@ pub(super) enum Basis {
 }
 
 /// A stretch of text, and what it rests on.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub(super) struct Citation {
     /// Its kind, as the provider calls it.
     pub(super) kind: String,
@@ -244,7 +244,7 @@ fn support(a: &mut Array<'_>, at: u64, one: &Citation, spoken: &Spoken) {
 }
 
 /// A text as far as it is kept, for those who count in bytes.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Spoken {
     text: String,
     /// Whether there was more than is kept.

@@ -33,8 +33,8 @@ pub(super) fn names(root: Value<'_>, model: &str) -> Result<()> {
     let list = member(root, "requests").into_iter().flat_map(Value::items).enumerate();
     let places = list.map(|(at, request)| (format!("requests[{at}].model"), request));
     for (place, request) in std::iter::once(("model".to_owned(), root)).chain(places) {
-        let said = request.get("model").filter(|said| !said.is_null());
-        if said.is_some_and(|said| said.text().is_none_or(|said| bare(&said) != bare(model))) {
+        if request.get("model").is_some_and(|said| said.text().is_none_or(|said| bare(&said) != bare(model)))
+        {
             return Err(WireError::invalid(
                 place,
                 format!("has to be the one in the address, models/{}", bare(model)),
@@ -76,9 +76,7 @@ fn write_gemini(root: Value<'_>, model: &str) -> Bytes {
             for request in requests(root) {
                 a.object(|o| {
                     put!(o, "model": &model);
-                    for (key, value) in request.members().filter(|(key, _)| key != "model") {
-                        o.put(&key, value);
-                    }
+                    o.copy(request, |key| key != "model");
                 });
             }
         });

@@ -145,18 +145,20 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// Returns the HTTP status that goes with the kind.
-    pub const fn status(self) -> u16 {
+    /// Returns what the kind is to everybody.
+    #[rustfmt::skip]
+    pub(super) const fn told(self) -> Told {
         match self {
-            Self::InvalidRequest => 400,
-            Self::Authentication => 401,
-            Self::Permission => 403,
-            Self::NotFound => 404,
-            Self::TooLarge => 413,
-            Self::RateLimited | Self::Budget => 429,
-            Self::Overloaded => 503,
-            Self::Server => 502,
-            Self::Timeout => 504,
+            Self::InvalidRequest => Told(400, "invalid_request_error", None, "invalid_request_error", "INVALID_ARGUMENT"),
+            Self::Authentication => Told(401, "authentication_error", Some("invalid_api_key"), "authentication_error", "UNAUTHENTICATED"),
+            Self::Permission => Told(403, "permission_error", None, "permission_error", "PERMISSION_DENIED"),
+            Self::NotFound => Told(404, "invalid_request_error", Some("model_not_found"), "not_found_error", "NOT_FOUND"),
+            Self::TooLarge => Told(413, "invalid_request_error", None, "request_too_large", "INVALID_ARGUMENT"),
+            Self::RateLimited => Told(429, "rate_limit_error", Some("rate_limit_exceeded"), "rate_limit_error", "RESOURCE_EXHAUSTED"),
+            Self::Budget => Told(429, "insufficient_quota", Some("insufficient_quota"), "billing_error", "RESOURCE_EXHAUSTED"),
+            Self::Overloaded => Told(503, "server_error", Some("overloaded"), "overloaded_error", "UNAVAILABLE"),
+            Self::Server => Told(502, "server_error", None, "api_error", "INTERNAL"),
+            Self::Timeout => Told(504, "timeout_error", None, "timeout_error", "DEADLINE_EXCEEDED"),
         }
     }
 
@@ -176,6 +178,15 @@ impl ErrorKind {
         }
     }
 }
+
+/// What a kind of trouble is: its HTTP status, and what it is called by OpenAI (its type and its code), Anthropic and Google.
+pub(super) struct Told(
+    pub(super) u16,
+    pub(super) &'static str,
+    pub(super) Option<&'static str>,
+    pub(super) &'static str,
+    pub(super) &'static str,
+);
 
 /// An error as an API tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -232,7 +243,7 @@ impl ApiError {
     /// Makes an error of a kind, with the status that goes with it.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self {
-            status: kind.status(),
+            status: kind.told().0,
             kind,
             code: None,
             message: message.into(),

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::json::{BYTE_ORDER_MARK, Object, Value, body, check, put};
 use super::{ApiError, Dialect, ErrorKind};
-use crate::units::is_safe;
+use crate::units::{Span, is_safe};
 
 /// The most characters of an upstream's message that are kept.
 const LONGEST: usize = 1_000;
@@ -33,7 +33,7 @@ fn write(o: &mut Object<'_>, to: Dialect, error: &ApiError) {
                 let words_of_it = "prompt is too long";
                 let is_lacking = code.as_deref() == Some(TOO_LONG) && !message.contains(words_of_it);
                 let said = if is_lacking { format!("{words_of_it}: {message}") } else { message.clone() };
-                put!(o, "type": words(error.kind).2, "message": &said);
+                put!(o, "type": error.kind.told().3, "message": &said);
                 // By these words Anthropic's libraries know that a thread goes on in another way, or not at all.
                 let is_told = |code: &&str| code.starts_with("thread_") || *code == NO_MODEL_MAY_SERVE;
                 if let Some(code) = code.as_deref().filter(is_told) {
@@ -43,7 +43,7 @@ fn write(o: &mut Object<'_>, to: Dialect, error: &ApiError) {
             });
         }
         Dialect::Gemini | Dialect::GeminiEmbeddings => o.object("error", |o| {
-            put!(o, "code": u64::from(error.status), "message": message, "status": words(error.kind).3);
+            put!(o, "code": u64::from(error.status), "message": message, "status": error.kind.told().4);
             if code.as_deref() == Some(NO_MODEL_MAY_SERVE) {
                 let info = "type.googleapis.com/google.rpc.ErrorInfo";
                 put!(o, "details": [|a| a.object(|o| put!(o, "@type": info, "reason": NO_MODEL_MAY_SERVE))]);
@@ -81,7 +81,7 @@ pub(super) fn write_event(o: &mut Object<'_>, to: Dialect, error: &ApiError, num
     if to != Dialect::OpenAiResponses {
         return write(o, to, error);
     }
-    let code = error.code.as_deref().or(words(error.kind).1);
+    let code = error.code.as_deref().or(error.kind.told().2);
     put!(o, "type": "error", "sequence_number": number, "code": code, "message": &error.message);
     // Without the last member OpenAI's library passes the event to the program instead of raising it.
     put!(o, "param": error.param.as_ref(), "error": |o| openai_error(o, error));
@@ -89,8 +89,8 @@ pub(super) fn write_event(o: &mut Object<'_>, to: Dialect, error: &ApiError, num
 
 /// Writes the members of OpenAI's error object.
 fn openai_error(o: &mut Object<'_>, error: &ApiError) {
-    let code = error.code.as_deref().or(words(error.kind).1);
-    put!(o, "message": &error.message, "type": words(error.kind).0);
+    let code = error.code.as_deref().or(error.kind.told().2);
+    put!(o, "message": &error.message, "type": error.kind.told().1);
     put!(o, "param": error.param.as_ref(), "code": code);
     spent(o, error);
 }
@@ -104,23 +104,6 @@ fn spent(o: &mut Object<'_>, error: &ApiError) {
     let Some(budget) = &error.budget else { return };
     put!(o, "limit_source": &budget.limit_source, "limit": &budget.limit, "spent": &budget.spent);
     put!(o, "held": &budget.held, "resets_at": budget.resets_at.as_ref());
-}
-
-/// What each kind of trouble is to OpenAI (its type and its code), to Anthropic and to Google.
-#[rustfmt::skip]
-const fn words(kind: ErrorKind) -> (&'static str, Option<&'static str>, &'static str, &'static str) {
-    match kind {
-        ErrorKind::InvalidRequest => ("invalid_request_error", None, "invalid_request_error", "INVALID_ARGUMENT"),
-        ErrorKind::Authentication => ("authentication_error", Some("invalid_api_key"), "authentication_error", "UNAUTHENTICATED"),
-        ErrorKind::Permission => ("permission_error", None, "permission_error", "PERMISSION_DENIED"),
-        ErrorKind::NotFound => ("invalid_request_error", Some("model_not_found"), "not_found_error", "NOT_FOUND"),
-        ErrorKind::TooLarge => ("invalid_request_error", None, "request_too_large", "INVALID_ARGUMENT"),
-        ErrorKind::RateLimited => ("rate_limit_error", Some("rate_limit_exceeded"), "rate_limit_error", "RESOURCE_EXHAUSTED"),
-        ErrorKind::Budget => ("insufficient_quota", Some("insufficient_quota"), "billing_error", "RESOURCE_EXHAUSTED"),
-        ErrorKind::Overloaded => ("server_error", Some("overloaded"), "overloaded_error", "UNAVAILABLE"),
-        ErrorKind::Server => ("server_error", None, "api_error", "INTERNAL"),
-        ErrorKind::Timeout => ("timeout_error", None, "timeout_error", "DEADLINE_EXCEEDED"),
-    }
 }
 
 /// Reads the error that a provider answered with; where the body says nothing, the status speaks.
@@ -205,8 +188,7 @@ fn read_object(root: Value<'_>, error: &mut ApiError) {
         first.text_of("msg").or_else(|| first.text_of("message"))
     };
     error.message = said.or_else(listed).unwrap_or_default().into_owned();
-    let code = inner.get("code").filter(|code| code.is_text()).and_then(Value::text);
-    let code = code.or_else(|| inner.get("details")?.text_of("error_code"));
+    let code = inner.text_of("code").or_else(|| inner.get("details")?.text_of("error_code"));
     let word = code
         .or_else(|| inner.text_of("status"))
         .or_else(|| inner.text_of("type").filter(|kind| kind != "error"));
@@ -225,9 +207,7 @@ fn read_object(root: Value<'_>, error: &mut ApiError) {
 /// Reads Google's `retryDelay: "34s"`.
 fn retry_delay(error: Value<'_>) -> Option<u64> {
     let delay = error.get("details")?.items().find_map(|detail| detail.text_of("retryDelay"))?;
-    let (whole, part) = delay.strip_suffix('s')?.split_once('.').unwrap_or((delay.strip_suffix('s')?, ""));
-    let millis: String = part.chars().chain("000".chars()).take(3).collect();
-    whole.parse::<u64>().ok()?.checked_mul(1_000)?.checked_add(millis.parse().ok()?)
+    u64::try_from(Span::parse(&delay)?.0 / 1_000).ok()
 }
 
 /// Returns a body that is no JSON as text; a page of HTML says nothing to anyone.

@@ -14,7 +14,7 @@ const LINE: usize = 64;
 const TAIL: usize = 256;
 
 /// What is known of the fences of an answer.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Fences {
     /// Whether any are taken away.
     is_on: bool,
@@ -23,7 +23,6 @@ pub(super) struct Fences {
 }
 
 /// How far a choice has come.
-#[derive(Debug)]
 enum Fence {
     /// It may begin with one: its text so far.
     Open(String),

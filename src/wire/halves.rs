@@ -11,7 +11,7 @@ use memchr::memmem;
 const ESCAPE: usize = 6;
 
 /// The first half of a character that a stream has begun.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Halves(Option<String>);
 
 impl Halves {
@@ -39,7 +39,7 @@ impl Halves {
 }
 
 /// Lists where escapes of code units begin.
-fn places(data: &str) -> impl Iterator<Item = usize> + use<'_> {
+pub(super) fn places(data: &str) -> impl Iterator<Item = usize> + use<'_> {
     let bytes = data.as_bytes();
     memmem::find_iter(bytes, b"\\u").filter(move |&at| {
         // A backslash that another one escapes begins no escape.
@@ -48,7 +48,8 @@ fn places(data: &str) -> impl Iterator<Item = usize> + use<'_> {
     })
 }
 
-fn unit(data: &str, at: usize) -> Option<u16> {
+/// Returns the code unit of the escape at a place.
+pub(super) fn unit(data: &str, at: usize) -> Option<u16> {
     u16::from_str_radix(data.get(at + 2..at + ESCAPE)?, 16).ok()
 }
 

@@ -107,33 +107,13 @@ pub(super) fn place(to: Dialect, member: &str) -> &str {
 }
 
 /// What is to be done with a member.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Change<'k> {
     pub(super) member: &'k str,
     pub(super) instead: Option<&'k str>,
 }
 
 impl Known {
-    /// Nothing.
-    pub const NOTHING: Self = Self {
-        name: None,
-        rules: Vec::new(),
-        takes_system: false,
-        wants_thoughts: false,
-        keeps_thoughts: false,
-        refuses_thoughts: false,
-        older_chat: false,
-        older_words: false,
-        json_object_alone: false,
-        responses_alone: false,
-        wants_turn_after_tools: false,
-        takes_effort: false,
-        takes_thinking: false,
-        chooses_tier: false,
-        is_openais: false,
-        plain_users: false,
-    };
-
     /// Says whether messages of a chat may have to be changed for it.
     pub(super) fn changes_chat(&self) -> bool {
         self.older_chat
@@ -150,12 +130,12 @@ impl Known {
     }
 
     /// Returns what is to be changed in a request; `said` gives the value of a member that it holds.
-    pub(super) fn changes<'k, 'a>(
-        &'k self,
+    pub(super) fn changes<'a>(
+        &self,
         to: Dialect,
-        said: &impl Fn(&str) -> Option<Value<'a>>,
-    ) -> Vec<Change<'k>> {
-        let mut changes: Vec<Change<'k>> = Vec::new();
+        said: &dyn Fn(&str) -> Option<Value<'a>>,
+    ) -> Vec<Change<'_>> {
+        let mut changes: Vec<Change<'_>> = Vec::new();
         for rule in &self.rules {
             // What is left out already stands beside nothing.
             let is_gone = |name: &str| changes.iter().any(|one| one.member == name && one.instead.is_none());
@@ -181,7 +161,7 @@ impl Rule {
         self.dialects.is_empty() || self.dialects.contains(&to)
     }
 
-    fn holds<'a>(&self, to: Dialect, said: &impl Fn(&str) -> Option<Value<'a>>) -> bool {
+    fn holds<'a>(&self, to: Dialect, said: &dyn Fn(&str) -> Option<Value<'a>>) -> bool {
         let is_there = |with: &String| match with.split_once('=') {
             Some((name, word)) => {
                 said(name).is_some_and(|value| value.text().map_or(value.raw() == word, |text| text == word))
@@ -221,7 +201,7 @@ mod tests {
     use super::*;
 
     fn changed(rule: Rule, body: &str) -> Vec<(String, Option<String>)> {
-        let known = Known { rules: vec![Arc::new(rule)], ..Known::NOTHING };
+        let known = Known { rules: vec![Arc::new(rule)], ..Known::default() };
         let root = Value::of(body);
         let owned = |change: &Change<'_>| (change.member.to_owned(), change.instead.map(str::to_owned));
         let said = |path: &str| path.split('.').try_fold(root, Value::get);

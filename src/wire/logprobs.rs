@@ -14,7 +14,7 @@ pub(super) const TOP: &str = "5";
 const MOST: usize = 5;
 
 /// How a dialect tells it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
     /// Lists of what was said and what might have been, side by side.
     Gemini,
@@ -25,14 +25,13 @@ enum Form {
 }
 
 /// What a provider told of the tokens of a text; it is read when it is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Logprobs<'a> {
     form: Form,
     told: Value<'a>,
 }
 
 /// The same, kept beyond the text it was read from.
-#[derive(Debug)]
 pub(super) struct ToldLogprobs {
     form: Form,
     told: String,
@@ -47,7 +46,7 @@ impl ToldLogprobs {
 
 /// How likely the words of an answer were, taken together: exp of the mean logarithm (arXiv 2404.10136 and others take it for how
 /// sure a model is). What any answer of its form has is left aside: blanks, fences of code, and in JSON all but the values.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Sureness {
     sum: f64,
     count: u32,

@@ -21,7 +21,6 @@ use super::{Ask, Dialect, WireError};
 pub(super) const HELD: usize = 4 * 1024 * 1024;
 
 /// Brings deltas into order.
-#[derive(Debug)]
 pub(super) struct Order {
     /// Whether fragments of calls may alternate.
     is_free: bool,
@@ -35,7 +34,8 @@ pub(super) struct Order {
     current: Option<usize>,
     /// What has to wait for it.
     waiting: VecDeque<Piece>,
-    held: usize,
+    /// How much text that is.
+    pub(super) held: usize,
     finish: Finish,
     stop: Option<String>,
     /// The characters of text so far, and whether what was told last is text.
@@ -45,10 +45,10 @@ pub(super) struct Order {
     cited: HashSet<u64>,
     pending: Vec<Citation>,
     /// Whether a citation found no place.
-    lost: bool,
+    pub(super) lost: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Call {
     name: String,
     arguments: Progress,
@@ -56,7 +56,6 @@ struct Call {
 }
 
 /// Something that waits.
-#[derive(Debug)]
 enum Piece {
     Part(Part),
     Cited(Citation),
@@ -97,16 +96,14 @@ impl Order {
         }
     }
 
-    /// Counts the text that waits.
-    pub(super) fn held(&self) -> usize {
-        self.held
-    }
-
     /// Takes what is added and tells what the client gets of it.
     pub(super) fn take(&mut self, delta: Delta<'_>, tell: &mut dyn FnMut(Delta<'_>)) -> Result<()> {
         match delta {
             Delta::Start { .. } | Delta::Logprobs(_) => tell(delta),
-            Delta::Text(text) | Delta::Refusal(text) | Delta::Thought(text) => {
+            Delta::Text(text)
+            | Delta::Refusal(text)
+            | Delta::Thought(text)
+            | Delta::Picture { data: text, .. } => {
                 if let Delta::Text(text) = delta {
                     self.chars += text.chars().count() as u64;
                 }
@@ -133,15 +130,6 @@ impl Order {
                 } else {
                     self.hold(id.len() + name.len())?;
                     self.waiting.push_back(Piece::Call { call, id, arguments: String::new() });
-                }
-            }
-            Delta::Picture { data, .. } => {
-                if self.is_at_rest() {
-                    self.end_call(tell);
-                    self.say(delta, tell);
-                } else {
-                    self.hold(data.len())?;
-                    self.waiting.extend(Part::of(delta).map(Piece::Part));
                 }
             }
             Delta::Cited(citation) => {
@@ -175,7 +163,7 @@ impl Order {
         let Some(call) = self.calls.get_mut(nth) else { return Ok(()) };
         call.arguments.push(text);
         // Blanks and `null` before any object are no arguments.
-        if call.arguments.kind() != Kind::Object {
+        if call.arguments.kind != Kind::Object {
             return Ok(());
         }
         let text = if std::mem::replace(&mut call.has_begun, true) { text } else { text.trim_start() };
@@ -258,11 +246,6 @@ impl Order {
         }
     }
 
-    /// Says whether a citation found no place.
-    pub(super) fn has_lost(&self) -> bool {
-        self.lost
-    }
-
     /// Ends the call that is being told.
     fn end_call(&mut self, tell: &mut dyn FnMut(Delta<'_>)) {
         if self.is_free {
@@ -285,8 +268,7 @@ impl Order {
     /// Arguments that are cut by the limit of output stand as they are, as the client is told of the limit.
     pub(super) fn end(&mut self, tell: &mut dyn FnMut(Delta<'_>)) -> Result<()> {
         let is_truncated = self.finish == Finish::Length;
-        let is_fit = |call: &Call| call.arguments.is_object() || call.arguments.is_nothing();
-        if let Some(call) = self.calls.iter().find(|call| !is_truncated && !is_fit(call)) {
+        if let Some(call) = self.calls.iter().find(|call| !is_truncated && !call.arguments.is_fit()) {
             return Err(unfit(&call.name));
         }
         self.end_call(tell);

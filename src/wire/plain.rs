@@ -12,7 +12,7 @@ use super::{Dialect, WireError};
 const LONGEST: usize = 32 * 1024 * 1024;
 
 /// What the bytes look like.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) enum Form {
     /// Nothing but blanks so far.
     #[default]
@@ -24,7 +24,7 @@ pub(super) enum Form {
 }
 
 /// JSON that has come and was not told yet.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Plain {
     buffer: BytesMut,
     /// Up to where no end of line was found.

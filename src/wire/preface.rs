@@ -13,10 +13,10 @@ use super::sse::{self, Event, Splitter, event};
 /// What a client was told of a message that had said nothing yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Preface {
-    /// The message's id, where one was told.
-    pub(super) id: String,
+    /// The id that the client knows the message by; empty where it was told none.
+    pub id: String,
     /// How many events were told, where they are numbered.
-    pub(super) events: u64,
+    pub events: u64,
     /// Whether the message has begun.
     pub(super) has_begun: bool,
     /// What the beginning of the try that goes on said of usage, which the client was not told.
@@ -43,16 +43,6 @@ impl Preface {
         if self.id.is_empty() {
             self.id = of.and_then(|of| of.text_of("id")).unwrap_or_default().into_owned();
         }
-    }
-
-    /// Returns the id that the client knows the message by; empty where it was told none.
-    pub fn id(&self) -> &str {
-        &self.id
-    }
-
-    /// Returns the number of the next event, where events are numbered.
-    pub fn events(&self) -> u64 {
-        self.events
     }
 }
 
@@ -140,19 +130,16 @@ fn used(begun: &str, end: Value<'_>) -> Option<String> {
     const OF_PROMPT: [&str; 3] = ["input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens"];
     let said = end.get("usage").filter(|usage| usage.is_object() && !begun.is_empty())?;
     let begun = Value::of(begun);
-    let tells = |usage: Value<'_>, key: &str| usage.get(key).is_some_and(|value| !value.is_null());
-    let missing = |key: &&str| !tells(said, key) && tells(begun, key);
+    let missing = |key: &&str| said.get(key).is_none() && begun.get(key).is_some();
     let missing: Vec<&str> = OF_PROMPT.into_iter().filter(missing).collect();
     if missing.is_empty() {
         return None;
     }
     Some(written(|o| {
         for key in &missing {
-            o.raw(key, begun.get(key).map(Value::raw).unwrap_or_default());
+            o.put(key, begun.get(key));
         }
-        for (key, value) in said.members().filter(|(key, _)| !missing.contains(&&**key)) {
-            o.put(&key, value);
-        }
+        o.copy(said, |key| !missing.contains(&key));
     }))
 }
 

@@ -5,7 +5,7 @@
 //! is left out and told, or it is refused by its own name; arguments of calls are JSON objects once they are here.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{RefCell, RefMut};
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::hash::Hasher as _;
@@ -26,7 +26,7 @@ use super::{Accent, Dialect};
 pub(super) use super::reader::{Reader, pieces as read_pieces};
 
 /// A request.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Prompt<'a> {
     pub(super) system: Vec<Text<'a>>,
     pub(super) turns: Vec<Turn<'a>>,
@@ -58,7 +58,7 @@ pub(super) struct Prompt<'a> {
 }
 
 /// The calls of the turns so far, so that nobody walks through all of them for each result.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Called {
     /// The turn and its part from which on nothing is known yet.
     turn: usize,
@@ -88,14 +88,13 @@ impl Called {
 }
 
 /// A text, and the mark up to which Anthropic is to cache.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Text<'a> {
     pub(super) text: Cow<'a, str>,
     pub(super) cache: Option<Value<'a>>,
 }
 
 /// What one side says.
-#[derive(Debug)]
 pub(super) struct Turn<'a> {
     pub(super) is_user: bool,
     pub(super) parts: Vec<Piece<'a>>,
@@ -112,7 +111,6 @@ impl Turn<'_> {
 }
 
 /// A piece of a turn.
-#[derive(Debug)]
 pub(super) enum Piece<'a> {
     Text(Text<'a>),
     /// What the model thought, where it wants that back; stands in a turn of the assistant's.
@@ -137,7 +135,6 @@ pub(super) enum Piece<'a> {
 }
 
 /// What a tool gave back.
-#[derive(Debug)]
 pub(super) struct ToolResult<'a> {
     pub(super) call: Cow<'a, str>,
     pub(super) parts: Vec<Piece<'a>>,
@@ -157,14 +154,13 @@ impl ToolResult<'_> {
 }
 
 /// Bytes of a picture or a file.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) enum Data<'a> {
     Url(Cow<'a, str>),
     Base64 { kind: Cow<'a, str>, bytes: Cow<'a, str> },
 }
 
 /// A tool that the model may call.
-#[derive(Debug)]
 pub(super) struct Tool<'a> {
     pub(super) name: Cow<'a, str>,
     pub(super) description: Option<Cow<'a, str>>,
@@ -181,16 +177,15 @@ impl<'a> Tool<'a> {
     pub(super) fn schema(&self) -> Cow<'a, str> {
         const NONE: &str = r#"{"type":"object","properties":{}}"#;
         let Some(schema) = self.parameters else { return Cow::Borrowed(NONE) };
-        if !schema.is_object() || schema.get("type").is_some_and(|kind| !kind.is_null()) {
+        if !schema.is_object() || schema.get("type").is_some() {
             return Cow::Borrowed(schema.raw());
         }
-        let mut members = schema.members().filter(|(key, _)| key != "type").peekable();
-        if members.peek().is_none() {
+        if schema.members().all(|(key, _)| key == "type") {
             return Cow::Borrowed(NONE);
         }
         Cow::Owned(written(|o| {
             put!(o, "type": "object");
-            members.for_each(|(key, value)| o.put(&key, value));
+            o.copy(schema, |key| key != "type");
         }))
     }
 
@@ -202,7 +197,7 @@ impl<'a> Tool<'a> {
 }
 
 /// Which tools the model has to call.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub(super) enum ToolChoice<'a> {
     Auto,
     None,
@@ -211,7 +206,7 @@ pub(super) enum ToolChoice<'a> {
 }
 
 /// What form the answer has to have.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) enum Format<'a> {
     #[default]
     Text,
@@ -461,32 +456,30 @@ impl<'a> Prompt<'a> {
 
     /// Returns the name of the tool that was called under an id, the latest first.
     pub(super) fn tool_called(&self, id: &str) -> Option<Rc<str>> {
-        let mut called = self.called.borrow_mut();
-        called.read(&self.turns);
-        called.names.get(id).cloned()
+        self.called().names.get(id).cloned()
     }
 
     /// Returns the id under which a tool was called last.
     pub(super) fn called_as(&self, name: &str) -> Option<Rc<str>> {
+        self.called().ids.get(name).cloned()
+    }
+
+    fn called(&self) -> RefMut<'_, Called> {
         let mut called = self.called.borrow_mut();
         called.read(&self.turns);
-        called.ids.get(name).cloned()
+        called
     }
 }
 
 /// Reads one text or a list of texts.
 pub(super) fn texts(value: Value<'_>) -> Vec<Cow<'_, str>> {
-    if value.is_text() {
-        value.text().into_iter().collect()
-    } else {
-        value.items().filter_map(Value::text).collect()
-    }
+    value.text().into_iter().chain(value.items().filter_map(Value::text)).collect()
 }
 
 /// Returns the arguments that a call of an earlier turn is told with, as answers tell them, too: JSON within a text, or as it is;
 /// `null` says that there are none.
 pub(super) fn told_arguments(call: Value<'_>) -> Cow<'_, str> {
-    let said = call.get("arguments").map(|said| said.text().unwrap_or(Cow::Borrowed(said.raw())));
+    let said = call.get("arguments").map(Value::told);
     said.filter(|said| said.trim() != "null").unwrap_or_default()
 }
 

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use super::error::Result;
 use super::gemini::names::camel;
-use super::json::Value;
+use super::json::{Value, is_json};
 use super::known::place;
 use super::prompt::{Data, Format, Piece, Prompt, ToolChoice, Turn};
 use super::reply::Call;
@@ -17,11 +17,11 @@ use super::{Accent, Dialect, Sending, WireError};
 const MOST: usize = 32;
 
 /// What was left out.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Notes {
-    names: RefCell<Vec<String>>,
+    pub(super) names: RefCell<Vec<String>>,
     /// Whether the service tier that policy asks for is.
-    lacks_tier: Cell<bool>,
+    pub(super) lacks_tier: Cell<bool>,
 }
 
 impl Notes {
@@ -42,20 +42,10 @@ impl Notes {
     pub(super) fn forget(&self, names: &[&str]) {
         self.names.borrow_mut().retain(|name| !names.contains(&&**name));
     }
-
-    /// Says whether the service tier that policy asks for was left out.
-    pub(super) fn lacks_tier(&self) -> bool {
-        self.lacks_tier.get()
-    }
-
-    /// Returns the names in the order in which they came.
-    pub(super) fn into_names(self) -> Vec<String> {
-        self.names.into_inner()
-    }
 }
 
 /// For whom a request is read, and what is left out of it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) struct Reader<'n> {
     /// The client's dialect.
     pub(super) from: Dialect,
@@ -214,8 +204,7 @@ impl Reader<'_> {
         place: &str,
     ) -> Call<'a> {
         let text = arguments.trim();
-        let is_object =
-            || text.starts_with('{') && crate::record::json::read::<serde::de::IgnoredAny>(text).is_ok();
+        let is_object = || text.starts_with('{') && is_json(text);
         if self.to != Dialect::OpenAiChat && !text.is_empty() && !is_object() {
             self.leave_out(place);
             let arguments = super::tools::custom_arguments(text).into();

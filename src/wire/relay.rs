@@ -35,7 +35,6 @@ pub enum StreamEnd {
 }
 
 /// Relays one stream.
-#[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each says one thing of the stream by itself")]
 pub struct Relay {
     from: Dialect,
@@ -122,7 +121,7 @@ impl Relay {
             return;
         }
         if let Some(translation) = &mut self.translation {
-            translation.go_on(&preface);
+            translation.sink.go_on(&preface);
         }
         self.preface = preface;
         self.goes_on = true;
@@ -131,7 +130,7 @@ impl Relay {
 
     /// Returns what a client knows of the message that has had what was written so far.
     pub fn preface(&self) -> Preface {
-        let told = self.translation.as_ref().map(Translation::preface);
+        let told = self.translation.as_ref().map(|translation| translation.sink.preface());
         told.unwrap_or_else(|| self.preface.clone())
     }
 
@@ -293,12 +292,12 @@ impl Relay {
                 return Err(fault);
             }
         };
-        if let Some(fault) = translation.as_mut().and_then(Translation::fault) {
+        if let Some(fault) = translation.as_mut().and_then(|translation| translation.fault.take()) {
             return Err(fault);
         }
         if seen == Seen::End {
             if !story.has_ended() {
-                let is_nothing = !story.has_answer && self.left_out.names().is_empty();
+                let is_nothing = !story.has_answer && self.left_out.0.is_empty();
                 return Err(if is_nothing { ended_empty() } else { unended(self.from) });
             }
             story.is_over = true;
@@ -382,9 +381,7 @@ impl Relay {
                 translation.write(delta, out);
             }
         };
-        tell(Delta::Start { id: &reply.id, model: reply.model.as_deref().unwrap_or_default() });
-        let mut calls = 0;
-        reply.choices.iter().enumerate().for_each(|(nth, choice)| choice.tell(nth, &mut calls, &mut tell));
+        reply.tell(&mut tell);
         story.is_over = true;
         if self.story.is_unfit && self.translation.is_none() {
             self.unfit = Some(unfit_call());
@@ -483,9 +480,7 @@ impl Relay {
             let _ = preface::all_go_on(self.from, &mut self.preface, &event, out);
             return;
         }
-        let number =
-            self.translation.as_ref().map_or(self.preface.events, |translation| translation.preface().events);
-        out.extend_from_slice(&error_event(self.ask.dialect(), error, number));
+        out.extend_from_slice(&error_event(self.ask.dialect(), error, self.preface().events));
     }
 
     /// Says whether the client has been shown something of the answer: text, a call, thoughts. Until then what was written may be held
@@ -509,24 +504,14 @@ impl Relay {
         self.is_accounted
     }
 
-    /// Returns what was delivered since it was last taken, arguments of calls included; of very much the first MiB.
+    /// Returns what was delivered, arguments of calls included; of very much the first MiB.
     pub fn delivered(&self) -> &str {
         &self.story.delivered
     }
 
-    /// Takes what was delivered since it was last taken, so that it need not be kept here.
-    pub fn take_delivered(&mut self) -> String {
-        std::mem::take(&mut self.story.delivered)
-    }
-
-    /// Returns the bytes delivered so far, also beyond what [`Self::delivered`] keeps.
-    pub fn delivered_bytes(&self) -> u64 {
-        self.story.delivered_bytes
-    }
-
     /// Returns the bytes that the model has written so far: what was delivered, and its thoughts.
     pub fn written_bytes(&self) -> u64 {
-        self.story.delivered_bytes.saturating_add(self.story.thought_bytes)
+        self.story.written_bytes()
     }
 
     /// Says whether a whole answer is fit for use: not empty, calls with arguments that can be read, and JSON where that was
@@ -590,7 +575,7 @@ impl Relay {
 
     /// Returns the names of what was left out, as the client's dialect has no place for it.
     pub fn left_out(&self) -> &[String] {
-        self.left_out.names()
+        &self.left_out.0
     }
 
     /// Returns why the stream could not be followed further.

@@ -161,17 +161,15 @@ fn write_item(to: &mut Numbered<'_>, at: u64, item: Value<'_>) {
                 write_summary(to, &Place { part: Some(("summary_index", at)), ..whole }, part);
             }
         }
-        Some("arguments") => {
-            let arguments = || raw(item, "arguments", EMPTY);
-            to.of("response.function_call_arguments.delta", &whole, |o| put!(o, "delta": arguments()));
-            to.of("response.function_call_arguments.done", &whole, |o| {
-                put!(o, "name": raw(item, "name", EMPTY), "arguments": arguments());
+        Some(key) => {
+            let is_function = key == "arguments";
+            let events = if is_function { "function_call_arguments" } else { "custom_tool_call_input" };
+            let grown = || raw(item, key, EMPTY);
+            to.of(&format!("response.{events}.delta"), &whole, |o| put!(o, "delta": grown()));
+            to.of(&format!("response.{events}.done"), &whole, |o| {
+                put!(o, "name"?: is_function.then(|| raw(item, "name", EMPTY)));
+                o.put(key, grown());
             });
-        }
-        Some(_) => {
-            let input = || raw(item, "input", EMPTY);
-            to.of("response.custom_tool_call_input.delta", &whole, |o| put!(o, "delta": input()));
-            to.of("response.custom_tool_call_input.done", &whole, |o| put!(o, "input": input()));
         }
         None => {}
     }
@@ -286,11 +284,7 @@ fn write_chat(ask: &Ask, root: Value<'_>, reply: &Reply, out: &mut BytesMut) {
         let spoken = written(|o| {
             put!(o, "index": raw(choice, "index", &at.to_string()));
             o.object("delta", |o| write_delta(o, choice.get("message")));
-            for (key, value) in choice.members() {
-                if !matches!(&*key, "index" | "message" | "finish_reason") {
-                    o.put(&key, value);
-                }
-            }
+            o.copy(choice, |key| !matches!(key, "index" | "message" | "finish_reason"));
             put!(o, "finish_reason": null);
         });
         chunk(ask, root, out, Some(&spoken), None);
@@ -337,7 +331,7 @@ fn chunk(ask: &Ask, root: Value<'_>, out: &mut BytesMut, choice: Option<&str>, u
     event(out, "", |o| {
         let lacks = |name: &str| root.get(name).is_none();
         put!(o, "id"?: lacks("id").then(|| own_id("chatcmpl-", "", ask)).as_ref());
-        put!(o, "object": "chat.completion.chunk", "created"?: lacks("created").then(|| ask.received()));
+        put!(o, "object": "chat.completion.chunk", "created"?: lacks("created").then_some(ask.received));
         put!(o, "model"?: lacks("model").then(|| ask.model()));
         for (key, value) in root.members() {
             let is_own = matches!(&*key, "object" | "choices" | "usage");

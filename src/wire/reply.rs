@@ -8,13 +8,12 @@ use super::error::Result;
 use super::faults::clean;
 use super::finish::Finish;
 use super::json::Value;
-use super::logprobs::{Logprobs, Sureness, ToldLogprobs};
+use super::logprobs::{Logprobs, ToldLogprobs};
 use super::{Dialect, WireError, cited, table};
-use crate::checks::{self, Said};
 use crate::record::usage::{Counted, UsageBlock, UsageError, sound};
 
 /// A finished answer: the parts that its source told, put together.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Reply {
     pub(super) id: String,
     pub(super) model: Option<String>,
@@ -25,7 +24,7 @@ pub(super) struct Reply {
 }
 
 /// One of the answers to a request.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Choice {
     pub(super) parts: Vec<Part>,
     pub(super) finish: Finish,
@@ -37,33 +36,16 @@ pub(super) struct Choice {
     pub(super) citations: Vec<Citation>,
 }
 
-/// Where the citations of a choice stand.
-#[derive(Debug)]
-pub(super) struct Homes<'a> {
-    citations: &'a [Citation],
-    /// The parts that are text, and at which character of all the text each begins.
-    starts: Vec<(usize, u64)>,
-    /// The part of each citation.
-    of: Vec<Option<usize>>,
-}
-
-impl<'a> Homes<'a> {
-    /// Walks the citations of a part.
-    pub(super) fn at(&self, part: usize) -> impl Iterator<Item = &'a Citation> {
-        let of = self.citations.iter().zip(&self.of).filter(move |(_, home)| **home == Some(part));
-        of.map(|(citation, _)| citation)
-    }
-
-    /// Returns at which character of all the text a part begins, where anything is cited.
-    pub(super) fn start(&self, part: usize) -> u64 {
-        let found = self.starts.binary_search_by_key(&part, |(at, _)| *at).ok();
-        found.and_then(|nth| self.starts.get(nth)).map_or(0, |(_, from)| *from)
-    }
+/// What is cited of a part of a choice, which begins at that character of all its text.
+#[derive(Clone, Default)]
+pub(super) struct Home<'a> {
+    pub(super) from: u64,
+    pub(super) cited: Vec<&'a Citation>,
 }
 
 /// The kinds of content that were left out of an answer.
-#[derive(Debug, Default)]
-pub(super) struct LeftOut(Vec<String>);
+#[derive(Default)]
+pub(super) struct LeftOut(pub(super) Vec<String>);
 
 /// The most kinds that are named, and the most characters of a name.
 const KINDS: usize = 16;
@@ -91,11 +73,6 @@ impl LeftOut {
         }
     }
 
-    /// Returns the names.
-    pub(super) fn names(&self) -> &[String] {
-        &self.0
-    }
-
     /// Makes the error of an answer that holds nothing else.
     pub(super) fn all(&self, to: Dialect) -> Option<WireError> {
         (!self.0.is_empty()).then(|| WireError::Unplaced { what: self.0.join(", "), to })
@@ -103,7 +80,7 @@ impl LeftOut {
 }
 
 /// A piece of an answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) enum Part {
     /// What the model thought before it spoke, as far as the provider shows it.
     Thought(String),
@@ -120,7 +97,7 @@ pub(super) enum Part {
 }
 
 /// A call of a tool.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Call<'a> {
     /// Empty where the provider gives none.
     pub(super) id: Cow<'a, str>,
@@ -158,6 +135,15 @@ impl Reply {
     }
 }
 
+impl Reply {
+    /// Tells all of it again.
+    pub(super) fn tell(&self, tell: Tell<'_>) {
+        tell(Delta::Start { id: &self.id, model: self.model.as_deref().unwrap_or_default() });
+        let mut calls = 0;
+        self.choices.iter().enumerate().for_each(|(nth, choice)| choice.tell(nth, &mut calls, tell));
+    }
+}
+
 impl Part {
     /// Keeps what is added, where that is a piece of its own.
     pub(super) fn of(delta: Delta<'_>) -> Option<Self> {
@@ -190,12 +176,11 @@ impl Part {
 
 impl Choice {
     /// Tells it again; `calls` numbers the calls of the answer.
-    pub(super) fn tell(&self, nth: usize, calls: &mut usize, tell: Tell<'_>) {
+    fn tell(&self, nth: usize, calls: &mut usize, tell: Tell<'_>) {
         if nth > 0 {
             tell(Delta::Choice(nth as u64));
         }
-        let homes = self.homes();
-        for (at, part) in self.parts.iter().enumerate() {
+        for (part, home) in self.parts.iter().zip(self.homes()) {
             match part {
                 Part::Call(call) => {
                     tell(Delta::CallStart { call: *calls, id: &call.id, name: &call.name });
@@ -204,39 +189,12 @@ impl Choice {
                 }
                 part => tell(part.delta()),
             }
-            homes.at(at).for_each(|citation| tell(Delta::Cited(citation)));
+            home.cited.into_iter().for_each(|citation| tell(Delta::Cited(citation)));
         }
         if let Some(told) = &self.logprobs {
             tell(Delta::Logprobs(told.get()));
         }
         tell(Delta::Finish { finish: self.finish, stop: self.stop.as_deref() });
-    }
-
-    /// Returns it as checks see it.
-    pub(super) fn said(&self) -> Said {
-        let call = |call: &Call<'_>| checks::Call {
-            name: call.name.clone().into_owned(),
-            arguments: call.arguments.clone().into_owned(),
-        };
-        let sureness = self.sureness();
-        let is_more = |part: &Part| matches!(part, Part::Refusal(_) | Part::Picture { .. } | Part::Other(_));
-        Said {
-            text: self.text().into_owned(),
-            calls: self.calls().map(call).collect(),
-            has_more: self.parts.iter().any(is_more),
-            ended: self.finish.ended(),
-            is_truncated: false,
-            sureness: sureness.get(),
-            words: sureness.words(),
-        }
-    }
-
-    fn sureness(&self) -> Sureness {
-        let mut sureness = Sureness::default();
-        if let Some(told) = &self.logprobs {
-            sureness.take(told.get());
-        }
-        sureness
     }
 
     /// Returns the texts put together.
@@ -266,24 +224,28 @@ impl Choice {
         is_more
     }
 
-    /// Finds for each citation the text that it is about: the last one that begins before it.
-    pub(super) fn homes(&self) -> Homes<'_> {
-        let mut homes = Homes { citations: &self.citations, starts: Vec::new(), of: Vec::new() };
+    /// Finds of each part what is cited of it: a citation is about the last text that begins before it.
+    pub(super) fn homes(&self) -> Vec<Home<'_>> {
+        let mut homes = vec![Home::default(); self.parts.len()];
         if self.citations.is_empty() {
             return homes;
         }
-        let mut chars = 0;
-        for (at, part) in self.parts.iter().enumerate() {
+        let (mut chars, mut starts) = (0, Vec::new());
+        for (at, (part, home)) in self.parts.iter().zip(&mut homes).enumerate() {
             if let Part::Text(text) = part {
-                homes.starts.push((at, chars));
+                home.from = chars;
+                starts.push((chars, at));
                 chars += text.chars().count() as u64;
             }
         }
-        homes.of.extend(self.citations.iter().map(|citation| {
+        for citation in &self.citations {
             let start = citation.span.unwrap_or_default().0;
-            let after = homes.starts.partition_point(|(_, from)| *from <= start);
-            homes.starts.get(after.saturating_sub(1)).map(|(part, _)| *part)
-        }));
+            let after = starts.partition_point(|(from, _)| *from <= start);
+            let at = starts.get(after.saturating_sub(1)).map(|(_, at)| *at);
+            if let Some(home) = at.and_then(|at| homes.get_mut(at)) {
+                home.cited.push(citation);
+            }
+        }
         homes
     }
 
@@ -324,7 +286,7 @@ impl Choice {
 }
 
 /// What an event of a stream adds to the answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Delta<'a> {
     /// The answer has begun; comes at least once before anything else, and may come again.
     Start {
@@ -383,7 +345,7 @@ impl Delta<'_> {
 }
 
 /// What an event was besides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Seen {
     /// An event like any other.
     Some,
@@ -397,7 +359,7 @@ pub(super) enum Seen {
 pub(super) type Tell<'t> = &'t mut (dyn FnMut(Delta<'_>) + 't);
 
 /// Reads the answers of a provider: one that comes as events, or one that comes whole.
-pub(super) trait Source: std::fmt::Debug + Send + Sync {
+pub(super) trait Source: Send + Sync {
     /// Reads one event and says what it adds.
     fn event(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<Seen>;
 
@@ -447,6 +409,16 @@ pub(super) fn content_text(content: Value<'_>) -> Option<Cow<'_, str>> {
         all.to_mut().push_str(&text);
         all
     }))
+}
+
+/// Adds what there is room for, and says how much that was.
+pub(super) fn keep(kept: &mut String, room: usize, text: &str) -> usize {
+    let mut room = room.min(text.len());
+    while !text.is_char_boundary(room) {
+        room -= 1;
+    }
+    kept.push_str(text.get(..room).unwrap_or_default());
+    room
 }
 
 /// Says whether nothing of a text can be seen.

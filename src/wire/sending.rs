@@ -1,6 +1,6 @@
 //! How a request is sent to a provider, and what is sent.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 
@@ -46,10 +46,10 @@ pub enum Accent {
 
 impl Default for Sending<'_> {
     fn default() -> Self {
-        const NOTHING: &Known = &Known::NOTHING;
+        static NOTHING: LazyLock<Known> = LazyLock::new(Known::default);
         const UNCHANGED: &Parameters = &Parameters::NONE;
         Self {
-            known: NOTHING,
+            known: &NOTHING,
             with: UNCHANGED,
             default_max_output: 8192,
             needs_limit: true,

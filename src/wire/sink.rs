@@ -9,7 +9,7 @@ use super::reply::Delta;
 use crate::record::usage::Counted;
 
 /// Writes the parts of an answer as events of the client's dialect.
-pub(super) trait Sink: std::fmt::Debug + Send + Sync {
+pub(super) trait Sink: Send + Sync {
     /// Writes what is added.
     fn write(&mut self, delta: Delta<'_>, out: &mut BytesMut);
 
@@ -34,7 +34,6 @@ pub(super) trait Sink: std::fmt::Debug + Send + Sync {
 }
 
 /// What a message says of itself: its id and its model.
-#[derive(Debug)]
 pub(super) struct Head {
     prefix: &'static str,
     pub(super) id: String,

@@ -2,10 +2,9 @@
 //!
 //! Invariant: memory is bounded whatever the length of the stream.
 
-use super::answer::fitness;
-use super::json::Progress;
+use super::json::{Progress, Value, is_json};
 use super::logprobs::Sureness;
-use super::reply::{Delta, is_blank};
+use super::reply::{Delta, is_blank, keep};
 use super::{Ask, Finish, WireError};
 use crate::checks::{Call, Said};
 use crate::routing::Check;
@@ -17,7 +16,7 @@ const KEPT: usize = 1024 * 1024;
 const CHOICES: usize = 128;
 
 /// What has happened so far.
-#[derive(Debug, Default)]
+#[derive(Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each notes one thing that happened or did not")]
 pub(super) struct Story {
     /// The client has been shown something of the answer, thoughts included.
@@ -36,8 +35,9 @@ pub(super) struct Story {
     keeps: bool,
     /// Whether its calls are kept.
     keeps_calls: bool,
-    /// How much is kept for what is looked at in the end.
+    /// How much is kept for what is looked at in the end, and whether that is all of it.
     kept_bytes: usize,
+    keeps_all: bool,
     /// The calls, where the answer is kept: of which choice each is.
     calls: Vec<(u64, Call)>,
     /// Whether a text that has to be JSON cannot become any more.
@@ -64,7 +64,7 @@ pub(super) struct Story {
 }
 
 /// A choice that has begun.
-#[derive(Debug, Default)]
+#[derive(Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each notes one thing that happened or did not")]
 struct Begun {
     nth: u64,
@@ -92,6 +92,11 @@ impl Story {
             choices: measures.choices.max(1),
             ..Self::default()
         }
+    }
+
+    /// Begins an answer that has come whole, all of which may be kept; it is, where it is checked.
+    pub(super) fn of_whole(ask: &Ask, is_checked: bool) -> Self {
+        Self { keeps_all: true, keeps: is_checked, keeps_calls: is_checked, ..Self::new(ask) }
     }
 
     /// Keeps the answer for checks; `wants_json` says that it has to be JSON for them.
@@ -129,6 +134,15 @@ impl Story {
         self.delivered.len() + self.kept_bytes
     }
 
+    /// Returns the bytes that the model has written so far: what was delivered, and its thoughts.
+    pub(super) fn written_bytes(&self) -> u64 {
+        self.delivered_bytes.saturating_add(self.thought_bytes)
+    }
+
+    fn room(&self) -> usize {
+        if self.keeps_all { usize::MAX } else { KEPT.saturating_sub(self.kept_bytes) }
+    }
+
     /// Takes note of what is added.
     pub(super) fn note(&mut self, delta: &Delta<'_>) {
         match delta {
@@ -139,7 +153,7 @@ impl Story {
             }
             Delta::Text(text) => {
                 let is_kept = self.wants_json || self.keeps;
-                let room = if is_kept { KEPT.saturating_sub(self.kept_bytes) } else { 0 };
+                let room = if is_kept { self.room() } else { 0 };
                 let (is_answer, watches_json) = (!is_blank(text), self.watches_json);
                 let choice = self.choice();
                 choice.text_bytes = choice.text_bytes.saturating_add(text.len() as u64);
@@ -196,13 +210,13 @@ impl Story {
                 self.finish = Some(finish);
                 // What the limit of output cut off is no fault of the answer's.
                 self.is_unfit |= finish == Finish::ToolCalls
-                    && self.arguments.iter().any(|(of, arguments)| *of == self.at && !is_fit(arguments));
+                    && self.arguments.iter().any(|(of, arguments)| *of == self.at && !arguments.is_fit());
             }
         }
     }
 
     fn keep_arguments(&mut self, call: usize, text: &str) {
-        let room = KEPT.saturating_sub(self.kept_bytes);
+        let room = self.room();
         let Some((of, call)) = self.calls.get_mut(call) else { return };
         let kept = keep(&mut call.arguments, room, text);
         self.kept_bytes += kept;
@@ -256,7 +270,7 @@ impl Story {
         if !self.is_complete() {
             return Check::None;
         }
-        if !self.has_answer || !self.arguments.iter().all(|(_, arguments)| is_fit(arguments)) {
+        if !self.has_answer || !self.arguments.iter().all(|(_, arguments)| arguments.is_fit()) {
             return Check::Failed;
         }
         let mut all = Check::None;
@@ -272,29 +286,24 @@ impl Story {
 }
 
 impl Begun {
-    /// Says whether the choice is fit for use, but for the arguments of its calls.
-    fn check(&self, wants: (bool, bool), required: &[String]) -> Check {
-        if !self.has_answer {
-            return Check::Failed;
+    /// Says whether the choice is fit for use, but for the arguments of its calls: where JSON is wanted, that it is some, and whole.
+    /// Where the model calls tools first, the JSON comes with a later answer, whatever it says beside them.
+    fn check(&self, (wants_json, wants_object): (bool, bool), required: &[String]) -> Check {
+        let is_truncated = || matches!(self.finish, Some(Finish::Length | Finish::Paused));
+        match () {
+            () if !self.has_answer => Check::Failed,
+            () if self.has_calls => Check::Passed,
+            // What was too long to keep is not looked into.
+            () if !wants_json || self.text.len() as u64 != self.text_bytes => Check::None,
+            () if !is_truncated() && fits(&self.text, wants_object, required) => Check::Passed,
+            () => Check::Failed,
         }
-        // What was too long to keep is not looked into.
-        let wants_json = wants.0 && self.text.len() as u64 == self.text_bytes;
-        let said = (self.text.as_str(), self.finish.unwrap_or_default());
-        fitness(self.has_calls, (wants_json, wants.1), required, said)
     }
 }
 
-/// Says whether arguments are an object, or none at all.
-fn is_fit(arguments: &Progress) -> bool {
-    arguments.is_object() || arguments.is_nothing()
-}
-
-/// Adds what there is room for, and says how much that was.
-fn keep(kept: &mut String, room: usize, text: &str) -> usize {
-    let mut room = room.min(text.len());
-    while !text.is_char_boundary(room) {
-        room -= 1;
-    }
-    kept.push_str(text.get(..room).unwrap_or_default());
-    room
+/// Says whether a text is JSON, an object where one is wanted, and has the keys that its schema demands.
+fn fits(text: &str, wants_object: bool, required: &[String]) -> bool {
+    let value = Value::of(text);
+    let has = |name: &String| value.members().any(|(key, _)| key == name.as_str());
+    is_json(text) && (!wants_object || value.is_object()) && required.iter().all(has)
 }

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Dialect;
 use super::gemini::names::{member, text_of};
-use super::json::{Object, Value, put, written};
+use super::json::{Object, Value, is_json, put, written};
 use super::prompt::Tool;
 use super::reply::Call;
 use crate::units::hex;
@@ -42,7 +42,7 @@ pub(super) enum ToolKind {
 }
 
 /// The tool that a function stands for, as its client names it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct ToolOrigin {
     pub(super) kind: ToolKind,
     pub(super) name: String,
@@ -50,11 +50,10 @@ pub(super) struct ToolOrigin {
 }
 
 /// The functions of a request that stand for other tools, by the names under which they were sent.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct ToolKinds(HashMap<String, ToolOrigin>);
 
 /// What becomes of a tool.
-#[derive(Debug)]
 pub(super) enum Offered<'a> {
     /// It is offered as a function.
     Function { tool: Tool<'a>, origin: Option<ToolOrigin> },
@@ -84,11 +83,7 @@ impl ToolKinds {
                 }
             }
             Dialect::OpenAiChat => tools.filter_map(custom_of_chat).for_each(note),
-            Dialect::AnthropicMessages
-            | Dialect::Gemini
-            | Dialect::OpenAiEmbeddings
-            | Dialect::GeminiEmbeddings
-            | Dialect::OpenAiCompletions => {}
+            _ => {}
         }
         kinds
     }
@@ -272,10 +267,7 @@ pub(super) fn earlier_call(item: Value<'_>) -> Option<(String, Cow<'_, str>)> {
         "shell_call" => ("shell".to_owned(), Cow::Borrowed(item.get("action")?.raw())),
         "apply_patch_call" => ("apply_patch".to_owned(), Cow::Borrowed(item.get("operation")?.raw())),
         "tool_search_call" => {
-            let arguments = item
-                .get("arguments")
-                .map_or(Cow::Borrowed("{}"), |said| said.text().unwrap_or(Cow::Borrowed(said.raw())));
-            ("tool_search".to_owned(), arguments)
+            ("tool_search".to_owned(), item.get("arguments").map_or(Cow::Borrowed("{}"), Value::told))
         }
         _ => return None,
     })
@@ -290,8 +282,7 @@ pub(super) fn custom_arguments(input: &str) -> String {
 /// else than asked, that as it is.
 pub(super) fn custom_input(arguments: &str) -> Cow<'_, str> {
     let value = Value::of(arguments);
-    let is_read = value.is_object() && crate::record::json::read::<serde::de::IgnoredAny>(arguments).is_ok();
-    let input = if is_read { value.text_of("input") } else { None };
+    let input = if value.is_object() && is_json(arguments) { value.text_of("input") } else { None };
     input.unwrap_or(Cow::Borrowed(arguments))
 }
 
@@ -325,11 +316,8 @@ pub(super) fn write_call(o: &mut Object<'_>, origin: &ToolOrigin, call: &Call<'_
 
 /// Copies the members of an object; of what is none, nothing.
 fn copy(o: &mut Object<'_>, arguments: &str, but: &[&str]) {
-    if crate::record::json::read::<serde::de::IgnoredAny>(arguments).is_err() {
-        return;
-    }
-    for (key, value) in Value::of(arguments).members().filter(|(key, _)| !but.contains(&&**key)) {
-        o.put(&key, value);
+    if is_json(arguments) {
+        o.copy(Value::of(arguments), |key| !but.contains(&key));
     }
 }
 

@@ -5,7 +5,6 @@ use bytes::{Bytes, BytesMut};
 use super::error::Result;
 use super::gemini::read_schema::Schemas;
 use super::order::Order;
-use super::preface::Preface;
 use super::prompt::Reader;
 use super::reply::{Delta, Reply, Source};
 use super::sink::Sink;
@@ -24,9 +23,7 @@ pub(super) fn request(ask: &Ask, reader: Reader<'_>) -> Result<Bytes> {
         Dialect::AnthropicMessages => messages::read_request::read(root, reader)?,
         Dialect::Gemini => gemini::read_request::read(root, &schemas, reader)?,
         Dialect::OpenAiCompletions => completions::read_request::read(root, reader)?,
-        Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings => {
-            return Err(WireError::Unsupported { from, to });
-        }
+        _ => return Err(WireError::Unsupported { from, to }),
     };
     prompt.stream = ask.stream();
     if from == Dialect::OpenAiCompletions && !effort::may_think(reader.model) {
@@ -40,12 +37,7 @@ pub(super) fn request(ask: &Ask, reader: Reader<'_>) -> Result<Bytes> {
         Dialect::OpenAiChat => chat::write_request::write(&prompt, reader)?,
         Dialect::AnthropicMessages => messages::write_request::write(&prompt, reader)?,
         Dialect::Gemini => gemini::write_request::write(&prompt, reader)?,
-        Dialect::OpenAiResponses
-        | Dialect::OpenAiEmbeddings
-        | Dialect::GeminiEmbeddings
-        | Dialect::OpenAiCompletions => {
-            return Err(WireError::Unsupported { from, to });
-        }
+        _ => return Err(WireError::Unsupported { from, to }),
     };
     Ok(body.into())
 }
@@ -64,7 +56,7 @@ pub(super) fn source(from: Dialect) -> Box<dyn Source> {
 }
 
 /// Starts a stream that answers `ask`.
-pub(super) fn sink(ask: &Ask) -> Box<dyn Sink> {
+fn sink(ask: &Ask) -> Box<dyn Sink> {
     match ask.dialect() {
         Dialect::OpenAiResponses => Box::new(responses::sink::Events::new(ask)),
         Dialect::AnthropicMessages => Box::new(messages::sink::Events::new(ask)),
@@ -78,23 +70,20 @@ pub(super) fn sink(ask: &Ask) -> Box<dyn Sink> {
 
 /// Writes a whole answer.
 pub(super) fn whole(ask: &Ask, reply: &Reply) -> Bytes {
-    let body = match ask.dialect() {
-        Dialect::OpenAiResponses => responses::sink::whole(ask, reply),
-        Dialect::AnthropicMessages => messages::sink::whole(ask, reply),
-        Dialect::Gemini => gemini::sink::whole(ask, reply),
-        Dialect::OpenAiCompletions => completions::sink::whole(ask, reply),
-        Dialect::OpenAiChat | Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings => {
-            chat::sink::whole(ask, reply)
-        }
+    let write = match ask.dialect() {
+        Dialect::OpenAiResponses => responses::sink::whole,
+        Dialect::AnthropicMessages => messages::sink::whole,
+        Dialect::Gemini => gemini::sink::whole,
+        Dialect::OpenAiCompletions => completions::sink::whole,
+        Dialect::OpenAiChat | Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings => chat::sink::whole,
     };
-    body.into()
+    write(ask, reply).into()
 }
 
 /// The most answers to one request.
 const MOST: u32 = 128;
 
 /// A stream on its way from one dialect to another.
-#[derive(Debug)]
 pub(super) struct Translation {
     /// One for each answer that was asked for.
     orders: Vec<Order>,
@@ -103,8 +92,9 @@ pub(super) struct Translation {
     begun: usize,
     /// Of which answer each call is, and its number there.
     calls: Vec<(usize, usize)>,
-    sink: Box<dyn Sink>,
-    fault: Option<WireError>,
+    pub(super) sink: Box<dyn Sink>,
+    /// What kept the answer from being written.
+    pub(super) fault: Option<WireError>,
 }
 
 impl Translation {
@@ -143,27 +133,12 @@ impl Translation {
 
     /// Counts the text that is kept.
     pub(super) fn held(&self) -> usize {
-        self.sink.held().saturating_add(self.orders.iter().map(Order::held).sum())
-    }
-
-    /// Goes on with a message that has begun already.
-    pub(super) fn go_on(&mut self, preface: &Preface) {
-        self.sink.go_on(preface);
-    }
-
-    /// Returns what is told of a message that has begun.
-    pub(super) fn preface(&self) -> Preface {
-        self.sink.preface()
+        self.sink.held().saturating_add(self.orders.iter().map(|order| order.held).sum())
     }
 
     /// Says whether a citation found no place.
     pub(super) fn has_lost(&self) -> bool {
-        self.orders.iter().any(Order::has_lost)
-    }
-
-    /// Says what kept the answer from being written, once.
-    pub(super) fn fault(&mut self) -> Option<WireError> {
-        self.fault.take()
+        self.orders.iter().any(|order| order.lost)
     }
 
     /// Writes what was held back and the closing events.

@@ -97,7 +97,7 @@ fn any_panel_leaves_as_markdown_and_the_list_as_a_file() {
     assert!(!text.contains('│') && !text.contains('╭'), "{text}");
     let mut rig = Rig::open(ScreenId::Traffic, (120, 36), &lines()[..500]);
     assert_eq!(done(&mut rig, 'Y'), [Do::CopyList]);
-    assert_eq!(done(&mut rig, 'X'), [Do::Export(Export::Csv)]);
+    assert_eq!(done(&mut rig, 'X'), [Do::Export("csv")]);
     let row = done(&mut rig, 'y');
     assert!(matches!(row.as_slice(), [Do::Copy(row)] if row.contains('\t')), "{row:?}");
 }

@@ -28,7 +28,7 @@ fn edits_that_clear_thoughts_go_with_the_thinking_that_is_taken_away() {
     };
     let text = json!({"type": "text", "text": "Let me look."});
     let thought = json!({"type": "thinking", "thinking": "t", "signature": "EqQB"});
-    let none = Known::NOTHING;
+    let none = Known::default();
     let (got, left_out) = put(
         AnthropicMessages,
         &body(json!([clearing]), text.clone()),
@@ -68,8 +68,8 @@ fn a_chat_clients_calls_have_the_thoughts_that_a_model_wants_under_its_name_for_
         json!({"model": "m", "messages": [{"role": "user", "content": "x"}, turn,
             {"role": "tool", "tool_call_id": "c1", "content": "y"}]})
     };
-    let wants = Known { wants_thoughts: true, ..Known::NOTHING };
-    let keeps = Known { keeps_thoughts: true, older_chat: true, ..Known::NOTHING };
+    let wants = Known { wants_thoughts: true, ..Known::default() };
+    let keeps = Known { keeps_thoughts: true, older_chat: true, ..Known::default() };
     for (more, want) in
         [(json!({}), ""), (json!({"reasoning": "hm"}), "hm"), (json!({"reasoning_content": "hm"}), "hm")]
     {
@@ -84,7 +84,7 @@ fn a_chat_clients_calls_have_the_thoughts_that_a_model_wants_under_its_name_for_
 /// vLLM and others refuse a turn without content, Qwen's templates a conversation without a user.
 #[test]
 fn every_turn_of_older_chat_says_something_and_somebody_asks() {
-    let older = Known { older_chat: true, ..Known::NOTHING };
+    let older = Known { older_chat: true, ..Known::default() };
     let cut = json!({"model": "m", "messages": [{"role": "user", "content": "x"},
         {"role": "assistant", "reasoning_content": "t"}, {"role": "user", "content": "go on"}]});
     let (got, _) = put(OpenAiChat, &cut, OpenAiChat, "m", &older);
@@ -97,7 +97,7 @@ fn every_turn_of_older_chat_says_something_and_somebody_asks() {
 /// A server of whatever model may ignore the newer name of the limit: a hard budget would be pierced.
 #[test]
 fn servers_of_others_than_openai_get_the_older_words_for_any_model() {
-    let others = Known { older_words: true, ..Known::NOTHING };
+    let others = Known { older_words: true, ..Known::default() };
     let body = json!({"model": "m", "max_completion_tokens": 9, "messages": [
         {"role": "developer", "content": "a"}, {"role": "user", "content": "x"}, {"role": "system", "content": "b"}]});
     let (got, left_out) = put(OpenAiChat, &body, OpenAiChat, "house", &others);
@@ -114,7 +114,7 @@ fn servers_of_others_than_openai_get_the_older_words_for_any_model() {
 /// 400 "This `response_format` type is unavailable now": every typed request would fail.
 #[test]
 fn a_server_without_schemas_is_asked_for_them_in_words() {
-    let known = Known { json_object_alone: true, ..Known::NOTHING };
+    let known = Known { json_object_alone: true, ..Known::default() };
     let schema = json!({"type": "object", "properties": {"a": {"type": "string"}}});
     let chat = json!({"model": "m", "messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "x"}],
         "response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}});
@@ -139,7 +139,7 @@ fn a_choice_at_the_top_of_a_tools_schema_is_folded_where_it_is_refused() {
     for (to, place) in
         [(AnthropicMessages, "/tools/0/input_schema"), (OpenAiChat, "/tools/0/function/parameters")]
     {
-        let (got, left_out) = put(OpenAiResponses, &body, to, "m", &Known::NOTHING);
+        let (got, left_out) = put(OpenAiResponses, &body, to, "m", &Known::default());
         let sent = got.pointer(place).unwrap();
         assert!(sent.get("anyOf").is_none() && sent["properties"]["b"].is_object(), "{got}");
         assert!(sent["description"].as_str().unwrap().contains("required"), "{got}");
@@ -157,7 +157,7 @@ fn a_choice_that_is_not_permitted_as_strict_is_not_sent_as_strict() {
         "additionalProperties": false});
     let body = json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}],
         "tools": [{"name": "f", "strict": true, "input_schema": schema}]});
-    let (got, left_out) = put(AnthropicMessages, &body, OpenAiChat, "gpt-4.1", &Known::NOTHING);
+    let (got, left_out) = put(AnthropicMessages, &body, OpenAiChat, "gpt-4.1", &Known::default());
     assert_eq!(
         (got["tools"][0]["function"].get("strict"), left_out),
         (None, vec!["tools.strict".to_owned()])

@@ -296,7 +296,7 @@ fn thoughts_go_back_to_the_models_that_want_them_and_to_no_other() {
     let thought = json!({"id": "c", "object": "chat.completion", "model": "m", "choices": [{"index": 0, "finish_reason": "tool_calls",
         "message": {"role": "assistant", "content": null, "reasoning_content": "let me see", "tool_calls": [
             {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]}}]});
-    let known = Known { wants_thoughts: true, ..Known::NOTHING };
+    let known = Known { wants_thoughts: true, ..Known::default() };
     let wanting = Sending { known: &known, ..Sending::default() };
     let asked = ask(
         AnthropicMessages,
@@ -405,7 +405,7 @@ fn results_belong_to_the_nearest_call_of_their_id() {
 /// Servers of Qwen, Llama and others answer 400 to each of these, and `DeepSeek` writes on over a limit under the newer name.
 #[test]
 fn chat_in_its_older_form_is_what_servers_of_other_makers_get() {
-    let known = Known { older_chat: true, ..Known::NOTHING };
+    let known = Known { older_chat: true, ..Known::default() };
     let older = Sending { known: &known, ..Sending::default() };
     let call = json!({"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}});
     let body = json!({"model": "m", "max_completion_tokens": 9, "messages": [

@@ -16,7 +16,7 @@ fn sent(from: Dialect, body: &str, to: Dialect, model: &str, with: &Parameters) 
     let keys =
         |source: &KeySource| -> Result<FoundKey, KeyError> { Err(KeyError::Unset(source.to_string())) };
     let providers = Providers::build(&parse(&[]).unwrap(), &keys, Instant::now()).unwrap();
-    let (target, nothing) = (providers.target(model), Known::NOTHING);
+    let (target, nothing) = (providers.target(model), Known::default());
     let accent = if model.starts_with("mistral") { Accent::Mistral } else { Accent::OpenAi };
     let sending = Sending {
         known: target.as_ref().map_or(&nothing, Target::known),

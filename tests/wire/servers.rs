@@ -21,12 +21,12 @@ fn long_ids_of_calls_are_short_for_openai_and_results_find_their_calls() {
     let chat = json!({"model": "m", "messages": [{"role": "user", "content": "x"},
         {"role": "assistant", "content": null, "tool_calls": [call]},
         {"role": "tool", "tool_call_id": id, "content": "y"}]});
-    let own = Known { is_openais: true, ..Known::NOTHING };
+    let own = Known { is_openais: true, ..Known::default() };
     let got = put(OpenAiChat, &chat, OpenAiChat, "gpt-4.1", &own);
     let short = got["messages"][1]["tool_calls"][0]["id"].as_str().unwrap();
     assert!(short.len() <= 40 && got["messages"][2]["tool_call_id"] == short, "{got}");
     assert_eq!(
-        put(OpenAiChat, &chat, OpenAiChat, "m", &Known::NOTHING)["messages"],
+        put(OpenAiChat, &chat, OpenAiChat, "m", &Known::default())["messages"],
         chat["messages"],
         "vLLM knows it"
     );
@@ -45,7 +45,7 @@ fn an_end_user_has_a_plain_name_at_servers_that_want_one() {
     let names = ["{\"device_id\":\"d\",\"session_id\":\"s\"}", "me@corp.example", "u", "user_0123"];
     for (name, stays) in names.into_iter().zip([false, false, false, true]) {
         let body = json!({"model": "m", "max_tokens": 9, "metadata": {"user_id": name, "k": 1}, "messages": [{"role": "user", "content": "x"}]});
-        let plain = Known { plain_users: true, ..Known::NOTHING };
+        let plain = Known { plain_users: true, ..Known::default() };
         let got = put(AnthropicMessages, &body, AnthropicMessages, "m", &plain);
         let user = got["metadata"]["user_id"].as_str().unwrap();
         assert_eq!(user == name, stays, "{got}");
@@ -55,7 +55,7 @@ fn an_end_user_has_a_plain_name_at_servers_that_want_one() {
         );
         assert_eq!(got["metadata"]["k"], 1);
         assert_eq!(
-            put(AnthropicMessages, &body, AnthropicMessages, "m", &Known::NOTHING)["metadata"],
+            put(AnthropicMessages, &body, AnthropicMessages, "m", &Known::default())["metadata"],
             body["metadata"]
         );
     }
@@ -64,7 +64,7 @@ fn an_end_user_has_a_plain_name_at_servers_that_want_one() {
 /// 400 "Unexpected role 'user' after role 'tool'" at the second turn of every loop, whoever serves such a model.
 #[test]
 fn models_that_take_no_word_after_results_get_a_turn_between() {
-    let known = Known { wants_turn_after_tools: true, ..Known::NOTHING };
+    let known = Known { wants_turn_after_tools: true, ..Known::default() };
     let call = json!({"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}});
     let chat = |more: Value| {
         let mut turns = json!([{"role": "user", "content": "x"}, {"role": "assistant", "content": null, "tool_calls": [call]},
@@ -197,7 +197,7 @@ fn deferred_tools_are_left_out_where_openai_takes_no_more() {
     let body = json!({"model": "m", "max_tokens": 9, "tools": tools, "messages": [{"role": "user", "content": "x"},
         {"role": "assistant", "content": [{"type": "tool_use", "id": "c", "name": "t199", "input": {}}]},
         {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c", "content": "y"}]}]});
-    let known = Known { is_openais: true, ..Known::NOTHING };
+    let known = Known { is_openais: true, ..Known::default() };
     let sending = Sending { known: &known, ..Sending::default() };
     let told = ask(AnthropicMessages, &body).body_for(OpenAiChat, "gpt-4.1", &sending).unwrap();
     let got: Value = serde_json::from_slice(&told.body).unwrap();
@@ -309,10 +309,10 @@ fn what_is_refused_beside_a_member_stays_where_that_is_not_sent() {
             ..pointsman::wire::Rule::default()
         })
     };
-    let beside = Known { rules: vec![rule(&["top_p"], &["temperature"])], ..Known::NOTHING };
+    let beside = Known { rules: vec![rule(&["top_p"], &["temperature"])], ..Known::default() };
     let none = Known {
         rules: vec![rule(&["temperature"], &[]), rule(&["top_p"], &["temperature"])],
-        ..Known::NOTHING
+        ..Known::default()
     };
     let body = |heat: f64| json!({"model": "m", "max_tokens": 9, "temperature": heat, "top_p": 0.5, "messages": [{"role": "user", "content": "x"}]});
     for (from, heat, known, want) in [

@@ -1,16 +1,14 @@
 //! Messages of role `system` in the middle of a conversation, as coding agents send them, and requests with nothing else.
 
+use std::sync::LazyLock;
+
 use pointsman::wire::Dialect::{AnthropicMessages, Gemini, OpenAiChat, OpenAiResponses};
 use pointsman::wire::{Accent, Known, Sending};
 use serde_json::{Value, json};
 
 use super::{ask, refused, sent};
 
-static TAKES: Known = {
-    let mut known = Known::NOTHING;
-    known.takes_system = true;
-    known
-};
+static TAKES: LazyLock<Known> = LazyLock::new(|| Known { takes_system: true, ..Known::default() });
 
 /// As Claude Code begins: the context it adds stands after what the user says.
 fn agent() -> Value {
@@ -51,7 +49,7 @@ fn a_coding_agent_reaches_every_kind_of_model() {
         body["messages"][1],
         json!({"role":"user","content":[{"type":"text","text":"List the files."},{"type":"text","text":reminder}]})
     );
-    let own = to_anthropic(&agent(), &Known::NOTHING);
+    let own = to_anthropic(&agent(), &Known::default());
     assert_eq!(own["messages"][1], json!({"role":"user","content":[{"type":"text","text":reminder}]}));
     let told = ask(AnthropicMessages, &agent()).body_for(OpenAiChat, "gpt-4.1", &Sending::default()).unwrap();
     assert_eq!(told.left_out, ["context_management", "output_config.effort"]);
@@ -89,7 +87,7 @@ fn one_in_a_place_that_anthropic_refuses_moves() {
     // One that says nothing goes.
     let empty = json!([{"role":"user","content":"x"},{"role":"system","content":[],"output_config":{"effort":"low"}}]);
     assert_eq!(
-        to_anthropic(&with(empty), &Known::NOTHING)["messages"],
+        to_anthropic(&with(empty), &Known::default())["messages"],
         json!([{"role":"user","content":"x"}])
     );
 }

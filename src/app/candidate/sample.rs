@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Arms;
-use crate::app::labelling::mixed;
+use crate::app::lessons::mixed;
 use crate::app::{Cancel, Progress, input};
 use crate::gateway::Bench;
 use crate::ledger::{self, LedgerFile};

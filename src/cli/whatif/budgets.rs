@@ -177,10 +177,6 @@ members! {
     fn new((log, span): (&Log, Option<Span>), limits: &Limits, applied: TriedRun, staged: TriedRun) {
         let both = BudgetsTried::beside(&applied, &staged);
         let [in_force, tried] = both.came_to.map(|side| CameToReport::new(side, span));
-        let alert = |one: &TriedAlert| {
-            let [applied, staged] = one.fired.map(|at| at.map(Instant::rfc3339));
-            AlertReport { alert: one.name.clone(), level: one.level.name(), applied, staged }
-        };
         let (applied, staged) = (applied.budgets, staged.budgets);
         let before: BTreeSet<(usize, bool)> = applied.turned.iter().map(|one| (one.index, one.refused)).collect();
         let turned = staged.turned.iter().map(|one| Turned::new(one, log, &before));
@@ -208,15 +204,19 @@ members! {
     applied_alerts: usize = both.alerts.map_or(0, |(applied, _)| applied),
     staged_alerts: usize = both.alerts.map_or(0, |(_, staged)| staged),
     /// Those that would have fired on one side alone, or at another moment.
-    alerts: Vec<AlertReport> = both.told.iter().map(alert).collect(),
+    alerts: Vec<AlertReport> = both.told.iter().map(AlertReport::new).collect(),
 }
 
-#[derive(Debug, Serialize)]
-struct AlertReport {
-    alert: String,
-    level: &'static str,
-    applied: Option<String>,
-    staged: Option<String>,
+members! {
+    #[derive(Debug, Serialize)]
+    struct AlertReport;
+    fn new(one: &TriedAlert) {
+        let [applied, staged] = one.fired.map(|at| at.map(Instant::rfc3339));
+    }
+    alert: String = one.name.clone(),
+    level: &'static str = one.level.name(),
+    applied: Option<String> = applied,
+    staged: Option<String> = staged,
 }
 
 /// Runs the log on both sides.
@@ -249,8 +249,8 @@ impl BudgetsReport {
             &[
                 ("alert", &|one| one.alert.clone()),
                 ("level", &|one| one.level.to_owned()),
-                ("applied", &|one| moment(one.applied.as_deref(), format)),
-                ("staged", &|one| moment(one.staged.as_deref(), format)),
+                ("applied", &|one| output::moment(one.applied.as_deref(), format)),
+                ("staged", &|one| output::moment(one.staged.as_deref(), format)),
             ],
         );
         (!self.alerts.is_empty()).then_some(sheet)
@@ -321,13 +321,14 @@ impl BudgetsReport {
         let spent = |side: &Option<SideReport>| told(side, &|side| money(&side.spent_usd));
         let refused = |side: &Option<SideReport>| told(side, &|side| side.refused_requests.to_string());
         let moved = |side: &Option<SideReport>| told(side, &|side| side.moved_requests.to_string());
-        let ran_out = |side: &Option<SideReport>| told(side, &|side| moment(side.ran_out.as_deref(), format));
+        let ran_out =
+            |side: &Option<SideReport>| told(side, &|side| output::moment(side.ran_out.as_deref(), format));
         Sheet::of(
             title,
             &self.windows,
             &[
                 ("limit", &|row| row.limit.clone()),
-                ("starts", &|row| moment(row.starts.as_deref(), format)),
+                ("starts", &|row| output::moment(row.starts.as_deref(), format)),
                 (">applied USD", &|row| amount(&row.applied)),
                 (">spent", &|row| spent(&row.applied)),
                 (">refused", &|row| refused(&row.applied)),
@@ -351,20 +352,11 @@ impl BudgetsReport {
             new().take(LISTED),
             &[
                 ("request", &|one| one.id.clone()),
-                ("at", &|one| moment(Some(&one.at), format)),
+                ("at", &|one| output::moment(Some(&one.at), format)),
                 ("limit", &|one| one.limit.clone()),
                 ("no room for", &|one| one.model.clone()),
                 ("what became of it", &|one| if one.refused { "refused" } else { "moved" }.to_owned()),
             ],
         )
-    }
-}
-
-fn moment(text: Option<&str>, format: Format) -> String {
-    match (text, format) {
-        (None, Format::Csv) => String::new(),
-        (None, _) => "-".to_owned(),
-        (Some(text), Format::Csv) => text.to_owned(),
-        (Some(text), _) => text.get(..16).unwrap_or(text).replace('T', " "),
     }
 }

@@ -6,7 +6,7 @@ use crate::certificate::{Estimate, LEAST, OffPolicy};
 use crate::console::format;
 use crate::report::{Sheet, count};
 use crate::telemetry::Exploring;
-use crate::units::Pico;
+use crate::units::{PerMille, Pico, members};
 
 /// What exploring costs at worst.
 #[derive(Debug, Serialize)]
@@ -25,29 +25,33 @@ impl ExploringReport {
     }
 }
 
-/// What explored requests say of the change.
-#[derive(Debug, Serialize)]
-pub(super) struct ExploredReport {
+members! {
+    /// What explored requests say of the change.
+    #[derive(Debug, Serialize)]
+    pub(super) struct ExploredReport;
+    pub(super) fn new(found: &OffPolicy) {}
     /// Requests that would start on another rung, to which lots could have sent them.
-    covered_requests: u64,
+    covered_requests: u64 = found.covered,
     /// Those that lots could not have sent there: nothing is said of them here.
-    unexplored_requests: u64,
+    unexplored_requests: u64 = found.uncovered,
     /// Where those lie.
-    unexplored: Vec<Band>,
-    cost_change_usd: Told,
+    unexplored: Vec<Band> = found.unexplored.iter().map(Band::new).collect(),
+    cost_change_usd: Told = Told::new(found.cost, 6),
     /// On average over all requests of the route, 1 for a good answer.
-    quality_change: Told,
+    quality_change: Told = Told::new(found.quality, 4),
 }
 
-#[derive(Debug, Serialize)]
-struct Band {
-    from: u16,
-    to: u16,
-    requests: u64,
+members! {
+    #[derive(Debug, Serialize)]
+    struct Band;
+    fn new((from, to, requests): &(PerMille, PerMille, u64)) {}
+    from: u16 = from.get(),
+    to: u16 = to.get(),
+    requests: u64 = *requests,
 }
 
 /// An estimate with its 95% interval, or what it lacks.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 struct Told {
     change: Option<String>,
     low: Option<String>,
@@ -62,17 +66,10 @@ struct Told {
 
 impl Told {
     fn new(estimate: Estimate, digits: usize) -> Self {
-        let empty = Self {
-            change: None,
-            low: None,
-            high: None,
-            effective_sample: 0,
-            needed_explored: 0,
-            needed_requests: None,
-            text: ("nothing moves there".to_owned(), String::new()),
-        };
         match estimate {
-            Estimate::Nothing => empty,
+            Estimate::Nothing => {
+                Self { text: ("nothing moves there".to_owned(), String::new()), ..Self::default() }
+            }
             Estimate::Short { effective, more, requests } => {
                 let about = requests.map_or_else(String::new, |requests| {
                     format!(", about {} requests of such traffic", count(requests))
@@ -82,7 +79,13 @@ impl Told {
                     format!("{} explored ones more{about}", count(more)),
                 );
                 let (needed_explored, needed_requests) = (more, requests);
-                Self { effective_sample: effective, needed_explored, needed_requests, text, ..empty }
+                Self {
+                    effective_sample: effective,
+                    needed_explored,
+                    needed_requests,
+                    text,
+                    ..Self::default()
+                }
             }
             Estimate::Told { change, half, effective } => {
                 let write = |value: f64| Some(format!("{value:.digits$}"));
@@ -97,24 +100,9 @@ impl Told {
                     high: write(change + half),
                     effective_sample: effective,
                     text,
-                    ..empty
+                    ..Self::default()
                 }
             }
-        }
-    }
-}
-
-impl ExploredReport {
-    pub(super) fn new(found: &OffPolicy) -> Self {
-        let bands = found.unexplored.iter();
-        Self {
-            covered_requests: found.covered,
-            unexplored_requests: found.uncovered,
-            unexplored: bands
-                .map(|(from, to, requests)| Band { from: from.get(), to: to.get(), requests: *requests })
-                .collect(),
-            cost_change_usd: Told::new(found.cost, 6),
-            quality_change: Told::new(found.quality, 4),
         }
     }
 }

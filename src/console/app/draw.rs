@@ -35,7 +35,7 @@ impl App {
     pub fn draw(&mut self, area: Rect, buf: &mut Buffer) {
         self.area = area;
         let look = self.look();
-        frame::ground(area, buf, look);
+        paint::clear(buf, area, look.theme.base());
         if panel::too_small(area, buf, look) {
             return;
         }

@@ -17,7 +17,7 @@ use ratatui::layout::Rect;
 use super::action::{ACTIONS, Action, Context, Spec};
 use super::ask::AskBox;
 use super::chord::Chord;
-use super::footer::{Hints, Messages, Weight};
+use super::footer::{Hints, Messages};
 use super::frame::StripData;
 use super::glyphs::Glyphs;
 use super::goto;
@@ -56,8 +56,8 @@ pub enum Do {
     NextTheme,
     /// Write the policy in force to a file.
     SavePolicy,
-    /// Write the listed requests to a file.
-    Export(Export),
+    /// Write the listed requests to a file with this ending: `csv`, `json` or `md`.
+    Export(&'static str),
     /// Put the listed requests on the clipboard as a table.
     CopyList,
     /// Look which plans and worlds the configuration folder has.
@@ -71,17 +71,6 @@ pub enum Do {
     },
     /// Write branches side by side to a file: as a page, or as Markdown.
     SaveBranches(bool),
-}
-
-/// The form of a list that is written to a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Export {
-    /// Comma-separated values.
-    Csv,
-    /// One JSON object.
-    Json,
-    /// A Markdown table.
-    Markdown,
 }
 
 /// What is typed into the line at the bottom.
@@ -171,7 +160,7 @@ pub struct App {
 
 /// Gathers the keys that work in a context; a log has nobody to send to, and no rollouts to give orders about.
 fn hints(settings: &Settings, context: Context, is_live: bool) -> Hints {
-    let hints = Hints::gather(&settings.keymap, context.layers(true), settings.glyphs.is_ascii());
+    let hints = Hints::gather(&settings.keymap, context.layers(), settings.glyphs.is_ascii());
     let is_refused =
         |spec: &&Spec| spec.action == Action::AskSend || matches!(spec.contexts, [Context::Rollout]);
     let refused = ACTIONS.iter().filter(|spec| !is_live && is_refused(spec));
@@ -276,12 +265,12 @@ impl App {
 
     /// Says something.
     pub fn say(&mut self, words: &str) {
-        self.messages.show(Weight::Done, words, self.now + self.settings.message);
+        self.messages.show(false, words, self.now + self.settings.message);
     }
 
     /// Says that something is not as it should be.
     pub fn warn(&mut self, words: &str) {
-        self.messages.show(Weight::Warning, words, self.now + self.settings.message * 2);
+        self.messages.show(true, words, self.now + self.settings.message * 2);
     }
 
     /// Tells the time; says whether that changed what is shown.
@@ -342,7 +331,7 @@ impl App {
         if keys::is_quit(chord) {
             return self.todo.push(Do::Quit);
         }
-        let action = self.settings.keymap.find(self.context().layers(true), chord);
+        let action = self.settings.keymap.find(self.context().layers(), chord);
         let on_tune = self.context() == Context::Tune;
         let sign = chord.sign().filter(|_| on_tune && (action.is_none() || !self.ui.tune.typed.is_empty()));
         // What the last key brought about is not what this one does.
@@ -389,17 +378,17 @@ impl App {
             Action::Reload => self.todo.push(Do::Reload),
             Action::NextTheme => self.todo.push(Do::NextTheme),
             Action::SavePolicy => self.todo.push(Do::SavePolicy),
-            Action::ExportCsv => self.with_list(Do::Export(Export::Csv)),
-            Action::ExportJson => self.with_list(Do::Export(Export::Json)),
-            Action::ExportMarkdown => self.with_list(Do::Export(Export::Markdown)),
+            Action::ExportCsv => self.with_list(Do::Export("csv")),
+            Action::ExportJson => self.with_list(Do::Export("json")),
+            Action::ExportMarkdown => self.with_list(Do::Export("md")),
             Action::CopyRow | Action::CopyPanel => self.copy(action),
             Action::Help => {
                 let context = self.ui.context();
                 let Settings { keymap, glyphs, .. } = &self.settings;
-                self.overlay = Overlay::Help(Help::open(context, context.layers(true), keymap, glyphs));
+                self.overlay = Overlay::Help(Help::open(context, keymap, glyphs));
             }
             Action::Palette => {
-                let layers = self.ui.context().layers(true);
+                let layers = self.ui.context().layers();
                 self.overlay = Overlay::Palette(Box::new(Palette::open(layers, &self.settings.keymap)));
             }
             Action::PaletteClose => self.overlay = Overlay::None,
@@ -512,18 +501,16 @@ impl App {
                 Ask::Back => self.back(),
                 Ask::Say(words) => self.say(&words),
                 Ask::Refuse(words) => self.warn(&words),
-                Ask::Copy(text) => self.todo.push(Do::Copy(text)),
+                Ask::Do(Do::CopyList) => self.with_list(Do::CopyList),
+                Ask::Do(what) => self.todo.push(what),
                 Ask::ListFiltered(filter) => self.list_filtered(&filter),
                 Ask::PickModel => self.pick_model(),
                 Ask::Aim(begun) => {
                     self.line(Asked::Aim).set(&begun);
                     self.overlay = Overlay::Prompt(Asked::Aim);
                 }
-                Ask::CopyList => self.with_list(Do::CopyList),
                 Ask::Order(ordered) => self.ask_order(ordered),
-                Ask::Branch(world) => self.todo.push(Do::Branch { world, beside: Vec::new() }),
                 Ask::BranchWith(world) => self.ask_beside(&world),
-                Ask::SaveBranches(as_page) => self.todo.push(Do::SaveBranches(as_page)),
                 Ask::ListFlips => {
                     self.lead(ScreenId::Traffic);
                     let shown = Arc::clone(self.shown());

@@ -150,6 +150,18 @@ pub(super) fn frame(
     inner
 }
 
+/// Draws the same and returns the area inside with a column free at both sides.
+pub(super) fn page(
+    scene: Scene<'_>,
+    place: usize,
+    title: &str,
+    scope: &str,
+    area: Rect,
+    buf: &mut Buffer,
+) -> Rect {
+    paint::margin(frame(scene, place, title, scope, area, buf))
+}
+
 /// Says in the middle of an empty panel why it is empty.
 pub(super) fn nothing(scene: Scene<'_>, words: &str, area: Rect, buf: &mut Buffer) {
     let row = paint::nth_row(area, area.height.saturating_sub(1) / 2);

@@ -178,14 +178,13 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, measure: Measure, area: Rect,
     let room = usize::from(area.width).saturating_sub(title.len() + 7);
     let brief = format!("{mean}");
     let scope = [scope, brief].into_iter().find(|words| text::width(words) <= room).unwrap_or_default();
-    let inner = paint::margin(figures::frame(scene, place, title, &scope, area, buf));
+    let inner = figures::page(scene, place, title, &scope, area, buf);
     if known(&points) < 2 {
         let words = match inner.width {
             ..46 => "too few requests of known cost",
             _ => "too few requests of known cost in this window",
         };
-        figures::nothing(scene, words, inner, buf);
-        return;
+        return figures::nothing(scene, words, inner, buf);
     }
     let (top, chart_at) = paint::split_top(inner, u16::from(inner.height > 4));
     let (from, to) = (seconds(snapshot.window.from), seconds(snapshot.window.to));

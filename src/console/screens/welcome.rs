@@ -12,9 +12,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::console::screen::Scene;
+use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::widgets::panel::Panel;
-use crate::console::{paint, text};
 use crate::session::{LiveView, Snapshot};
 
 const BODY: &str = r#"{"model":"auto","messages":[{"role":"user","content":"Hello"}]}"#;
@@ -47,40 +47,17 @@ pub fn command(snapshot: &Snapshot) -> Option<String> {
     waiting(snapshot).filter(|live| !live.is_log).map(|live| curl(snapshot, live).concat())
 }
 
-/// Draws the same where logs are followed: no gateway listens, and a request comes when somebody writes it.
-fn draw_log(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
-    let (snapshot, look) = (scene.snapshot, scene.look);
-    let title = text::clean(&snapshot.log.title);
-    let scope = format!("live {} {title}", look.glyphs.dot);
-    let inside = Panel { title: "No requests yet", scope: &scope, focus: true }.render(area, buf, look);
-    let inside = paint::margin(inside);
-    let mut lines = vec![
-        (format!("Followed   {title}"), Role::Accent),
-        (
-            "What is written into it shows here within a second, as soon as its line ends.".to_owned(),
-            Role::Text,
-        ),
-    ];
-    if let Some(why) = snapshot.log.skipped.nothing_of_it() {
-        lines.push((text::clean(&why).into_owned(), Role::Muted));
-    }
-    for (row, (words, role)) in (0..inside.height).zip(&lines) {
-        look.text(buf, paint::nth_row(inside, row), words, *role);
-    }
+/// Says the same where logs are followed: no gateway listens, and a request comes when somebody writes it.
+fn followed(snapshot: &Snapshot, title: &str) -> Vec<(String, Role)> {
+    let told = "What is written into it shows here within a second, as soon as its line ends.";
+    let mut lines = vec![(format!("Followed   {title}"), Role::Accent), (told.to_owned(), Role::Text)];
+    lines.extend(
+        snapshot.log.skipped.nothing_of_it().map(|why| (text::clean(&why).into_owned(), Role::Muted)),
+    );
+    lines
 }
 
-/// Draws the page in place of a screen that has nothing to show yet; says whether it did.
-pub fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) -> bool {
-    let (snapshot, look) = (scene.snapshot, scene.look);
-    let Some(live) = waiting(snapshot) else { return false };
-    if live.is_log {
-        draw_log(scene, area, buf);
-        return true;
-    }
-    let base = address(snapshot, live);
-    let scope = format!("live {} {base}", look.glyphs.dot);
-    let inside = Panel { title: "No requests yet", scope: &scope, focus: true }.render(area, buf, look);
-    let inside = paint::margin(inside);
+fn lines(snapshot: &Snapshot, live: &LiveView, base: &str) -> Vec<(String, Role)> {
     let key = if live.status.keys > 0 { "YOUR-KEY" } else { "none" };
     let mut lines: Vec<(String, Role)> = vec![
         (format!("Base URL   {base}/v1"), Role::Accent),
@@ -101,14 +78,6 @@ pub fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) -> bool {
         lines.push((format!("{who}: in the environment"), Role::Title));
         lines.push((format!("  {set}"), Role::Text));
     }
-    let mut notes = vec!["Model `auto` leaves the choice to the policy; a name pins that model.".to_owned()];
-    if live.status.keys > 0 {
-        notes.push("Every request needs a key: `pointsman keys add NAME` makes one.".to_owned());
-    }
-    if live.status.simulated {
-        let names = live.status.simulated_providers.join(", ");
-        notes.push(format!("SIMULATED, for want of a key: {names}."));
-    }
     if live.status.refused() > 0 {
         let reasons: Vec<String> =
             live.status.reasons().map(|reason| text::clean(&reason).into_owned()).collect();
@@ -116,13 +85,30 @@ pub fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) -> bool {
         lines.push((format!("Refused at the gate so far: {}", reasons.join(", ")), Role::Warn));
     }
     lines.push((String::new(), Role::Text));
-    lines.extend(notes.into_iter().map(|note| (note, Role::Muted)));
+    let mut note = |words: String| lines.push((words, Role::Muted));
+    note("Model `auto` leaves the choice to the policy; a name pins that model.".to_owned());
+    if live.status.keys > 0 {
+        note("Every request needs a key: `pointsman keys add NAME` makes one.".to_owned());
+    }
+    if live.status.simulated {
+        note(format!("SIMULATED, for want of a key: {}.", live.status.simulated_providers.join(", ")));
+    }
+    lines
+}
+
+/// Draws the page in place of a screen that has nothing to show yet; says whether it did.
+pub fn draw(scene: Scene<'_>, area: Rect, buf: &mut Buffer) -> bool {
+    let (snapshot, look) = (scene.snapshot, scene.look);
+    let Some(live) = waiting(snapshot) else { return false };
+    let place =
+        if live.is_log { text::clean(&snapshot.log.title).into_owned() } else { address(snapshot, live) };
+    let scope = format!("live {} {place}", look.glyphs.dot);
+    let inside = Panel { title: "No requests yet", scope: &scope, focus: true }.page(area, buf, look);
+    let mut lines = if live.is_log { followed(snapshot, &place) } else { lines(snapshot, live, &place) };
     // Where there is no room for air, the words stand close.
     if lines.len() > usize::from(inside.height) {
         lines.retain(|(words, _)| !words.is_empty());
     }
-    for (row, (words, role)) in (0..inside.height).zip(&lines) {
-        look.text(buf, paint::nth_row(inside, row), words, *role);
-    }
+    look.lines(buf, inside, lines.iter().map(|(words, role)| (words.as_str(), *role)));
     true
 }

@@ -117,28 +117,20 @@ impl Catalogue {
             let (sheet, inherits) = read_file(text, &mut warnings);
             sheets.push(sheet);
             let Some((parent, at)) = inherits else { break };
-            match self.find(&parent) {
-                None => {
-                    warn(&mut warnings, text, at, format!("there is no theme `{parent}` to inherit from"));
-                }
+            let wrong = match self.find(&parent) {
+                None => format!("there is no theme `{parent}` to inherit from"),
                 Some(found) if chain.iter().any(|&seen| std::ptr::eq(seen, found)) => {
-                    warn(
-                        &mut warnings,
-                        text,
-                        at,
-                        format!("`inherits = \"{parent}\"` goes round in a circle"),
-                    );
+                    format!("`inherits = \"{parent}\"` goes round in a circle")
                 }
                 Some(_) if chain.len() >= DEEPEST => {
-                    warn(
-                        &mut warnings,
-                        text,
-                        at,
-                        format!("more than {DEEPEST} themes inherit from one another"),
-                    );
+                    format!("more than {DEEPEST} themes inherit from one another")
                 }
-                Some(found) => chain.push(found),
-            }
+                Some(found) => {
+                    chain.push(found);
+                    continue;
+                }
+            };
+            warn(&mut warnings, text, at, wrong);
         }
         // The eldest first, so that what is nearer wins.
         let mut all = Sheet::default();

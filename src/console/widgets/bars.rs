@@ -85,31 +85,20 @@ pub fn bar(buf: &mut Buffer, at: Rect, filled: u32, style: Style, look: Look<'_>
     }
 }
 
-/// How much of a budget is used.
-#[derive(Clone, Copy, Debug)]
-pub struct Gauge {
-    /// What is used, in thousandths of the whole; may be more than the whole.
-    pub used: u32,
-    /// From where on it is something to look at, in thousandths.
-    pub warn_from: u32,
-}
-
-impl Gauge {
-    /// Draws steps ▰▰▰▱▱ over the first row.
-    pub fn render(&self, area: Rect, buf: &mut Buffer, look: Look<'_>) {
-        let at = paint::nth_row(area.intersection(buf.area), 0);
-        let exact = u64::from(self.used.min(1000)) * u64::from(at.width);
-        let steps = u16::try_from(exact.div_ceil(1000)).unwrap_or(u16::MAX);
-        let role = match self.used {
-            1000.. => Role::Error,
-            used if used >= self.warn_from => Role::Warn,
-            _ => Role::GaugeFill,
-        };
-        for offset in 0..at.width {
-            let (full, empty) = look.glyphs.gauge;
-            let (sign, role) = if offset < steps { (full, role) } else { (empty, Role::GaugeEmpty) };
-            look.sign(buf, at.left() + offset, at.top(), sign, role);
-        }
+/// Draws how much is used, in thousandths of the whole, as steps ▰▰▰▱▱ over the first row; from 800 on it is something to look at.
+pub fn gauge(buf: &mut Buffer, area: Rect, used: u32, look: Look<'_>) {
+    let at = paint::nth_row(area.intersection(buf.area), 0);
+    let exact = u64::from(used.min(1000)) * u64::from(at.width);
+    let steps = u16::try_from(exact.div_ceil(1000)).unwrap_or(u16::MAX);
+    let role = match used {
+        1000.. => Role::Error,
+        800.. => Role::Warn,
+        _ => Role::GaugeFill,
+    };
+    for offset in 0..at.width {
+        let (full, empty) = look.glyphs.gauge;
+        let (sign, role) = if offset < steps { (full, role) } else { (empty, Role::GaugeEmpty) };
+        look.sign(buf, at.left() + offset, at.top(), sign, role);
     }
 }
 
@@ -118,8 +107,6 @@ impl Gauge {
 pub struct Spark<'a> {
     /// The values, the oldest first; `None` where nothing was measured.
     pub values: &'a [Option<u64>],
-    /// The value of a full column; the largest of those drawn where not given.
-    pub most: Option<u64>,
     /// How the columns look.
     pub style: Style,
 }
@@ -162,14 +149,11 @@ impl Spark<'_> {
             return;
         }
         let width = usize::from(area.width);
-        let largest = || {
-            let drawn = (0..width).map(|offset| match self.value(width, offset) {
-                Column::Value(value) => value,
-                Column::Before | Column::Absent => 0,
-            });
-            drawn.max().unwrap_or(1)
-        };
-        let most = self.most.unwrap_or_else(largest).max(1);
+        let drawn = (0..width).map(|offset| match self.value(width, offset) {
+            Column::Value(value) => value,
+            Column::Before | Column::Absent => 0,
+        });
+        let most = drawn.max().unwrap_or(1).max(1);
         for offset in 0..area.width {
             let x = area.left() + offset;
             match self.value(width, usize::from(offset)) {

@@ -95,22 +95,10 @@ fn span(width: u16, offset: u16) -> (u32, u32) {
     (edge(offset), edge(offset + 1))
 }
 
-/// Where the parts of a histogram lie.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Parts {
-    /// The bars; the mouse is measured against it.
-    pub bars: Rect,
-    /// The numbers 0 to 1000.
-    pub axis: Rect,
-    /// Rung names and markers.
-    pub rungs: Rect,
-    /// The thresholds in numbers.
-    pub labels: Rect,
-}
-
 impl Histogram<'_> {
-    /// Divides an area; with little height the lower rows go first.
-    pub fn parts(area: Rect) -> Parts {
+    /// Draws it; with little height the lower rows go first.
+    pub fn render(&self, area: Rect, buf: &mut Buffer, look: Look<'_>) {
+        let area = area.intersection(buf.area);
         let below = match area.height {
             0..=1 => 0,
             2..=3 => 1,
@@ -119,21 +107,11 @@ impl Histogram<'_> {
         };
         let (bars, rest) = paint::split_top(area, area.height - below);
         // The markers matter more than the numbers under the axis.
-        let (axis, rest) = paint::split_top(rest, u16::from(below == 3));
-        Parts { bars, axis, rungs: paint::nth_row(rest, 0), labels: paint::nth_row(rest, 1) }
-    }
-
-    /// Draws it.
-    pub fn render(&self, area: Rect, buf: &mut Buffer, look: Look<'_>) {
-        let area = area.intersection(buf.area);
-        if area.is_empty() {
-            return;
-        }
-        let parts = Self::parts(area);
-        self.bars(parts.bars, buf, look);
-        axis(parts.axis, buf, look);
-        self.rungs(parts.rungs, buf, look);
-        self.labels(parts.labels, buf, look);
+        let (numbers, rest) = paint::split_top(rest, u16::from(below == 3));
+        self.bars(bars, buf, look);
+        axis(numbers, buf, look);
+        self.rungs(paint::nth_row(rest, 0), buf, look);
+        self.labels(paint::nth_row(rest, 1), buf, look);
     }
 
     /// Requests per confidence value in one column, scaled so that uneven columns compare.

@@ -56,6 +56,11 @@ impl Panel<'_> {
         Self::inner(area)
     }
 
+    /// Draws the frame and returns the area inside it with a column free at both sides.
+    pub fn page(&self, area: Rect, buf: &mut Buffer, look: Look<'_>) -> Rect {
+        paint::margin(self.render(area, buf, look))
+    }
+
     fn name(&self, at: Rect, buf: &mut Buffer, look: Look<'_>) {
         let style = if self.focus { Role::BorderFocus } else { Role::Title };
         let mut used = 0;

@@ -44,7 +44,7 @@ impl Credential {
 }
 
 /// Returns the value of a header that stands in no `Debug` form.
-pub(super) fn secret_value(text: &str) -> Result<HeaderValue, String> {
+pub(in crate::providers) fn secret_value(text: &str) -> Result<HeaderValue, String> {
     let value = HeaderValue::from_str(text);
     let mut value = value.map_err(|_| "it has characters that no header may have".to_owned())?;
     value.set_sensitive(true);

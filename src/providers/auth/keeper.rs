@@ -41,26 +41,16 @@ struct State {
     failed: Option<(String, Instant)>,
 }
 
-/// How it stands with what is held.
-enum Standing {
-    Good(Arc<Credential>),
-    /// Good, and about to end.
-    Ageing(Arc<Credential>),
-    Failed(String),
-    Nothing,
-}
-
 impl State {
-    fn look(&self, now: Instant) -> Standing {
+    /// Returns what is held and good, and whether it is about to end; why there is none; or nothing, where it is to be asked for.
+    fn look(&self, now: Instant) -> Option<(Result<Arc<Credential>, String>, bool)> {
         let is_over = |at: Option<Instant>| at.is_some_and(|at| now >= at);
         let failed = self.failed.as_ref().filter(|(_, until)| now < *until);
-        match (&self.held, failed) {
-            (Some(held), failed) if !is_over(self.ends_at) => {
-                let is_due = is_over(self.renew_at) && failed.is_none();
-                if is_due { Standing::Ageing(Arc::clone(held)) } else { Standing::Good(Arc::clone(held)) }
+        match &self.held {
+            Some(held) if !is_over(self.ends_at) => {
+                Some((Ok(Arc::clone(held)), is_over(self.renew_at) && failed.is_none()))
             }
-            (_, Some((why, _))) => Standing::Failed(why.clone()),
-            _ => Standing::Nothing,
+            _ => failed.map(|(why, _)| (Err(why.clone()), false)),
         }
     }
 
@@ -113,30 +103,23 @@ impl Keeper {
     /// Returns what to sign with.
     pub(super) async fn get(self: &Arc<Self>, now: Instant) -> Result<Arc<Credential>, String> {
         let standing = self.state().look(now);
-        match standing {
-            Standing::Good(held) => return Ok(held),
-            Standing::Failed(why) => return Err(why),
-            Standing::Ageing(held) => {
-                if let Ok(turn) = Arc::clone(&self.turn).try_lock_owned() {
-                    let keeper = Arc::clone(self);
-                    tokio::spawn(async move {
-                        if let Err(why) = keeper.renew().await {
-                            tracing::warn!(%why, "what calls are signed with could not be renewed yet");
-                        }
-                        drop(turn);
-                    });
-                }
-                return Ok(held);
+        if let Some((held, is_ageing)) = standing {
+            if is_ageing && let Ok(turn) = Arc::clone(&self.turn).try_lock_owned() {
+                let keeper = Arc::clone(self);
+                tokio::spawn(async move {
+                    if let Err(why) = keeper.renew().await {
+                        tracing::warn!(%why, "what calls are signed with could not be renewed yet");
+                    }
+                    drop(turn);
+                });
             }
-            Standing::Nothing => {}
+            return held;
         }
         let turn = Arc::clone(&self.turn).lock_owned().await;
         // Somebody else may have asked meanwhile.
         let standing = self.state().look(Instant::now());
-        match standing {
-            Standing::Good(held) | Standing::Ageing(held) => return Ok(held),
-            Standing::Failed(why) => return Err(why),
-            Standing::Nothing => {}
+        if let Some((held, _)) = standing {
+            return held;
         }
         let keeper = Arc::clone(self);
         let renewing = tokio::spawn(async move {
@@ -163,10 +146,10 @@ mod tests {
 
     fn word(state: &State, now: Instant) -> &'static str {
         match state.look(now) {
-            Standing::Good(_) => "good",
-            Standing::Ageing(_) => "ageing",
-            Standing::Failed(_) => "failed",
-            Standing::Nothing => "nothing",
+            Some((Ok(_), false)) => "good",
+            Some((Ok(_), true)) => "ageing",
+            Some((Err(_), _)) => "failed",
+            None => "nothing",
         }
     }
 

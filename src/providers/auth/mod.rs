@@ -21,31 +21,33 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::secret::from_system;
 use super::wait;
 use crate::config::providers::{Auth, KeySource, ProviderSpec};
-pub(super) use credential::Credential;
-use credential::secret_value;
+pub(super) use credential::{Credential, secret_value};
 use keeper::Keeper;
 pub(super) use signature::encoded;
 
-/// How the calls of a provider say who makes them.
-pub(super) enum Signer {
-    /// Their headers hold the key already, or nothing does.
-    Fixed,
+/// How the calls of a provider say who makes them, where their headers do not.
+pub(super) struct Signer {
+    keeper: Arc<Keeper>,
+    by: By,
+}
+
+enum By {
     /// By a token in that header.
-    Token(Arc<Keeper>, HeaderName),
+    Token(HeaderName),
     /// By AWS's signature for that region.
-    Aws(Arc<Keeper>, String),
+    Aws(String),
 }
 
 impl Signer {
-    /// Makes a provider's; `first` is what was found where its key is said to be.
+    /// Makes a provider's, where it needs one; `first` is what was found where its key is said to be.
     pub(super) fn new(
         spec: &ProviderSpec,
         first: Option<&SecretString>,
-    ) -> Result<Self, (&'static str, String)> {
-        let Some((source, first)) = spec.key.clone().zip(first.cloned()) else { return Ok(Self::Fixed) };
+    ) -> Result<Option<Self>, (&'static str, String)> {
+        let Some((source, first)) = spec.key.clone().zip(first.cloned()) else { return Ok(None) };
         let hosting = &spec.hosting;
         let ask: fn(SecretString, Duration, Duration) -> keeper::Asked = match hosting.auth {
-            Auth::Key => return Ok(Self::Fixed),
+            Auth::Key => return Ok(None),
             Auth::Token => |text, renew, _| Box::pin(async move { credential::token(&text, renew) }),
             Auth::Google => |text, renew, connect| Box::pin(google::ask(text, renew, connect)),
             Auth::Aws => |text, _, _| Box::pin(async move { credential::aws_keys(&text, wait::wall()) }),
@@ -63,63 +65,52 @@ impl Signer {
             Box::pin(async move { ask(found(source, first).await?, renew, connect).await })
         }));
         if let (Auth::Aws, Some(region)) = (hosting.auth, &hosting.region) {
-            return Ok(Self::Aws(keeper, region.clone()));
+            return Ok(Some(Self { keeper, by: By::Aws(region.clone()) }));
         }
         let name = spec.key_header.as_deref().unwrap_or("authorization");
         let name = HeaderName::from_bytes(name.as_bytes());
-        Ok(Self::Token(keeper, name.map_err(|_| ("key_header", "is no name of a header".to_owned()))?))
+        let name = name.map_err(|_| ("key_header", "is no name of a header".to_owned()))?;
+        Ok(Some(Self { keeper, by: By::Token(name) }))
     }
 
-    /// Signs a call. Returns what it was signed with, where that may be refused.
-    pub(super) async fn sign(&self, request: &mut Request) -> Result<Option<Arc<Credential>>, String> {
-        let credential = match self {
-            Self::Fixed => return Ok(None),
-            Self::Token(keeper, name) => {
-                let credential = keeper.get(Instant::now()).await?;
+    /// Signs a call. Returns what it was signed with, which may be refused.
+    pub(super) async fn sign(&self, request: &mut Request) -> Result<Arc<Credential>, String> {
+        let credential = self.keeper.get(Instant::now()).await?;
+        match &self.by {
+            By::Token(name) => {
                 let value = match (&credential.value, *name == header::AUTHORIZATION) {
                     (Some(bearer), true) => bearer.clone(),
                     _ => secret_value(credential.secret.expose_secret())?,
                 };
                 request.headers_mut().insert(name, value);
-                credential
             }
-            Self::Aws(keeper, region) => {
-                let credential = keeper.get(Instant::now()).await?;
-                signature::sign(request, &credential, region, "bedrock", wait::wall())?;
-                credential
-            }
-        };
-        Ok(Some(credential))
+            By::Aws(region) => signature::sign(request, &credential, region, "bedrock", wait::wall())?,
+        }
+        Ok(credential)
     }
 
     /// Hears that a call was answered, and says whether it should be made again with what is read anew: it was refused for
     /// what it was signed with, though that had served before.
-    pub(super) fn is_stale(&self, used: Option<&Arc<Credential>>, status: u16, headers: &HeaderMap) -> bool {
-        let Some(used) = used else { return false };
-        let (keeper, is_refused) = match self {
-            Self::Fixed => return false,
-            Self::Token(keeper, _) => (keeper, status == 401),
-            Self::Aws(keeper, _) => {
+    pub(super) fn is_stale(&self, used: &Arc<Credential>, status: u16, headers: &HeaderMap) -> bool {
+        let is_refused = match self.by {
+            By::Token(_) => status == 401,
+            By::Aws(_) => {
                 let kind = headers.get("x-amzn-errortype").and_then(|kind| kind.to_str().ok()).unwrap_or("");
                 let ended = ["ExpiredToken", "UnrecognizedClient", "InvalidClientTokenId"];
-                (keeper, matches!(status, 400..=403) && ended.iter().any(|word| kind.starts_with(word)))
+                matches!(status, 400..=403) && ended.iter().any(|word| kind.starts_with(word))
             }
         };
         if !is_refused {
             used.has_served.store(true, Ordering::Relaxed);
             return false;
         }
-        keeper.forget(used);
+        self.keeper.forget(used);
         used.has_served.load(Ordering::Relaxed)
     }
 
     /// Takes what calls are signed with out of a text.
     pub(super) fn redact<'t>(&self, text: Cow<'t, str>) -> Cow<'t, str> {
-        let keeper = match self {
-            Self::Fixed => return text,
-            Self::Token(keeper, _) | Self::Aws(keeper, _) => keeper,
-        };
-        let Some(held) = keeper.held() else { return text };
+        let Some(held) = self.keeper.held() else { return text };
         let secrets = std::iter::once(&held.secret).chain(&held.session);
         secrets.fold(text, |text, secret| match secret.expose_secret() {
             secret if text.contains(secret) => Cow::Owned(text.replace(secret, "(key)")),

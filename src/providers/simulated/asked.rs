@@ -9,7 +9,7 @@ const READ: usize = 16 * 1024;
 const MENTIONED: usize = 200;
 
 /// What the last turns say.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Asked {
     /// What the person said last, without what a coding agent wraps around it.
     pub(super) text: String,
@@ -107,7 +107,8 @@ fn has_calls(message: &Value) -> bool {
         || message.get("function_call").is_some_and(Value::is_object)
 }
 
-fn call_name(call: &Value) -> Option<&str> {
+/// Returns the name that a call or a choice of a tool names.
+pub(super) fn call_name(call: &Value) -> Option<&str> {
     call.pointer("/function/name").or_else(|| call.pointer("/custom/name"))?.as_str()
 }
 

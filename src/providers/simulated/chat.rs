@@ -53,13 +53,13 @@ impl Said<'_> {
 pub(super) fn answer(model: &str, spec: &SimulatedSpec, draws: &Draws, request: &Value) -> Simulation {
     let Some(messages) = request.get("messages").and_then(Value::as_array).filter(|list| !list.is_empty())
     else {
-        return Simulation::error(400, "invalid_request_error", "invalid_messages", "messages are missing");
+        return Simulation::invalid("invalid_messages", "messages are missing");
     };
     let choices = request.get("n").and_then(Value::as_u64).unwrap_or(1).clamp(1, MOST_CHOICES);
     let asked = Asked::read(messages);
     let calls = match tools::calls(request, &asked, draws) {
         Ok(calls) => calls,
-        Err(why) => return Simulation::error(400, "invalid_request_error", "invalid_tool_choice", why),
+        Err(why) => return Simulation::invalid("invalid_tool_choice", why),
     };
     let said: Vec<Said<'_>> =
         (0..choices).map(|choice| say(spec, draws, request, &asked, &calls, choice)).collect();

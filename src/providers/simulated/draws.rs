@@ -25,6 +25,10 @@ pub(super) const TEXT: u64 = 1 << 32;
 const SPREAD: [u64; 16] =
     [328, 453, 546, 626, 706, 787, 866, 953, 1049, 1155, 1271, 1416, 1597, 1832, 2208, 3053];
 
+fn spread(draw: u64) -> u64 {
+    usize::try_from(draw % 16).ok().and_then(|at| SPREAD.get(at)).copied().unwrap_or(1000)
+}
+
 /// The draws for one answer.
 pub(super) struct Draws {
     /// The same for each try of a request: what it says.
@@ -61,14 +65,12 @@ impl Draws {
 
     /// Spreads a median.
     pub(super) fn length(&self, median: u64) -> u64 {
-        let at = usize::try_from(wait::draw(self.request, LENGTH) % 16).unwrap_or(0);
-        (median * SPREAD.get(at).copied().unwrap_or(1000) / 1000).max(1)
+        (median * spread(wait::draw(self.request, LENGTH)) / 1000).max(1)
     }
 
     /// Returns the wait for the first piece.
     pub(super) fn first_byte(&self, spec: &SimulatedSpec, model: &str) -> Duration {
-        let at = usize::try_from(wait::draw(self.attempt, FIRST_BYTE) % 16).unwrap_or(0);
-        let spread = SPREAD.get(at).copied().unwrap_or(1000);
+        let spread = spread(wait::draw(self.attempt, FIRST_BYTE));
         let slow = if self.hits(spec.slow, SLOW) { 10 } else { 1 };
         let thousandths = u32::try_from(spread * slow * pace(model) / 1000).unwrap_or(1000);
         scaled(spec.first_byte, spec) * thousandths / 1000

@@ -15,7 +15,7 @@ const MOST_DIMENSIONS: u64 = 8192;
 const MOST_INPUTS: usize = 2048;
 
 pub(super) fn answer(model: &str, spec: &SimulatedSpec, draws: &Draws, request: &Value) -> Simulation {
-    let invalid = |message| Simulation::error(400, "invalid_request_error", "invalid_input", message);
+    let invalid = |message| Simulation::invalid("invalid_input", message);
     let tokens = |input: &Value| match input {
         Value::String(text) => Some((text.len() as u64).div_ceil(4)),
         Value::Array(tokens) if tokens.iter().all(Value::is_u64) => Some(tokens.len() as u64),

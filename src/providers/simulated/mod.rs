@@ -41,16 +41,8 @@ pub(super) async fn call(slot: &Slot, spec: &SimulatedSpec, call: Call) -> Resul
 /// Makes up an answer; `None` where it is asked for in a dialect that is not simulated.
 fn simulate(model: &str, spec: &SimulatedSpec, call: &Call) -> Option<Simulation> {
     let draws = Draws::new(spec.seed, &call.body, call.attempt);
-    let request: Value = match serde_json::from_slice(&call.body) {
-        Ok(request @ Value::Object(_)) => request,
-        _ => {
-            return Some(Simulation::error(
-                400,
-                "invalid_request_error",
-                "invalid_json",
-                "the body is no JSON object",
-            ));
-        }
+    let Ok(request @ Value::Object(_)) = serde_json::from_slice(&call.body) else {
+        return Some(Simulation::invalid("invalid_json", "the body is no JSON object"));
     };
     if let Some(fault) = fault(spec, &draws) {
         return Some(fault);

@@ -12,7 +12,6 @@ use tokio::time::sleep;
 pub(super) const SIMULATED: HeaderName = HeaderName::from_static("x-simulated");
 
 /// A synthetic answer.
-#[derive(Debug)]
 pub(crate) struct Simulation {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
@@ -22,7 +21,6 @@ pub(crate) struct Simulation {
 }
 
 /// A piece of the body, or the break of the connection, and the wait before it.
-#[derive(Debug)]
 pub(super) struct Piece {
     pub(super) wait: Duration,
     pub(super) bytes: Result<Bytes, &'static str>,
@@ -41,6 +39,10 @@ impl Simulation {
     pub(super) fn whole(status: u16, first: Duration, body: &Value) -> Self {
         let piece = Piece { wait: Duration::ZERO, bytes: Ok(Bytes::from(body.to_string())) };
         Self { status, headers: headers("application/json"), first, pieces: VecDeque::from([piece]) }
+    }
+
+    pub(super) fn invalid(code: &str, message: &str) -> Self {
+        Self::error(400, "invalid_request_error", code, message)
     }
 
     pub(super) fn error(status: u16, kind: &str, code: &str, message: &str) -> Self {

@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 
-use super::asked::{Asked, words};
+use super::asked::{Asked, call_name, words};
 use super::draws::{Draws, TOOL};
 use super::schema;
 
@@ -102,9 +102,7 @@ pub(super) fn calls<'r>(
         request.get("tools").and_then(Value::as_array).into_iter().flatten().filter_map(tool).collect();
     let choice = request.get("tool_choice");
     let mut word = choice.and_then(Value::as_str).unwrap_or("auto");
-    let named = choice.and_then(|choice| {
-        choice.pointer("/function/name").or_else(|| choice.pointer("/custom/name"))?.as_str()
-    });
+    let named = choice.and_then(call_name);
     if let Some(allowed) = choice.and_then(|choice| choice.get("allowed_tools")) {
         word = allowed.get("mode").and_then(Value::as_str).unwrap_or("auto");
         let listed: Vec<Tool<'_>> =

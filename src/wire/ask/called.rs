@@ -18,10 +18,7 @@ impl Ask {
     /// Hashes the calls of the assistant's last turn, and counts the turns. None where it called nothing.
     pub fn last_call(&self, hasher: impl Hasher) -> Option<(u64, usize)> {
         let mut hash = Hash { calls: 0, hasher };
-        let turns = self.scan.last_turn.iter().filter_map(|span| self.value(span));
-        for turn in turns {
-            each_call(self.dialect, turn, |name, arguments| hash.take(name, arguments));
-        }
+        self.each_last(|name, arguments| hash.take(name, arguments));
         hash.finish().map(|hash| (hash, self.scan.turns))
     }
 
@@ -33,22 +30,25 @@ impl Ask {
     /// Says whether the assistant's last turn called anything.
     pub fn has_called(&self) -> bool {
         let mut any = false;
-        for turn in self.scan.last_turn.iter().filter_map(|span| self.value(span)) {
-            each_call(self.dialect, turn, |_, _| any = true);
-        }
+        self.each_last(|_, _| any = true);
         any
     }
 
     /// Returns the names of the tools that the assistant's last turn called, in order, each once, joined by `+`.
     pub fn last_tools(&self) -> String {
         let mut names: Vec<String> = Vec::new();
-        for turn in self.scan.last_turn.iter().filter_map(|span| self.value(span)) {
-            each_call(self.dialect, turn, |name, _| names.push(name.to_owned()));
-        }
+        self.each_last(|name, _| names.push(name.to_owned()));
         names.retain(|name| !name.is_empty());
         names.sort_unstable();
         names.dedup();
         names.join("+")
+    }
+
+    /// Tells each call of the assistant's last turn.
+    fn each_last(&self, mut tell: impl FnMut(&str, Option<Value<'_>>)) {
+        for turn in self.scan.last_turn.iter().filter_map(|span| self.value(span)) {
+            each_call(self.dialect, turn, &mut tell);
+        }
     }
 }
 
@@ -87,7 +87,7 @@ impl<H: Hasher> Hash<H> {
 }
 
 /// Tells each call of a turn: its name and its arguments.
-fn each_call(dialect: Dialect, turn: Value<'_>, mut tell: impl FnMut(&str, Option<Value<'_>>)) {
+fn each_call(dialect: Dialect, turn: Value<'_>, tell: &mut dyn FnMut(&str, Option<Value<'_>>)) {
     match dialect {
         Dialect::OpenAiChat => {
             let older = turn.get("function_call");

@@ -5,7 +5,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::request::Ask;
-use super::scan::{Member, is_named, name_of};
+use super::scan::{Member, is_named};
 use crate::wire::json::{Value, quote, spliced};
 
 /// Changes to a request's body.
@@ -16,7 +16,7 @@ pub(super) struct Edits<'b> {
     /// Members that are added, each with a comma before it.
     added: Vec<u8>,
     /// The places of members that go.
-    removed: Vec<usize>,
+    pub(super) removed: Vec<usize>,
 }
 
 impl<'b> Edits<'b> {
@@ -45,34 +45,24 @@ impl<'b> Edits<'b> {
         member(&mut self.added, true, name, json);
     }
 
-    /// Takes a top-level member out.
-    pub(super) fn remove(&mut self, at: usize) {
-        self.removed.push(at);
-    }
-
     /// Gives a top-level member another name; where something stands under that already, the first goes.
     pub(super) fn rename(&mut self, from: &str, to: &str) {
         let ask = self.ask;
         let Some(at) = ask.find(from) else { return };
         if ask.member(to).is_some_and(|value| !value.is_null()) {
-            return self.remove(at);
+            return self.removed.push(at);
         }
-        if let Some(empty) = ask.find(to) {
-            self.remove(empty);
-        }
+        self.removed.extend(ask.find(to));
         if let Some(member) = ask.scan.members.get(at) {
             self.replace(member.key.clone(), format!("\"{to}\""));
         }
     }
 
-    /// Takes out all top-level members of a name; says whether there was any.
-    pub(super) fn remove_all(&mut self, name: &str) -> bool {
-        let before = self.removed.len();
-        let named = |member: &&Member| is_named(name_of(&self.ask.body, &member.key), name);
-        let found =
-            self.ask.scan.members.iter().enumerate().filter(|(_, member)| named(member)).map(|(at, _)| at);
+    /// Takes a top-level member out by its name; says whether there was one.
+    pub(super) fn remove_named(&mut self, name: &str) -> bool {
+        let found = self.ask.find(name);
         self.removed.extend(found);
-        self.removed.len() > before
+        found.is_some()
     }
 
     /// Takes members out of an object within the body, each with the comma before it; the first ones with the comma after

@@ -3,34 +3,33 @@
 use std::collections::HashSet;
 
 use super::measures::AskMeasures;
-use super::scan::{Member, Scan, is_reminder, once, plain};
+use super::scan::{Member, Prompt, Scan, choices, is_reminder, limit, once, plain};
 use super::weigh;
 use crate::wire::error::Result;
 use crate::wire::gemini::names::{camel, member, text_of};
 use crate::wire::json::Value;
-use crate::wire::{WireError, embeddings};
+use crate::wire::{Dialect, WireError, embeddings};
 
 /// Reads what routing needs from a checked body.
 pub(super) fn scan(body: &[u8], root: Value<'_>, model: &str) -> Result<Scan> {
     let mut scan = begun(root, model)?;
     let mut seen = HashSet::new();
-    let mut bytes = 0;
-    let mut has_contents = false;
+    let mut prompt = Prompt::new(Dialect::Gemini, body);
     let mut members = root.members();
     while let Some((key, value)) = members.next() {
-        plain(&key, members.key())?;
-        scan.members.push(Member { key: members.key().span_in(body), value: value.span_in(body) });
+        plain(&key, members.key)?;
+        scan.members.push(Member { key: members.key.span_in(body), value: value.span_in(body) });
         let key = camel(&key);
         once(&mut seen, key.clone().into_owned())?;
         match &*key {
             "contents" if !value.is_null() => {
-                has_contents = true;
-                bytes += contents(value, body, &mut scan)?;
+                prompt.is_there = true;
+                contents(value, &mut prompt, &mut scan)?;
             }
             "cachedContent" if !value.is_null() => scan.measures.is_elsewhere = true,
-            "systemInstruction" => bytes += weigh::bytes(value),
+            "systemInstruction" => prompt.bytes += weigh::bytes(value),
             "tools" => {
-                bytes += weigh::bytes(value);
+                prompt.bytes += weigh::bytes(value);
                 for (kind, _) in value.each().flat_map(Value::members) {
                     let kind = camel(&kind);
                     scan.measures.is_elsewhere |= is_hosted(&kind);
@@ -40,7 +39,6 @@ pub(super) fn scan(body: &[u8], root: Value<'_>, model: &str) -> Result<Scan> {
                 // Functions one by one; each tool of Google's own is one as well.
                 let count: usize = value.each().flat_map(Value::members).map(count).sum();
                 scan.measures.tools = u32::try_from(count).unwrap_or(u32::MAX);
-                scan.measures.beside += if count > 0 { weigh::TOOL_USE } else { 0 };
             }
             "generationConfig" => {
                 scan.measures.beside += weigh::bytes(value);
@@ -49,10 +47,10 @@ pub(super) fn scan(body: &[u8], root: Value<'_>, model: &str) -> Result<Scan> {
             _ => scan.measures.beside += weigh::bytes(value),
         }
     }
-    if !has_contents {
+    if !prompt.is_there {
         return Err(WireError::invalid("contents", "is missing"));
     }
-    scan.measures.estimated_prompt_tokens = bytes.div_ceil(4);
+    prompt.into(&mut scan);
     Ok(scan)
 }
 
@@ -81,20 +79,17 @@ fn begun(root: Value<'_>, model: &str) -> Result<Scan> {
     })
 }
 
-/// Reads the turns; returns their bytes, a picture counted as what it stands for.
-fn contents(value: Value<'_>, body: &[u8], scan: &mut Scan) -> Result<u64> {
+/// Reads the turns, a picture counted as what it stands for.
+fn contents(value: Value<'_>, prompt: &mut Prompt<'_>, scan: &mut Scan) -> Result<()> {
     if !value.is_array() && !value.is_object() {
         return Err(WireError::invalid("contents", "has to be a list"));
     }
-    let mut bytes = 0;
-    let mut user_turns = 0u32;
-    let mut asked = None;
     for (at, turn) in value.each().enumerate() {
         if !turn.is_object() {
             return Err(WireError::invalid(format!("contents[{at}]"), "has to be an object"));
         }
-        let before = bytes;
-        bytes += weigh::bytes(turn);
+        let before = prompt.turns;
+        prompt.turns += weigh::bytes(turn);
         let parts = member(turn, "parts");
         for part in parts.into_iter().flat_map(Value::each) {
             let result = member(part, "functionResponse").and_then(|result| member(result, "parts"));
@@ -103,27 +98,22 @@ fn contents(value: Value<'_>, body: &[u8], scan: &mut Scan) -> Result<u64> {
                 scan.measures.has_images |= weight.is_picture;
                 scan.measures.is_elsewhere |= weight.is_elsewhere;
                 scan.measures.beside += weight.most;
-                bytes = bytes.saturating_sub(part.raw().len() as u64).saturating_add(weight.bytes);
+                let size = part.raw().len() as u64;
+                prompt.turns = prompt.turns.saturating_sub(size).saturating_add(weight.bytes);
             }
         }
         let is_users = member(turn, "role").and_then(Value::text).is_none_or(|role| role == "user");
         let gives_results =
             || parts.into_iter().flat_map(Value::each).any(|p| member(p, "functionResponse").is_some());
         if !is_users && !gives_results() {
-            scan.last_turn = vec![turn.span_in(body)];
+            scan.last_turn = vec![turn.span_in(prompt.body)];
         }
         scan.turns = at + 1;
         if let Some(parts) = parts.filter(|parts| is_users && has_text(*parts)) {
-            user_turns = user_turns.saturating_add(1);
-            scan.ask = Some(parts.span_in(body));
-            scan.first_ask.get_or_insert_with(|| parts.span_in(body));
-            scan.measures.earlier_bytes = before;
-            asked = Some(bytes);
+            prompt.asks(parts, before, scan);
         }
     }
-    scan.measures.later_bytes = asked.map_or(0, |asked: u64| bytes.saturating_sub(asked));
-    scan.measures.earlier_user_turns = user_turns.saturating_sub(1);
-    Ok(bytes)
+    Ok(())
 }
 
 /// Returns what a part weighs that is no text.
@@ -164,10 +154,7 @@ fn settings(config: Value<'_>, body: &[u8], scan: &mut Scan) -> Result<()> {
     for (key, value) in config.members().filter(|(_, value)| !value.is_null()) {
         match &*camel(&key) {
             "maxOutputTokens" => {
-                let limit = value.number();
-                let what = "has to be a whole number that is not negative";
-                let wrong = || WireError::invalid("generationConfig.maxOutputTokens", what);
-                scan.measures.max_output = Some(limit.ok_or_else(wrong)?);
+                scan.measures.max_output = Some(limit(value, "generationConfig.maxOutputTokens")?);
                 scan.limits.push(("maxOutputTokens", value.span_in(body)));
             }
             "thinkingConfig" => {
@@ -175,11 +162,7 @@ fn settings(config: Value<'_>, body: &[u8], scan: &mut Scan) -> Result<()> {
                 scan.measures.thoughts = budget.unwrap_or(0);
             }
             "candidateCount" => {
-                let count =
-                    value.number().and_then(|n| u32::try_from(n).ok()).filter(|n| (1..=128).contains(n));
-                let wrong =
-                    || WireError::invalid("generationConfig.candidateCount", "has to be from 1 to 128");
-                scan.measures.choices = count.ok_or_else(wrong)?;
+                scan.measures.choices = choices(value, "generationConfig.candidateCount")?;
             }
             "responseMimeType" => {
                 scan.measures.wants_json |= value.text().as_deref() == Some("application/json");

@@ -97,9 +97,9 @@ impl Ask {
         self.tell_limit(reader);
         self.tell_tier(reader);
         let is_generation = !matches!(self.dialect, Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings);
-        let is_tier_written = is_generation && !notes.lacks_tier();
+        let is_tier_written = is_generation && !notes.lacks_tier.get();
         let tier = sending.with.service_tier.as_ref().filter(|_| is_tier_written).cloned();
-        Ok(Sent { body, left_out: notes.into_names(), tier })
+        Ok(Sent { body, left_out: notes.names.into_inner(), tier })
     }
 
     /// Tells of a limit of output that is lower than the client's.

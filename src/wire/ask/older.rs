@@ -75,9 +75,7 @@ pub(super) fn settle(edits: &mut Edits<'_>, reader: Reader<'_>) {
             if *role == Role::Developer {
                 list.object(|o| {
                     put!(o, "role": "system");
-                    said.members()
-                        .filter(|(key, _)| key != "role")
-                        .for_each(|(key, value)| o.put(&key, value));
+                    o.copy(*said, |key| key != "role");
                 });
             } else if let Some(said) =
                 Some(*said).filter(|_| *role == Role::Assistant).and_then(|said| assistant(said, reader))
@@ -131,13 +129,11 @@ fn assistant(said: Value<'_>, reader: Reader<'_>) -> Option<String> {
     }
     let thought = said.text_of("reasoning").unwrap_or_default();
     Some(written(|o| {
-        for (key, value) in said.members() {
-            let is_thought = THOUGHTS.contains(&&*key);
-            let is_replaced = is_bare && matches!(&*key, "reasoning_content" | "reasoning");
-            if !((drops && is_thought) || is_replaced || (is_silent && key == "content")) {
-                o.put(&key, value);
-            }
-        }
+        o.copy(said, |key| {
+            let is_dropped = drops && THOUGHTS.contains(&key);
+            let is_replaced = is_bare && matches!(key, "reasoning_content" | "reasoning");
+            !is_dropped && !is_replaced && !(is_silent && key == "content")
+        });
         put!(o, "content"?: is_silent.then_some("..."), "reasoning_content"?: is_bare.then_some(&*thought));
     }))
 }

@@ -10,12 +10,12 @@ use bytes::Bytes;
 
 use super::edits::Edits;
 use super::request::Ask;
-use super::scan::{is_named, name_of};
+use super::scan::is_named;
 use crate::routing::Parameters;
 use crate::wire::Dialect;
 use crate::wire::effort::{Claude, Effort, LEAST_BUDGET, claude, claude_word, gemini_least_budget};
 use crate::wire::effort::{gemini_thinks, openai_word, thinking_type, thinks_before_answering};
-use crate::wire::json::{Value, object, quoted};
+use crate::wire::json::{Raw, Value, object, quoted};
 use crate::wire::known::place;
 use crate::wire::logprobs::TOP;
 use crate::wire::prompt::{ORDINARY_TIER, Reader, gemini_tier, messages_tier};
@@ -236,23 +236,14 @@ fn gemini(ask: &Ask, reader: Reader<'_>, into: &mut Vec<Setting<'_>>) {
 /// Puts settings into a body.
 fn put(ask: &Ask, settings: &[Setting<'_>]) -> Bytes {
     let mut edits = Edits::new(ask);
-    let members = &ask.scan.members;
     for head in heads(settings) {
-        let named = members.iter().enumerate();
-        let named = named.filter(|(_, member)| is_named(name_of(&ask.body, &member.key), head));
-        // Of a member that stands there twice the last one counts.
-        let mut places: Vec<usize> = named.map(|(at, _)| at).collect();
-        let last = places.pop();
-        for at in places {
-            edits.remove(at);
-        }
-        let there = last.and_then(|at| members.get(at));
+        let at = ask.find(head);
+        let there = at.and_then(|at| ask.scan.members.get(at));
         let old = there.and_then(|member| ask.value(&member.value));
-        match (last, there, settled(old, &below(settings, head))) {
-            (_, Some(member), Some(json)) => edits.replace(member.value.clone(), json),
-            (Some(at), _, None) => edits.remove(at),
-            (_, None, Some(json)) => edits.add(head, &json),
-            (None, _, None) => {}
+        match (there, settled(old, &below(settings, head))) {
+            (Some(member), Some(json)) => edits.replace(member.value.clone(), json),
+            (None, Some(json)) => edits.add(head, &json),
+            (_, None) => edits.removed.extend(at),
         }
     }
     edits.done()
@@ -285,7 +276,7 @@ fn settled(old: Option<Value<'_>>, settings: &[Setting<'_>]) -> Option<Vec<u8>> 
     if let Some((_, json)) = settings.iter().find(|(path, _)| path.is_empty()) {
         return json.as_deref().map(|json| json.as_bytes().to_vec());
     }
-    let old = || old.filter(|old| old.is_object()).into_iter().flat_map(Value::members);
+    let old = || old.into_iter().flat_map(Value::members);
     let heads = heads(settings);
     let (mut out, mut is_empty) = (Vec::new(), true);
     object(&mut out, |o| {
@@ -298,7 +289,7 @@ fn settled(old: Option<Value<'_>>, settings: &[Setting<'_>]) -> Option<Vec<u8>> 
             let inner = old().filter(|(key, _)| is_named(key.as_bytes(), head)).last();
             let json = settled(inner.map(|(_, value)| value), &below(settings, head));
             if let Some(json) = json.as_deref().and_then(|json| std::str::from_utf8(json).ok()) {
-                o.raw(head, json);
+                o.put(head, Raw(json));
                 is_empty = false;
             }
         }

@@ -30,12 +30,6 @@ const PARTS: [&[&[u8]]; 3] = [
 #[derive(Clone, Copy)]
 pub struct PrefixKey(pub [u8; 16]);
 
-impl std::fmt::Debug for PrefixKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("PrefixKey")
-    }
-}
-
 /// Returns where the block ends that begins at a place.
 const fn end_of(start: usize) -> usize {
     start + if start < STEADY { BLOCK } else { (1 << start.ilog2()) / 16 }

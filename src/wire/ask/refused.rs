@@ -46,7 +46,7 @@ pub(super) fn leave_out(edits: &mut Edits<'_>, reader: Reader<'_>) {
         } else {
             let found = edits.ask.find(path);
             match (found, change.instead) {
-                (Some(at), None) => edits.remove(at),
+                (Some(at), None) => edits.removed.push(at),
                 (Some(at), Some(json)) => {
                     if let Some(member) = edits.ask.scan.members.get(at) {
                         edits.replace(member.value.clone(), json);
@@ -71,7 +71,7 @@ fn members(body: &[u8], object: Value<'_>) -> Vec<Member> {
     let mut found = Vec::new();
     let mut members = object.members();
     while let Some((_, value)) = members.next() {
-        found.push(Member { key: members.key().span_in(body), value: value.span_in(body) });
+        found.push(Member { key: members.key.span_in(body), value: value.span_in(body) });
     }
     found
 }

@@ -23,8 +23,8 @@ pub struct Ask {
     pub(super) dialect: Dialect,
     pub(super) body: Bytes,
     pub(super) scan: Scan,
-    pub(super) id: Arc<str>,
-    pub(super) received: u64,
+    pub(in crate::wire) id: Arc<str>,
+    pub(in crate::wire) received: u64,
     /// Whether an answer of its own dialect is in a form that the client does not know.
     pub(super) is_put_back: bool,
 }
@@ -57,8 +57,7 @@ impl Ask {
         let has_sealed = memmem::find(&self.body, b"\"encrypted_content\"").is_some();
         let without_id = |item: Value<'_>| {
             item.text_of("encrypted_content").filter(|sealed| !sealed.is_empty())?;
-            let kept = item.members().filter(|(key, _)| key != "id");
-            Some(written(|o| kept.for_each(|(key, value)| o.put(&key, value))))
+            Some(written(|o| o.copy(item, |key| key != "id")))
         };
         self.with_reasoning(without_id).filter(|_| has_sealed)
     }
@@ -94,16 +93,6 @@ impl Ask {
             })
         };
         names("\"file_id\"", b"\"file") || names("\"vector_store_ids\"", b"\"vs_")
-    }
-
-    /// Returns the id noted by [`Self::received_as`].
-    pub fn id(&self) -> &str {
-        &self.id
-    }
-
-    /// Returns the time noted by [`Self::received_as`].
-    pub fn received(&self) -> u64 {
-        self.received
     }
 
     /// Returns the client's dialect.
@@ -161,7 +150,7 @@ impl Ask {
         let root = self.root();
         let says = |name: &&str| {
             root.get(name).is_some_and(|value| {
-                let is_nothing = value.is_null() || (value.is_array() && value.items().next().is_none());
+                let is_nothing = value.is_array() && value.items().next().is_none();
                 !is_nothing && !table::says_nothing(name, value)
             })
         };
@@ -178,15 +167,14 @@ impl Ask {
 
     /// Says whether a provider adds question and answer to a conversation that it keeps.
     pub fn is_said_into_conversation(&self) -> bool {
-        self.dialect == Dialect::OpenAiResponses
-            && self.root().get("conversation").is_some_and(|conversation| !conversation.is_null())
+        self.dialect == Dialect::OpenAiResponses && self.root().get("conversation").is_some()
     }
 
     /// Returns the conversation that its provider keeps, by its id.
     pub fn conversation(&self) -> Option<Cow<'_, str>> {
         let conversation =
             self.root().get("conversation").filter(|_| self.dialect == Dialect::OpenAiResponses)?;
-        conversation.text().or_else(|| conversation.text_of("id"))
+        conversation.text_or("id")
     }
 
     /// Names what a request for responses asks of a provider that keeps answers: the member, and what stands there where
@@ -348,7 +336,7 @@ impl Ask {
 /// Says whether a tool is, or holds, one by which a third party's server or another model is asked.
 fn has_server(tool: Value<'_>) -> bool {
     // As Gemini has them.
-    if ["mcpServers", "mcp_servers"].iter().any(|name| tool.get(name).is_some_and(|value| !value.is_null())) {
+    if ["mcpServers", "mcp_servers"].iter().any(|name| tool.get(name).is_some()) {
         return true;
     }
     match tool.text_of("type").as_deref() {

@@ -127,8 +127,7 @@ fn uncited(part: Value<'_>) -> Cow<'_, str> {
     if !cites_ours(part) {
         return part.raw().into();
     }
-    let kept = part.members().filter(|(key, _)| key != "citations");
-    written(|o| kept.for_each(|(key, value)| o.put(&key, value))).into()
+    written(|o| o.copy(part, |key| key != "citations")).into()
 }
 
 #[cfg(test)]

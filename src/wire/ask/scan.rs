@@ -49,7 +49,7 @@ pub(super) struct Scan {
 }
 
 /// Where a member stands in the body.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Member {
     /// Its name, quotes included.
     pub(super) key: Range<usize>,
@@ -85,9 +85,9 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
     while let Some((key, value)) = members.next() {
         let key = &*key;
         let span = value.span_in(body);
-        scan.members.push(Member { key: members.key().span_in(body), value: span });
+        scan.members.push(Member { key: members.key.span_in(body), value: span });
         once(&mut seen, key.to_owned())?;
-        plain(key, members.key())?;
+        plain(key, members.key)?;
         match key {
             "model" => {
                 let name = value.text().filter(|name| !name.is_empty());
@@ -140,20 +140,13 @@ pub(super) fn scan(dialect: Dialect, body: &[u8], root: Value<'_>) -> Result<Sca
             }
             "max_tokens" | "max_completion_tokens" | "max_output_tokens" => {
                 if let Some(name) = limits_of(dialect).iter().find(|name| **name == key) {
-                    let limit = value.number().ok_or_else(|| {
-                        WireError::invalid(key, "has to be a whole number that is not negative")
-                    })?;
+                    let limit = limit(value, key)?;
                     scan.limits.push((name, value.span_in(body)));
                     scan.measures.max_output = scan.measures.max_output.max(Some(limit));
                 }
             }
             "n" if matches!(dialect, Dialect::OpenAiChat | Dialect::OpenAiCompletions) => {
-                let n = value
-                    .number()
-                    .and_then(|n| u32::try_from(n).ok())
-                    .filter(|n| (1..=MOST_CHOICES).contains(n));
-                scan.measures.choices =
-                    n.ok_or_else(|| WireError::invalid("n", "has to be from 1 to 128"))?;
+                scan.measures.choices = choices(value, key)?;
             }
             "best_of" if dialect == Dialect::OpenAiCompletions => {
                 let n = value.number().and_then(|n| u32::try_from(n).ok()).unwrap_or(1);
@@ -230,6 +223,19 @@ pub(super) fn once(seen: &mut HashSet<String>, key: String) -> Result<()> {
     Ok(())
 }
 
+/// Reads a limit of output.
+pub(super) fn limit(value: Value<'_>, field: &str) -> Result<u64> {
+    let what = "has to be a whole number that is not negative";
+    value.number().ok_or_else(|| WireError::invalid(field, what))
+}
+
+/// Reads how many answers are asked for.
+pub(super) fn choices(value: Value<'_>, field: &str) -> Result<u32> {
+    let count = value.number().and_then(|count| u32::try_from(count).ok());
+    let count = count.filter(|count| (1..=MOST_CHOICES).contains(count));
+    count.ok_or_else(|| WireError::invalid(field, "has to be from 1 to 128"))
+}
+
 /// Counts the prompts of a request for completions: a list of texts, or of lists of tokens, is several.
 fn prompts_of(value: Value<'_>) -> u32 {
     let each = value.items().filter(|item| item.is_text() || item.is_array()).count();
@@ -271,12 +277,12 @@ const MOST_CHOICES: u32 = 128;
 const DEEPEST: u8 = 2;
 
 /// What is known of the prompt so far, besides what the scan holds.
-struct Prompt<'b> {
+pub(super) struct Prompt<'b> {
     dialect: Dialect,
-    body: &'b [u8],
-    is_there: bool,
-    bytes: u64,
-    turns: u64,
+    pub(super) body: &'b [u8],
+    pub(super) is_there: bool,
+    pub(super) bytes: u64,
+    pub(super) turns: u64,
     /// The turns up to what the user asked last.
     asked: Option<u64>,
     user_turns: u32,
@@ -286,7 +292,7 @@ struct Prompt<'b> {
 }
 
 impl<'b> Prompt<'b> {
-    fn new(dialect: Dialect, body: &'b [u8]) -> Self {
+    pub(super) fn new(dialect: Dialect, body: &'b [u8]) -> Self {
         let (is_there, brings_tools, is_answered) = (false, false, false);
         let (bytes, turns, asked, user_turns) = (0, 0, None, 0);
         Self { dialect, body, is_there, bytes, turns, asked, user_turns, brings_tools, is_answered }
@@ -302,7 +308,7 @@ impl<'b> Prompt<'b> {
     }
 
     fn turns(&mut self, field: &str, value: Value<'_>, scan: &mut Scan) -> Result<()> {
-        let (dialect, body) = (self.dialect, self.body);
+        let dialect = self.dialect;
         self.is_there = true;
         if !value.is_array() {
             return Err(WireError::invalid(field, "has to be a list"));
@@ -343,14 +349,20 @@ impl<'b> Prompt<'b> {
                 && role.as_deref() == Some("user")
                 && let Some(content) = content.filter(|content| has_text(*content))
             {
-                self.user_turns += 1;
-                scan.ask = Some(content.span_in(body));
-                scan.first_ask.get_or_insert_with(|| content.span_in(body));
-                scan.measures.earlier_bytes = before;
-                self.asked = Some(self.turns);
+                self.asks(content, before, scan);
             }
         }
         Ok(())
+    }
+
+    /// Notes what the user asks in a turn before which there are so many bytes.
+    pub(super) fn asks(&mut self, content: Value<'_>, before: u64, scan: &mut Scan) {
+        let span = content.span_in(self.body);
+        self.user_turns = self.user_turns.saturating_add(1);
+        scan.first_ask.get_or_insert_with(|| span.clone());
+        scan.ask = Some(span);
+        scan.measures.earlier_bytes = before;
+        self.asked = Some(self.turns);
     }
 
     /// Notes the assistant's last turn. A response has each call as an item of its own; those that no result parts belong
@@ -394,7 +406,7 @@ impl<'b> Prompt<'b> {
         within.into_iter().flat_map(Value::items).map(|part| self.part(part, below, scan)).sum()
     }
 
-    fn into(self, scan: &mut Scan) {
+    pub(super) fn into(self, scan: &mut Scan) {
         scan.has_other_tools |= self.brings_tools;
         let measures = &mut scan.measures;
         measures.estimated_prompt_tokens = (self.bytes + self.turns).div_ceil(4);
@@ -513,9 +525,8 @@ fn text_but<'a>(content: Value<'a>, passes: impl Fn(Value<'a>) -> bool) -> Cow<'
     if content.is_text() {
         return content.text().unwrap_or_default();
     }
-    let text_of = |part: Value<'a>| if part.is_text() { part.text() } else { part.text_of("text") };
     let is_text = |part: &Value<'a>| (part.is_text() || is_text_part(*part)) && !passes(*part);
-    let mut parts = content.items().filter(is_text).map(text_of);
+    let mut parts = content.items().filter(is_text).map(|part| part.text_or("text"));
     let first = parts.next().flatten().unwrap_or_default();
     parts.flatten().fold(first, |mut all, part| {
         if !all.is_empty() {

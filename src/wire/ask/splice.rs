@@ -67,7 +67,7 @@ pub(super) fn splice(ask: &Ask, reader: Reader<'_>) -> Bytes {
     }
     if to == Dialect::OpenAiEmbeddings && sending.accent == Accent::Mistral {
         for (name, _) in ask.root().members() {
-            if !embeddings::OF_MISTRAL.contains(&&*name) && edits.remove_all(&name) {
+            if !embeddings::OF_MISTRAL.contains(&&*name) && edits.remove_named(&name) {
                 reader.leave_out(&name);
             }
         }
@@ -75,7 +75,7 @@ pub(super) fn splice(ask: &Ask, reader: Reader<'_>) -> Bytes {
     }
     // Which models may serve is for policy to say, and what they cost for budgets to hold.
     for name in ELSEWHERE {
-        if edits.remove_all(name) {
+        if edits.remove_named(name) {
             reader.leave_out(name);
         }
     }

@@ -68,7 +68,7 @@ fn remind(list: &mut Array<'_>, waiting: &mut Vec<Said<'_>>) {
 }
 
 /// Who says a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Role {
     User,
     Assistant,

@@ -1,8 +1,7 @@
 //! What the parts of a prompt weigh in the estimate of its tokens, in bytes of text: most of them their own size, but
 //! pictures, documents, sound and escaped text something else.
 
-use memchr::memmem;
-
+use crate::wire::halves;
 use crate::wire::json::Value;
 
 /// What a picture weighs.
@@ -54,8 +53,7 @@ pub(super) fn of_part(part: Value<'_>) -> Option<Weight> {
     };
     // A file by its id or address lies elsewhere, whatever stands beside that.
     let file = |holder: Option<Value<'_>>| {
-        let is_said =
-            |name: &str| holder.and_then(|holder| holder.get(name)).is_some_and(|said| !said.is_null());
+        let is_said = |name: &str| holder.and_then(|holder| holder.get(name)).is_some();
         let is_elsewhere = is_said("file_id") || is_said("file_url");
         document(inline(holder.and_then(|holder| holder.get("file_data"))).filter(|_| !is_elsewhere))
     };
@@ -64,8 +62,8 @@ pub(super) fn of_part(part: Value<'_>) -> Option<Weight> {
             Some(Weight { bytes: PICTURE, is_picture: true, ..Weight::default() })
         }
         "video_url" | "input_video" => {
-            let address = part.get("video_url").map(|film| film.text_of("url").or_else(|| film.text()));
-            let is_elsewhere = !address.flatten().is_some_and(|address| address.starts_with("data:"));
+            let address = part.get("video_url").and_then(|film| film.text_or("url"));
+            let is_elsewhere = !address.is_some_and(|address| address.starts_with("data:"));
             Some(Weight { bytes: bytes(part), is_picture: true, is_elsewhere, most: 0 })
         }
         "document" => {
@@ -138,23 +136,14 @@ fn pages(size: u64) -> u64 {
 
 /// Returns the bytes of a value, with characters that are written as `\uXXXX` counted as what they stand for.
 pub(super) fn bytes(value: Value<'_>) -> u64 {
-    let raw = value.raw().as_bytes();
-    let saved: u64 = memmem::find_iter(raw, b"\\u")
-        .filter(|&at| {
-            // One backslash that another one escapes begins no code.
-            let before = raw.get(..at).unwrap_or_default();
-            before.iter().rev().take_while(|&&byte| byte == b'\\').count().is_multiple_of(2)
-        })
-        .map(|at| {
-            let code = raw.get(at + 2..at + 6).and_then(|digits| std::str::from_utf8(digits).ok());
-            match code.and_then(|digits| u32::from_str_radix(digits, 16).ok()) {
-                Some(0..0x80) => 5,
-                // Half of a pair stands for half of four bytes.
-                Some(0x80..0x800 | 0xd800..0xe000) => 4,
-                _ => 3,
-            }
-        })
-        .sum();
+    let raw = value.raw();
+    let saved = halves::places(raw).map(|at| match halves::unit(raw, at) {
+        Some(0..0x80) => 5,
+        // Half of a pair stands for half of four bytes.
+        Some(0x80..0x800 | 0xd800..0xe000) => 4,
+        _ => 3,
+    });
+    let saved: u64 = saved.sum();
     (raw.len() as u64).saturating_sub(saved)
 }
 

@@ -14,7 +14,7 @@ use crate::wire::sse::event;
 use crate::wire::{Ask, usage};
 
 /// What tells the two forms apart.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(in crate::wire) struct Form {
     /// What ids begin with.
     pub(in crate::wire) prefix: &'static str,
@@ -31,7 +31,7 @@ pub(in crate::wire) fn whole(
     mut fill: impl FnMut(&mut Object<'_>, &Choice),
 ) -> Vec<u8> {
     body(512, |o| {
-        put!(o, "id": &own_id(form.prefix, &reply.id, ask), "object": form.object, "created": ask.received());
+        put!(o, "id": &own_id(form.prefix, &reply.id, ask), "object": form.object, "created": ask.received);
         put!(o, "model": reply.model.as_deref().unwrap_or(ask.model()));
         o.array("choices", |a| {
             for (at, choice) in (0u64..).zip(&reply.choices) {
@@ -48,7 +48,6 @@ pub(in crate::wire) fn whole(
 }
 
 /// Writes chunks.
-#[derive(Debug)]
 pub(in crate::wire) struct Chunks {
     form: Form,
     pub(in crate::wire) head: Head,
@@ -66,7 +65,7 @@ impl Chunks {
         Self {
             form,
             head: Head::new(form.prefix, ask),
-            created: ask.received(),
+            created: ask.received,
             wants_usage: ask.wants_stream_usage(),
             choice: 0,
             ends: Vec::new(),

@@ -109,12 +109,11 @@ fn is_allowed(tool: Value<'_>, allowed: Value<'_>) -> bool {
 fn write_tool(a: &mut Array<'_>, tool: Value<'_>, reader: Reader<'_>) {
     match tools::custom_of_chat(tool) {
         None if tool.text_of("type").is_none_or(|kind| kind == "function") => {
-            let lacks = |function: &Value<'_>| function.get("parameters").is_none_or(Value::is_null);
+            let lacks = |function: &Value<'_>| function.get("parameters").is_none();
             let Some(function) = tool.get("function").filter(lacks) else { return a.put(tool) };
             a.object(|o| {
                 put!(o, "type": "function", "function": |o| {
-                    let kept = function.members().filter(|(key, _)| key != "parameters");
-                    kept.for_each(|(key, value)| o.put(&key, value));
+                    o.copy(function, |key| key != "parameters");
                     put!(o, "parameters": { "type": "object", "properties": {} });
                 });
             });
@@ -147,7 +146,7 @@ fn message(o: &mut Object<'_>, message: Value<'_>, at: usize, speaker: Speaker) 
             key if key == "cache_control" || !read(message).contains(&key) => {}
             // What a model declined to say is what it said.
             "content" if value.is_null() && message.get("refusal").is_some_and(Value::is_text) => {}
-            "refusal" if message.get("content").is_none_or(Value::is_null) => put!(o, "content": value),
+            "refusal" if message.get("content").is_none() => put!(o, "content": value),
             "role" if speaker.is_alone => put!(o, "role": "user"),
             "role" if value.text().as_deref() == Some("developer") => put!(o, "role": "system"),
             "tool_call_id" => put!(o, "tool_call_id": &short_id(&value.text().unwrap_or_default())),
@@ -157,10 +156,7 @@ fn message(o: &mut Object<'_>, message: Value<'_>, at: usize, speaker: Speaker) 
                         a.put(Value::of(&document));
                         continue;
                     }
-                    a.object(|o| {
-                        let kept = part.members().filter(|(key, _)| key != "cache_control");
-                        kept.for_each(|(key, value)| o.put(&key, value));
-                    });
+                    a.object(|o| o.copy(part, |key| key != "cache_control"));
                 }
             }),
             "tool_calls" => o.array("tool_calls", |a| {

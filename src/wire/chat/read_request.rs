@@ -160,18 +160,17 @@ fn piece<'a>(part: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Piece<'
         Some("image_url") => {
             let image = within("image_url")?;
             let place = format!("{place}.image_url");
-            let url = if image.is_text() { image.text() } else { image.text_of("url") };
-            let data = Data::of_url(url.ok_or_else(|| WireError::missing(&place, "url"))?);
-            let data = reader.data(data, false, &format!("{place}.url"))?;
+            let url = image.text_or("url").ok_or_else(|| WireError::missing(&place, "url"))?;
+            let data = reader.data(Data::of_url(url), false, &format!("{place}.url"))?;
             Ok(Piece::Image { data, detail: image.text_of("detail"), cache })
         }
         // As Qwen and others have it; Google takes film as it takes pictures.
         Some("video_url") if reader.to == Dialect::Gemini => {
             let film = within("video_url")?;
-            let url = if film.is_text() { film.text() } else { film.text_of("url") };
             let place = format!("{place}.video_url");
-            let data = Data::of_url(url.ok_or_else(|| WireError::missing(&place, "url"))?);
-            Ok(Piece::File { data: reader.data(data, true, &format!("{place}.url"))?, name: None, cache })
+            let url = film.text_or("url").ok_or_else(|| WireError::missing(&place, "url"))?;
+            let data = reader.data(Data::of_url(url), true, &format!("{place}.url"))?;
+            Ok(Piece::File { data, name: None, cache })
         }
         Some("input_audio") => {
             let audio = within("input_audio")?;

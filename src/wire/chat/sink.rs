@@ -30,14 +30,15 @@ pub(in crate::wire) fn whole(ask: &Ask, reply: &Reply) -> Vec<u8> {
 
 fn message(o: &mut Object<'_>, choice: &Choice, tools: &ToolKinds, is_legacy: bool) {
     let text = choice.text();
-    let all = |texts: Vec<&str>| Some(texts.concat()).filter(|all| !all.is_empty());
-    let parts = || choice.parts.iter();
-    let refusal = all(parts()
-        .filter_map(|part| if let Part::Refusal(text) = part { Some(text.as_str()) } else { None })
-        .collect());
-    let thought = all(parts()
-        .filter_map(|part| if let Part::Thought(text) = part { Some(text.as_str()) } else { None })
-        .collect());
+    let (mut refusal, mut thought) = (String::new(), String::new());
+    for part in &choice.parts {
+        match part {
+            Part::Refusal(text) => refusal.push_str(text),
+            Part::Thought(text) => thought.push_str(text),
+            _ => {}
+        }
+    }
+    let [refusal, thought] = [refusal, thought].map(|all| Some(all).filter(|all| !all.is_empty()));
     let first = choice.calls().next();
     let is_said = !text.is_empty() || (first.is_none() && refusal.is_none());
     put!(o, "role": "assistant", "content": is_said.then_some(&text), "refusal": refusal.as_deref());
@@ -89,7 +90,6 @@ fn word(finish: Finish, is_legacy: bool) -> &'static str {
 }
 
 /// Writes chunks.
-#[derive(Debug)]
 pub(in crate::wire) struct Deltas {
     chunks: Chunks,
     tools: ToolKinds,

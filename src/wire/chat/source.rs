@@ -14,8 +14,7 @@ use crate::wire::json::{Progress, Value, quoted, spliced};
 use crate::wire::logprobs::Logprobs;
 use crate::wire::reply::{Delta, LeftOut, Seen, Source, Tell, block, buckets, content_text, said};
 
-/// A call that has begun.
-#[derive(Debug)]
+/// A call that has begun. One is not told yet while it is opened: its name may come in pieces, or after its id.
 struct Begun {
     /// Of which choice it is, and the provider's number.
     number: (u64, u64),
@@ -34,24 +33,28 @@ impl Begun {
             _ => self.arguments.is_object() && (has_arguments || self.name != name),
         })
     }
-}
 
-/// A call that is not told yet: its name may come in pieces, or after its id.
-#[derive(Debug)]
-struct Opening {
-    number: (u64, u64),
-    id: String,
-    name: String,
+    /// Takes in more of a name: a further piece, or all of it again.
+    fn add(&mut self, id: Option<Cow<'_, str>>, name: Option<Cow<'_, str>>) {
+        if let Some(id) = id.filter(|_| self.id.is_empty() || self.name.is_empty()) {
+            self.id = id.into();
+        }
+        match name {
+            Some(more) if more.starts_with(&self.name) => self.name = more.into(),
+            Some(piece) => self.name.push_str(&piece),
+            None => {}
+        }
+    }
 }
 
 /// Reads chunks.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(in crate::wire) struct Chunks {
     usage: Option<OpenAiUsage>,
     custom: Custom,
     /// The calls that have begun, in the order of their beginning.
     calls: Vec<Begun>,
-    opening: Option<Opening>,
+    opening: Option<Begun>,
     /// Whether calls of a choice share a number, and which each fragment in the last event would have had.
     shares_numbers: bool,
     numbers: Vec<usize>,
@@ -279,7 +282,7 @@ impl Chunks {
             let before = self.calls.iter().take(begun.unwrap_or(self.calls.len()));
             self.numbers.push(before.filter(|call| call.number.0 == nth).count());
         }
-        if audio.is_some_and(|audio| !audio.is_null()) {
+        if audio.is_some() {
             tell(Delta::Other("audio"));
         }
         images.into_iter().flat_map(Value::items).for_each(|image| picture(image, tell));
@@ -311,11 +314,11 @@ impl Chunks {
     ) {
         let name = function.and_then(|function| function.text_of("name")).filter(|name| !name.is_empty());
         let arguments = function.and_then(|function| function.get("arguments"));
-        let text = arguments.map(|value| value.text().unwrap_or(Cow::Borrowed(value.raw())));
+        let text = arguments.map(Value::told);
         let text = text.filter(|text| !text.is_empty());
         let is_other =
             |known: &str| name.is_some() && id.as_deref().is_some_and(|id| !known.is_empty() && known != id);
-        let is_opening = |call: &Opening| call.number == number && !is_other(&call.id);
+        let is_opening = |call: &Begun| call.number == number && !is_other(&call.id);
         let is_over = |call: &Begun| call.is_before(id.as_deref(), name.as_deref(), text.is_some());
         let begun = self.calls.iter().rposition(|call| call.number == number);
         let begun = begun.filter(|call| !self.calls.get(*call).is_some_and(is_over));
@@ -327,7 +330,7 @@ impl Chunks {
                 self.open(tell);
                 self.shares_numbers |= self.calls.iter().any(|call| call.number == number);
                 let (id, name) = (id.unwrap_or_default().into(), name.unwrap_or_default().into());
-                self.opening = Some(Opening { number, id, name });
+                self.opening = Some(Begun { number, id, name, arguments: Progress::default() });
             }
             None
         } else {
@@ -346,25 +349,11 @@ impl Chunks {
 
     /// Tells the call that is being opened, if it has a name; returns its place.
     fn open(&mut self, tell: Tell<'_>) -> Option<usize> {
-        let Opening { number, id, name } = self.opening.take_if(|call| !call.name.is_empty())?;
+        let opened = self.opening.take_if(|call| !call.name.is_empty())?;
         let call = self.calls.len();
-        tell(Delta::CallStart { call, id: &id, name: &name });
-        self.calls.push(Begun { number, id, name, arguments: Progress::default() });
+        tell(Delta::CallStart { call, id: &opened.id, name: &opened.name });
+        self.calls.push(opened);
         Some(call)
-    }
-}
-
-impl Opening {
-    /// Takes in more of a name: a further piece, or all of it again.
-    fn add(&mut self, id: Option<Cow<'_, str>>, name: Option<Cow<'_, str>>) {
-        if let Some(id) = id.filter(|_| self.id.is_empty() || self.name.is_empty()) {
-            self.id = id.into();
-        }
-        match name {
-            Some(more) if more.starts_with(&self.name) => self.name = more.into(),
-            Some(piece) => self.name.push_str(&piece),
-            None => {}
-        }
     }
 }
 
@@ -398,9 +387,7 @@ pub(in crate::wire) fn flattened(data: &str, left_out: &mut LeftOut) -> Option<S
 
 /// Tells a picture, as OpenRouter and others give it; one that is given by its address lies elsewhere.
 fn picture(image: Value<'_>, tell: Tell<'_>) {
-    let url = image
-        .get("image_url")
-        .and_then(|said| if said.is_text() { said.text() } else { said.text_of("url") });
+    let url = image.get("image_url").and_then(|said| said.text_or("url"));
     let parsed = url.as_deref().and_then(|url| url.strip_prefix("data:")?.split_once(";base64,"));
     match parsed {
         Some((mime, data)) => tell(Delta::Picture { mime, data }),

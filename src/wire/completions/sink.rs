@@ -28,7 +28,7 @@ pub(in crate::wire) fn whole(ask: &Ask, reply: &Reply) -> Vec<u8> {
         // A refusal too, as there is no other place for it.
         let said = choice.parts.iter().filter_map(|part| match part {
             Part::Text(text) | Part::Refusal(text) => Some(text.as_str()),
-            Part::Thought(_) | Part::Call(_) | Part::Picture { .. } | Part::Other(_) => None,
+            _ => None,
         });
         put!(o, "text": &std::iter::once(before.as_str()).chain(said).collect::<String>());
         match &choice.logprobs {
@@ -40,7 +40,6 @@ pub(in crate::wire) fn whole(ask: &Ask, reply: &Reply) -> Vec<u8> {
 }
 
 /// Writes chunks.
-#[derive(Debug)]
 pub(in crate::wire) struct Texts {
     chunks: Chunks,
     /// The prompt, where it is to be repeated before every choice.
@@ -89,14 +88,8 @@ impl Sink for Texts {
                 self.begin(out);
                 self.chunks.ended(finish);
             }
-            Delta::Thought(_)
-            | Delta::Picture { .. }
-            | Delta::Other(_)
-            | Delta::Cited(_)
-            | Delta::Choice(_)
-            | Delta::CallStart { .. }
-            | Delta::CallArguments { .. }
-            | Delta::CallEnd { .. } => {}
+            // There is no place for anything else.
+            _ => {}
         }
     }
 

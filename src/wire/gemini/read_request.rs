@@ -216,7 +216,7 @@ impl<'a> Reading<'_, 'a> {
         let said = |key: &str| response.and_then(|response| sole(response, key));
         let is_error = said("error").is_some();
         let told = said("error").or_else(|| said("output")).or_else(|| said("result")).or(response);
-        let text = told.map_or(Cow::Borrowed(""), |told| told.text().unwrap_or(Cow::Borrowed(told.raw())));
+        let text = told.map(Value::told).unwrap_or_default();
         let mut parts = vec![Piece::text(text, None)];
         for (nth, part) in member(value, "parts").into_iter().flat_map(Value::each).enumerate() {
             parts.extend(self.piece(part, &format!("{place}.parts[{nth}]"))?);

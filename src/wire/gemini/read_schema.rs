@@ -6,7 +6,7 @@ use super::names::{camel, member};
 use crate::wire::json::{Array, Object, Raw, Value, put, written};
 
 /// The schemas of a request in JSON Schema.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(in crate::wire) struct Schemas {
     /// Those of the functions, in their order; none where a function says it in JSON Schema or has no parameters.
     pub(in crate::wire) functions: Vec<Option<String>>,
@@ -74,7 +74,7 @@ fn members(o: &mut Object<'_>, schema: Value<'_>) {
                 let text = value.text();
                 let number = text.as_deref().unwrap_or(value.raw());
                 if number.parse::<u64>().is_ok() {
-                    o.raw(name, number);
+                    o.put(name, Raw(number));
                 }
             }
             name => o.put(name, value),

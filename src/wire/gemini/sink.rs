@@ -83,7 +83,6 @@ fn wants_thoughts(ask: &Ask) -> bool {
 }
 
 /// Writes chunks.
-#[derive(Debug)]
 pub(in crate::wire) struct Chunks {
     head: Head,
     with_thoughts: bool,
@@ -93,7 +92,7 @@ pub(in crate::wire) struct Chunks {
 }
 
 /// What is kept of a candidate.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Candidate {
     /// The call that has begun: id, name, arguments so far.
     call: Option<(String, String, String)>,

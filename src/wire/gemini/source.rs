@@ -25,7 +25,7 @@ const BESIDE: [&str; 5] = ["thought", "thoughtSignature", "videoMetadata", "medi
 const CANDIDATES: u64 = 8;
 
 /// Reads chunks.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(in crate::wire) struct Chunks {
     usage: GeminiUsage,
     calls: usize,
@@ -36,7 +36,7 @@ pub(in crate::wire) struct Chunks {
 }
 
 /// What came of a candidate.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Candidate {
     index: u64,
     /// Whether it said anything, or called a tool.

@@ -9,29 +9,12 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use crate::wire::error::Result;
-use crate::wire::json::{Value, check, spliced, written};
+use crate::wire::json::{Raw, Value, check, spliced, written};
 
-/// Those that Bedrock knows, as of 2026-11.
+/// Those that both know, as of 2026-11, that Bedrock alone does, and that Vertex alone does.
 /// <https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-claude-messages-request-response.html>
-const BEDROCK: [&str; 13] = [
-    "compact-2026-01-12",
-    "computer-use-2025-01-24",
-    "computer-use-2025-11-24",
-    "token-efficient-tools-2025-02-19",
-    "interleaved-thinking-2025-05-14",
-    "output-128k-2025-02-19",
-    "dev-full-thinking-2025-05-14",
-    "context-1m-2025-08-07",
-    "context-management-2025-06-27",
-    "effort-2025-11-24",
-    "tool-search-tool-2025-10-19",
-    "tool-examples-2025-10-29",
-    "fine-grained-tool-streaming-2025-05-14",
-];
-
-/// Those that Vertex knows, as of 2026-11.
 /// <https://cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude>
-const VERTEX: [&str; 11] = [
+const BOTH: [&str; 10] = [
     "compact-2026-01-12",
     "computer-use-2025-01-24",
     "computer-use-2025-11-24",
@@ -40,10 +23,11 @@ const VERTEX: [&str; 11] = [
     "output-128k-2025-02-19",
     "context-1m-2025-08-07",
     "context-management-2025-06-27",
-    "tool-search-tool-2025-10-19",
-    "web-search-2025-03-05",
+    TOOL_SEARCH,
     "fine-grained-tool-streaming-2025-05-14",
 ];
+const BEDROCK: [&str; 3] = ["dev-full-thinking-2025-05-14", "effort-2025-11-24", TOOL_EXAMPLES];
+const VERTEX: [&str; 1] = ["web-search-2025-03-05"];
 
 /// The search for tools.
 pub(super) const TOOL_SEARCH: &str = "tool-search-tool-2025-10-19";
@@ -52,7 +36,7 @@ const TOOL_EXAMPLES: &str = "tool-examples-2025-10-29";
 
 /// Says whether Vertex, or else Bedrock, knows a beta.
 pub(super) fn knows(is_vertex: bool, flag: &str) -> bool {
-    if is_vertex { VERTEX.contains(&flag) } else { BEDROCK.contains(&flag) }
+    BOTH.contains(&flag) || if is_vertex { VERTEX.contains(&flag) } else { BEDROCK.contains(&flag) }
 }
 
 /// Returns a header's betas without those that Vertex does not know; nothing where none is left.
@@ -95,11 +79,9 @@ pub(super) fn with_format(body: Bytes) -> Result<Bytes> {
     let Some(format) = root.get("output_format").filter(|format| format.is_object()) else { return Ok(body) };
     let config = root.get("output_config");
     let sent = written(|o| {
-        let kept = |key: &str| !matches!(key, "output_format" | "output_config");
-        root.members().filter(|(key, _)| kept(key)).for_each(|(key, value)| o.put(&key, value));
+        o.copy(root, |key| !matches!(key, "output_format" | "output_config"));
         o.object("output_config", |o| {
-            let config = config.into_iter().flat_map(Value::members).filter(|(key, _)| key != "format");
-            config.for_each(|(key, value)| o.put(&key, value));
+            config.into_iter().for_each(|config| o.copy(config, |key| key != "format"));
             o.put("format", format);
         });
     });
@@ -164,7 +146,7 @@ impl Without<'_, '_> {
         let kept = written(|o| {
             for (key, value) in tool.members().filter(|(key, _)| !goes(key)) {
                 match mark.as_deref().filter(|_| key == "cache_control") {
-                    Some(mark) => o.raw(&key, mark),
+                    Some(mark) => o.put(&key, Raw(mark)),
                     None => o.put(&key, value),
                 }
             }
@@ -182,8 +164,7 @@ impl Without<'_, '_> {
 /// Returns a mark for caches without its scope; nothing where it has none.
 fn unscoped(cache: Value<'_>) -> Option<String> {
     cache.get("scope")?;
-    let kept = cache.members().filter(|(key, _)| key != "scope");
-    Some(written(|o| kept.for_each(|(key, value)| o.put(&key, value))))
+    Some(written(|o| o.copy(cache, |key| key != "scope")))
 }
 
 /// Says whether a beta of Anthropic's own is there for the search for tools, which has a name of its own at Bedrock.

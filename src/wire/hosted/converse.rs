@@ -10,7 +10,7 @@ use memchr::memmem;
 
 use crate::wire::WireError;
 use crate::wire::error::Result;
-use crate::wire::json::{Array, Object, Put, Raw, Value, array, put, try_body};
+use crate::wire::json::{Array, Put, Raw, Value, array, put, try_body};
 
 /// Members that Claude alone takes, beside what Converse knows.
 const CLAUDES: [&str; 5] = ["top_k", "thinking", "output_config", "context_management", "speed"];
@@ -36,96 +36,87 @@ pub(super) fn request(
     let is_claude = model.contains("claude") || model.contains("anthropic");
     // Nova caches what is said, not tools; others refuse any mark.
     let is_marked = is_claude || model.contains("nova");
-    try_body(root.raw().len() + 256, |o| members(o, root, (model, is_claude, is_marked), betas, left_out))
-}
-
-fn members(
-    o: &mut Object<'_>,
-    root: Value<'_>,
-    (model, is_claude, is_marked): (&str, bool, bool),
-    betas: &[Cow<'_, str>],
-    left_out: &mut Vec<String>,
-) -> Result<()> {
-    o.array("messages", |a| messages(a, root, is_marked))?;
-    if let Some(system) = root.get("system").filter(|system| !system.is_null()) {
-        o.array("system", |a| blocks(a, system, "system", is_marked))?;
-    }
-    let number = |name| root.get(name).filter(|value: &Value<'_>| !value.is_null());
-    // "This model doesn't support the stopSequences field."
-    let takes_stops = !["gpt-oss", "qwen"].iter().any(|one| model.contains(one));
-    let has_stops = Stops(root).list().next().is_some();
-    put!(o, "inferenceConfig": {
-        "maxTokens"?: number("max_tokens"),
-        "temperature"?: number("temperature"),
-        "topP"?: number("top_p"),
-        "stopSequences"?: has_stops.then_some(Stops(root)).filter(|_| takes_stops),
-    });
-    if has_stops && !takes_stops {
-        left_out.push("stop_sequences".to_owned());
-    }
-    let choice = root.get("tool_choice");
-    let kind = choice.and_then(|choice| choice.text_of("type"));
-    let tools = || root.list("tools");
-    // There is no word for "none"; where calls stand in the conversation, its tools have to be told all the same.
-    let is_none = kind.as_deref() == Some("none");
-    let is_midway = has_calls(root);
-    if is_midway || (!is_none && tools().next().is_some()) {
-        if is_none {
-            left_out.push("tool_choice".to_owned());
+    try_body(root.raw().len() + 256, |o| {
+        o.array("messages", |a| messages(a, root, is_marked))?;
+        if let Some(system) = root.get("system") {
+            o.array("system", |a| blocks(a, system, "system", is_marked, &mut Has::default()))?;
         }
-        // Some families can be told to call as they see fit alone.
-        let is_forced = !is_marked && kind.as_deref().is_some_and(|kind| matches!(kind, "any" | "tool"));
-        if is_forced && ["llama", "deepseek", "cohere"].iter().any(|family| model.contains(family)) {
-            return Err(untranslatable("tool_choice"));
-        }
-        o.object("toolConfig", |o| {
-            o.array("tools", |a| {
-                if tools().next().is_none() {
-                    called(a, root);
-                }
-                tools().try_for_each(|tool| offer(a, tool, is_claude))
-            })?;
-            match kind.as_deref() {
-                Some("auto") => put!(o, "toolChoice": { "auto": {} }),
-                Some("any") => put!(o, "toolChoice": { "any": {} }),
-                Some("tool") => {
-                    let name = choice.and_then(|choice| choice.text_of("name")).unwrap_or_default();
-                    put!(o, "toolChoice": { "tool": { "name": name } });
-                }
-                _ => {}
-            }
-            Ok::<_, WireError>(())
-        })?;
-    }
-    let own = || root.members().filter(|(key, value)| CLAUDES.contains(&&**key) && !value.is_null());
-    if is_claude && (own().next().is_some() || !betas.is_empty()) {
-        o.object("additionalModelRequestFields", |o| {
-            if !betas.is_empty() {
-                put!(o, "anthropic_beta": [for beta in betas => beta]);
-            }
-            own().for_each(|(key, value)| o.put(&key, value));
+        // "This model doesn't support the stopSequences field."
+        let takes_stops = !["gpt-oss", "qwen"].iter().any(|one| model.contains(one));
+        let has_stops = Stops(root).list().next().is_some();
+        put!(o, "inferenceConfig": {
+            "maxTokens"?: root.get("max_tokens"),
+            "temperature"?: root.get("temperature"),
+            "topP"?: root.get("top_p"),
+            "stopSequences"?: has_stops.then_some(Stops(root)).filter(|_| takes_stops),
         });
-    }
-    let known = |key: &str| {
-        matches!(
-            key,
-            "model"
-                | "stream"
-                | "messages"
-                | "system"
-                | "max_tokens"
-                | "temperature"
-                | "top_p"
-                | "tools"
-                | "stop_sequences"
-                | "tool_choice"
-                | "anthropic_beta"
-                | "anthropic_version"
-        ) || (is_claude && CLAUDES.contains(&key))
-    };
-    let rest = root.members().filter(|(key, value)| !known(key) && !value.is_null());
-    left_out.extend(rest.map(|(key, _)| key.into_owned()));
-    Ok(())
+        if has_stops && !takes_stops {
+            left_out.push("stop_sequences".to_owned());
+        }
+        let choice = root.get("tool_choice");
+        let kind = choice.and_then(|choice| choice.text_of("type"));
+        let tools = || root.list("tools");
+        // There is no word for "none"; where calls stand in the conversation, its tools have to be told all the same.
+        let is_none = kind.as_deref() == Some("none");
+        let is_midway = has_calls(root);
+        if is_midway || (!is_none && tools().next().is_some()) {
+            if is_none {
+                left_out.push("tool_choice".to_owned());
+            }
+            // Some families can be told to call as they see fit alone.
+            let is_forced = !is_marked && kind.as_deref().is_some_and(|kind| matches!(kind, "any" | "tool"));
+            if is_forced && ["llama", "deepseek", "cohere"].iter().any(|family| model.contains(family)) {
+                return Err(untranslatable("tool_choice"));
+            }
+            o.object("toolConfig", |o| {
+                o.array("tools", |a| {
+                    if tools().next().is_none() {
+                        called(a, root);
+                    }
+                    tools().try_for_each(|tool| offer(a, tool, is_claude))
+                })?;
+                match kind.as_deref() {
+                    Some("auto") => put!(o, "toolChoice": { "auto": {} }),
+                    Some("any") => put!(o, "toolChoice": { "any": {} }),
+                    Some("tool") => {
+                        let name = choice.and_then(|choice| choice.text_of("name")).unwrap_or_default();
+                        put!(o, "toolChoice": { "tool": { "name": name } });
+                    }
+                    _ => {}
+                }
+                Ok::<_, WireError>(())
+            })?;
+        }
+        let own = || root.members().filter(|(key, value)| CLAUDES.contains(&&**key) && !value.is_null());
+        if is_claude && (own().next().is_some() || !betas.is_empty()) {
+            o.object("additionalModelRequestFields", |o| {
+                if !betas.is_empty() {
+                    put!(o, "anthropic_beta": [for beta in betas => beta]);
+                }
+                own().for_each(|(key, value)| o.put(&key, value));
+            });
+        }
+        let known = |key: &str| {
+            matches!(
+                key,
+                "model"
+                    | "stream"
+                    | "messages"
+                    | "system"
+                    | "max_tokens"
+                    | "temperature"
+                    | "top_p"
+                    | "tools"
+                    | "stop_sequences"
+                    | "tool_choice"
+                    | "anthropic_beta"
+                    | "anthropic_version"
+            ) || (is_claude && CLAUDES.contains(&key))
+        };
+        let rest = root.members().filter(|(key, value)| !known(key) && !value.is_null());
+        left_out.extend(rest.map(|(key, _)| key.into_owned()));
+        Ok(())
+    })
 }
 
 /// Says whether calls of tools, or what they gave, stand in the conversation.
@@ -198,12 +189,7 @@ fn turn(a: &mut Array<'_>, turns: &[Value<'_>], first: usize, is_marked: bool) -
     let mut has = Has::default();
     for (nth, message) in turns.iter().enumerate() {
         let content = message.get("content").unwrap_or(Value::of("\"\""));
-        let more = blocks(a, content, &format!("messages[{}].content", first + nth), is_marked)?;
-        has = Has {
-            text: has.text | more.text,
-            document: has.document | more.document,
-            any: has.any | more.any,
-        };
+        blocks(a, content, &format!("messages[{}].content", first + nth), is_marked, &mut has)?;
     }
     if has.document && !has.text {
         // Documents are taken beside a text alone.
@@ -215,7 +201,7 @@ fn turn(a: &mut Array<'_>, turns: &[Value<'_>], first: usize, is_marked: bool) -
 }
 
 /// What a content has.
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 struct Has {
     text: bool,
     document: bool,
@@ -223,14 +209,10 @@ struct Has {
 }
 
 /// Writes content: a text, or a list of blocks. A text of nothing is refused there.
-fn blocks(a: &mut Array<'_>, content: Value<'_>, place: &str, is_marked: bool) -> Result<Has> {
-    let mut has = Has::default();
-    if let Some(text) = content.text() {
-        if !text.trim().is_empty() {
-            a.object(|o| put!(o, "text": &text));
-            has = Has { text: true, any: true, ..has };
-        }
-        return Ok(has);
+fn blocks(a: &mut Array<'_>, content: Value<'_>, place: &str, is_marked: bool, has: &mut Has) -> Result<()> {
+    if let Some(text) = content.text().filter(|text| !text.trim().is_empty()) {
+        a.object(|o| put!(o, "text": &text));
+        (has.text, has.any) = (true, true);
     }
     for (at, block) in content.items().enumerate() {
         let kind = block.text_of("type").unwrap_or_default();
@@ -245,7 +227,7 @@ fn blocks(a: &mut Array<'_>, content: Value<'_>, place: &str, is_marked: bool) -
             point(a, block);
         }
     }
-    Ok(has)
+    Ok(())
 }
 
 /// Writes where the provider is to keep the prompt so far.
@@ -282,19 +264,18 @@ fn write(a: &mut Array<'_>, block: Value<'_>, place: &str) -> Result<()> {
             put!(o, "toolUse": { "toolUseId": text("id"), "name": text("name"), "input": input });
         }),
         "tool_result" => {
-            let content = block.get("content").filter(|content| !content.is_null());
-            let content = content.unwrap_or(Value::of("\"\""));
+            let content = block.get("content").unwrap_or(Value::of("\"\""));
             let is_error = block.get("is_error").and_then(Value::flag) == Some(true);
             a.object(|o| {
                 o.object("toolResult", |o| {
                     put!(o, "toolUseId": text("tool_use_id"));
+                    let mut has = Has::default();
                     let written = o.array("content", |a| {
-                        let has = blocks(a, content, &format!("{place}.content"), false);
-                        has.map(|has| {
-                            if !has.any {
-                                a.object(|o| put!(o, "text": "(no output)"));
-                            }
-                        })
+                        blocks(a, content, &format!("{place}.content"), false, &mut has)?;
+                        if !has.any {
+                            a.object(|o| put!(o, "text": "(no output)"));
+                        }
+                        Ok(())
                     });
                     put!(o, "status"?: is_error.then_some("error"));
                     written

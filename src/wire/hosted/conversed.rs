@@ -119,7 +119,6 @@ fn counted(o: &mut Object<'_>, usage: Value<'_>, beside: Value<'_>) {
 }
 
 /// Reads events.
-#[derive(Debug)]
 pub(super) struct Events {
     id: String,
     model: String,
@@ -133,7 +132,6 @@ pub(super) struct Events {
 }
 
 /// A block that waits for the end of the one before it.
-#[derive(Debug)]
 struct Waiting {
     at: u64,
     /// What has come of it.

@@ -15,13 +15,13 @@ const PRELUDE: usize = 12;
 const AROUND: usize = PRELUDE + 4;
 
 /// Cuts a stream into frames.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Frames {
     buffer: BytesMut,
 }
 
 /// One frame.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Default, PartialEq, Eq)]
 pub(super) struct Frame {
     /// What it is: an event, an exception, an error.
     message: String,

@@ -107,13 +107,12 @@ pub fn framed(form: Form, body: Bytes, model: &str, betas: &[&str]) -> Result<(B
             }
         }
     });
-    let is_said = |name: &&&str| root.get(name).is_some_and(|value| !value.is_null());
+    let is_said = |name: &&&str| root.get(name).is_some();
     left_out.extend(betas::UNKNOWN.iter().filter(is_said).map(|name| (*name).to_owned()));
     Ok((sent.into(), left_out))
 }
 
 /// Reads a stream of Bedrock's frames as the events that Anthropic would have sent.
-#[derive(Debug)]
 pub struct Unframed {
     frames: frames::Frames,
     converse: Option<conversed::Events>,

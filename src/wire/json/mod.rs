@@ -8,7 +8,7 @@ mod value;
 mod write;
 
 pub(super) use progress::{Kind, Progress, Within};
-pub(super) use value::{BYTE_ORDER_MARK, Value, check};
+pub(super) use value::{BYTE_ORDER_MARK, Value, check, is_json};
 pub(super) use write::{
     Array, Object, Put, Raw, array, body, object, put, quote, quoted, spliced, try_body, written,
 };

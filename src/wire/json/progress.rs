@@ -9,7 +9,7 @@ pub(in crate::wire) struct Progress {
     /// What is open, the innermost in the lowest bit: an object is 1, a list 0.
     open: u128,
     depth: u8,
-    kind: Kind,
+    pub(in crate::wire) kind: Kind,
 }
 
 /// What kind of value it is.
@@ -102,14 +102,14 @@ impl Progress {
         }
     }
 
-    /// Returns what kind of value it is.
-    pub(in crate::wire) fn kind(&self) -> Kind {
-        self.kind
-    }
-
     /// Says whether what has come is a whole object and nothing else.
     pub(in crate::wire) fn is_object(&self) -> bool {
         self.kind == Kind::Object && self.at == At::Done
+    }
+
+    /// Says whether what has come is fit for the arguments of a call: a whole object, or none at all.
+    pub(in crate::wire) fn is_fit(&self) -> bool {
+        self.is_object() || self.is_nothing()
     }
 
     /// Says whether what has come is no JSON, whatever follows.

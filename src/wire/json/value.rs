@@ -20,6 +20,11 @@ pub(in crate::wire) fn check(body: &[u8]) -> Result<Value<'_>> {
     Ok(Value(text.trim_matches(is_space)))
 }
 
+/// Says whether a text is JSON.
+pub(in crate::wire) fn is_json(text: &str) -> bool {
+    json::read::<IgnoredAny>(text).is_ok()
+}
+
 fn is_space(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\n' | '\r')
 }
@@ -142,6 +147,16 @@ impl<'a> Value<'a> {
         self.get(name)?.text()
     }
 
+    /// Returns the text that stands there itself, or else in a member.
+    pub(in crate::wire) fn text_or(self, name: &str) -> Option<Cow<'a, str>> {
+        self.text().or_else(|| self.text_of(name))
+    }
+
+    /// Returns the text, or what is none as it was written.
+    pub(in crate::wire) fn told(self) -> Cow<'a, str> {
+        self.text().unwrap_or(Cow::Borrowed(self.0))
+    }
+
     /// Returns the text of a member that has to be there, in what stands at `place` of a request.
     pub(in crate::wire) fn need(self, name: &str, place: &str) -> Result<Cow<'a, str>> {
         self.text_of(name).ok_or_else(|| WireError::missing(place, name))
@@ -187,14 +202,8 @@ fn unescape(text: &str) -> String {
 pub(in crate::wire) struct Members<'a> {
     text: &'a str,
     at: usize,
-    key: Value<'a>,
-}
-
-impl<'a> Members<'a> {
-    /// Returns the name of the last member, as it was written.
-    pub(in crate::wire) fn key(&self) -> Value<'a> {
-        self.key
-    }
+    /// The name of the last member, as it was written.
+    pub(in crate::wire) key: Value<'a>,
 }
 
 impl<'a> Iterator for Members<'a> {

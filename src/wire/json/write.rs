@@ -238,9 +238,10 @@ impl Object<'_> {
         value.put(self.key(key));
     }
 
-    /// Writes a value that is JSON already.
-    pub(in crate::wire) fn raw(&mut self, key: &str, json: &str) {
-        self.put(key, Raw(json));
+    /// Writes members of an object as they are, those of certain names.
+    pub(in crate::wire) fn copy(&mut self, value: Value<'_>, is_kept: impl Fn(&str) -> bool) {
+        let kept = value.members().filter(|(key, _)| is_kept(key));
+        kept.for_each(|(key, value)| self.put(&key, value));
     }
 
     /// Writes the members of an object that is JSON already, and is not empty.

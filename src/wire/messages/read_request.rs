@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::SIGNATURE;
 use super::own_tools::own_tool;
 use crate::wire::error::Result;
-use crate::wire::json::Value;
+use crate::wire::json::{Value, is_json};
 use crate::wire::prompt::{Data, Format, Piece, Prompt, Reader, Tool, ToolChoice, ToolResult, read_pieces};
 use crate::wire::reply::{Call, content_text};
 use crate::wire::table;
@@ -117,10 +117,7 @@ fn piece<'a>(block: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Option
         return Ok(None);
     }
     // What a client encoded twice is an object all the same, if it is one.
-    let is_object = |input: &Cow<'_, str>| {
-        input.trim_start().starts_with('{')
-            && crate::record::json::read::<serde::de::IgnoredAny>(input).is_ok()
-    };
+    let is_object = |input: &Cow<'_, str>| input.trim_start().starts_with('{') && is_json(input);
     let encoded = block.text_of("input").filter(is_object);
     let input = || encoded.clone().unwrap_or(block.get("input").map_or("{}", Value::raw).into());
     Ok(Some(match kind.as_deref() {
@@ -238,17 +235,17 @@ fn read_tool<'a>(tool: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Opt
     let name = tool.need("name", place)?;
     reader.others(tool, &READ, "tools");
     let screen = tool.get("display_width_px").zip(tool.get("display_height_px"));
-    let own_description = own.map(|own| match screen {
+    let own_description = own.map(|(said, _)| match screen {
         Some((width, height)) => {
-            let (said, width, height) = (own.description, width.raw(), height.raw());
+            let (width, height) = (width.raw(), height.raw());
             Cow::Owned(format!("{said} The screen is {width} by {height} pixels."))
         }
-        None => Cow::Borrowed(own.description),
+        None => Cow::Borrowed(said),
     });
     Ok(Some(Tool {
         name,
         description: tool.text_of("description").or(own_description),
-        parameters: tool.get("input_schema").or(own.map(|own| Value::of(own.parameters))),
+        parameters: tool.get("input_schema").or(own.map(|(_, schema)| Value::of(schema))),
         strict: tool.get("strict").and_then(Value::flag),
         is_deferred: tool.get("defer_loading").and_then(Value::flag) == Some(true),
         cache: tool.get("cache_control"),

@@ -56,7 +56,7 @@ fn is_refused(key: &str, value: Value<'_>) -> bool {
 }
 
 /// What strict schemas of one request come to, which Anthropic compiles together.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct Strictness {
     pub(super) tools: usize,
     optional: usize,

@@ -24,12 +24,11 @@ const PREFIX: &str = "msg_";
 pub(in crate::wire) fn whole(ask: &Ask, reply: &Reply) -> Vec<u8> {
     let none = Choice::default();
     let choice = reply.choices.first().unwrap_or(&none);
-    let homes = choice.homes();
     body(512, |o| {
         put!(o, "id": &own_id(PREFIX, &reply.id, ask), "type": "message", "role": "assistant");
         put!(o, "model": reply.model.as_deref().unwrap_or(ask.model()));
         o.array("content", |a| {
-            for (at, part) in choice.parts.iter().enumerate() {
+            for (part, home) in choice.parts.iter().zip(choice.homes()) {
                 a.object(|o| match part {
                     Part::Picture { mime, data } => picture(o, mime, data),
                     Part::Other(_) => {}
@@ -38,9 +37,9 @@ pub(in crate::wire) fn whole(ask: &Ask, reply: &Reply) -> Vec<u8> {
                     }
                     Part::Text(text) | Part::Refusal(text) => {
                         put!(o, "type": "text", "text": text);
-                        if homes.at(at).next().is_some() {
+                        if !home.cited.is_empty() {
                             o.array("citations", |a| {
-                                homes.at(at).for_each(|one| a.object(|o| one.messages(o)));
+                                home.cited.iter().for_each(|one| a.object(|o| one.messages(o)));
                             });
                         }
                     }
@@ -73,7 +72,6 @@ fn ended(o: &mut Object<'_>, finish: Finish, stop: Option<&str>) {
 }
 
 /// Writes events.
-#[derive(Debug)]
 pub(in crate::wire) struct Events {
     head: Head,
     /// The block being written.
@@ -87,7 +85,7 @@ pub(in crate::wire) struct Events {
     stop: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Open {
     Thought,
     Text,

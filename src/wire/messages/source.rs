@@ -12,7 +12,7 @@ use crate::wire::json::Value;
 use crate::wire::reply::{Delta, Seen, Source, Tell, block, buckets, said};
 
 /// Reads events.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(in crate::wire) struct Events {
     usage: Option<AnthropicUsage>,
     /// Tools that the provider ran.

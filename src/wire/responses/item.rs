@@ -6,7 +6,6 @@ use crate::wire::reply::{Call, Part};
 use crate::wire::tools::{ToolKind, ToolKinds, ToolOrigin, write_call};
 
 /// An item of output.
-#[derive(Debug)]
 pub(super) struct Item {
     pub(super) id: String,
     pub(super) kind: Kind,
@@ -24,7 +23,7 @@ pub(super) struct Item {
 }
 
 /// What kind of item it is.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub(super) enum Kind {
     Thought,
     Text,
@@ -32,22 +31,6 @@ pub(super) enum Kind {
     Picture,
     Call { id: String, name: String, origin: Option<ToolOrigin> },
 }
-
-/// The names of the events by which a text grows.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Names {
-    pub(super) added: &'static str,
-    pub(super) delta: &'static str,
-    pub(super) done: &'static str,
-    pub(super) part_done: &'static str,
-}
-
-const TEXT: Names = Names {
-    added: "response.content_part.added",
-    delta: "response.output_text.delta",
-    done: "response.output_text.done",
-    part_done: "response.content_part.done",
-};
 
 impl Kind {
     /// Makes the kind of a call, by what was offered under the name.
@@ -67,17 +50,14 @@ impl Kind {
         Some(origin.as_ref().map_or(name, |origin| &origin.name))
     }
 
-    /// Returns the names of the events by which the text of such an item grows.
-    pub(super) fn events(&self) -> Names {
+    /// Returns what the names of the events begin with by which the part of such an item, and the text in it, grows.
+    pub(super) fn events(&self) -> (&'static str, &'static str) {
         match self {
-            Self::Thought => Names {
-                added: "response.reasoning_summary_part.added",
-                delta: "response.reasoning_summary_text.delta",
-                done: "response.reasoning_summary_text.done",
-                part_done: "response.reasoning_summary_part.done",
-            },
-            Self::Refusal => Names { delta: "response.refusal.delta", done: "response.refusal.done", ..TEXT },
-            Self::Text | Self::Picture | Self::Call { .. } => TEXT,
+            Self::Thought => ("response.reasoning_summary_part", "response.reasoning_summary_text"),
+            Self::Refusal => ("response.content_part", "response.refusal"),
+            Self::Text | Self::Picture | Self::Call { .. } => {
+                ("response.content_part", "response.output_text")
+            }
         }
     }
 

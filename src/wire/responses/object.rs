@@ -62,9 +62,7 @@ fn filled_text(o: &mut Object<'_>, text: Option<Value<'_>>) {
     let schema = format.filter(|format| format.text_of("type").as_deref() == Some("json_schema"));
     let Some(schema) = schema else { return filled(o, text, &TEXT) };
     put!(o, "format": |o| filled(o, Some(schema), &SCHEMA));
-    for (key, value) in text.into_iter().flat_map(Value::members).filter(|(key, _)| key != "format") {
-        o.put(&key, value);
-    }
+    text.into_iter().for_each(|text| o.copy(text, |key| key != "format"));
     if text.is_none_or(|text| text.get("verbosity").is_none()) {
         put!(o, "verbosity": Raw("\"medium\""));
     }
@@ -86,7 +84,6 @@ fn filled(o: &mut Object<'_>, value: Option<Value<'_>>, wanted: &[(&str, &str)])
 }
 
 /// What a response object says besides its output.
-#[derive(Debug)]
 pub(super) struct Frame<'a> {
     pub(super) id: &'a str,
     pub(super) model: &'a str,

@@ -6,7 +6,7 @@
 
 use bytes::BytesMut;
 
-use super::item::{Item, Kind, Names, part};
+use super::item::{Item, Kind, part};
 use super::object::{Frame, repeated, status};
 use crate::record::usage::Counted;
 use crate::wire::Ask;
@@ -16,7 +16,7 @@ use crate::wire::finish::Finish;
 use crate::wire::json::{Object, Raw, body, put};
 use crate::wire::logprobs::Logprobs;
 use crate::wire::preface::Preface;
-use crate::wire::reply::{Choice, Delta, Part, Reply};
+use crate::wire::reply::{Choice, Delta, Part, Reply, keep};
 use crate::wire::sink::{Head, Sink};
 use crate::wire::sse;
 use crate::wire::tools::{ToolKind, ToolKinds, custom_input};
@@ -30,22 +30,22 @@ const KEPT: usize = 4 * 1024 * 1024;
 pub(in crate::wire) fn whole(ask: &Ask, reply: &Reply) -> Vec<u8> {
     let id = own_id(PREFIX, &reply.id, ask);
     let model = reply.model.as_deref().unwrap_or(ask.model());
-    let frame = Frame { id: &id, model, created: ask.received(), repeated: &repeated(ask) };
+    let frame = Frame { id: &id, model, created: ask.received, repeated: &repeated(ask) };
     let none = Choice::default();
     let choice = reply.choices.first().unwrap_or(&none);
     // What was cut off is the last.
     let last = choice.parts.len().saturating_sub(1);
-    let (tools, homes) = (ask.tool_kinds(), choice.homes());
+    let tools = ask.tool_kinds();
     body(1024, |o| {
         frame.write(o, Some(choice.finish), reply.usage.as_ref(), |a| {
-            for (at, part) in choice.parts.iter().enumerate() {
+            for (at, (part, home)) in choice.parts.iter().zip(choice.homes()).enumerate() {
                 let status = if at == last { status(Some(choice.finish)) } else { "completed" };
                 if let Some(mut item) = Item::of(part, at, &id, &tools) {
                     if let (Part::Text(_), Some(told)) = (part, &choice.logprobs) {
                         item.weigh(&told.get().json());
                     }
-                    item.from = homes.start(at);
-                    for citation in homes.at(at) {
+                    item.from = home.from;
+                    for citation in home.cited {
                         item.annotate(&item.note(citation));
                     }
                     a.object(|o| item.write(o, status));
@@ -56,7 +56,6 @@ pub(in crate::wire) fn whole(ask: &Ask, reply: &Reply) -> Vec<u8> {
 }
 
 /// Writes events.
-#[derive(Debug)]
 pub(in crate::wire) struct Events {
     head: Head,
     created: u64,
@@ -135,7 +134,7 @@ impl Events {
     pub(in crate::wire) fn new(ask: &Ask) -> Self {
         Self {
             head: Head::new(PREFIX, ask),
-            created: ask.received(),
+            created: ask.received,
             repeated: repeated(ask),
             tools: ask.tool_kinds(),
             items: Vec::new(),
@@ -156,11 +155,11 @@ impl Events {
     }
 
     fn say(&mut self, kind: Kind, text: &str, out: &mut BytesMut) {
-        let (names, kind_is_text) = (kind.events(), kind == Kind::Text);
+        let ((of_part, of_text), kind_is_text) = (kind.events(), kind == Kind::Text);
         if self.open.as_ref().is_none_or(|open| open.kind != kind) {
             self.done(out);
             self.begin(kind, out);
-            self.of_item(names.added, out, |o, item| {
+            self.of_item(&format!("{of_part}.added"), out, |o, item| {
                 put!(o, "part": |o| part(o, item.kind.part(), "", ["[]"; 2]));
             });
         }
@@ -168,7 +167,7 @@ impl Events {
             self.chars += text.chars().count() as u64;
         }
         self.grow(text);
-        self.of_item(names.delta, out, |o, item| {
+        self.of_item(&format!("{of_text}.delta"), out, |o, item| {
             put!(o, "delta": text, "logprobs"?: (item.kind == Kind::Text).then_some(Raw("[]")));
         });
     }
@@ -200,7 +199,7 @@ impl Events {
             self.kept += list.len();
             item.weigh(&list);
         }
-        let name = Kind::Text.events().delta;
+        let name = "response.output_text.delta";
         self.of_item(name, out, |o, _| put!(o, "delta": "", "logprobs": Raw(&list)));
     }
 
@@ -232,15 +231,9 @@ impl Events {
     /// Adds to the open item's text what there is room for.
     fn grow(&mut self, text: &str) {
         let Some(item) = &mut self.open else { return };
-        let room = KEPT.saturating_sub(self.kept);
-        let mut end = room.min(text.len());
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        let kept = text.get(..end).unwrap_or_default();
-        item.text.push_str(kept);
-        item.is_whole &= kept.len() == text.len();
-        self.kept += kept.len();
+        let kept = keep(&mut item.text, KEPT.saturating_sub(self.kept), text);
+        item.is_whole &= kept == text.len();
+        self.kept += kept;
     }
 
     fn begin(&mut self, kind: Kind, out: &mut BytesMut) {
@@ -280,12 +273,12 @@ impl Events {
         self.items.push(item);
     }
 
-    fn done_text(&mut self, names: Names, out: &mut BytesMut) {
-        self.of_item(names.done, out, |o, item| {
+    fn done_text(&mut self, (of_part, of_text): (&str, &str), out: &mut BytesMut) {
+        self.of_item(&format!("{of_text}.done"), out, |o, item| {
             o.put(if item.kind == Kind::Refusal { "refusal" } else { "text" }, &item.text);
             put!(o, "logprobs"?: (item.kind == Kind::Text).then_some(Raw(item.logprobs())));
         });
-        self.of_item(names.part_done, out, |o, item| {
+        self.of_item(&format!("{of_part}.done"), out, |o, item| {
             put!(o, "part": |o| part(o, item.kind.part(), &item.text, [item.annotations(), item.logprobs()]));
         });
     }

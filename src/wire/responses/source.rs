@@ -16,7 +16,7 @@ use crate::wire::reply::{Delta, Seen, Source, Tell, block, buckets, said};
 const LATEST: usize = 128;
 
 /// Reads events.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(in crate::wire) struct Events {
     usage: Option<OpenAiUsage>,
     custom: Custom,
@@ -28,7 +28,6 @@ pub(in crate::wire) struct Events {
 }
 
 /// A call that has been told.
-#[derive(Debug)]
 struct Called {
     /// Where it stands in the output.
     at: u64,
@@ -38,7 +37,7 @@ struct Called {
 }
 
 /// Which kinds of items have been told. Not which items: servers number what is whole otherwise than its pieces.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Default)]
 struct Told {
     message: bool,
     thought: bool,

@@ -103,13 +103,7 @@ impl Target {
             (Dialect::OpenAiChat, Accent::Mistral) => Some(Self::Mistral),
             (Dialect::AnthropicMessages, _) => Some(Self::Messages),
             (Dialect::Gemini, _) => Some(Self::Gemini),
-            (
-                Dialect::OpenAiResponses
-                | Dialect::OpenAiEmbeddings
-                | Dialect::GeminiEmbeddings
-                | Dialect::OpenAiCompletions,
-                _,
-            ) => None,
+            _ => None,
         }
     }
 }

@@ -17,6 +17,7 @@ pub(in crate::console) use ruler::ruler;
 use self::page::side_by_side;
 use super::traffic::{self, status_role};
 use crate::console::action::Action;
+use crate::console::app::Do;
 use crate::console::glyphs::Glyphs;
 use crate::console::screen::{Ask, Asks, FiguresOf, Scene, Screen, View};
 use crate::console::screens::figures;
@@ -73,8 +74,7 @@ impl Screen for State {
         let id = snapshot.log.history.id(self.index);
         let title = format!("Request {id}");
         let scope = format!("policy {} v{}", policy.name, policy.version);
-        let inner = Panel { title: &title, scope: &scope, focus: true }.render(area, buf, look);
-        let inner = paint::margin(inner);
+        let inner = Panel { title: &title, scope: &scope, focus: true }.page(area, buf, look);
         let bar = u16::from(inner.width > 4);
         let body = Rect { width: inner.width.saturating_sub(2 * bar), ..inner };
         let lines = lines(snapshot, self.index, body.width, look.glyphs);
@@ -106,7 +106,10 @@ impl Screen for State {
         };
         match action {
             Action::Close | Action::Back => vec![Ask::Close],
-            Action::CopyRow => traffic::row_text(self.index, snapshot).map(Ask::Copy).into_iter().collect(),
+            Action::CopyRow => {
+                let row = traffic::row_text(self.index, snapshot);
+                row.map(|row| Ask::Do(Do::Copy(row))).into_iter().collect()
+            }
             Action::NextRequest => vec![Ask::Neighbour(1)],
             Action::PreviousRequest => vec![Ask::Neighbour(-1)],
             _ => Asks::new(),

@@ -104,30 +104,11 @@ pub(in crate::console) fn wrapped(
     looks: (Role, Role),
 ) -> Vec<Line> {
     let words = text::clean(words);
-    let room = columns.saturating_sub(indent).max(8);
-    let mut rest: &str = words.trim();
-    let mut lines = vec![Line::default().with(label, looks.0).to(indent)];
-    let mut first = true;
-    // Each turn takes at least one letter, so this ends.
-    while !rest.is_empty() {
-        let (fits, _) = text::fit(rest, room);
-        let mut end = if fits == 0 { rest.chars().next().map_or(rest.len(), char::len_utf8) } else { fits };
-        if end < rest.len()
-            && !rest.get(end..).is_some_and(|after| after.starts_with(' '))
-            && let Some(blank) = rest.get(..end).and_then(|part| part.rfind(' ')).filter(|&blank| blank > 0)
-        {
-            end = blank;
-        }
-        let (part, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
-        rest = after.trim_start();
-        if first {
-            lines = lines.into_iter().map(|line| line.with(part, looks.1)).collect();
-            first = false;
-        } else {
-            lines.push(Line::default().to(indent).with(part, looks.1));
-        }
-    }
-    lines
+    let mut pieces = text::wrap(&words, columns.saturating_sub(indent).max(8));
+    let line =
+        |label: &str, piece: &str| Line::default().with(label, looks.0).to(indent).with(piece, looks.1);
+    let first = line(label, pieces.next().unwrap_or_default());
+    std::iter::once(first).chain(pieces.map(|piece| line("", piece))).collect()
 }
 
 #[cfg(test)]

@@ -259,10 +259,9 @@ pub(in crate::console::screens) fn draw(
 ) {
     let snapshot = scene.snapshot;
     let focus = scene.view.focus == place;
-    let inner = paint::margin(figures::frame(scene, place, title, scope, area, buf));
+    let inner = figures::page(scene, place, title, scope, area, buf);
     if events.is_empty() {
-        figures::nothing(scene, "nothing but requests so far", inner, buf);
-        return;
+        return figures::nothing(scene, "nothing but requests so far", inner, buf);
     }
     let look = scene.look;
     let clock = clock_columns(snapshot);

@@ -8,7 +8,7 @@ use ratatui::layout::Rect;
 use crate::console::screen::Scene;
 use crate::console::screens::figures::{self, List};
 use crate::console::theme::Role;
-use crate::console::{format, paint, text};
+use crate::console::{format, text};
 use crate::session::{AllOn, Reading, Snapshot, all_on};
 use crate::units::{Instant, Pico};
 
@@ -51,7 +51,7 @@ pub fn named_like(piece: &str, snapshot: &Snapshot) -> Vec<String> {
 pub(super) fn draw_panel(scene: Scene<'_>, asked: &Alone, area: Rect, buf: &mut Buffer) {
     let title = format!("All on {}", text::clean(&asked.name));
     let scope = format!("window to {}", figures::moment(scene.snapshot, asked.at));
-    let inner = paint::margin(figures::frame(scene, 1, &title, &scope, area, buf));
+    let inner = figures::page(scene, 1, &title, &scope, area, buf);
     let inside = Rect { width: inner.width.min(WIDEST), ..inner };
     let lines = lines(scene, &asked.figures, usize::from(inside.width));
     lines.draw(scene, inside, buf);

@@ -34,11 +34,9 @@ pub(super) fn draw(
     }
     let Some(row) = row else {
         let inner = figures::frame(scene, 1, "No model", "", area, buf);
-        figures::nothing(scene, "no model in this traffic and none on a ladder", inner, buf);
-        return;
+        return figures::nothing(scene, "no model in this traffic and none on a ladder", inner, buf);
     };
-    let inner = figures::frame(scene, 1, row.name, "", area, buf);
-    let inner = paint::margin(inner);
+    let inner = figures::page(scene, 1, row.name, "", area, buf);
     // Side by side where that is wide enough, else one over the other for as far as it goes.
     let columns = match inner.width {
         0..=63 => 1,
@@ -90,8 +88,7 @@ fn calls_and_tokens(scene: Scene<'_>, row: &Row<'_>, asked: Option<&Alone>, at: 
     }
     let at = figures::heading(scene, "Calls and tokens", at, buf);
     let Some(cell) = row.cell else {
-        figures::nothing(scene, "not seen in this window", at, buf);
-        return;
+        return figures::nothing(scene, "not seen in this window", at, buf);
     };
     let (_, state, words) = state_of(look, Some(cell));
     let mut lines = List::default();

@@ -6,6 +6,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
+use self::Shows::{Count, Drawn, Health, Late, Price, Sums};
 use super::health;
 use crate::console::format::{self, Short, UNKNOWN, short};
 use crate::console::paint::{self, Look};
@@ -19,148 +20,103 @@ use crate::session::Snapshot;
 use crate::telemetry::{Cell, ModelHealth, Percentiles};
 use crate::units::{ModelId, Pico, PicoPerMillion};
 
-/// A column: its place, what sorts by it and how that order is called, what stands in its cells.
+/// A column: its place, what stands in its cells, how the order by it is called where there is one, and what sorts then where that is
+/// another figure than the one shown.
 struct Spec {
     column: Column<'static>,
-    /// Whether only a live session has it.
-    live: bool,
-    sort: Option<(&'static str, By)>,
-    draw: Draw,
+    shows: Shows,
+    order: Option<&'static str>,
+    sorts: Option<fn(&Row<'_>) -> Option<i128>>,
 }
 
-type Draw = fn(&Figures<'_>, Slot<'_>, &mut Buffer);
-
-const fn every(column: Column<'static>, sort: Option<(&'static str, By)>, draw: Draw) -> Spec {
-    Spec { column, live: false, sort, draw }
+/// What stands in a column's cells.
+#[derive(Clone, Copy)]
+enum Shows {
+    /// What is drawn there.
+    Drawn(fn(&Figures<'_>, Slot<'_>, &mut Buffer)),
+    /// What a live session says of the model's health; elsewhere there is no such column.
+    Health(fn(&Figures<'_>, &ModelHealth, Slot<'_>, &mut Buffer)),
+    /// A figure of the model's sums, beside those of all.
+    Sums(fn(&Cell, &Cell) -> (Short, Role)),
+    /// A count of its sums.
+    Count(fn(&Cell) -> u64),
+    /// A latency.
+    Late(fn(Percentiles) -> u64),
+    /// A price for a million tokens.
+    Price(fn(&Tier) -> Option<PicoPerMillion>),
 }
 
-const fn live(column: Column<'static>, draw: Draw) -> Spec {
-    Spec { column, live: true, sort: None, draw }
+const fn left(name: &'static str, width: Width, yields: u8, shows: Shows) -> Spec {
+    Spec { column: Column::left(name, width, yields), shows, order: None, sorts: None }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "it stands where a column may have no order")]
-const fn by(name: &'static str, figure: fn(&Row<'_>) -> Option<i128>) -> Option<(&'static str, By)> {
-    Some((name, By::Figure(figure)))
+const fn right(name: &'static str, columns: u16, yields: u8, shows: Shows) -> Spec {
+    Spec { column: Column::right(name, columns, yields), shows, order: None, sorts: None }
+}
+
+impl Spec {
+    /// Sorts by the figure that is shown.
+    const fn order(self, order: &'static str) -> Self {
+        Self { order: Some(order), ..self }
+    }
+
+    /// Sorts by another.
+    const fn by(self, order: &'static str, sorts: fn(&Row<'_>) -> Option<i128>) -> Self {
+        Self { order: Some(order), sorts: Some(sorts), ..self }
+    }
 }
 
 /// In their order from the left; those that matter least yield first.
 static COLUMNS: [Spec; 25] = [
-    every(Column::left("", Width::Fixed(1), 0), None, |_, slot, buf| {
-        slot.mark_chosen(buf);
-    }),
-    every(Column::left("model", Width::Fill(20), 0), Some(("name", By::Name)), |of, slot, buf| {
-        let look = slot.look;
-        let rest = signed(look.glyphs.right[8], series(look, of.row), slot, buf);
-        look.text(buf, rest, of.row.name, Role::Text);
-    }),
-    every(Column::left("state", Width::Fixed(16), 1), None, |of, slot, buf| {
-        state(state_of(slot.look, of.row.cell), slot, buf);
-    }),
-    live(Column::left("breaker", Width::Fixed(12), 1), |of, slot, buf| {
-        of.health(slot, buf, |found, slot, buf| state(health::breaker(of.scene, found), slot, buf));
-    }),
-    live(Column::right("open", 5, 12), |of, slot, buf| {
-        of.health(slot, buf, |found, slot, buf| slot.say(buf, &format::count(found.in_flight), Role::Text));
-    }),
-    live(Column::left("quota used", Width::Fixed(12), 3), |of, slot, buf| {
-        of.health(slot, buf, |found, slot, buf| health::quota(found, slot.at, buf, slot.look));
-    }),
-    live(Column::left("last error", Width::Fill(14), 12), |of, slot, buf| {
-        of.health(slot, buf, |found, slot, buf| match &*found.last_error {
-            "" => slot.say(buf, "none", Role::Muted),
-            error => slot.say(buf, &text::clean(error), Role::Error),
-        });
-    }),
-    every(Column::right("share", 7, 3), None, |of, slot, buf| {
-        of.cell(slot, buf, |cell, all| (format::percent(cell.requests, all.requests), Role::Text));
-    }),
-    every(
-        Column::right("requests", 9, 2),
-        by("requests", |row| row.count(|cell| cell.requests)),
-        |of, slot, buf| {
-            of.cell(slot, buf, |cell, _| (format::count_short(cell.requests), Role::Text));
-        },
+    left("", Width::Fixed(1), 0, Drawn(|_, slot, buf| slot.mark_chosen(buf))),
+    left("model", Width::Fill(20), 0, Drawn(name)).order("name"),
+    left("state", Width::Fixed(16), 1, Drawn(|of, slot, buf| state(of.state(), slot, buf))),
+    left(
+        "breaker",
+        Width::Fixed(12),
+        1,
+        Health(|of, found, slot, buf| state(health::breaker(of.scene, found), slot, buf)),
     ),
-    every(
-        Column::right("calls", 8, 13),
-        by("calls", |row| row.count(|cell| cell.attempts)),
-        |of, slot, buf| {
-            of.cell(slot, buf, |cell, _| (format::count_short(cell.attempts), Role::Text));
-        },
+    right(
+        "open",
+        5,
+        12,
+        Health(|_, found, slot, buf| slot.say(buf, &format::count(found.in_flight), Role::Text)),
     ),
-    every(Column::right("failed calls", 12, 19), None, |of, slot, buf| {
-        of.cell(slot, buf, |cell, _| (format::count_short(cell.errors), error_role(cell)));
-    }),
-    every(Column::right("fail %", 7, 9), by("share of failed calls", error_share), |of, slot, buf| {
-        of.cell(slot, buf, |cell, _| (format::percent(cell.errors, cell.attempts), error_role(cell)));
-    }),
-    every(Column::right("p50", 8, 10), by("p50", |row| row.late(|known| known.p50)), |of, slot, buf| {
-        of.late(slot, buf, |known| known.p50);
-    }),
-    every(Column::right("p95", 8, 3), by("p95", |row| row.late(|known| known.p95)), |of, slot, buf| {
-        of.late(slot, buf, |known| known.p95);
-    }),
-    every(Column::right("p99", 8, 11), by("p99", |row| row.late(|known| known.p99)), |of, slot, buf| {
-        of.late(slot, buf, |known| known.p99);
-    }),
-    every(
-        Column::right("tok in", 7, 14),
-        by("prompt tokens", |row| row.count(|cell| cell.tokens.prompt())),
-        |of, slot, buf| {
-            of.cell(slot, buf, |cell, _| (format::count_short(cell.tokens.prompt()), Role::Text));
-        },
+    left(
+        "quota used",
+        Width::Fixed(12),
+        3,
+        Health(|_, found, slot, buf| health::quota(found, slot.at, buf, slot.look)),
     ),
-    every(Column::right("cached", 7, 8), by("share of cache reads", cache_share), |of, slot, buf| {
-        of.cell(slot, buf, |cell, _| (figures::cache_share(cell), Role::Text));
-    }),
-    every(
-        Column::right("tok out", 7, 15),
-        by("answer tokens", |row| row.count(|cell| cell.tokens.output)),
-        |of, slot, buf| {
-            of.cell(slot, buf, |cell, _| (format::count_short(cell.tokens.output), Role::Text));
-        },
+    left("last error", Width::Fill(14), 12, Health(last_error)),
+    right("share", 7, 3, Sums(|cell, all| (format::percent(cell.requests, all.requests), Role::Text))),
+    right("requests", 9, 2, Count(|cell| cell.requests)).order("requests"),
+    right("calls", 8, 13, Count(|cell| cell.attempts)).order("calls"),
+    right("failed calls", 12, 19, Sums(|cell, _| (format::count_short(cell.errors), error_role(cell)))),
+    right("fail %", 7, 9, Sums(|cell, _| (format::percent(cell.errors, cell.attempts), error_role(cell))))
+        .by("share of failed calls", error_share),
+    right("p50", 8, 10, Late(|known| known.p50)).order("p50"),
+    right("p95", 8, 3, Late(|known| known.p95)).order("p95"),
+    right("p99", 8, 11, Late(|known| known.p99)).order("p99"),
+    right("tok in", 7, 14, Count(|cell| cell.tokens.prompt())).order("prompt tokens"),
+    right("cached", 7, 8, Sums(|cell, _| (figures::cache_share(cell), Role::Text)))
+        .by("share of cache reads", cache_share),
+    right("tok out", 7, 15, Count(|cell| cell.tokens.output)).order("answer tokens"),
+    right("cost", 12, 1, Sums(|cell, all| figures::cost_in_column(&cell.cost, all.cost.unknown > 0)))
+        .by("cost", |row| Some(row.cell.map_or(0, |cell| cell.cost.total().0))),
+    right(
+        "of cost",
+        7,
+        17,
+        Sums(|cell, all| (figures::cost_share(&cell.cost, all.cost.total()), Role::Text)),
     ),
-    every(
-        Column::right("cost", 12, 1),
-        by("cost", |row| Some(row.cell.map_or(0, |cell| cell.cost.total().0))),
-        |of, slot, buf| {
-            of.cell(slot, buf, |cell, all| figures::cost_in_column(&cell.cost, all.cost.unknown > 0));
-        },
-    ),
-    every(Column::right("of cost", 7, 17), None, |of, slot, buf| {
-        of.cell(slot, buf, |cell, all| (figures::cost_share(&cell.cost, all.cost.total()), Role::Text));
-    }),
-    every(
-        Column::right("$/1k calls", 11, 7),
-        by("cost per 1,000 calls", |row| Some(thousand(row)?.0)),
-        |of, slot, buf| {
-            let cost = of.row.cell.map(|cell| cell.cost).unwrap_or_default();
-            slot.say(buf, &figures::amount(thousand(of.row), &cost), Role::Text);
-        },
-    ),
-    every(
-        Column::right("$in/1M", 8, 4),
-        by("price of prompts", |row| Some(row.tier?.input.0.into())),
-        |of, slot, buf| {
-            price(of.row.tier.map(|tier| tier.input), slot, buf);
-        },
-    ),
-    every(
-        Column::right("$out/1M", 8, 4),
-        by("price of answers", |row| Some(row.tier?.output.0.into())),
-        |of, slot, buf| {
-            price(of.row.tier.map(|tier| tier.output), slot, buf);
-        },
-    ),
-    every(Column::right("$read/1M", 8, 16), None, |of, slot, buf| {
-        price(of.row.tier.and_then(|tier| tier.cache_read), slot, buf);
-    }),
-    every(Column::right("rungs", 5, 18), None, |of, slot, buf| {
-        let model = of.row.model;
-        let ladders = of.scene.snapshot.policy.routes.iter().flat_map(|route| &route.ladder);
-        let count = ladders.filter(|rung| rung.model == model && model.is_some()).count();
-        slot.say(buf, &format::count(count as u64), if count > 0 { Role::Text } else { Role::Unknown });
-    }),
+    right("$/1k calls", 11, 7, Drawn(thousand_calls))
+        .by("cost per 1,000 calls", |row| Some(thousand(row)?.0)),
+    right("$in/1M", 8, 4, Price(|tier| Some(tier.input))).order("price of prompts"),
+    right("$out/1M", 8, 4, Price(|tier| Some(tier.output))).order("price of answers"),
+    right("$read/1M", 8, 16, Price(|tier| tier.cache_read)),
+    right("rungs", 5, 18, Drawn(rungs)),
 ];
 
 /// What the table is sorted by: one of the columns.
@@ -177,18 +133,30 @@ impl Default for Key {
 impl Key {
     /// Returns the next column that sorts, starting again at the end.
     pub(super) fn next(self) -> Self {
-        let sorts = |at: &usize| COLUMNS.get(*at).is_some_and(|spec| spec.sort.is_some());
+        let sorts = |at: &usize| COLUMNS.get(*at).is_some_and(|spec| spec.order.is_some());
         Self((self.0 + 1..COLUMNS.len()).chain(0..=self.0).find(sorts).unwrap_or(self.0))
     }
 
-    /// Returns the name of the order and what it rests on.
-    pub(super) fn sort(self) -> (&'static str, By) {
-        COLUMNS.get(self.0).and_then(|spec| spec.sort).unwrap_or(("name", By::Name))
+    /// Names the order.
+    pub(super) fn name(self) -> &'static str {
+        COLUMNS.get(self.0).and_then(|spec| spec.order).unwrap_or("name")
     }
 
     /// Says whether the largest come first unless asked otherwise.
     pub(super) fn descends(self) -> bool {
-        !matches!(self.sort().1, By::Name)
+        self.name() != "name"
+    }
+
+    /// Returns what sorts a model: nothing where that is its name. Those of which it is unknown come as if it were least.
+    fn figure(self, row: &Row<'_>) -> Option<i128> {
+        let Spec { shows, sorts, .. } = COLUMNS.get(self.0)?;
+        match (*shows, sorts) {
+            (_, Some(sorts)) => sorts(row),
+            (Count(of), _) => Some(row.count(of)),
+            (Late(of), _) => Some(of(row.percentiles()?).into()),
+            (Price(of), _) => Some(of(row.tier?)?.0.into()),
+            (Drawn(_) | Health(_) | Sums(_), _) => None,
+        }
     }
 }
 
@@ -207,7 +175,8 @@ struct Shown {
 
 impl Shown {
     fn of(live: bool) -> Self {
-        let there = || COLUMNS.iter().enumerate().filter(move |(_, spec)| live || !spec.live);
+        let there =
+            || COLUMNS.iter().enumerate().filter(move |(_, spec)| live || !matches!(spec.shows, Health(_)));
         Self {
             at: there().map(|(at, _)| at).collect(),
             columns: there().map(|(_, spec)| spec.column).collect(),
@@ -239,29 +208,26 @@ struct Figures<'a> {
 }
 
 impl Figures<'_> {
-    /// Writes a figure of the model's sums, beside those of all.
-    fn cell(&self, slot: Slot<'_>, buf: &mut Buffer, write: fn(&Cell, &Cell) -> (Short, Role)) {
-        let unknown = || (short!("{UNKNOWN}"), Role::Unknown);
+    fn state(&self) -> (char, Role, Short) {
+        state_of(self.scene.look, self.row.cell)
+    }
+
+    fn draw(&self, shows: Shows, slot: Slot<'_>, buf: &mut Buffer) {
+        let Row { name, cell, tier, .. } = self.row;
         let all = &self.scene.snapshot.totals.all;
-        let (words, role) = self.row.cell.map_or_else(unknown, |cell| write(cell, all));
+        let figure = match shows {
+            Drawn(draw) => return draw(self, slot, buf),
+            Health(draw) => match health::of(self.scene.snapshot, name) {
+                Some(found) => return draw(self, found, slot, buf),
+                None => None,
+            },
+            Sums(write) => cell.map(|cell| write(cell, all)),
+            Count(of) => cell.map(|cell| (format::count_short(of(cell)), Role::Text)),
+            Late(of) => Some((figures::latency(self.late.map(of)), Role::Text)),
+            Price(of) => tier.and_then(of).map(|price| (figures::price(price), Role::Text)),
+        };
+        let (words, role) = figure.unwrap_or_else(|| (short!("{UNKNOWN}"), Role::Unknown));
         slot.say(buf, &words, role);
-    }
-
-    fn late(&self, slot: Slot<'_>, buf: &mut Buffer, of: fn(Percentiles) -> u64) {
-        slot.say(buf, &figures::latency(self.late.map(of)), Role::Text);
-    }
-
-    /// Draws what a live session says of the model's health.
-    fn health(
-        &self,
-        slot: Slot<'_>,
-        buf: &mut Buffer,
-        draw: impl FnOnce(&ModelHealth, Slot<'_>, &mut Buffer),
-    ) {
-        match health::of(self.scene.snapshot, self.row.name) {
-            Some(found) => draw(found, slot, buf),
-            None => slot.say(buf, UNKNOWN, Role::Unknown),
-        }
     }
 }
 
@@ -269,7 +235,7 @@ impl Figures<'_> {
 pub(super) fn draw(scene: Scene<'_>, roster: &[Row<'_>], sorted: &Sorted, area: Rect, buf: &mut Buffer) {
     let glyphs = scene.look.glyphs;
     let arrow = if sorted.order == Order::Descending { glyphs.change.1 } else { glyphs.change.0 };
-    let title = format!("Models by {} {arrow}", sorted.by.sort().0);
+    let title = format!("Models by {} {arrow}", sorted.by.name());
     let inner = inside(figures::frame(scene, 0, &title, "", area, buf));
     let mut last: Option<(usize, Figures<'_>)> = None;
     let shown = Shown::of(scene.snapshot.live.is_some());
@@ -280,7 +246,7 @@ pub(super) fn draw(scene: Scene<'_>, roster: &[Row<'_>], sorted: &Sorted, area: 
         }
         let spec = shown.at.get(slot.column).and_then(|&at| COLUMNS.get(at));
         if let (Some((_, figures)), Some(spec)) = (&last, spec) {
-            (spec.draw)(figures, slot, buf);
+            figures.draw(spec.shows, slot, buf);
         }
     });
 }
@@ -298,11 +264,29 @@ fn state((sign, role, words): (char, Role, Short), slot: Slot<'_>, buf: &mut Buf
     slot.look.text(buf, rest, &words, role);
 }
 
-fn price(price: Option<PicoPerMillion>, slot: Slot<'_>, buf: &mut Buffer) {
-    match price {
-        Some(price) => slot.say(buf, &figures::price(price), Role::Text),
-        None => slot.say(buf, UNKNOWN, Role::Unknown),
+fn name(of: &Figures<'_>, slot: Slot<'_>, buf: &mut Buffer) {
+    let look = slot.look;
+    let rest = signed(look.glyphs.right[8], series(look, of.row), slot, buf);
+    look.text(buf, rest, of.row.name, Role::Text);
+}
+
+fn last_error(_: &Figures<'_>, found: &ModelHealth, slot: Slot<'_>, buf: &mut Buffer) {
+    match &*found.last_error {
+        "" => slot.say(buf, "none", Role::Muted),
+        error => slot.say(buf, &text::clean(error), Role::Error),
     }
+}
+
+fn thousand_calls(of: &Figures<'_>, slot: Slot<'_>, buf: &mut Buffer) {
+    let cost = of.row.cell.map(|cell| cell.cost).unwrap_or_default();
+    slot.say(buf, &figures::amount(thousand(of.row), &cost), Role::Text);
+}
+
+fn rungs(of: &Figures<'_>, slot: Slot<'_>, buf: &mut Buffer) {
+    let model = of.row.model;
+    let ladders = of.scene.snapshot.policy.routes.iter().flat_map(|route| &route.ladder);
+    let count = ladders.filter(|rung| rung.model == model && model.is_some()).count();
+    slot.say(buf, &format::count(count as u64), if count > 0 { Role::Text } else { Role::Unknown });
 }
 
 /// Returns what a thousand of the model's calls cost.
@@ -311,8 +295,8 @@ fn thousand(row: &Row<'_>) -> Option<Pico> {
 }
 
 /// Returns a share in parts of a million; none of nothing is none.
-fn share(part: Option<i128>, whole: Option<i128>) -> Option<i128> {
-    Some(part?.saturating_mul(1_000_000).checked_div(whole?).unwrap_or(0))
+fn share(part: i128, whole: i128) -> Option<i128> {
+    Some(part.saturating_mul(1_000_000).checked_div(whole).unwrap_or(0))
 }
 
 fn error_share(row: &Row<'_>) -> Option<i128> {
@@ -354,15 +338,6 @@ pub(super) fn state_of(look: Look<'_>, cell: Option<&Cell>) -> (char, Role, Shor
     }
 }
 
-/// What models are ordered by.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum By {
-    /// Their names.
-    Name,
-    /// A figure; those of which it is unknown come as if it were least.
-    Figure(fn(&Row<'_>) -> Option<i128>),
-}
-
 /// One model.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Row<'a> {
@@ -383,19 +358,13 @@ impl Row<'_> {
     }
 
     /// Returns a count of its sums: nothing where there are none.
-    #[expect(clippy::unnecessary_wraps, reason = "it stands beside figures that may be unknown")]
-    pub(super) fn count(&self, of: fn(&Cell) -> u64) -> Option<i128> {
-        Some(self.cell.map_or(0, of).into())
-    }
-
-    /// Returns a latency, where it is known.
-    pub(super) fn late(&self, of: fn(Percentiles) -> u64) -> Option<i128> {
-        Some(of(self.percentiles()?).into())
+    fn count(&self, of: fn(&Cell) -> u64) -> i128 {
+        self.cell.map_or(0, of).into()
     }
 }
 
 /// Gathers and sorts the models of a snapshot.
-pub(super) fn roster<'a>(snapshot: &'a Snapshot, by: By, order: Order) -> Vec<Row<'a>> {
+pub(super) fn roster<'a>(snapshot: &'a Snapshot, by: Key, order: Order) -> Vec<Row<'a>> {
     let (window, to_date) = (&*snapshot.totals, &*snapshot.to_date);
     let names = snapshot.log.names.models().len();
     let mut on_ladder = vec![false; names];
@@ -424,13 +393,9 @@ pub(super) fn roster<'a>(snapshot: &'a Snapshot, by: By, order: Order) -> Vec<Ro
         rows.push(row(ModelId::NONE, figures::unnamed(cell), Some(cell)));
     }
     // A stable sort by the key over the order of first appearance: ties never jump.
-    let figure = |row: &Row<'_>| match by {
-        By::Name => None,
-        By::Figure(of) => of(row),
-    };
-    let mut ranked: Vec<_> = rows.into_iter().map(|row: Row<'a>| (figure(&row), row)).collect();
+    let mut ranked: Vec<_> = rows.into_iter().map(|row: Row<'a>| (by.figure(&row), row)).collect();
     crate::units::sort_by(&mut ranked, |(a, one), (b, other)| {
-        let found = if matches!(by, By::Name) { one.name.cmp(other.name) } else { a.cmp(b) };
+        let found = if by.descends() { a.cmp(b) } else { one.name.cmp(other.name) };
         if order == Order::Descending { found.reverse() } else { found }
     });
     ranked.into_iter().map(|(_, row)| row).collect()

@@ -37,8 +37,7 @@ pub(super) fn draw(scene: Scene<'_>, roster: &[Row<'_>], area: Rect, buf: &mut B
     let title = "Side by side";
     let all = &scene.snapshot.totals.all;
     // A place that no focus can have: there is nothing to choose here.
-    let inner = figures::frame(scene, usize::MAX, title, "", area, buf);
-    let inner = paint::margin(inner);
+    let inner = figures::page(scene, usize::MAX, title, "", area, buf);
     let rows = roster.iter().filter_map(|row| row.cell.map(|cell| (row, cell)));
     let compared: Compared<'_> = rows
         .take(MOST)
@@ -52,8 +51,7 @@ pub(super) fn draw(scene: Scene<'_>, roster: &[Row<'_>], area: Rect, buf: &mut B
         })
         .collect();
     if compared.is_empty() {
-        figures::nothing(scene, "no calls in this window", inner, buf);
-        return;
+        return figures::nothing(scene, "no calls in this window", inner, buf);
     }
     let (bars, chart) =
         paint::split_left(inner, if inner.width >= 150 { inner.width * 3 / 5 } else { inner.width });

@@ -9,18 +9,13 @@ use crate::console::screen::Scene;
 use crate::console::screens::figures::{self, List};
 use crate::console::text;
 use crate::console::theme::Role;
-use crate::console::widgets::bars::Gauge;
+use crate::console::widgets::bars;
 use crate::session::Snapshot;
 use crate::telemetry::{Breaker, Headroom, ModelHealth};
-use crate::units::Instant;
 
 /// Returns how a model is, where anybody says.
 pub(super) fn of<'a>(snapshot: &'a Snapshot, name: &'a str) -> Option<&'a ModelHealth> {
     snapshot.live.as_ref()?.status.health(name)
-}
-
-fn now(scene: Scene<'_>) -> Instant {
-    scene.snapshot.live.as_ref().map_or(scene.snapshot.clock, |live| live.now)
 }
 
 /// The breaker as sign, look and words: what it does and for how long yet.
@@ -30,7 +25,7 @@ pub(super) fn breaker(scene: Scene<'_>, health: &ModelHealth) -> (char, Role, fo
         Breaker::Closed => (well, Role::Ok, short!("closed")),
         Breaker::HalfOpen => (look_at, Role::Warn, short!("probing")),
         Breaker::Open { until } => {
-            let left = (until - now(scene)).0.max(0) / 1_000_000;
+            let left = (until - scene.now()).0.max(0) / 1_000_000;
             (wrong, Role::Error, short!("open {left} s"))
         }
     }
@@ -54,7 +49,7 @@ pub(super) fn quota(health: &ModelHealth, at: Rect, buf: &mut Buffer, look: Look
         return;
     };
     let (bar, rest) = paint::split_left(at, at.width.saturating_sub(6));
-    Gauge { used, warn_from: 800 }.render(bar, buf, look);
+    bars::gauge(buf, bar, used, look);
     let words = short!("{} %", used / 10);
     look.text_right(buf, rest, &words, Role::Text);
 }
@@ -93,7 +88,7 @@ pub(super) fn lines(scene: Scene<'_>, health: &ModelHealth) -> List {
         }
         for window in &account.windows {
             let share = format!("{}.{} %", window.used / 10, window.used % 10);
-            let left = format::duration(window.resets - now(scene));
+            let left = format::duration(window.resets - scene.now());
             let role = match window.used {
                 _ if window.is_closed => Role::Error,
                 800.. => Role::Warn,

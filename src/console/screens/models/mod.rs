@@ -42,8 +42,6 @@ pub struct State {
     /// What the table is sorted by, and whether the other way round.
     sort: Key,
     reversed: bool,
-    /// The first row shown.
-    offset: usize,
     /// What one model alone would have cost, where that was asked.
     all_on: Option<Alone>,
 }
@@ -61,7 +59,7 @@ impl State {
     /// Where the chosen model stands in the table; the first where none was chosen.
     fn table(&self, roster: &[Row<'_>]) -> TableState {
         let chosen = self.model.and_then(|model| roster.iter().position(|row| row.model == model));
-        TableState { selected: chosen.or((!roster.is_empty()).then_some(0)), offset: self.offset }
+        TableState { selected: chosen.or((!roster.is_empty()).then_some(0)), offset: 0 }
     }
 
     fn chosen<'a, 's>(&self, roster: &'a [Row<'s>]) -> Option<&'a Row<'s>> {
@@ -99,7 +97,7 @@ fn places(view: View, rows: usize, area: Rect) -> [Rect; 3] {
 
 impl State {
     fn roster<'a>(&self, snapshot: &'a Snapshot) -> Vec<Row<'a>> {
-        columns::roster(snapshot, self.sort.sort().1, self.order())
+        columns::roster(snapshot, self.sort, self.order())
     }
 
     fn step(&mut self, by: isize, snapshot: &Snapshot) {

@@ -2,17 +2,19 @@
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
+use std::sync::Arc;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::classifier::TaskClass;
+use crate::console::format::{self, Short, short};
 use crate::console::screen::Scene;
 use crate::console::screens::figures;
 use crate::console::theme::Role;
 use crate::console::widgets::bars;
 use crate::console::widgets::table::{Column, Table, TableState, Width};
-use crate::console::{format, paint, text};
+use crate::console::{paint, text};
 use crate::session::Snapshot;
 use crate::session::listing::quoted;
 use crate::telemetry::Cell;
@@ -49,39 +51,31 @@ impl Dimension {
         Self::ALL.get(self as usize + 1).copied().unwrap_or_default()
     }
 
-    /// The name of one part; `None` for the part without a name.
-    fn part(self, index: Option<usize>, snapshot: &Snapshot) -> &str {
-        let names = &snapshot.log.names;
-        let found = index.and_then(|index| match self {
-            Self::Team => names.teams().get(index).map(|name| &**name),
-            Self::Project => names.projects().get(index).map(|name| &**name),
-            Self::Route => names.routes().get(index).map(|name| &**name),
-            Self::Task => TaskClass::ALL.get(index).map(|class| class.name()),
-        });
-        found.unwrap_or("(none)")
-    }
-
-    fn cells(self, snapshot: &Snapshot) -> (&[Cell], Option<&Cell>) {
-        let totals = &*snapshot.totals;
-        match self {
-            Self::Team => (&totals.teams.0, Some(&totals.teams.1)),
-            Self::Project => (&totals.projects.0, Some(&totals.projects.1)),
-            Self::Route => (&totals.routes, None),
-            Self::Task => (&totals.tasks, None),
+    /// The parts with any traffic, each with its name where it has one, the most expensive first.
+    fn rows(self, snapshot: &Snapshot) -> Vec<(Option<&str>, &Cell)> {
+        fn own(names: &[Arc<str>]) -> Vec<&str> {
+            names.iter().map(|name| &**name).collect()
         }
-    }
-
-    /// The parts with any traffic, the most expensive first.
-    fn rows(self, snapshot: &Snapshot) -> Vec<(Option<usize>, &Cell)> {
-        let (named, rest) = self.cells(snapshot);
-        let named = named.iter().enumerate().map(|(index, cell)| (Some(index), cell));
-        let all = named.chain(rest.map(|cell| (None, cell)));
+        let (totals, names) = (&*snapshot.totals, &snapshot.log.names);
+        let (names, cells, rest): (Vec<&str>, &[Cell], Option<&Cell>) = match self {
+            Self::Team => (own(names.teams()), &totals.teams.0, Some(&totals.teams.1)),
+            Self::Project => (own(names.projects()), &totals.projects.0, Some(&totals.projects.1)),
+            Self::Route => (own(names.routes()), &totals.routes, None),
+            Self::Task => (TaskClass::ALL.map(TaskClass::name).to_vec(), &totals.tasks, None),
+        };
+        // Of equals those without a name come first.
+        let all = rest.map(|cell| (None, cell)).into_iter().chain(names.into_iter().map(Some).zip(cells));
         let mut rows: Vec<_> = all.filter(|(_, cell)| cell.requests > 0).collect();
-        crate::units::sort_by_key(&mut rows, |(index, cell)| {
-            (Reverse(cell.cost.total()), Reverse(cell.requests), *index)
+        crate::units::sort_by_key(&mut rows, |(_, cell)| {
+            (Reverse(cell.cost.total()), Reverse(cell.requests))
         });
         rows
     }
+}
+
+/// What a part is called on screen.
+fn named(name: Option<&str>) -> &str {
+    name.unwrap_or("(none)")
 }
 
 /// Counts the parts with any traffic.
@@ -92,9 +86,8 @@ pub(super) fn count(snapshot: &Snapshot, dimension: Dimension) -> usize {
 /// Returns the filter that lists a part's requests, the first part's where none is chosen; none for a part without a name.
 pub(super) fn filter(snapshot: &Snapshot, dimension: Dimension, row: Option<usize>) -> Option<String> {
     let rows = dimension.rows(snapshot);
-    let (index, _) = rows.get(row.unwrap_or(0))?;
-    let name = dimension.part(Some((*index)?), snapshot);
-    Some(format!("{}:{} window", dimension.name(), quoted(name)))
+    let (name, _) = rows.get(row.unwrap_or(0))?;
+    Some(format!("{}:{} window", dimension.name(), quoted((*name)?)))
 }
 
 /// Where a tab lies within the row of tabs.
@@ -140,7 +133,7 @@ pub(super) fn draw(
 ) {
     let (chosen, parts) = state;
     let title = format!("By {}", chosen.name());
-    let mut inner = paint::margin(figures::frame(scene, place, &title, "", area, buf));
+    let mut inner = figures::page(scene, place, &title, "", area, buf);
     if has_tabs(inner) {
         let (row, rest) = paint::split_top(inner, 1);
         draw_tabs(scene, chosen, row, buf);
@@ -201,12 +194,11 @@ fn draw_table(
     let snapshot = scene.snapshot;
     let rows = dimension.rows(snapshot);
     if rows.is_empty() {
-        figures::nothing(scene, "no requests in this window", area, buf);
-        return;
+        return figures::nothing(scene, "no requests in this window", area, buf);
     }
     let mut columns = COLUMNS;
     columns[0].name = dimension.name();
-    let names = rows.iter().map(|(index, _)| text::columns(dimension.part(*index, snapshot)));
+    let names = rows.iter().map(|(name, _)| text::columns(named(*name)));
     let widest = names.max().unwrap_or(0);
     // Tables that stand together keep their columns under one another.
     columns[0].width =
@@ -215,34 +207,30 @@ fn draw_table(
     let total = snapshot.totals.all.cost.total();
     let unknown = snapshot.totals.all.cost.unknown > 0;
     table.render(area, buf, scene.look, |buf, slot| {
-        let Some(&(index, cell)) = rows.get(slot.row) else { return };
-        let text = Role::Text;
-        match slot.column {
-            0 => slot.say(buf, &both_ends(scene, dimension.part(index, snapshot), slot.at.width), text),
-            1 => {
-                let (cost, role) = figures::cost_in_column(&cell.cost, unknown);
-                slot.say(buf, &cost, role);
-            }
-            2 => slot.say(buf, &figures::cost_share(&cell.cost, total), text),
+        let Some(&(name, cell)) = rows.get(slot.row) else { return };
+        let (words, role) = match slot.column {
+            0 => return slot.say(buf, &both_ends(scene, named(name), slot.at.width), Role::Text),
+            1 => figures::cost_in_column(&cell.cost, unknown),
+            2 => (figures::cost_share(&cell.cost, total), Role::Text),
             3 => {
                 let filled = figures::money_thousandths(cell.cost.total(), total);
-                bars::bar(buf, slot.at, filled, scene.look.style(Role::GaugeFill), scene.look);
+                return bars::bar(buf, slot.at, filled, scene.look.style(Role::GaugeFill), scene.look);
             }
-            4 => slot.say(buf, &format::count_short(cell.requests), text),
-            5 => {
-                let baseline = cell.baseline.total();
-                let known = cell.comparable > 0;
-                let change = format::percent_change(baseline.0, baseline.0.saturating_add(cell.saved().0));
-                let (role, is_within) = figures::saved(cell);
-                let role = if known { role } else { Role::Unknown };
-                let change = change.strip_prefix('+').unwrap_or(&change);
-                let change = if known && is_within { "unclear" } else { change };
-                slot.say(buf, change, role);
-            }
-            _ => {
-                let role = if cell.errors > 0 { Role::Error } else { Role::Muted };
-                slot.say(buf, &format::count_short(cell.errors), role);
-            }
-        }
+            4 => (format::count_short(cell.requests), Role::Text),
+            5 => saved(cell),
+            _ => (format::count_short(cell.errors), if cell.errors > 0 { Role::Error } else { Role::Muted }),
+        };
+        slot.say(buf, &words, role);
     });
+}
+
+fn saved(cell: &Cell) -> (Short, Role) {
+    let baseline = cell.baseline.total();
+    let change = format::percent_change(baseline.0, baseline.0.saturating_add(cell.saved().0));
+    let change = short!("{}", change.strip_prefix('+').unwrap_or(&change));
+    match figures::saved(cell) {
+        _ if cell.comparable == 0 => (change, Role::Unknown),
+        (role, true) => (short!("unclear"), role),
+        (role, false) => (change, role),
+    }
 }

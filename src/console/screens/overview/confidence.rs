@@ -43,8 +43,7 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, chosen: Option<usize>, area: 
     let found = snapshot.consequences.routes.get(shown);
     let (Some(route), Some(found)) = (route, found) else {
         let inner = figures::frame(scene, place, "Confidence", "", area, buf);
-        figures::nothing(scene, "the policy has no routes", inner, buf);
-        return;
+        return figures::nothing(scene, "the policy has no routes", inner, buf);
     };
     let dot = scene.look.glyphs.dot;
     let title = format!("Confidence {dot} {}", route.name);
@@ -54,10 +53,9 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, chosen: Option<usize>, area: 
     if text::width(&scope) > figures::scope_room(area, &title) {
         scope = format!("{requests}");
     }
-    let inner = paint::margin(figures::frame(scene, place, &title, &scope, area, buf));
+    let inner = figures::page(scene, place, &title, &scope, area, buf);
     if found.applied.requests == 0 {
-        figures::nothing(scene, "no requests of this route in this window", inner, buf);
-        return;
+        return figures::nothing(scene, "no requests of this route in this window", inner, buf);
     }
     // The row of figures goes first where there is no room for it.
     let (chart, figures_row) = match inner.height {

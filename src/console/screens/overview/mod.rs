@@ -85,9 +85,9 @@ impl State {
             Panel::Split | Panel::Latency => {
                 let ranked = models::ranked(snapshot);
                 let row = self.models.selected.unwrap_or(0);
-                let Some(model) = ranked.get(row).map(models::Model::id) else { return Asks::new() };
-                let list = Ask::ListFiltered(answered_by(model, snapshot));
-                model.map(Ask::Choose).into_iter().chain([list]).collect()
+                let Some(model) = ranked.get(row).map(|model| model.id) else { return Asks::new() };
+                let list = Ask::ListFiltered(answered_by(Some(model), snapshot));
+                model.is_some().then_some(Ask::Choose(model)).into_iter().chain([list]).collect()
             }
             Panel::Confidence => {
                 let route = confidence::route(self.route, snapshot).unwrap_or(0);

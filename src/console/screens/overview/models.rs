@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 use arrayvec::ArrayVec;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Modifier;
+use ratatui::style::{Modifier, Style};
 
 use crate::console::screen::Scene;
 use crate::console::screens::figures;
@@ -23,35 +23,26 @@ use crate::units::ModelId;
 
 /// A model with traffic in the window.
 pub(super) struct Model<'a> {
-    /// Its place among the models; none for calls that name none.
-    index: Option<usize>,
+    /// Which; none for calls that name none.
+    pub(super) id: ModelId,
     cell: &'a Cell,
 }
 
 impl Model<'_> {
-    /// Returns its id, where it has a name.
-    pub(super) fn id(&self) -> Option<ModelId> {
-        u16::try_from(self.index?).ok().map(ModelId)
-    }
-
     fn name<'s>(&self, snapshot: &'s Snapshot) -> &'s str {
-        self.id().map_or_else(|| figures::unnamed(self.cell), |model| snapshot.log.names.model(model))
-    }
-
-    /// The number of the colour that stands for it everywhere.
-    fn series(&self) -> usize {
-        self.index.unwrap_or(7)
+        if self.id.is_some() { snapshot.log.names.model(self.id) } else { figures::unnamed(self.cell) }
     }
 }
 
 /// Lists the models with any traffic in the window, the busiest first.
 pub(super) fn ranked(snapshot: &Snapshot) -> Vec<Model<'_>> {
     let totals = &*snapshot.totals;
-    let named = totals.models.iter().enumerate().map(|(index, cell)| Model { index: Some(index), cell });
-    let all = named.chain([Model { index: None, cell: &totals.unnamed_model }]);
+    let named = (0..).zip(&totals.models).map(|(id, cell)| Model { id: ModelId(id), cell });
+    // Of equals those without a name come first.
+    let all = std::iter::once(Model { id: ModelId::NONE, cell: &totals.unnamed_model }).chain(named);
     let mut models: Vec<_> = all.filter(|model| !model.cell.is_empty()).collect();
-    crate::units::sort_by_key(&mut models, |Model { index, cell }| {
-        (Reverse(cell.requests), Reverse(cell.attempts), *index)
+    crate::units::sort_by_key(&mut models, |model| {
+        (Reverse(model.cell.requests), Reverse(model.cell.attempts))
     });
     models
 }
@@ -90,10 +81,9 @@ pub(super) fn draw(
 ) {
     let snapshot = scene.snapshot;
     let all = &snapshot.totals.all;
-    let inner = paint::margin(figures::frame(scene, place, "Models", "", area, buf));
+    let inner = figures::page(scene, place, "Models", "", area, buf);
     if models.is_empty() {
-        figures::nothing(scene, "no requests in this window", inner, buf);
-        return;
+        return figures::nothing(scene, "no requests in this window", inner, buf);
     }
     let total = all.cost.total();
     // What the rows leave over shows both shares as one bar each.
@@ -119,26 +109,23 @@ pub(super) fn draw(
     table.render(inner, buf, scene.look, |buf, slot| {
         let Some(model) = models.get(slot.row) else { return };
         let cell = model.cell;
-        let text = Role::Text;
-        match slot.column {
-            0 => slot.say(buf, model.name(snapshot), text),
+        let (words, role) = match slot.column {
+            0 => return slot.say(buf, model.name(snapshot), Role::Text),
             1 => {
-                let style = scene.look.theme.series(model.series());
+                let style = figures::series(scene.look, model.id);
                 let filled = figures::thousandths(cell.requests, all.requests);
-                bars::bar(buf, slot.at, filled, style, scene.look);
+                return bars::bar(buf, slot.at, filled, style, scene.look);
             }
-            2 => slot.say(buf, &format::percent(cell.requests, all.requests), text),
-            3 => slot.say(buf, &format::count_short(cell.requests), text),
-            4 => {
-                let (cost, role) = figures::cost_in_column(&cell.cost, unknown);
-                slot.say(buf, &cost, role);
-            }
-            5 => slot.say(buf, &figures::cost_share(&cell.cost, total), text),
+            2 => (format::percent(cell.requests, all.requests), Role::Text),
+            3 => (format::count_short(cell.requests), Role::Text),
+            4 => figures::cost_in_column(&cell.cost, unknown),
+            5 => (figures::cost_share(&cell.cost, total), Role::Text),
             _ => {
                 let thousand = figures::per_thousand(&cell.cost, cell.attempts);
-                slot.say(buf, &figures::amount(thousand, &cell.cost), text);
+                (figures::amount(thousand, &cell.cost), Role::Text)
             }
-        }
+        };
+        slot.say(buf, &words, role);
     });
 }
 
@@ -181,7 +168,7 @@ fn whole(
         if to <= from {
             continue;
         }
-        let style = look.theme.series(model.series());
+        let style = figures::series(look, model.id);
         let part = Rect { x: bar.x + from, width: to - from, ..bar };
         paint::row(buf, part, look.glyphs.right[8], style);
         // A gap keeps neighbours apart where colours do not.
@@ -244,10 +231,9 @@ pub(super) fn draw_latencies(
     buf: &mut Buffer,
 ) {
     let snapshot = scene.snapshot;
-    let inner = paint::margin(figures::frame(scene, place, TITLE, "", area, buf));
+    let inner = figures::page(scene, place, TITLE, "", area, buf);
     if models.is_empty() {
-        figures::nothing(scene, "no calls in this window", inner, buf);
-        return;
+        return figures::nothing(scene, "no calls in this window", inner, buf);
     }
     let visible = Table::visible(inner);
     let state = state.scrolled(models.len(), visible);
@@ -266,20 +252,21 @@ pub(super) fn draw_latencies(
     table.render(inner, buf, scene.look, |buf, slot| {
         let known = slot.row.checked_sub(state.offset).and_then(|at| percentiles.get(at)).copied().flatten();
         let Some(model) = models.get(slot.row) else { return };
-        let cell = model.cell;
-        let role = if known.is_some() { Role::Text } else { Role::Unknown };
-        match slot.column {
-            0 => slot.say(buf, model.name(snapshot), Role::Text),
-            1 => slot.say(buf, &figures::latency(known.map(|known| known.p50)), role),
-            2 => slot.say(buf, &figures::latency(known.map(|known| known.p95)), role),
-            3 => slot.say(buf, &figures::latency(known.map(|known| known.p99)), role),
-            4 => {
-                if let Some(known) = known {
-                    spread(scene, buf, slot, known, longest, model.series());
-                }
+        let late = |of: fn(Percentiles) -> u64| {
+            (figures::latency(known.map(of)), if known.is_some() { Role::Text } else { Role::Unknown })
+        };
+        let (words, role) = match (slot.column, known) {
+            (0, _) => return slot.say(buf, model.name(snapshot), Role::Text),
+            (1, _) => late(|known| known.p50),
+            (2, _) => late(|known| known.p95),
+            (3, _) => late(|known| known.p99),
+            (4, None) => return,
+            (4, Some(known)) => {
+                return spread(scene, buf, slot, known, longest, figures::series(scene.look, model.id));
             }
-            _ => slot.say(buf, &format::count_short(cell.attempts), Role::Muted),
-        }
+            _ => (format::count_short(model.cell.attempts), Role::Muted),
+        };
+        slot.say(buf, &words, role);
     });
 }
 
@@ -290,16 +277,15 @@ fn spread(
     slot: Slot<'_>,
     known: Percentiles,
     longest: u64,
-    series: usize,
+    style: Style,
 ) {
     let Some(last) = slot.at.width.checked_sub(1) else { return };
     let column = |millis: u64| {
         let offset = u128::from(millis.min(longest)) * u128::from(last) / u128::from(longest.max(1));
         slot.at.left() + u16::try_from(offset).unwrap_or(0)
     };
-    let (look, glyphs) = (scene.look, scene.look.glyphs);
+    let glyphs = scene.look.glyphs;
     let (from, middle, to) = (column(known.p50), column(known.p95), column(known.p99));
-    let style = look.theme.series(series);
     let between = Rect { x: from, width: to - from, ..slot.at };
     paint::row(buf, between, glyphs.line.0, style);
     paint::sign(buf, from, slot.at.y, glyphs.line.1, style);

@@ -29,8 +29,7 @@ struct Line {
 pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer) {
     let snapshot = scene.snapshot;
     let all = &snapshot.totals.all;
-    let inner = figures::frame(scene, place, "Spend", "", area, buf);
-    let inside = paint::margin(inner);
+    let inside = figures::page(scene, place, "Spend", "", area, buf);
     let mut lines = lines(scene);
     let bars = if usize::from(inside.height) >= lines.len() + 3 { 3 } else { 0 };
     figures::fit(&mut lines, usize::from(inside.height - bars), |line| line.yields);

@@ -53,7 +53,7 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, area: Rect, buf: &mut Buffer)
         None if drawn => "curves: in order, times placed".to_owned(),
         _ => String::new(),
     };
-    let inner = paint::margin(figures::frame(scene, place, "Traffic", &scope, area, buf));
+    let inner = figures::page(scene, place, "Traffic", &scope, area, buf);
     let wrong = if all.errors > 0 { Role::Error } else { Role::Muted };
     let (cost, _) = figures::cost(&all.cost);
     let percent = |count| format::percent(count, all.requests);
@@ -183,7 +183,7 @@ fn draw_curve(scene: Scene<'_>, curve: &Curve, figures: u16, at: Rect, buf: &mut
     let trend = &scene.snapshot.trend;
     let newest = trend.get(trend.len().saturating_sub(MOST)..).unwrap_or_default();
     let series: Series = newest.iter().map(|slot| slot.as_ref().and_then(curve.of)).collect();
-    Spark { values: &series, most: None, style: scene.look.style(curve.role) }.render(spark, buf, scene.look);
+    Spark { values: &series, style: scene.look.style(curve.role) }.render(spark, buf, scene.look);
     if values.width >= 24 {
         let (first, second) = paint::split_left(foot(values), 11);
         scene.look.text_right(buf, first, &curve.first, Role::Text);

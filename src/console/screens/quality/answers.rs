@@ -4,7 +4,6 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::console::format::{self, Short, short};
-use crate::console::paint;
 use crate::console::screen::Scene;
 use crate::console::screens::figures;
 use crate::console::theme::Role;
@@ -119,9 +118,7 @@ fn cell(scene: Scene<'_>, rows: &[Row<'_>], slot: Slot<'_>, buf: &mut Buffer) {
     let mean = row.answers.mean();
     let unknown = || short!("{}", scene.look.glyphs.absent);
     match slot.column {
-        0 if slot.selected && slot.at.width > 0 => {
-            slot.look.sign(buf, slot.at.x, slot.at.y, slot.look.glyphs.chosen, Role::Accent);
-        }
+        0 => slot.mark_chosen(buf),
         1 => {
             let role = if row.rung_at == 0 { Role::Text } else { Role::Muted };
             slot.say(buf, &row.route.name, role);
@@ -148,9 +145,9 @@ fn cell(scene: Scene<'_>, rows: &[Row<'_>], slot: Slot<'_>, buf: &mut Buffer) {
 
 /// Draws the panel.
 pub(super) fn draw(scene: Scene<'_>, rows: &[Row<'_>], state: TableState, area: Rect, buf: &mut Buffer) {
-    let inner = figures::frame(scene, 0, "Answers judged", "all so far", area, buf);
+    let inner = figures::page(scene, 0, "Answers judged", "all so far", area, buf);
     let table = table(rows, state, scene.view.focus == 0);
-    table.render(paint::margin(inner), buf, scene.look, |buf, slot| cell(scene, rows, slot, buf));
+    table.render(inner, buf, scene.look, |buf, slot| cell(scene, rows, slot, buf));
 }
 
 /// Returns the row under the mouse.

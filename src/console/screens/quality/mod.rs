@@ -36,8 +36,6 @@ use crate::session::{Command, Snapshot};
 pub struct State {
     /// The chosen route and rung, by their places in the policy; until one is chosen that with the most pairs.
     chosen: Option<(usize, usize)>,
-    /// The first row shown.
-    offset: usize,
 }
 
 /// Where the panels lie: answers, certificate, reliability, judges.
@@ -63,8 +61,7 @@ fn places(view: View, rows: usize, area: Rect) -> [Rect; 4] {
 
 /// Says how labels come, where there are none.
 fn draw_none(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
-    let inner = figures::frame(scene, 0, "Quality", "no labels yet", area, buf);
-    let inner = paint::margin(inner);
+    let inner = figures::page(scene, 0, "Quality", "no labels yet", area, buf);
     let lines = [
         ("No answer was judged so far, so nothing is said of quality. Labels come", Role::Text),
         ("", Role::Text),
@@ -100,7 +97,7 @@ impl State {
     }
 
     fn table(&self, rows: &[Row<'_>]) -> TableState {
-        TableState { selected: (!rows.is_empty()).then(|| self.row(rows)), offset: self.offset }
+        TableState { selected: (!rows.is_empty()).then(|| self.row(rows)), offset: 0 }
     }
 
     fn choose(&mut self, row: usize, rows: &[Row<'_>]) {

@@ -7,10 +7,10 @@ use ratatui::layout::Rect;
 use super::answers::{Row, share, sources};
 use crate::calibration::Diagram;
 use crate::certificate::{DriftReading, Terms};
+use crate::console::format;
 use crate::console::screen::Scene;
 use crate::console::screens::figures::{self, List};
 use crate::console::theme::Role;
-use crate::console::{format, paint};
 use crate::session::{Quality, RungProof, Shadowed, Snapshot};
 use crate::units::PerMille;
 
@@ -108,15 +108,14 @@ fn drift(reading: Option<&DriftReading>, since: &[Diagram; 2]) -> List {
 /// Draws the panel.
 pub(super) fn draw(scene: Scene<'_>, row: &Row<'_>, area: Rect, buf: &mut Buffer) {
     let title = format!("Certificate · {} · {}", row.route.name, row.rung.name);
-    let inner = paint::margin(figures::frame(scene, 1, &title, "", area, buf));
+    let inner = figures::page(scene, 1, &title, "", area, buf);
     let Some(proof) = row.proof else {
         let words = if row.rung.fallback {
             "a fallback has no threshold"
         } else {
             "the last rung serves whatever is left"
         };
-        figures::nothing(scene, words, inner, buf);
-        return;
+        return figures::nothing(scene, words, inner, buf);
     };
     let mut list = numbers(row, proof, scene.snapshot);
     let reading = proof.standing.drift.as_ref();
@@ -183,10 +182,9 @@ fn agreement(quality: &Quality, shadowed: &Shadowed) -> List {
 
 /// Draws the panel of pairs and judges.
 pub(super) fn draw_judges(scene: Scene<'_>, row: &Row<'_>, area: Rect, buf: &mut Buffer) {
-    let inner = paint::margin(figures::frame(scene, 3, "Pairs and judges", "", area, buf));
+    let inner = figures::page(scene, 3, "Pairs and judges", "", area, buf);
     let Some(proof) = row.proof else {
-        figures::nothing(scene, "choose a rung with a threshold", inner, buf);
-        return;
+        return figures::nothing(scene, "choose a rung with a threshold", inner, buf);
     };
     let below = outcomes(&proof.quality).draw(scene, inner, buf);
     agreement(&proof.quality, &scene.snapshot.log.shadowed).draw(scene, below, buf);

@@ -74,7 +74,7 @@ pub(super) fn draw(scene: Scene<'_>, row: &Row<'_>, area: Rect, buf: &mut Buffer
     let title = format!("Said and done · {} · {}", row.route.name, row.rung.name);
     let pairs = row.pairs();
     let scope = format!("{}", figures::plural(pairs, "pair"));
-    let inner = paint::margin(figures::frame(scene, 2, &title, &scope, area, buf));
+    let inner = figures::page(scene, 2, &title, &scope, area, buf);
     let look = scene.look;
     let Some(quality) = row.proof.map(|proof| &proof.quality).filter(|_| pairs > 0) else {
         let words = match row.proof {
@@ -82,8 +82,7 @@ pub(super) fn draw(scene: Scene<'_>, row: &Row<'_>, area: Rect, buf: &mut Buffer
             None if row.rung.fallback => "nothing is said of a fallback",
             None => "nothing is said of the last rung",
         };
-        figures::nothing(scene, words, inner, buf);
-        return;
+        return figures::nothing(scene, words, inner, buf);
     };
     let diagram = &quality.diagram;
     let (head, below) = paint::split_top(inner, 1);

@@ -157,7 +157,7 @@ pub(super) fn draw(scene: Scene<'_>, items: &[Item<'_>], state: TableState, area
         (None, many) => format!("{} under way", crate::units::counted(many as u64, "rollout")),
     };
     let title = if area.width < 90 { "What changes routes" } else { "What changes routes step by step" };
-    let inner = paint::margin(figures::frame(scene, 0, title, &scope, area, buf));
+    let inner = figures::page(scene, 0, title, &scope, area, buf);
     table(items, state, scene.view.focus == 0).render(inner, buf, scene.look, |buf, slot| {
         cell(items, slot, buf);
     });
@@ -166,9 +166,7 @@ pub(super) fn draw(scene: Scene<'_>, items: &[Item<'_>], state: TableState, area
 fn cell(items: &[Item<'_>], slot: Slot<'_>, buf: &mut Buffer) {
     let Some(item) = items.get(slot.row) else { return };
     match slot.column {
-        0 if slot.selected && slot.at.width > 0 => {
-            slot.look.sign(buf, slot.at.x, slot.at.y, slot.look.glyphs.chosen, Role::Accent);
-        }
+        0 => slot.mark_chosen(buf),
         1 => slot.say(buf, &text::clean(item.name()), Role::Text),
         2 => slot.say(buf, item.kind(), Role::Muted),
         3 => {
@@ -189,7 +187,7 @@ pub(super) fn draw_none(scene: Scene<'_>, plans: &Plans, area: Rect, buf: &mut B
     let is_replay = scene.snapshot.live.is_none();
     let scope = if is_replay { "a replay rolls nothing out" } else { "nothing is under way" };
     let title = "Rollouts, steering, automations";
-    let inner = paint::margin(figures::frame(scene, 0, title, scope, area, buf));
+    let inner = figures::page(scene, 0, title, scope, area, buf);
     let words: &[&str] = if is_replay {
         &[
             "A log has the policies that rollouts brought, and each request's lot; the rollouts themselves were the gateway's.",

@@ -42,8 +42,6 @@ pub struct State {
     chosen: Option<(&'static str, String)>,
     /// The plans that could be begun.
     plans: Arc<Plans>,
-    /// The first row shown.
-    offset: usize,
 }
 
 /// Where the panels lie: the list, what is chosen.
@@ -68,7 +66,7 @@ impl State {
     }
 
     fn table(&self, items: &[Item<'_>]) -> TableState {
-        TableState { selected: (!items.is_empty()).then(|| self.row(items)), offset: self.offset }
+        TableState { selected: (!items.is_empty()).then(|| self.row(items)), offset: 0 }
     }
 
     fn choose(&mut self, row: usize, items: &[Item<'_>]) {

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::console::ordered::{Deed, Ordered};
+use crate::console::ordered::Ordered;
 use crate::rollout::{Order, Plan};
-use crate::session::{RolloutRow, SteerRow};
+use crate::session::{Command, RolloutRow, SteerRow};
 use crate::units::PerMille;
 
 fn share(permille: u16) -> String {
@@ -48,8 +48,8 @@ pub(super) fn turn(row: &RolloutRow, order: Order) -> Result<Ordered, String> {
             ("take back", Some(back))
         }
     };
-    let deed = Deed::Turn(name.as_str().into(), order);
-    Ok(Ordered { what: format!("{word} {name}"), effect, deed })
+    let command = Command::Rollout(name.as_str().into(), order, String::new());
+    Ok(Ordered { what: format!("{word} {name}"), effect, command })
 }
 
 /// Returns the order that begins a plan.
@@ -63,7 +63,7 @@ pub(super) fn start(plan: &Plan) -> Ordered {
     Ordered {
         what: format!("start {}", plan.name),
         effect: Some(effect),
-        deed: Deed::Start(Arc::clone(&plan.name), Arc::clone(&plan.text)),
+        command: Command::StartRollout { name: Arc::clone(&plan.name), plan: Arc::clone(&plan.text) },
     }
 }
 
@@ -83,6 +83,6 @@ pub(super) fn accept(row: &SteerRow) -> Result<Ordered, String> {
     Ok(Ordered {
         what: format!("accept for {}", row.limit),
         effect: Some(format!("thresholds move: {moves}")),
-        deed: Deed::Accept(row.limit.as_str().into()),
+        command: Command::AcceptSteering(row.limit.as_str().into()),
     })
 }

@@ -63,7 +63,7 @@ pub(super) fn draw(scene: Scene<'_>, item: &Item<'_>, area: Rect, buf: &mut Buff
         Item::Plan(..) => "not begun".to_owned(),
     };
     let title = format!("{} {}", item.kind(), text::clean(item.name()));
-    let left = paint::margin(figures::frame(scene, 1, &title, &text::clean(&scope), area, buf));
+    let left = figures::page(scene, 1, &title, &text::clean(&scope), area, buf);
     let page = Page { scene, left, buf };
     match item {
         Item::Rollout(row) => rollout(page, row),

@@ -50,9 +50,8 @@ pub(super) fn draw(scene: Scene<'_>, row: &BudgetRow, area: Rect, buf: &mut Buff
     let look = scene.look;
     let title = name(row);
     let focus = scene.view.focus == 1;
-    let inside = Panel { title: &title, scope: &text::clean(&row.scope), focus }.render(area, buf, look);
-    let inside = paint::margin(inside);
-    let now = scene.snapshot.live.as_ref().map_or(scene.snapshot.clock, |live| live.now);
+    let inside = Panel { title: &title, scope: &text::clean(&row.scope), focus }.page(area, buf, look);
+    let now = scene.now();
     let moment = |at: Instant| format!("{} {}", at.date(), at.clock());
     // A window seldom starts within a minute.
     let edge = |at| {
@@ -167,9 +166,7 @@ pub(super) const UNSET_ROWS: u16 = 14;
 /// Draws that page: what a budget says, and how to write it.
 pub(super) fn draw_unset(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
     let (look, live) = (scene.look, scene.snapshot.live.is_some());
-    let inside =
-        Panel { title: "No budgets", scope: "", focus: scene.view.focus == 0 }.render(area, buf, look);
-    let inside = paint::margin(inside);
+    let inside = Panel { title: "No budgets", scope: "", focus: scene.view.focus == 0 }.page(area, buf, look);
     let then = if live {
         "The gateway takes them up within a second."
     } else {
@@ -190,8 +187,5 @@ pub(super) fn draw_unset(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
         ("docs/budgets.md has every key.", Role::Muted),
     ];
     let spare = usize::from(inside.height) >= lines.len();
-    let kept = lines.into_iter().filter(|(words, _)| spare || !words.is_empty());
-    for (row, (words, role)) in (0..inside.height).zip(kept) {
-        look.text(buf, paint::nth_row(inside, row), words, role);
-    }
+    look.lines(buf, inside, lines.into_iter().filter(|(words, _)| spare || !words.is_empty()));
 }

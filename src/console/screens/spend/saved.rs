@@ -42,8 +42,7 @@ pub(super) fn draw(scene: Scene<'_>, place: usize, found: Option<&Found>, area: 
     let snapshot = scene.snapshot;
     let (window, dot) = (figures::window(snapshot), scene.look.glyphs.dot);
     let scope = short!("{window} {dot} {}", snapshot.reading.name());
-    let inside = figures::frame(scene, place, "Saved", &scope, area, buf);
-    let inside = crate::console::paint::margin(inside);
+    let inside = figures::page(scene, place, "Saved", &scope, area, buf);
     let Some(found) = found else { return figures::nothing(scene, "working it out", inside, buf) };
     let saved = &found.savings;
     if saved.requests == 0 {

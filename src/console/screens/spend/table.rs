@@ -140,7 +140,7 @@ pub(super) fn draw(scene: Scene<'_>, lines: &Lines<'_>, state: TableState, area:
     };
     let focus = scene.view.focus == 0;
     let inside = Panel { title: "Budgets, the fullest first", scope: &scope, focus }.render(area, buf, look);
-    let now = scene.snapshot.live.as_ref().map_or(scene.snapshot.clock, |live| live.now);
+    let now = scene.now();
     table(lines, state, focus).render(paint::margin(inside), buf, look, |buf, slot| {
         match lines.at(slot.row) {
             Some(Line::Account(row)) => account(row, now, (slot, lines.indent(slot.row)), buf),

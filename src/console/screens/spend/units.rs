@@ -50,7 +50,7 @@ pub(super) fn draw(
 ) {
     let title = short!("Unit costs by {}", by.kind());
     let scope = figures::window(scene.snapshot);
-    let inside = paint::margin(figures::frame(scene, place, &title, &scope, area, buf));
+    let inside = figures::page(scene, place, &title, &scope, area, buf);
     let Some(found) = found.filter(|found| found.by == by) else {
         return figures::nothing(scene, "working it out", inside, buf);
     };

@@ -59,7 +59,7 @@ pub(super) fn draw(
         Beside::Before => "Why it changed",
         Beside::WeekAgo => "Why it changed in a week",
     };
-    let inside = paint::margin(figures::frame(scene, place, title, &words, area, buf));
+    let inside = figures::page(scene, place, title, &words, area, buf);
     let Some(found) = found else { return figures::nothing(scene, "working it out", inside, buf) };
     let split = &found.explained.split;
     if split.before.requests == 0 {

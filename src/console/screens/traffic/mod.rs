@@ -15,6 +15,7 @@ pub use columns::{status_role, status_word};
 use columns::{Cells, Clock, columns, sorted_column};
 
 use crate::console::action::Action;
+use crate::console::app::Do;
 use crate::console::glyphs::{GlyphSet, Glyphs};
 use crate::console::paint::{self, Look};
 use crate::console::screen::{Ask, Asks, FiguresOf, Pointer, Scene, Screen, View};
@@ -445,8 +446,11 @@ impl Screen for State {
             Action::First => self.follow(),
             Action::Last => self.go(last, snapshot, true),
             Action::Flipped => return vec![Ask::ListFlips],
-            Action::CopyRow => return selected_text(self, snapshot).map(Ask::Copy).into_iter().collect(),
-            Action::CopyPanel => return vec![Ask::CopyList],
+            Action::CopyRow => {
+                let row = selected_text(self, snapshot);
+                return row.map(|row| Ask::Do(Do::Copy(row))).into_iter().collect();
+            }
+            Action::CopyPanel => return vec![Ask::Do(Do::CopyList)],
             Action::Back => {
                 self.widen();
             }

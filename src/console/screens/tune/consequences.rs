@@ -470,8 +470,7 @@ pub(super) fn draw(scene: Scene<'_>, id: RouteId, area: Rect, buf: &mut Buffer) 
     let observes = route.mode == Mode::Observe;
     let title = format!("Consequences · {}{}", route.name, if observes { " · OBSERVE" } else { "" });
     let panel = Panel { title: &title, scope: "", focus: scene.view.focus == 2 };
-    let inside = panel.render(area, buf, look);
-    let inside = paint::margin(inside);
+    let inside = panel.page(area, buf, look);
     let (head, body) = paint::split_top(inside, 1);
     let (body, foot) = paint::split_top(body, body.height.saturating_sub(1));
     let (applied, tried) = (look.style(Role::Applied), look.style(Role::Staged));

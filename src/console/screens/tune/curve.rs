@@ -44,7 +44,7 @@ pub(super) fn draw(scene: Scene<'_>, chosen: (RouteId, usize), area: Rect, buf: 
     let name = route.ladder.get(rung).map_or("", |rung| &rung.name);
     let title = format!("Cost · {} · {name}", route.name);
     let panel = Panel { title: &title, scope: "$/1k by threshold", focus: scene.view.focus == 3 };
-    let inside = paint::margin(panel.render(area, buf, scene.look));
+    let inside = panel.page(area, buf, scene.look);
     let requests = snapshot.consequences.routes.get(id.index()).map_or(0, |one| one.applied.requests);
     let current = snapshot.consequences.route == id && snapshot.consequences.rung == rung;
     if requests == 0 || snapshot.consequences.curve.is_empty() || !current {
@@ -53,8 +53,7 @@ pub(super) fn draw(scene: Scene<'_>, chosen: (RouteId, usize), area: Rect, buf: 
             0 => "no requests in window",
             _ => "being worked out",
         };
-        figures::nothing(scene, words, inside, buf);
-        return;
+        return figures::nothing(scene, words, inside, buf);
     }
     let labelled = snapshot.consequences.curve.iter().map(|point| point.labelled).min().unwrap_or(0);
     if labelled >= LEAST_LABELS && inside.height >= 16 {
@@ -101,8 +100,7 @@ fn draw_cost(scene: Scene<'_>, chosen: (RouteId, usize), requests: u64, area: Re
         .filter_map(|point| Some((f64::from(point.threshold.get()), per_thousand(point, requests)?)))
         .collect();
     if points.is_empty() {
-        figures::nothing(scene, "cost unknown", area, buf);
-        return;
+        return figures::nothing(scene, "cost unknown", area, buf);
     }
     let at = |threshold: u16| points.iter().find(|(x, _)| *x >= f64::from(threshold)).copied();
     let look = scene.look;

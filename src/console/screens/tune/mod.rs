@@ -114,11 +114,10 @@ fn draw_confidence(scene: Scene<'_>, (id, rung): (RouteId, usize), area: Rect, b
     }
     let title = format!("Confidence · {}", route.name);
     let panel = Panel { title: &title, scope: &scope, focus: scene.view.focus == 1 };
-    let inside = paint::margin(panel.render(area, buf, scene.look));
+    let inside = panel.page(area, buf, scene.look);
     let Some(consequences) = consequences else { return };
     if requests == 0 {
-        figures::nothing(scene, "no requests of this route in the window", inside, buf);
-        return;
+        return figures::nothing(scene, "no requests of this route in the window", inside, buf);
     }
     let segments = figures::segments(scene, tried);
     let mut markers = Vec::new();
@@ -142,7 +141,7 @@ fn draw_changes(scene: Scene<'_>, area: Rect, buf: &mut Buffer) {
         count => format!("u undoes · {count}"),
     };
     let panel = Panel { title: "Changes", scope: &scope, focus: scene.view.focus == 4 };
-    let inside = paint::margin(panel.render(area, buf, scene.look));
+    let inside = panel.page(area, buf, scene.look);
     let look = scene.look;
     if snapshot.changes.is_empty() {
         look.text(buf, paint::nth_row(inside, 0), "no change yet; Enter applies what is staged", Role::Muted);

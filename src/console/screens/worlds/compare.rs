@@ -8,7 +8,7 @@ use crate::console::screen::Scene;
 use crate::console::screens::figures::{self, Good};
 use crate::console::theme::Role;
 use crate::console::widgets::table::{Column, Slot, Table, TableState, Width};
-use crate::console::{format, paint, text};
+use crate::console::{format, text};
 use crate::outcome::Spread;
 use crate::session::{BranchRun, BranchesFound, Idle, Sides};
 use crate::telemetry::{Cell, Totals};
@@ -221,7 +221,7 @@ impl<'a> Comparison<'a> {
         let name = text::clean(super::list::short(&found.plan.file));
         let has_room = text::width(&scope) <= figures::scope_room(area, &title);
         let title = if has_room { title } else { name };
-        let inner = paint::margin(figures::frame(scene, 1, &title, &scope, area, buf));
+        let inner = figures::page(scene, 1, &title, &scope, area, buf);
         let names: Vec<String> = self.runs().map(|run| text::clean(&run.name).into_owned()).collect();
         // Far from their names figures would be hard to follow.
         let width = if inner.width < 90 { Width::Fill(NAME) } else { Width::Fixed(2 * NAME) };

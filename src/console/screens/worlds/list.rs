@@ -113,8 +113,7 @@ pub(super) fn draw_told(
     buf: &mut Buffer,
 ) {
     let look = scene.look;
-    let mut below =
-        paint::margin(figures::frame(scene, 1, "Branches side by side", "not tried yet", area, buf));
+    let mut below = figures::page(scene, 1, "Branches side by side", "not tried yet", area, buf);
     let mut say = |words: &str, role: Role, buf: &mut Buffer| {
         below = figures::say(scene, words, role, below, buf);
     };

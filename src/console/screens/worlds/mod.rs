@@ -23,6 +23,7 @@ pub use self::list::OwnWorld;
 
 use self::compare::Comparison;
 use crate::console::action::Action;
+use crate::console::app::Do;
 use crate::console::paint;
 use crate::console::screen::{Ask, Asks, FiguresOf, Pointer, Scene, Screen, View};
 use crate::console::widgets::panel::Panel;
@@ -109,7 +110,7 @@ impl Screen for State {
         match action {
             Action::Open => {
                 self.scrolled = 0;
-                vec![Ask::Branch(self.name())]
+                vec![Ask::Do(Do::Branch { world: self.name(), beside: Vec::new() })]
             }
             Action::BranchWith => vec![Ask::BranchWith(self.name())],
             Action::DropBranches => match &snapshot.branches {
@@ -119,8 +120,8 @@ impl Screen for State {
             Action::BranchesMarkdown | Action::BranchesPage if found.is_none() => {
                 vec![Ask::Refuse("nothing to write yet: Enter tries the chosen world".to_owned())]
             }
-            Action::BranchesMarkdown => vec![Ask::SaveBranches(false)],
-            Action::BranchesPage => vec![Ask::SaveBranches(true)],
+            Action::BranchesMarkdown => vec![Ask::Do(Do::SaveBranches(false))],
+            Action::BranchesPage => vec![Ask::Do(Do::SaveBranches(true))],
             _ => {
                 let Some(by) = action.rows() else { return Asks::new() };
                 match found.filter(|_| view.focus == 1) {
