@@ -16,7 +16,7 @@ pub struct Cap {
     beyond_worst: u64,
 }
 
-/// Money set aside for one request; to be given back to [`Cap::settle`] or [`Cap::release`].
+/// Money set aside for one request; to be given back to [`Cap::settle`].
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "a hold that is dropped keeps its money for ever"]
 pub struct Hold(Pico);

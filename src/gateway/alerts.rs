@@ -44,34 +44,50 @@ enum Deed {
 members! {
     /// An alert as it is told.
     #[derive(Serialize, Deserialize)]
-    pub(crate) struct AlertRow;
-    pub(crate) fn from(alert: &Alert) {}
-    pub(crate) id: String = alert.id.clone(),
-    pub(crate) rule: String = alert.rule.to_string(),
+    pub struct AlertRow;
+    /// Returns it as it is told.
+    pub fn from(alert: &Alert) {}
+    /// Which it is.
+    pub id: String = alert.id.clone(),
+    /// The rule that fires.
+    pub rule: String = alert.rule.to_string(),
     source: String = alert.source.name().to_owned(),
-    pub(crate) level: String = alert.level.name().to_owned(),
+    /// How grave it is.
+    pub level: String = alert.level.name().to_owned(),
     scope: String = alert.scope.to_string(),
     threshold: String = alert.threshold.to_string(),
     window: Option<String> = (alert.window.0 != i64::MIN).then(|| alert.window.rfc3339()),
-    pub(crate) fired: String = alert.at.rfc3339(),
-    pub(crate) resolved: Option<String> = alert.resolved.map(Instant::rfc3339),
-    pub(crate) acknowledged_by: Option<String> = alert.acked.clone(),
-    pub(crate) silenced: bool = alert.silenced,
-    pub(crate) text: String = alert.words.clone(),
+    /// When it fired.
+    pub fired: String = alert.at.rfc3339(),
+    /// When it was over.
+    pub resolved: Option<String> = alert.resolved.map(Instant::rfc3339),
+    /// Who took it on.
+    pub acknowledged_by: Option<String> = alert.acked.clone(),
+    /// Whether nobody is told.
+    pub silenced: bool = alert.silenced,
+    /// What is told.
+    pub text: String = alert.words.clone(),
 }
 
 members! {
     /// How a receiver was told.
     #[derive(Serialize, Deserialize)]
-    pub(crate) struct DeliveryRow;
+    pub struct DeliveryRow;
     fn from(one: &Delivery) {}
-    pub(crate) alert: String = one.alert.clone(),
-    pub(crate) news: String = one.news.name().to_owned(),
-    pub(crate) receiver: String = one.receiver.to_string(),
-    pub(crate) state: String = one.state.name().to_owned(),
-    pub(crate) tries: u32 = one.tries,
-    pub(crate) at: String = one.at.rfc3339(),
-    pub(crate) answer: String = one.answer.clone(),
+    /// The alert.
+    pub alert: String = one.alert.clone(),
+    /// What was told of it.
+    pub news: String = one.news.name().to_owned(),
+    /// Who was told.
+    pub receiver: String = one.receiver.to_string(),
+    /// What became of it.
+    pub state: String = one.state.name().to_owned(),
+    /// How often it was tried.
+    pub tries: u32 = one.tries,
+    /// When.
+    pub at: String = one.at.rfc3339(),
+    /// What the receiver answered.
+    pub answer: String = one.answer.clone(),
 }
 
 fn silence_row(silence: &Silence) -> Value {

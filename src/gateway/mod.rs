@@ -108,7 +108,7 @@ use crate::wire::{Dialect, PrefixKey};
 pub const IDENTITY: &str = "pointsman-version";
 
 pub use crate::ledger::now;
-pub(crate) use alerts::{AlertRow, DeliveryRow};
+pub use alerts::{AlertRow, DeliveryRow};
 pub use bench::{Asked, Bench, Came, grades};
 pub use headers::Tags;
 pub use question::ask_over_http;

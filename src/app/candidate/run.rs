@@ -215,7 +215,7 @@ impl Trial<'_> {
     ) -> std::io::Result<Result<(Asked, bool, Hold), Ended>> {
         let models = [&*question.served, &*self.arms.model];
         let (mut kept, mut cap) = (self.kept.borrow_mut(), self.cap.borrow_mut());
-        cap.release(usual);
+        cap.settle(usual, Some(Pico::ZERO));
         if !came.is_empty() {
             let came = came.into_iter().map(|(asked, came)| (asked.model().clone(), came));
             kept.answered(question, &models, came)?;
@@ -244,7 +244,7 @@ impl Trial<'_> {
 
 fn release(cap: &mut Cap, held: Vec<(Asked, Hold)>) {
     for (_, hold) in held {
-        cap.release(hold);
+        cap.settle(hold, Some(Pico::ZERO));
     }
 }
 
