@@ -14,10 +14,8 @@ use super::*;
 use crate::record::{Input, ReadOptions};
 use crate::units::{Instant, PerMille, Pico, Span};
 
-/// What the server answers, by the place of the request.
-type Script = Arc<dyn Fn(usize) -> String + Send + Sync>;
-
-/// A server that answers by a script and remembers what it was sent.
+/// A server that answers by a script, by the place of a request, and remembers what it was sent.
+#[derive(Clone)]
 struct Server {
     target: Target,
     seen: Arc<Mutex<Vec<String>>>,
@@ -38,25 +36,22 @@ impl Server {
             most: Arc::default(),
             gate: gated.then(Arc::default),
         };
-        let script: Script = Arc::new(script);
-        let (seen, flying, most, gate) =
-            (server.seen.clone(), server.flying.clone(), server.most.clone(), server.gate.clone());
+        let (script, own) = (Arc::new(script), server.clone());
         tokio::spawn(async move {
             while let Ok((mut socket, _)) = listener.accept().await {
-                let (script, seen, flying, most, gate) =
-                    (script.clone(), seen.clone(), flying.clone(), most.clone(), gate.clone());
+                let (script, own) = (Arc::clone(&script), own.clone());
                 tokio::spawn(async move {
                     let request = whole_request(&mut socket).await;
-                    most.fetch_max(flying.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                    own.most.fetch_max(own.flying.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                     let place = {
-                        let mut seen = seen.lock().unwrap();
+                        let mut seen = own.seen.lock().unwrap();
                         seen.push(request);
                         seen.len() - 1
                     };
-                    if let Some(gate) = gate {
+                    if let Some(gate) = &own.gate {
                         gate.notified().await;
                     }
-                    flying.fetch_sub(1, Ordering::SeqCst);
+                    own.flying.fetch_sub(1, Ordering::SeqCst);
                     let _ = socket.write_all(script(place).as_bytes()).await;
                 });
             }

@@ -203,48 +203,21 @@ pub(super) struct Model {
     pub(super) writing: u64,
 }
 
+const fn model(
+    (name, provider): (&'static str, &'static str),
+    caching: Caching,
+    [first, reading, writing]: [u64; 3],
+) -> Model {
+    Model { name, provider, caching, first, reading, writing }
+}
+
 /// Every model. The pace of Claude Opus 4.6 is fitted to the agent sessions; the others' are assumed in proportion.
 pub(super) static MODELS: [Model; 5] = [
-    Model {
-        name: "mistral-small-2503",
-        provider: "mistral",
-        caching: Caching::No,
-        first: 240,
-        reading: 18,
-        writing: 6_700,
-    },
-    Model {
-        name: "gpt-4.1-nano",
-        provider: "openai",
-        caching: Caching::Stepped,
-        first: 310,
-        reading: 15,
-        writing: 5_200,
-    },
-    Model {
-        name: FLASH,
-        provider: "google",
-        caching: Caching::Implicit,
-        first: 380,
-        reading: 16,
-        writing: 4_600,
-    },
-    Model {
-        name: STRONG,
-        provider: "openai",
-        caching: Caching::Stepped,
-        first: 620,
-        reading: 30,
-        writing: 11_500,
-    },
-    Model {
-        name: "claude-opus-4-6",
-        provider: "anthropic",
-        caching: Caching::Marked,
-        first: f::OPUS_PACE.1,
-        reading: 45,
-        writing: f::OPUS_PACE.0,
-    },
+    model(("mistral-small-2503", "mistral"), Caching::No, [240, 18, 6_700]),
+    model(("gpt-4.1-nano", "openai"), Caching::Stepped, [310, 15, 5_200]),
+    model((FLASH, "google"), Caching::Implicit, [380, 16, 4_600]),
+    model((STRONG, "openai"), Caching::Stepped, [620, 30, 11_500]),
+    model(("claude-opus-4-6", "anthropic"), Caching::Marked, [f::OPUS_PACE.1, 45, f::OPUS_PACE.0]),
 ];
 
 /// The model that the storm hits.

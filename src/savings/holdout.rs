@@ -34,7 +34,7 @@ enum Who {
 }
 
 /// What a holdout measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Measured {
     /// Requests drawn whose cost is there.
     pub requests: u64,
@@ -77,10 +77,8 @@ impl Arms {
         let mut found = Measured {
             requests: self.drawn - self.unknown,
             unknown: self.unknown,
-            sessions: (0, 0),
-            split: (0, 0),
-            cost: (Pico::ZERO, Pico::ZERO),
             saved: Some((Pico::ZERO, Interval { low: Pico::ZERO, high: Pico::ZERO })),
+            ..Measured::default()
         };
         for share in shares {
             let arm = |arm: Arm| {

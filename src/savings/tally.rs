@@ -10,11 +10,12 @@ use crate::routing::Policy;
 use crate::units::{Count, Instant, ModelId, Pico, RouteTag};
 
 /// What traffic is compared with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Against {
     /// One model that does everything.
     Model(ModelId),
     /// The rung of each route that would have cost most.
+    #[default]
     MostExpensive,
 }
 
@@ -81,7 +82,7 @@ struct OfRoute {
 }
 
 /// Adds savings up.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Tally {
     against: Against,
     routes: BTreeMap<RouteTag, OfRoute>,
@@ -136,18 +137,7 @@ impl Savings {
 impl Tally {
     /// Starts with nothing.
     pub fn new(against: Against) -> Self {
-        Self {
-            against,
-            routes: BTreeMap::new(),
-            warm: Warm::default(),
-            requests: 0,
-            spend: CostSum::default(),
-            shadow: CostSum::default(),
-            shadow_calls: 0,
-            second: (0, CostSum::default()),
-            beside: (0, CostSum::default()),
-            judged: 0,
-        }
+        Self { against, ..Self::default() }
     }
 
     /// Adds a settled operation, in order of arrival.
@@ -188,10 +178,9 @@ impl Tally {
             answers: answer,
             escalation: whole - answer - retries,
             retries,
-            cache: Pico::ZERO,
             estimated,
             spread,
-            unspread: 0,
+            ..Sums::default()
         };
         let route = policy.route(settled.route);
         let sums = self.routes.entry(settled.tag).or_default();

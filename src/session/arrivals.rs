@@ -134,14 +134,11 @@ impl Player {
     /// Returns the policy that decided an operation, also one that arrived before the first change held in memory.
     fn policy_for(&self, index: usize, at: Instant) -> &Arc<Policy> {
         let change = self.changes.iter().rev().find(|change| change.at <= at);
-        self.policies
-            .iter()
-            .rev()
-            .find(|span| {
-                span.from <= index && change.is_none_or(|change| span.policy.version <= change.version)
-            })
-            .or(self.policies.first())
-            .map_or(&self.log.policy, |span| &span.policy)
+        let is_it = |span: &&PolicySpan| {
+            span.from <= index && change.is_none_or(|change| span.policy.version <= change.version)
+        };
+        let span = self.policies.iter().rev().find(is_it).or(self.policies.first());
+        span.map_or(&self.log.policy, |span| &span.policy)
     }
 
     /// Takes what became known of answers that have been told.
@@ -152,13 +149,8 @@ impl Player {
         for late in labels {
             let label = live.growth.ingest.label(&late.label);
             if let Some(quality) = label.quality {
-                let (at, id, model) = (late.at, key_of(&late.id), label.model);
-                Arc::make_mut(&mut Arc::make_mut(&mut self.log).verdicts).push(Judged {
-                    at,
-                    id,
-                    model,
-                    quality,
-                });
+                let judged = Judged { at: late.at, id: key_of(&late.id), model: label.model, quality };
+                Arc::make_mut(&mut Arc::make_mut(&mut self.log).verdicts).push(judged);
             }
             if let Some(waiting) = live.waiting.iter_mut().find(|waiting| *waiting.id == *late.id) {
                 let label = label.about(waiting.operation.simulated);
@@ -236,10 +228,7 @@ impl Player {
             self.begin_with(Arc::new(policy));
             return;
         }
-        let before = self
-            .policies
-            .last()
-            .map_or_else(|| Arc::clone(&self.log.policy), |span| Arc::clone(&span.policy));
+        let before = Arc::clone(self.policies.last().map_or(&self.log.policy, |span| &span.policy));
         let policy = Arc::new(policy);
         let from = self.log.history.first_at(at);
         let what = match deed.words() {
@@ -256,13 +245,8 @@ impl Player {
         } else {
             self.undo.push((from, before));
         }
-        if self
-            .staged
-            .as_ref()
-            .is_some_and(|staged| same_thresholds(staged, &policy) || !staged.same_shape(&policy))
-        {
-            self.staged = None;
-        }
+        let stays = |staged: &Arc<Policy>| !same_thresholds(staged, &policy) && staged.same_shape(&policy);
+        self.staged = self.staged.take().filter(stays);
         self.changes.push(Change { version: policy.version, at, from, who: who.to_owned(), what });
         if self.changes.len() > KEPT_CHANGES {
             self.changes.remove(0);

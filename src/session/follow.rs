@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::growth::{Growth, Live, Outgoing};
+use super::ingest::id_of;
 use super::notes::LogNote;
 use super::settled::settle_one;
 use super::snapshot::{Play, Reading};
@@ -105,9 +106,7 @@ impl Player {
 
     /// Takes note that nothing more will come.
     pub fn close(&mut self, why: Arc<str>) {
-        self.tell(|view| {
-            (view.closed, view.again) = (Some(why), None);
-        });
+        self.tell(|view| (view.closed, view.again) = (Some(why), None));
     }
 
     /// Returns what is to be done outside.
@@ -152,10 +151,7 @@ impl Player {
                 self.rebuild();
             }
         }
-        if logs_time && !held {
-            return false;
-        }
-        true
+        !logs_time || held
     }
 
     /// Takes lines of the log: requests that have finished, in whatever order, and events.
@@ -176,7 +172,7 @@ impl Player {
                 }
                 let (operation, extra) = live.growth.ingest.take(&record);
                 live.growth.share_circumstances(&mut self.log);
-                let id = if record.id.is_empty() { format!("line-{line}") } else { record.id.into_owned() };
+                let id = id_of(&record, line).into_owned();
                 let timing = live.growth.ingest.timing;
                 if self.log.timing != timing {
                     Arc::make_mut(&mut self.log).timing = timing;

@@ -378,6 +378,16 @@ pub fn with_earlier<'a>(now: &Policy, earlier: impl DoubleEndedIterator<Item = &
     all
 }
 
+/// Returns the policy that what is staged differs from: the one in force, with routes of earlier ones where those are staged.
+pub(super) fn grounds<'a>(
+    now: &Arc<Policy>,
+    staged: &Policy,
+    earlier: impl DoubleEndedIterator<Item = &'a Policy>,
+) -> Arc<Policy> {
+    let is_enough = staged.routes.len() <= now.routes.len();
+    if is_enough { Arc::clone(now) } else { Arc::new(with_earlier(now, earlier)) }
+}
+
 /// Returns a policy of the log with what is staged changed in it.
 pub(super) fn with_staged(policy: &Policy, now: &Policy, staged: &Policy) -> Policy {
     let mut changed = policy.clone();
@@ -432,30 +442,14 @@ impl RouteConsequences {
 mod tests {
     use super::super::is_within_error;
     use super::*;
-    use crate::routing::{Caching, Labels, Matcher, StreamLimits, WhenFull};
-    use crate::units::{ModelId, Pico};
+    use crate::routing::{PolicySpec, RouteSpec, RungSpec};
+    use crate::units::{Names, Pico};
 
     fn some_route() -> Route {
-        Route {
-            name: "one".into(),
-            tag: RouteTag::NONE,
-            matcher: Matcher::default(),
-            canary: None,
-            mode: Mode::default(),
-            require: Labels::default(),
-            when_full: WhenFull::default(),
-            when_failed: crate::routing::WhenFailed::default(),
-            cache: Caching::default(),
-            switch_cap: None,
-            ladder: Vec::new(),
-            no_signal: 0,
-            holdout: None,
-            explore: None,
-            adapt: None,
-            alias: ModelId::NONE,
-            stream: StreamLimits::default(),
-            checks: None,
-        }
+        let rung = RungSpec { model: "m".to_owned(), ..RungSpec::default() };
+        let route = RouteSpec { name: "one".to_owned(), ladder: vec![rung], ..RouteSpec::default() };
+        let spec = PolicySpec { name: "p".to_owned(), routes: vec![route], ..PolicySpec::default() };
+        Policy::compile(&spec, 1, &mut Names::default()).unwrap().routes.remove(0)
     }
 
     #[test]

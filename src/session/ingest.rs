@@ -467,6 +467,11 @@ pub(super) fn source_of(basis: Basis) -> ConfidenceSource {
     }
 }
 
+/// Returns the id of a request; one that has none goes by its line.
+pub(super) fn id_of<'r>(record: &'r Record<'_>, line: u64) -> Cow<'r, str> {
+    if record.id.is_empty() { format!("line-{line}").into() } else { Cow::Borrowed(&*record.id) }
+}
+
 /// Returns what the first of a log's words tells that tells it.
 pub(super) fn told<T>(words: &[Cow<'_, str>], parse: impl Fn(&str) -> Option<T>) -> Option<T> {
     words.iter().find_map(|word| parse(word))

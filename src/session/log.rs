@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::ingest::Ingest;
+use super::ingest::{Ingest, id_of};
 use super::inserts::Inserts;
 use super::news::News;
 use super::notes::{LogNote, NoteKind, meter_text, recharge_text};
@@ -305,11 +305,7 @@ impl Log {
                         let (mut operation, extra) = ingest.take(&record);
                         ingest.go_on(&mut operation);
                         classified += usize::from(!operation.source.is_told());
-                        if record.id.is_empty() {
-                            history.push(&format!("line-{line}"), operation, extra);
-                        } else {
-                            history.push(&record.id, operation, extra);
-                        }
+                        history.push(&id_of(&record, line), operation, extra);
                     }
                     Ok(Entry::Price(change)) => {
                         notes.push(LogNote::price(&change, Instant::default()));

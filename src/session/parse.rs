@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
 
 use super::events::LogEvents;
-use super::ingest::Ingest;
+use super::ingest::{Ingest, id_of};
 use super::log::LoadError;
 use super::met::Met;
 use super::portion::{Portion, Row, Taken};
@@ -187,12 +187,7 @@ impl<'a> Parse<'a> {
                     |wanted: &&Wanted| **wanted == Wanted::Read(self.count) || wanted.is_named(&record, line);
                 if self.wanted.as_ref().is_some_and(is_wanted) {
                     operation.session = self.ingest.names.intern_session(&record.session);
-                    let id = if record.id.is_empty() {
-                        format!("line-{line}").into()
-                    } else {
-                        (*record.id).into()
-                    };
-                    self.batch.wanted.push((self.batch.operations.len(), id));
+                    self.batch.wanted.push((self.batch.operations.len(), id_of(&record, line).into()));
                 }
                 let is_asked = self.constrains.load(Ordering::Relaxed) || !record.needs.require.is_empty();
                 return self.operation(operation, extra, is_asked.then(|| record.id.as_ref().into()));

@@ -328,7 +328,6 @@ impl Frontiers {
             quality = (quality.0 + planned.quality.0, quality.1 + planned.quality.1);
             planned.thresholds = thresholds;
         }
-        let margin = price;
         let is_feasible = is_feasible && too_slow.is_empty();
         Some(Plan {
             routes,
@@ -340,7 +339,7 @@ impl Frontiers {
             requests,
             is_feasible,
             gap,
-            margin,
+            margin: price,
             too_slow,
             untimed,
         })

@@ -156,12 +156,7 @@ impl Player {
             Command::Read(reading) => {
                 if reading != self.reading {
                     self.reading = reading;
-                    self.checkpoints.clear();
-                    let head = self.head;
-                    self.restart_engine();
-                    self.forward_engine(head);
-                    self.enter_policy();
-                    self.rebuild();
+                    self.recount();
                 }
             }
             Command::Focus(route, rung) => self.focus = (route, rung),
@@ -173,13 +168,9 @@ impl Player {
             }
             Command::TryLimit(tried) => self.try_limit(tried),
             Command::Nudge(route, rung, by) => {
-                let now = self
-                    .staged_policy()
-                    .route(route)
-                    .ladder
-                    .get(rung)
-                    .map_or(0, |rung| i32::from(rung.threshold.get()));
-                self.stage_threshold(route, rung, PerMille::clamped(i64::from(now) + i64::from(by)));
+                let moved = self.staged_policy().route(route).ladder.get(rung);
+                let now = moved.map_or(0, |rung| i64::from(rung.threshold.get()));
+                self.stage_threshold(route, rung, PerMille::clamped(now + i64::from(by)));
             }
             Command::SetThreshold(route, rung, to) => self.stage_threshold(route, rung, to),
             Command::Aim(..) | Command::Apply if self.second.is_staged => {
@@ -228,18 +219,14 @@ impl Player {
 
     fn jump(&mut self, forward: bool, places: impl Fn(&Self) -> Vec<usize>) {
         let places = places(self);
-        let to = if forward {
-            places.get(places.partition_point(|&place| place <= self.head)).copied()
+        let at = if forward {
+            Some(places.partition_point(|&place| place <= self.head))
         } else {
-            places
-                .partition_point(|&place| place < self.head)
-                .checked_sub(1)
-                .and_then(|at| places.get(at))
-                .copied()
+            places.partition_point(|&place| place < self.head).checked_sub(1)
         };
         self.pause();
-        match to {
-            Some(to) => self.seek(to),
+        match at.and_then(|at| places.get(at)) {
+            Some(to) => self.seek(*to),
             None => {
                 self.message = Some(if forward { "none after this" } else { "none before this" }.to_owned());
             }
@@ -247,24 +234,23 @@ impl Player {
     }
 
     fn turn_loop(&mut self) {
-        match (self.loop_start, self.looped) {
+        let said = match (self.loop_start, self.looped) {
             (_, Some(_)) => {
-                self.looped = None;
-                self.loop_start = None;
-                self.message = Some("loop cleared".to_owned());
+                (self.looped, self.loop_start) = (None, None);
+                "loop cleared"
             }
             (None, None) => {
                 self.loop_start = Some(self.head);
-                self.message = Some("loop starts here; press again at its end".to_owned());
+                "loop starts here; press again at its end"
             }
-            (Some(start), None) if start == self.head => {
-                self.message = Some("the loop's end must lie elsewhere".to_owned());
-            }
+            (Some(start), None) if start == self.head => "the loop's end must lie elsewhere",
             (Some(start), None) => {
                 self.looped = Some((start.min(self.head), start.max(self.head)));
                 self.loop_start = None;
+                return;
             }
-        }
+        };
+        self.message = Some(said.to_owned());
     }
 
     pub(super) fn staged_policy(&self) -> &Arc<Policy> {
@@ -335,28 +321,20 @@ impl Player {
         self.undo.push((self.head, before));
     }
 
-    fn nothing_to_undo(&self) -> String {
-        let staged =
-            if self.staged.is_some() { "; what is staged was not applied: Esc drops it" } else { "" };
-        format!("no change to undo{staged}")
-    }
-
     fn undo_last(&mut self) {
-        if self.live.is_some() {
-            match self.undo.last().cloned() {
-                Some((_, earlier)) => {
-                    let now = self.policies.last().map_or(self.policy(), |span| &span.policy);
-                    let what = describe_change(now, &earlier);
-                    self.ask_for(&earlier, what, true);
-                }
-                None => self.message = Some(self.nothing_to_undo()),
-            }
-            return;
-        }
-        let Some((from, earlier)) = self.undo.pop() else {
-            self.message = Some(self.nothing_to_undo());
+        let Some((from, earlier)) = self.undo.last().cloned() else {
+            let hint = "; what is staged was not applied: Esc drops it";
+            let staged = if self.staged.is_some() { hint } else { "" };
+            self.message = Some(format!("no change to undo{staged}"));
             return;
         };
+        if self.live.is_some() {
+            let now = self.policies.last().map_or(self.policy(), |span| &span.policy);
+            let what = describe_change(now, &earlier);
+            self.ask_for(&earlier, what, true);
+            return;
+        }
+        self.undo.pop();
         self.staged = None;
         if from > self.head {
             // It is not in force yet: there is nothing to change here, and its time comes no more.
@@ -406,11 +384,8 @@ impl Player {
         if self.restart_at_floor() {
             return;
         }
-        let first = self
-            .policies
-            .first()
-            .map_or_else(|| Arc::clone(&self.log.policy), |span| Arc::clone(&span.policy));
-        self.engine = Engine::new(first, Arc::clone(&self.log.prices));
+        let first = self.policies.first().map_or(&self.log.policy, |span| &span.policy);
+        self.engine = Engine::new(Arc::clone(first), Arc::clone(&self.log.prices));
         self.head = 0;
     }
 
@@ -519,10 +494,8 @@ impl Player {
 
     /// Starts the window anew: another length or reading.
     pub(super) fn rebuild(&mut self) {
-        let first = self.window_start();
-        self.view = View::new(first, trend_slot(&self.log, self.window));
-        let log = Arc::clone(&self.log);
-        self.view.move_to(&log, first, self.head, self.reading, &self.policies);
+        self.view = View::new(self.window_start(), trend_slot(&self.log, self.window));
+        self.slide();
     }
 
     /// Lets wall time pass; plays at most `budget` operations. Says whether anything changed.

@@ -17,7 +17,7 @@ const ANSWER: u32 = 8192;
 const KEPT: usize = 20_000;
 
 /// Budgets beside a run over a log.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Spending {
     pub(super) budgets: Budgets,
     /// The limits over time, and how many of their changes are in force.
@@ -71,19 +71,8 @@ impl Spending {
     pub fn new(limits: &LimitHistory, names: &Names) -> Self {
         let mut budgets = Budgets::new(limits.first().iter().cloned());
         budgets.count(limits.later().iter().flat_map(|(_, later)| later.iter().cloned()));
-        let history = limits.clone();
-        Self {
-            budgets,
-            history,
-            changes: 0,
-            turned_over: false,
-            decides: true,
-            names: names.share(),
-            turned: Vec::new(),
-            refused: 0,
-            moved: 0,
-            waited: 0,
-        }
+        let (history, names) = (limits.clone(), names.share());
+        Self { budgets, history, names, decides: true, ..Self::default() }
     }
 
     /// Returns when other limits come into force next, if they do.

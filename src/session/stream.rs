@@ -110,6 +110,7 @@ pub fn stream(
         let Ok(fold) = fold.join() else { return Err(LoadError::Cancelled) };
         let parsed = parsed?;
         let totals = fold.engine.totals().clone();
+        let last = fold.policies.len().checked_sub(1);
         let news = fold.news.told(book, fold.engine.prices(), &parsed.names);
         Ok(StreamResult {
             totals,
@@ -125,8 +126,8 @@ pub fn stream(
                 prices: Arc::clone(fold.engine.prices()),
                 circumstances: fold.circumstances,
             }),
-            spans: spans(&fold.policies),
-            policies: decided_by(fold.policies),
+            spans: decided(&fold.policies, last),
+            policies: decided(&fold.policies, last.filter(|last| *last == 0)),
             news,
             spend: fold.spend,
             ..parsed
@@ -134,17 +135,10 @@ pub fn stream(
     })
 }
 
-/// Lists the policies that decided anything, and the last one.
-fn spans(policies: &[InForce]) -> Vec<Arc<Policy>> {
-    let last = policies.len().saturating_sub(1);
-    let is_one = |(at, held): &(usize, &InForce)| *at == last || held.requests > 0;
+/// Lists the policies that decided anything, and one that did or not.
+fn decided(policies: &[InForce], besides: Option<usize>) -> Vec<Arc<Policy>> {
+    let is_one = |(at, held): &(usize, &InForce)| Some(*at) == besides || held.requests > 0;
     policies.iter().enumerate().filter(is_one).map(|(_, held)| Arc::clone(&held.policy)).collect()
-}
-
-/// Lists the policies that decided anything; where there was only one, that one.
-fn decided_by(policies: Vec<InForce>) -> Vec<Arc<Policy>> {
-    let only = policies.len() == 1;
-    policies.into_iter().filter(|held| only || held.requests > 0).map(|held| held.policy).collect()
 }
 
 /// The deciding and accounting side.

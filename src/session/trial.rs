@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::frontiers::{Frontiers, MOST, with_earlier};
+use super::frontiers::{Frontiers, MOST, grounds, with_earlier};
 use super::plan::{Keeping, Plan, Target};
 use super::player::Player;
 use super::snapshot::{Reading, RouteConsequences};
@@ -125,12 +125,8 @@ impl Trial {
         with_earlier(&self.now, self.policies.iter().map(|policy| &**policy))
     }
 
-    /// Returns the policy that what is staged differs from.
     fn grounds(&self, staged: &Policy) -> Arc<Policy> {
-        if staged.routes.len() <= self.now.routes.len() {
-            return Arc::clone(&self.now);
-        }
-        Arc::new(self.with_earlier())
+        grounds(&self.now, staged, self.policies.iter().map(|policy| &**policy))
     }
 
     /// Returns what a staged policy would have meant.

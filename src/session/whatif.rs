@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::fold::walk;
-use super::frontiers::{with_earlier, with_staged};
+use super::frontiers::{grounds, with_staged};
 use super::log::PolicySpan;
 use super::rerun::{Rerun, RerunJob};
 use super::snapshot::{Consequences, RouteConsequences};
@@ -64,13 +64,8 @@ impl Player {
         Some((job, rows))
     }
 
-    /// Returns the policy that what is staged differs from: the one in force, with routes of earlier ones where those are staged.
     fn grounds(&self) -> Arc<Policy> {
-        let now = self.policy();
-        if self.staged_policy().routes.len() <= now.routes.len() {
-            return Arc::clone(now);
-        }
-        Arc::new(with_earlier(now, self.policies.iter().map(|span| &*span.policy)))
+        grounds(self.policy(), self.staged_policy(), self.policies.iter().map(|span| &*span.policy))
     }
 
     /// Returns what the staged policy would have meant over the window.

@@ -246,16 +246,13 @@ impl Quote {
         for start in std::iter::once(from).chain(starts) {
             let row = match self {
                 Self::Times(thousandths) => at(start).map(|row| row.times(*thousandths)),
-                Self::Is(tier) => {
-                    let standard = Rates { base: **tier, above: Vec::new() };
-                    Some(PriceRow {
-                        standard,
-                        tiers: BTreeMap::new(),
-                        batch: None,
-                        scheduled: Vec::new(),
-                        ..at(start).cloned().unwrap_or_default()
-                    })
-                }
+                Self::Is(tier) => Some(PriceRow {
+                    standard: Rates { base: **tier, above: Vec::new() },
+                    tiers: BTreeMap::new(),
+                    batch: None,
+                    scheduled: Vec::new(),
+                    ..at(start).cloned().unwrap_or_default()
+                }),
             };
             if let Some(row) = row {
                 prices.change(model, row.starting(Some(start)));

@@ -47,7 +47,7 @@ pub struct Seen {
 }
 
 /// A world at work.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Sky {
     rules: Vec<Rule>,
     seed: u64,
@@ -93,13 +93,9 @@ impl Sky {
             rules: world.changes.iter().map(rule).collect(),
             seed: world.seed,
             breaker: world.breaker,
-            failing: FxHashMap::default(),
-            sent: FxHashMap::default(),
             runaways: Runaways::new(world.rules.iter().cloned()),
-            weather: Weather::default(),
             names: all.iter().map(|model| (*model, prices.identity(*model))).collect(),
-            down: Vec::new(),
-            seen: Seen::default(),
+            ..Self::default()
         }
     }
 

@@ -402,29 +402,16 @@ fn amount(figure: Figure, number: &str) -> Result<i128, ()> {
             let usd = number.trim_start_matches('$');
             Pico::from_usd(usd).map(|amount| amount.0).map_err(|_| ())
         }
-        Figure::Latency => {
-            let (number, millis) = match number {
-                n if n.ends_with("ms") => (n.trim_end_matches("ms"), 1),
-                n if n.ends_with('s') => (n.trim_end_matches('s'), 1_000),
-                n if n.ends_with('m') => (n.trim_end_matches('m'), 60_000),
-                n => (n, 1),
-            };
-            scaled(number, millis)
-        }
-        Figure::Tokens => {
-            let (number, each) = match number {
-                n if n.ends_with('k') => (n.trim_end_matches('k'), 1_000),
-                n if n.ends_with('m') => (n.trim_end_matches('m'), 1_000_000),
-                n => (n, 1),
-            };
-            scaled(&number.replace('_', ""), each)
-        }
+        Figure::Latency => scaled(number, &[("ms", 1), ("s", 1_000), ("m", 60_000)], ""),
+        Figure::Tokens => scaled(number, &[("k", 1_000), ("m", 1_000_000)], "_"),
     }
 }
 
-/// Reads a decimal number times `by`, exactly; what is finer than one is refused.
-fn scaled(number: &str, by: i128) -> Result<i128, ()> {
-    let pico = Pico::from_usd(number).map_err(|_| ())?.0.checked_mul(by).ok_or(())?;
+/// Reads a decimal number in the first unit that it ends in, exactly; what is finer than one is refused. Digits may be `grouped`.
+fn scaled(number: &str, units: &[(&str, i128)], grouped: &str) -> Result<i128, ()> {
+    let unit = units.iter().find(|(unit, _)| number.ends_with(unit));
+    let (number, by) = unit.map_or((number, 1), |(unit, by)| (number.trim_end_matches(unit), *by));
+    let pico = Pico::from_usd(&number.replace(grouped, "")).map_err(|_| ())?.0.checked_mul(by).ok_or(())?;
     if pico % Pico::USD.0 == 0 { Ok(pico / Pico::USD.0) } else { Err(()) }
 }
 

@@ -138,17 +138,14 @@ impl Live {
         core.applied += 1;
         let (whose, verdict) = core.watched(&arriving, operation.at);
         self.tell_trips(&verdict, operation.at);
-        let runaway = held_back(&verdict);
         let prompt = core.prompt(&arriving);
-        let standing = core.standing(&operation, prompt.as_deref());
-        let standing_kept = standing.clone();
         let advice = core.decider.advice(&operation, needs.window);
         let learnt = advice.word();
         let follows = core.follows(&operation, &arriving);
         let circumstance = Circumstance {
-            runaway,
+            runaway: held_back(&verdict),
             drawn,
-            standing,
+            standing: core.standing(&operation, prompt.as_deref()),
             advice,
             follows,
             ..core.circumstance(needs, over, operation.at, &arriving.wants)
@@ -197,7 +194,7 @@ impl Live {
             self.tried_word(&operation),
             waited.map(|waited| format!("{WAITED}{}", waited.0 / 1000)),
         ];
-        let cached = kept(&standing_kept, &policy, &decision).words(name);
+        let cached = kept(&circumstance.standing, &policy, &decision).words(name);
         let down = circumstance.down.iter().map(|&model| name(model).to_owned());
         let down =
             tags.chain(down).chain(full).chain(unreached).chain(over).chain(words.into_iter().flatten());
@@ -315,15 +312,11 @@ impl Core {
         if !over.iter().any(|(_, short)| *short == Short::Queue) || self.is_stopped(arriving) {
             return None;
         }
-        let drawn = *drawn;
-        let standing = self.standing(operation, self.prompt(arriving).as_deref());
-        let advice = self.decider.advice(operation, needs.window);
-        let follows = self.follows(operation, arriving);
         let circumstance = Circumstance {
-            drawn,
-            standing,
-            advice,
-            follows,
+            drawn: *drawn,
+            standing: self.standing(operation, self.prompt(arriving).as_deref()),
+            advice: self.decider.advice(operation, needs.window),
+            follows: self.follows(operation, arriving),
             ..self.circumstance(*needs, over.clone(), operation.at, &arriving.wants)
         };
         self.decider.wait(operation, &circumstance, claims, turn)

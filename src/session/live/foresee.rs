@@ -139,15 +139,11 @@ impl Core {
         (operation.at, operation.lot) = (self.last_at, lot_of(arriving));
         let needs = needs(arriving, &mut self.names);
         let (_, over) = self.claim(arriving, operation, &needs, None);
-        let drawn = self.drawn(operation, arriving);
-        let runaway = if self.is_stopped(arriving) { Then::Freeze } else { Then::Tell };
-        let standing = self.standing(operation, self.prompt(arriving).as_deref());
-        let follows = self.follows(operation, arriving);
         let circumstance = Circumstance {
-            runaway,
-            drawn,
-            standing,
-            follows,
+            runaway: if self.is_stopped(arriving) { Then::Freeze } else { Then::Tell },
+            drawn: self.drawn(operation, arriving),
+            standing: self.standing(operation, self.prompt(arriving).as_deref()),
+            follows: self.follows(operation, arriving),
             ..self.circumstance(needs, over, self.last_at, &arriving.wants)
         };
         let policy = Arc::clone(self.decider.policy());

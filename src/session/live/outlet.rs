@@ -16,6 +16,7 @@ const BYTES: usize = 32 * 1024 * 1024;
 pub type Reader = Box<dyn FnMut(&Arc<str>) -> bool + Send>;
 
 /// The readers and what is kept for those to come.
+#[derive(Default)]
 pub(super) struct Outlet {
     readers: Vec<Reader>,
     /// The latest lines, and their bytes.
@@ -34,16 +35,7 @@ pub(super) struct Outlet {
 impl Outlet {
     /// Starts with the policy in force.
     pub(super) fn new(policy_line: Arc<str>) -> Self {
-        Self {
-            readers: Vec::new(),
-            backlog: VecDeque::new(),
-            bytes: Arc::default(),
-            base: Arc::clone(&policy_line),
-            policies: VecDeque::new(),
-            old_prices: Vec::new(),
-            prices: VecDeque::new(),
-            policy_line,
-        }
+        Self { base: Arc::clone(&policy_line), policy_line, ..Self::default() }
     }
 
     /// Adds a reader; it gets the policy that was in force before what the backlog holds, the prices that changed, that, and

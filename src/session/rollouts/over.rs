@@ -22,7 +22,7 @@ pub struct RolloutStep {
 }
 
 /// What would have become of a rollout.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct RolloutTried {
     /// Its steps, in order.
     pub steps: Vec<RolloutStep>,
@@ -40,12 +40,8 @@ type Under = (Told, Instant);
 /// Tries a rollout over a log from its first request on; `staged` are the log's policies with the canary, by stage.
 pub fn roll_over(log: &Log, rollout: Rollout, staged: &[Vec<PolicySpan>]) -> RolloutTried {
     let mut all = Rollouts::default();
-    let mut tried = RolloutTried {
-        steps: Vec::new(),
-        last: RolloutRow::of(&rollout, rollout.began),
-        drawn: 0,
-        estimated: 0,
-    };
+    let last = RolloutRow::of(&rollout, rollout.began);
+    let mut tried = RolloutTried { last, ..RolloutTried::default() };
     if all.begin(rollout).is_err() {
         return tried;
     }
