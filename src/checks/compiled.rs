@@ -20,7 +20,8 @@ const PATTERN: usize = 1 << 20;
 /// The checks of a route.
 #[derive(Debug)]
 pub struct Checks {
-    when: CheckWhen,
+    /// When answers are checked.
+    pub when: CheckWhen,
     list: Vec<Checker>,
 }
 
@@ -108,11 +109,6 @@ impl Checks {
         Ok(Some(Arc::new(Self { when: when.unwrap_or_default(), list })))
     }
 
-    /// Says when answers are checked.
-    pub fn when(&self) -> CheckWhen {
-        self.when
-    }
-
     /// Walks the checks as they are written.
     pub fn specs(&self) -> impl Iterator<Item = &CheckSpec> {
         self.list.iter().map(|check| &check.spec)
@@ -156,15 +152,13 @@ impl Checks {
     pub fn judge(&self, answers: &[Said], asked: Option<&str>) -> Vec<Verdict> {
         let mut all = Vec::with_capacity(self.list.len());
         for check in &self.list {
-            let own = match &check.rule {
+            let (says, why) = match &check.rule {
                 Rule::Command(_) => continue,
-                Rule::Asked => asked.map(Schema::of_client),
-                _ => None,
-            };
-            let (says, why) = match (&check.rule, &own) {
-                (Rule::Schema(schema), _) => check.all(answers, Some(schema)),
-                (_, Some(Some(schema))) => check.all(answers, Some(schema)),
-                (_, Some(None)) => (Says::Abstained, "the request's schema cannot be used".to_owned()),
+                Rule::Schema(schema) => check.all(answers, Some(schema)),
+                Rule::Asked => match asked.map(Schema::of_client) {
+                    Some(None) => (Says::Abstained, "the request's schema cannot be used".to_owned()),
+                    schema => check.all(answers, schema.flatten().as_ref()),
+                },
                 _ => check.all(answers, None),
             };
             let is_of_words = matches!(check.rule, Rule::Logprobs(..)) && says != Says::Abstained;

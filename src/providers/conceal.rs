@@ -91,11 +91,10 @@ fn is_machine(word: &str) -> bool {
         Ok(IpAddr::V4(address)) => port || is_private(address),
         // `1::2` alone may be anything.
         Ok(IpAddr::V6(_)) => port || word.contains("::") && host.len() > 6,
-        Err(_) if port => {
-            host.eq_ignore_ascii_case("localhost")
-                || (host.contains('.') && !is_public(host) && is_name(host))
+        Err(_) => {
+            let is_inner = || host.contains('.') && !is_public(host) && is_name(host);
+            port && (host.eq_ignore_ascii_case("localhost") || is_inner())
         }
-        Err(_) => false,
     }
 }
 

@@ -245,22 +245,16 @@ impl Reply {
         let deadline = self.deadlines.next(self.begun);
         let piece = match &mut self.source {
             Source::Over => return Ok(None),
-            Source::Network(response) => match timeout_at(deadline, response.chunk()).await {
-                Ok(Ok(piece)) => Ok(piece),
-                Ok(Err(error)) => Err(CallError::from_reqwest(
-                    self.to.clone(),
-                    &error,
-                    false,
-                    self.deadlines.timeouts.connect,
-                )),
-                Err(_) => Err(self.deadlines.missed(deadline, self.begun, self.to.clone())),
-            },
-            Source::Simulated(simulation) => match timeout_at(deadline, simulation.next()).await {
-                Ok(Ok(piece)) => Ok(piece),
-                Ok(Err(why)) => Err(CallError::Transport(self.to.clone(), safe(why))),
-                Err(_) => Err(self.deadlines.missed(deadline, self.begun, self.to.clone())),
-            },
+            Source::Network(response) => timeout_at(deadline, response.chunk()).await.map(|read| {
+                let connect = self.deadlines.timeouts.connect;
+                read.map_err(|error| CallError::from_reqwest(self.to.clone(), &error, false, connect))
+            }),
+            Source::Simulated(simulation) => timeout_at(deadline, simulation.next())
+                .await
+                .map(|read| read.map_err(|why| CallError::Transport(self.to.clone(), safe(why)))),
         };
+        let missed = |_| Err(self.deadlines.missed(deadline, self.begun, self.to.clone()));
+        let piece = piece.unwrap_or_else(missed);
         self.begun = true;
         if !matches!(piece, Ok(Some(_))) {
             // Lets the connection go: back to the pool after a whole answer, closed otherwise.

@@ -236,7 +236,7 @@ impl Policy {
                 explore: route.explore.map(Explore::spec),
                 adapt: route.adapt.as_ref().map(Adapt::spec),
                 stream: route.stream,
-                check: route.checks.as_ref().map(|checks| checks.when()),
+                check: route.checks.as_ref().map(|checks| checks.when),
                 checks: route.checks.iter().flat_map(|checks| checks.specs().cloned()).collect(),
             }
         };

@@ -149,16 +149,16 @@ impl ErrorKind {
     #[rustfmt::skip]
     pub(super) const fn told(self) -> Told {
         match self {
-            Self::InvalidRequest => Told(400, "invalid_request_error", None, "invalid_request_error", "INVALID_ARGUMENT"),
-            Self::Authentication => Told(401, "authentication_error", Some("invalid_api_key"), "authentication_error", "UNAUTHENTICATED"),
-            Self::Permission => Told(403, "permission_error", None, "permission_error", "PERMISSION_DENIED"),
-            Self::NotFound => Told(404, "invalid_request_error", Some("model_not_found"), "not_found_error", "NOT_FOUND"),
-            Self::TooLarge => Told(413, "invalid_request_error", None, "request_too_large", "INVALID_ARGUMENT"),
-            Self::RateLimited => Told(429, "rate_limit_error", Some("rate_limit_exceeded"), "rate_limit_error", "RESOURCE_EXHAUSTED"),
-            Self::Budget => Told(429, "insufficient_quota", Some("insufficient_quota"), "billing_error", "RESOURCE_EXHAUSTED"),
-            Self::Overloaded => Told(503, "server_error", Some("overloaded"), "overloaded_error", "UNAVAILABLE"),
-            Self::Server => Told(502, "server_error", None, "api_error", "INTERNAL"),
-            Self::Timeout => Told(504, "timeout_error", None, "timeout_error", "DEADLINE_EXCEEDED"),
+            Self::InvalidRequest => (400, "invalid_request_error", None, "invalid_request_error", "INVALID_ARGUMENT"),
+            Self::Authentication => (401, "authentication_error", Some("invalid_api_key"), "authentication_error", "UNAUTHENTICATED"),
+            Self::Permission => (403, "permission_error", None, "permission_error", "PERMISSION_DENIED"),
+            Self::NotFound => (404, "invalid_request_error", Some("model_not_found"), "not_found_error", "NOT_FOUND"),
+            Self::TooLarge => (413, "invalid_request_error", None, "request_too_large", "INVALID_ARGUMENT"),
+            Self::RateLimited => (429, "rate_limit_error", Some("rate_limit_exceeded"), "rate_limit_error", "RESOURCE_EXHAUSTED"),
+            Self::Budget => (429, "insufficient_quota", Some("insufficient_quota"), "billing_error", "RESOURCE_EXHAUSTED"),
+            Self::Overloaded => (503, "server_error", Some("overloaded"), "overloaded_error", "UNAVAILABLE"),
+            Self::Server => (502, "server_error", None, "api_error", "INTERNAL"),
+            Self::Timeout => (504, "timeout_error", None, "timeout_error", "DEADLINE_EXCEEDED"),
         }
     }
 
@@ -180,13 +180,7 @@ impl ErrorKind {
 }
 
 /// What a kind of trouble is: its HTTP status, and what it is called by OpenAI (its type and its code), Anthropic and Google.
-pub(super) struct Told(
-    pub(super) u16,
-    pub(super) &'static str,
-    pub(super) Option<&'static str>,
-    pub(super) &'static str,
-    pub(super) &'static str,
-);
+pub(super) type Told = (u16, &'static str, Option<&'static str>, &'static str, &'static str);
 
 /// An error as an API tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -112,51 +112,44 @@ pub(super) fn responses<'a>(tool: Value<'a>, note: &mut impl FnMut(Offered<'a>))
 
 fn responses_tool<'a>(tool: Value<'a>, namespace: Option<&str>) -> Offered<'a> {
     let kind = tool.text_of("type").unwrap_or(Cow::Borrowed("function"));
-    let made = |kind: ToolKind, name: &str, description: Option<Cow<'a, str>>, schema: &'a str| {
-        offered(kind, name, namespace, description, Some(Value::of(schema)), (None, is_deferred(tool)))
+    let made = |kind: ToolKind, name: Cow<'a, str>, description: Option<Cow<'a, str>>, schema: &'a str| {
+        let (parameters, is_deferred) = (Some(Value::of(schema)), is_deferred(tool));
+        let tool = Tool { name, description, parameters, strict: None, is_deferred, cache: None };
+        offered(kind, namespace, tool)
     };
     let says = |what: &'static str| Some(Cow::Borrowed(what));
     match &*kind {
         "function" => {
             let Some(name) = tool.text_of("name") else { return Offered::Incomplete { what: "name" } };
-            let strict = tool.get("strict").and_then(Value::flag);
+            let (strict, is_deferred) = (tool.get("strict").and_then(Value::flag), is_deferred(tool));
             let (description, parameters) = (tool.text_of("description"), tool.get("parameters"));
+            let tool = Tool { name, description, parameters, strict, is_deferred, cache: None };
             if namespace.is_none() {
-                let is_deferred = is_deferred(tool);
-                let tool = Tool { name, description, parameters, strict, is_deferred, cache: None };
                 return Offered::Function { tool, origin: None };
             }
-            offered(
-                ToolKind::Function,
-                &name,
-                namespace,
-                description,
-                parameters,
-                (strict, is_deferred(tool)),
-            )
+            offered(ToolKind::Function, namespace, tool)
         }
         "custom" => match tool.text_of("name") {
-            Some(name) => made(ToolKind::Custom, &name, Some(custom_description(tool)), CUSTOM),
+            Some(name) => made(ToolKind::Custom, name, Some(custom_description(tool)), CUSTOM),
             None => Offered::Incomplete { what: "name" },
         },
-        "local_shell" => made(
-            ToolKind::LocalShell,
-            "local_shell",
-            says("Runs a command on the user's machine."),
-            LOCAL_SHELL,
-        ),
+        "local_shell" => {
+            let what = "Runs a command on the user's machine.";
+            made(ToolKind::LocalShell, kind, says(what), LOCAL_SHELL)
+        }
         "shell" if !is_hosted(tool) => {
-            made(ToolKind::Shell, "shell", says("Runs commands in a shell on the user's machine."), SHELL)
+            let what = "Runs commands in a shell on the user's machine.";
+            made(ToolKind::Shell, kind, says(what), SHELL)
         }
         "apply_patch" => {
             let what = "Creates, changes or deletes a file by a diff.";
-            made(ToolKind::ApplyPatch, "apply_patch", says(what), APPLY_PATCH)
+            made(ToolKind::ApplyPatch, kind, says(what), APPLY_PATCH)
         }
         "tool_search" if tool.text_of("execution").as_deref() == Some("client") => {
             let description =
                 tool.text_of("description").or(says("Finds tools that may be called afterwards."));
             let schema = tool.get("parameters").map_or(SEARCH, Value::raw);
-            made(ToolKind::Search, "tool_search", description, schema)
+            made(ToolKind::Search, kind, description, schema)
         }
         _ => Offered::Nowhere { kind },
     }
@@ -167,26 +160,26 @@ fn is_deferred(tool: Value<'_>) -> bool {
     tool.get("defer_loading").and_then(Value::flag) == Some(true)
 }
 
+/// Returns the name of a function, or of a custom tool, of a chat request.
+pub(super) fn name_of_chat(tool: Value<'_>) -> Option<Cow<'_, str>> {
+    tool.get("function").or_else(|| tool.get("custom"))?.text_of("name")
+}
+
 /// Returns the function for a custom tool of a chat request.
 pub(super) fn custom_of_chat(tool: Value<'_>) -> Option<Offered<'_>> {
     let custom = tool.get("custom").filter(|_| tool.text_of("type").as_deref() == Some("custom"))?;
     let Some(name) = custom.text_of("name") else { return Some(Offered::Incomplete { what: "custom.name" }) };
-    let description = Some(custom_description(custom));
-    Some(offered(ToolKind::Custom, &name, None, description, Some(Value::of(CUSTOM)), (None, false)))
+    let (description, parameters) = (Some(custom_description(custom)), Some(Value::of(CUSTOM)));
+    let tool = Tool { name, description, parameters, strict: None, is_deferred: false, cache: None };
+    Some(offered(ToolKind::Custom, None, tool))
 }
 
-fn offered<'a>(
-    kind: ToolKind,
-    name: &str,
-    namespace: Option<&str>,
-    description: Option<Cow<'a, str>>,
-    parameters: Option<Value<'a>>,
-    (strict, is_deferred): (Option<bool>, bool),
-) -> Offered<'a> {
-    let sent = Cow::Owned(sent_name(namespace, name));
-    let origin = ToolOrigin { kind, name: name.to_owned(), namespace: namespace.map(str::to_owned) };
-    let tool = Tool { name: sent, description, parameters, strict, is_deferred, cache: None };
-    Offered::Function { tool, origin: Some(origin) }
+/// Offers a function under the name under which it goes to a model.
+fn offered<'a>(kind: ToolKind, namespace: Option<&str>, tool: Tool<'a>) -> Offered<'a> {
+    let sent = sent_name(namespace, &tool.name);
+    let name = tool.name.into_owned();
+    let origin = ToolOrigin { kind, name, namespace: namespace.map(str::to_owned) };
+    Offered::Function { tool: Tool { name: sent.into(), ..tool }, origin: Some(origin) }
 }
 
 /// Says whether a tool names a model besides the one that is asked: one that advises it, one that paints.

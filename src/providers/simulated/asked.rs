@@ -23,31 +23,20 @@ pub(super) struct Asked {
 
 impl Asked {
     pub(super) fn read(messages: &[Value]) -> Self {
-        let role = |message: &Value| message.get("role").and_then(Value::as_str).map(str::to_owned);
-        let text = messages
-            .iter()
-            .rev()
-            .filter(|message| role(message).as_deref() == Some("user"))
-            .find_map(own_text)
-            .unwrap_or_default();
+        let is_by = |message: &Value, role: &str| message.get("role").and_then(Value::as_str) == Some(role);
+        let mut asked = messages.iter().rev().filter(|message| is_by(message, "user"));
+        let text = asked.find_map(own_text).unwrap_or_default();
         let called = messages.iter().rposition(has_calls);
-        let spoke = messages
-            .iter()
-            .rposition(|message| role(message).as_deref() == Some("assistant") && !has_calls(message));
+        let spoke = messages.iter().rposition(|message| is_by(message, "assistant") && !has_calls(message));
         let has_called = called.is_some() && called > spoke;
         let name_of = |id: &str| {
             let calls = messages.iter().rev().filter_map(|message| message.get("tool_calls")?.as_array());
-            calls
-                .flatten()
-                .find(|call| call.get("id").and_then(Value::as_str) == Some(id))
-                .and_then(call_name)
+            let is_it = |call: &&Value| call.get("id").and_then(Value::as_str) == Some(id);
+            calls.flatten().find(is_it).and_then(call_name)
         };
         let after = called.filter(|_| has_called).map_or(messages.len(), |at| at + 1);
-        let results = messages
-            .get(after..)
-            .unwrap_or_default()
-            .iter()
-            .filter(|message| matches!(role(message).as_deref(), Some("tool" | "function")));
+        let results = messages.get(after..).unwrap_or_default().iter();
+        let results = results.filter(|message| is_by(message, "tool") || is_by(message, "function"));
         let results = results.map(|message| {
             let id = message.get("tool_call_id").and_then(Value::as_str).unwrap_or_default();
             let name = name_of(id).or_else(|| message.get("name")?.as_str()).unwrap_or("a tool");

@@ -98,15 +98,13 @@ pub(super) fn calls<'r>(
     asked: &Asked,
     draws: &Draws,
 ) -> Result<Vec<Call<'r>>, &'static str> {
-    let mut tools: Vec<Tool<'r>> =
-        request.get("tools").and_then(Value::as_array).into_iter().flatten().filter_map(tool).collect();
+    let mut tools = offered(request);
     let choice = request.get("tool_choice");
     let mut word = choice.and_then(Value::as_str).unwrap_or("auto");
     let named = choice.and_then(call_name);
     if let Some(allowed) = choice.and_then(|choice| choice.get("allowed_tools")) {
         word = allowed.get("mode").and_then(Value::as_str).unwrap_or("auto");
-        let listed: Vec<Tool<'_>> =
-            allowed.get("tools").and_then(Value::as_array).into_iter().flatten().filter_map(tool).collect();
+        let listed = offered(allowed);
         tools.retain(|tool| listed.iter().any(|one| one.name == tool.name));
     }
     let mut most = asked.calls();
@@ -149,6 +147,10 @@ pub(super) fn calls<'r>(
     }
 }
 
+fn offered(holder: &Value) -> Vec<Tool<'_>> {
+    holder.get("tools").and_then(Value::as_array).into_iter().flatten().filter_map(tool).collect()
+}
+
 fn tool(tool: &Value) -> Option<Tool<'_>> {
     let none = &Value::Null;
     if let Some(function) = tool.get("function") {
@@ -185,16 +187,14 @@ fn is_named(name: &str, asked: &Asked) -> bool {
     let Some(part) = parts.first() else { return false };
     let is_use_verb = |word: &str| matches!(word, "use" | "call" | "using" | "run" | "tool" | "function");
     asked.text.contains(&format!("`{name}`"))
-        || asked.words.windows(2).any(|two| match two {
-            [a, b] => {
-                (b == part && is_use_verb(a)) || (a == part && matches!(b.as_str(), "tool" | "function"))
-            }
-            _ => false,
+        || asked.words.windows(2).any(|two| {
+            let [a, b] = two else { return false };
+            (b == part && is_use_verb(a)) || (a == part && matches!(b.as_str(), "tool" | "function"))
         })
-        || asked.words.windows(3).any(|three| match three {
-            [a, b, c] => c == part && b == "the" && is_use_verb(a),
-            _ => false,
-        })
+        || asked
+            .words
+            .windows(3)
+            .any(|three| matches!(three, [a, b, c] if c == part && b == "the" && is_use_verb(a)))
 }
 
 /// Returns what is called though nobody named it: with an agent what only looks, else the first that changes nothing.

@@ -32,7 +32,8 @@ pub(super) fn scan(body: &[u8], root: Value<'_>, model: &str) -> Result<Scan> {
                 prompt.bytes += weigh::bytes(value);
                 for (kind, _) in value.each().flat_map(Value::members) {
                     let kind = camel(&kind);
-                    scan.measures.is_elsewhere |= is_hosted(&kind);
+                    // What Google finds by its own tools is part of the prompt.
+                    scan.measures.is_elsewhere |= !matches!(&*kind, "functionDeclarations" | "computerUse");
                     let kind = Some(&*kind).filter(|kind| *kind != "functionDeclarations");
                     scan.measures.beside += weigh::of_tool(kind);
                 }
@@ -122,18 +123,11 @@ fn weight(part: Value<'_>) -> Option<weigh::Weight> {
     let data = inline.or_else(|| member(part, "fileData"))?;
     let size = inline.and_then(|data| member(data, "data")).map_or(0, |data| data.raw().len() as u64);
     let kind = text_of(data, "mimeType").unwrap_or_default();
+    let weight = weigh::of_media(&kind, size);
     if inline.is_none() && !kind.starts_with("image/") {
-        return Some(weigh::Weight {
-            is_elsewhere: true,
-            ..weigh::of_media(&kind, size).unwrap_or_default()
-        });
+        return Some(weigh::Weight { is_elsewhere: true, ..weight.unwrap_or_default() });
     }
-    weigh::of_media(&kind, size)
-}
-
-/// Says whether Google runs a tool, so that what it finds is part of the prompt.
-fn is_hosted(kind: &str) -> bool {
-    !matches!(kind, "functionDeclarations" | "computerUse")
+    weight
 }
 
 /// Counts the tools that a member of a tool declares.

@@ -132,7 +132,7 @@ fn assistant(said: Value<'_>, reader: Reader<'_>) -> Option<String> {
         o.copy(said, |key| {
             let is_dropped = drops && THOUGHTS.contains(&key);
             let is_replaced = is_bare && matches!(key, "reasoning_content" | "reasoning");
-            !is_dropped && !is_replaced && !(is_silent && key == "content")
+            !(is_dropped || is_replaced || is_silent && key == "content")
         });
         put!(o, "content"?: is_silent.then_some("..."), "reasoning_content"?: is_bare.then_some(&*thought));
     }))

@@ -242,7 +242,7 @@ fn prompts_of(value: Value<'_>) -> u32 {
     u32::try_from(each).unwrap_or(u32::MAX).max(1)
 }
 
-/// Returns the keys under which a dialect states the most tokens of output.
+/// Returns the keys under which a dialect states the most tokens of output, the newer one last.
 pub(super) fn limits_of(dialect: Dialect) -> &'static [&'static str] {
     match dialect {
         Dialect::OpenAiChat => &["max_tokens", "max_completion_tokens"],

@@ -17,6 +17,7 @@ use bytes::Bytes;
 
 use super::edits::Edits;
 use super::request::Ask;
+use super::scan::limits_of;
 use super::{ids, older, prefill, refused, returned, system};
 use crate::wire::completions::USUAL_LIMIT;
 use crate::wire::effort::thinks_before_answering;
@@ -101,12 +102,8 @@ pub(super) fn splice(ask: &Ask, reader: Reader<'_>) -> Bytes {
 
 /// Returns the key under which a limit is added where the client gives none.
 fn limit_to_add(to: Dialect, model: &str) -> Option<&'static str> {
-    match to {
-        Dialect::OpenAiChat if thinks_before_answering(model) => Some("max_completion_tokens"),
-        Dialect::OpenAiChat | Dialect::AnthropicMessages | Dialect::OpenAiCompletions => Some("max_tokens"),
-        Dialect::OpenAiResponses => Some("max_output_tokens"),
-        Dialect::OpenAiEmbeddings | Dialect::Gemini | Dialect::GeminiEmbeddings => None,
-    }
+    let is_newer = to == Dialect::OpenAiChat && thinks_before_answering(model);
+    limits_of(to).get(usize::from(is_newer)).copied()
 }
 
 /// Stream options with usage switched on.

@@ -48,9 +48,6 @@ pub(super) fn of_part(part: Value<'_>) -> Option<Weight> {
         let bytes = pages(size.unwrap_or(0));
         Some(Weight { bytes, is_elsewhere: size.is_none(), ..Weight::default() })
     };
-    let data = |holder: Option<Value<'_>>, name: &str| {
-        holder.and_then(|holder| holder.get(name)).map(|data| data.raw().len() as u64)
-    };
     // A file by its id or address lies elsewhere, whatever stands beside that.
     let file = |holder: Option<Value<'_>>| {
         let is_said = |name: &str| holder.and_then(|holder| holder.get(name)).is_some();
@@ -69,7 +66,7 @@ pub(super) fn of_part(part: Value<'_>) -> Option<Weight> {
         "document" => {
             let source = part.get("source")?;
             match &*source.text_of("type")? {
-                "base64" => document(Some(data(Some(source), "data")?)),
+                "base64" => document(Some(source.get("data")?.raw().len() as u64)),
                 "url" | "file" => document(None),
                 // Plain text, or parts of its own.
                 _ => None,

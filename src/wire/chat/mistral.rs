@@ -96,12 +96,8 @@ fn is_system(message: Value<'_>) -> bool {
 }
 
 fn is_allowed(tool: Value<'_>, allowed: Value<'_>) -> bool {
-    let name = |tool: Value<'_>| -> Option<String> {
-        let said = tool.get("function").or_else(|| tool.get("custom"))?;
-        said.text_of("name").map(Cow::into_owned)
-    };
-    let wanted = name(tool);
-    wanted.is_some() && allowed.list("tools").any(|tool| name(tool) == wanted)
+    let wanted = tools::name_of_chat(tool);
+    wanted.is_some() && allowed.list("tools").any(|tool| tools::name_of_chat(tool) == wanted)
 }
 
 /// Writes a tool; one that is no function becomes one.

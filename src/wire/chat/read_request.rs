@@ -255,11 +255,8 @@ fn choice<'a>(value: Value<'a>, prompt: &mut Prompt<'a>, reader: Reader<'_>) -> 
         return Ok(ToolChoice::Named(tools::sent_name(None, &name).into()));
     }
     if let Some(allowed) = value.get("allowed_tools") {
-        let named = |tool: Value<'_>| {
-            let function = tool.get("function").or_else(|| tool.get("custom"))?;
-            function.text_of("name").map(Cow::into_owned)
-        };
-        let names: Vec<String> = allowed.list("tools").filter_map(named).collect();
+        let names = allowed.list("tools").filter_map(tools::name_of_chat);
+        let names: Vec<String> = names.map(Cow::into_owned).collect();
         return reader.allow(prompt, allowed.text_of("mode").as_deref(), &names);
     }
     word(value.text().as_deref(), "tool_choice", reader)

@@ -245,22 +245,17 @@ fn part(a: &mut Array<'_>, piece: &Piece<'_>, reader: Reader<'_>) -> Result<()> 
         Piece::Image { data, detail, .. } => a.object(|o| {
             put!(o, "type": "image_url", "image_url": { "url": data.url(), "detail"?: detail });
         }),
-        Piece::File { data: data @ Data::Base64 { kind, bytes }, name, .. } => {
-            a.object(|o| {
-                if let Some(format) = audio_format(kind) {
-                    put!(o, "type": "input_audio", "input_audio": { "data": bytes, "format": format });
-                } else if reader.sending.accent == Accent::Mistral {
-                    put!(o, "type": "document_url", "document_url": data.url(), "document_name"?: name.as_deref());
-                } else {
-                    let name = name.as_deref().unwrap_or("document.pdf");
-                    put!(o, "type": "file", "file": { "filename": name, "file_data": data.url() });
-                }
-            });
+        Piece::File { data: Data::Base64 { kind, bytes }, .. } if let Some(format) = audio_format(kind) => {
+            a.object(|o| put!(o, "type": "input_audio", "input_audio": { "data": bytes, "format": format }));
         }
         Piece::File { data, name, .. } if reader.sending.accent == Accent::Mistral => a.object(|o| {
             put!(o, "type": "document_url", "document_url": data.url(), "document_name"?: name.as_deref());
         }),
-        Piece::File { .. } => return reader.refuse("a document by its address"),
+        Piece::File { data: Data::Url(_), .. } => return reader.refuse("a document by its address"),
+        Piece::File { data, name, .. } => a.object(|o| {
+            let name = name.as_deref().unwrap_or("document.pdf");
+            put!(o, "type": "file", "file": { "filename": name, "file_data": data.url() });
+        }),
         Piece::Call { .. } | Piece::Result(_) | Piece::Thought(_) => {
             return reader.refuse("a call of a tool in a user's turn");
         }

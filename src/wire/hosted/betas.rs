@@ -81,7 +81,9 @@ pub(super) fn with_format(body: Bytes) -> Result<Bytes> {
     let sent = written(|o| {
         o.copy(root, |key| !matches!(key, "output_format" | "output_config"));
         o.object("output_config", |o| {
-            config.into_iter().for_each(|config| o.copy(config, |key| key != "format"));
+            if let Some(config) = config {
+                o.copy(config, |key| key != "format");
+            }
             o.put("format", format);
         });
     });

@@ -62,7 +62,9 @@ fn filled_text(o: &mut Object<'_>, text: Option<Value<'_>>) {
     let schema = format.filter(|format| format.text_of("type").as_deref() == Some("json_schema"));
     let Some(schema) = schema else { return filled(o, text, &TEXT) };
     put!(o, "format": |o| filled(o, Some(schema), &SCHEMA));
-    text.into_iter().for_each(|text| o.copy(text, |key| key != "format"));
+    if let Some(text) = text {
+        o.copy(text, |key| key != "format");
+    }
     if text.is_none_or(|text| text.get("verbosity").is_none()) {
         put!(o, "verbosity": Raw("\"medium\""));
     }
