@@ -10,6 +10,7 @@ mod arriving;
 mod aside;
 mod audience;
 mod automations;
+mod automations_file;
 mod awaited;
 mod background;
 mod bench;
@@ -235,7 +236,7 @@ members! {
     rollouts: Arc<Mutex<Rollouts>> = Arc::default(),
     steered: Mutex<proposed::Steered> = Mutex::default(),
     automations: Arc<Mutex<Automations>> = Arc::default(),
-    automations_source: Mutex<automations::AutomationsFile> = Mutex::default(),
+    automations_source: Mutex<automations_file::AutomationsFile> = Mutex::default(),
 }
 
 impl std::fmt::Debug for Parts {
