@@ -65,16 +65,15 @@ members! {
 members! {
     #[derive(Debug, Serialize)]
     struct ModelReport;
-    fn new(used: InUse, most: usize) {
-        let candidates = used.candidates.iter().take(most).map(|one| CandidateReport::new(used.cost, one));
-    }
-    cheaper_models: usize = used.candidates.len(),
-    candidates: Vec<CandidateReport> = candidates.collect(),
+    fn new(used: InUse, most: usize) {}
     model: String = used.model,
     calls: u64 = used.calls,
     /// Its tokens at the latest of its own prices, which need not be what was charged.
     cost_usd: String = used.cost.usd(),
     deprecated: Option<String> = used.deprecated,
+    cheaper_models: usize = used.candidates.len(),
+    candidates: Vec<CandidateReport> =
+        used.candidates.iter().take(most).map(|one| CandidateReport::new(used.cost, one)).collect(),
 }
 
 members! {

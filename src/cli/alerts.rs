@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::alert_rules::Which;
-use super::args::{EngineArgs, GatewayAt, names};
+use super::args::{EngineArgs, GatewayAt, GatewayLook, names};
 use super::{brought, console, output};
 use crate::app::{ALERTS, order_at, read_at, unbound_in};
 use crate::gateway::{AlertRow, DeliveryRow};
@@ -36,19 +36,10 @@ enum Command {
         #[arg(long)]
         firing: bool,
         #[command(flatten)]
-        at: GatewayAt,
-        /// How to print.
-        #[arg(long, value_enum, default_value_t = Format::Table)]
-        format: Format,
+        look: GatewayLook,
     },
     /// List what receivers were told, what waits, and what was given up
-    History {
-        #[command(flatten)]
-        at: GatewayAt,
-        /// How to print.
-        #[arg(long, value_enum, default_value_t = Format::Table)]
-        format: Format,
-    },
+    History(GatewayLook),
     /// Send a receiver a message marked as a test, and show what it answers
     Test {
         /// The receiver, as alerts.toml names it.
@@ -121,12 +112,12 @@ struct Replay {
 pub fn run(args: &AlertsArgs) -> anyhow::Result<()> {
     match &args.command {
         Command::Replay(replay) => over_logs(replay),
-        Command::List { firing, at, format } => {
-            let mut alerts = get(at)?.alerts;
+        Command::List { firing, look } => {
+            let mut alerts = get(&look.at)?.alerts;
             alerts.retain(|row| !firing || row.resolved.is_none());
-            print(*format, String::new(), alerts)
+            print(look.format, String::new(), alerts)
         }
-        Command::History { at, format } => history(*format, &get(at)?.deliveries),
+        Command::History(look) => history(look.format, &get(&look.at)?.deliveries),
         Command::Test { receiver, at } => {
             let answer = post(at, &json!({ "do": "test", "receiver": receiver }))?;
             let said = answer.get("answer").and_then(|said| said.as_str()).unwrap_or_default();

@@ -118,8 +118,10 @@ pub fn run(args: &FrontierArgs) -> anyhow::Result<()> {
     }
     let applied = route.ladder[rung].threshold.get();
     let points = trial.curve(&policy, route, rung);
-    let is_told =
-        |point: &&CurvePoint| point.threshold.get() % args.step == 0 || point.threshold.get() == applied;
+    let is_told = |point: &&CurvePoint| {
+        let at = point.threshold.get();
+        at.is_multiple_of(args.step) || at == applied
+    };
     let points = points.iter().filter(is_told).map(|point| Point::new(point, applied)).collect();
     let report = FrontierReport::new(&trial, (route, &route.ladder[rung]), &rows, &pinned, points);
     let format = args.input.format;

@@ -95,13 +95,15 @@ fn show(look: &GatewayLook) -> anyhow::Result<()> {
     Ok(())
 }
 
-#[derive(Serialize)]
-struct Report {
-    schema: &'static str,
+members! {
+    #[derive(Serialize)]
+    struct Report;
+    fn new(args: &SteerArgs, found: &[SteeredWindow]) {}
+    schema: &'static str = "pointsman.steer.v1",
     /// Always: nothing of it happened.
-    simulated: bool,
-    logs: Vec<String>,
-    windows: Vec<Window>,
+    simulated: bool = true,
+    logs: Vec<String> = names(&args.logs),
+    windows: Vec<Window> = found.iter().map(Window::from).collect(),
 }
 
 members! {
@@ -139,12 +141,7 @@ fn over_logs(args: &SteerArgs) -> anyhow::Result<()> {
     let found = output::long("steering", log.len() as u64, |step| {
         steer_over(&log, limits, |done| step(done as u64))
     })?;
-    let report = Report {
-        schema: "pointsman.steer.v1",
-        simulated: true,
-        logs: names(&args.logs),
-        windows: found.iter().map(Window::from).collect(),
-    };
+    let report = Report::new(args, &found);
     // For people: rounded; CSV and JSON carry every digit.
     let exact = args.format == Format::Csv;
     let money = |usd: &String| if exact { usd.clone() } else { output::money(usd) };

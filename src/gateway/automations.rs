@@ -8,35 +8,18 @@ use std::sync::{Arc, Mutex};
 
 use http::Response;
 
+use super::automations_file::AutomationsFile;
 use super::body::Reply;
 use super::respond::answer;
 use super::watch::model_health;
 use super::{Gateway, lock, now};
 use crate::automation::{Proposal, Rule, Signal};
 use crate::budget::Standing;
-use crate::config::{Watched, automations};
 use crate::ledger::LedgerFile;
 use crate::routing::RouteSpec;
 use crate::session::{Automations, Deed};
 use crate::telemetry::ModelHealth;
 use crate::units::counted;
-
-/// The automations' file.
-#[derive(Debug, Default)]
-pub(super) struct AutomationsFile {
-    path: Option<PathBuf>,
-    watched: Watched,
-}
-
-impl AutomationsFile {
-    /// Reads it; a file that is not there has no automations.
-    fn read(&self) -> Result<Vec<Rule>, String> {
-        let Some(path) = self.path.as_deref().filter(|path| path.exists()) else { return Ok(Vec::new()) };
-        let name = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|error| format!("{name}: {error}"))?;
-        automations::parse(&text, &name).map_err(|error| error.to_string())
-    }
-}
 
 /// Names an automation as the one who changes a policy.
 fn who(name: &str) -> String {
@@ -54,7 +37,7 @@ impl Gateway {
     /// # Errors
     /// Where it cannot be used; what is wrong in it, with its line.
     pub fn open_automations(&self, path: Option<PathBuf>) -> Result<(), String> {
-        let source = AutomationsFile { watched: Watched::new(path.clone()), path };
+        let source = AutomationsFile::new(path);
         let spec = self.live.policy_spec().1;
         let rules = source.read()?;
         rules.iter().try_for_each(|rule| rule.check(&spec))?;
@@ -66,7 +49,7 @@ impl Gateway {
     /// Looks whether the file has changed, and brings what it says into force. Returns what became of it in words.
     pub(super) fn look_at_automations(&self) -> Option<String> {
         let mut source = lock(&self.automations_source);
-        if !source.watched.changed() {
+        if !source.has_changed() {
             return None;
         }
         let read = source.read().and_then(|rules| {

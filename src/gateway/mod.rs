@@ -12,6 +12,7 @@ mod aside;
 mod assembled;
 mod audience;
 mod automations;
+mod automations_file;
 mod awaited;
 mod background;
 mod bench;
@@ -237,7 +238,7 @@ members! {
     rollouts: Arc<Mutex<Rollouts>> = Arc::default(),
     steered: Mutex<proposed::Steered> = Mutex::default(),
     automations: Arc<Mutex<Automations>> = Arc::default(),
-    automations_source: Mutex<automations::AutomationsFile> = Mutex::default(),
+    automations_source: Mutex<automations_file::AutomationsFile> = Mutex::default(),
 }
 
 impl std::fmt::Debug for Parts {

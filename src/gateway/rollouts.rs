@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::body::Reply;
 use super::respond::answer;
+use super::runaways::reason;
 use super::{Gateway, lock, now};
 use crate::access::Caller;
 use crate::config::rollouts;
@@ -24,8 +25,6 @@ use crate::wire::ApiError;
 const ROLLOUT: &str = "rollout";
 /// The longest file with a plan, in bytes: it is kept with every step.
 const LONGEST: usize = 64 * 1024;
-/// The longest reason that is kept, in characters.
-const LONGEST_WHY: usize = 200;
 
 /// What an operator wants of a rollout.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -216,10 +215,7 @@ pub(super) async fn order(
     let mut turns = turns.into_iter().filter_map(|(name, order)| Some((name?, order)));
     let order = match (start, plan, turns.next(), turns.next()) {
         (Some(name), Some(plan), None, None) => RolloutOrder::Start { name, plan },
-        (None, None, Some((name, order)), None) => {
-            let why = why.chars().filter(|c| crate::units::is_safe(*c)).take(LONGEST_WHY).collect();
-            RolloutOrder::Turn { name, order, why }
-        }
+        (None, None, Some((name, order)), None) => RolloutOrder::Turn { name, order, why: reason(&why) },
         _ => return Err(invalid("one order is needed")),
     };
     let said = gateway.order_rollout(order, &caller.name).await?;

@@ -156,8 +156,10 @@ struct Order {
     why: String,
 }
 
-/// The longest reason that is kept, in characters.
-const LONGEST: usize = 200;
+/// Returns of a reason what is kept: two hundred characters, none that could mislead.
+pub(super) fn reason(why: &str) -> String {
+    why.chars().filter(|c| crate::units::is_safe(*c)).take(200).collect()
+}
 
 /// Takes an order.
 pub(super) async fn order(
@@ -177,7 +179,7 @@ pub(super) async fn order(
     let whom = Whom::parse(text)
         .filter(|_| is_name)
         .ok_or_else(|| invalid(&format!("`{}` is nobody", crate::units::clean(text))))?;
-    let why: String = order.why.chars().filter(|c| crate::units::is_safe(*c)).take(LONGEST).collect();
+    let why = reason(&order.why);
     let changed = gateway.switch(&Switch { whom: &whom, who: &caller.name, why: &why, lifts }).await?;
     if !changed && lifts {
         let message = format!("{whom} is not stopped; GET the same address lists who is");

@@ -1,5 +1,6 @@
 //! Runs of a gateway in an export: which classifier and price book the requests behind such a line were decided under.
 
+use rusqlite::Row;
 use serde::{Deserialize, Serialize};
 
 use super::LedgerError;
@@ -8,7 +9,7 @@ use super::encoding::Encoding;
 use super::file::LedgerFile;
 use super::marks::{self, Marks, Out};
 use super::proof::{Member, SOURCE};
-use crate::units::Instant;
+use crate::units::{Instant, members};
 
 /// A header that tells of a run. Readers of logs pass over it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -21,16 +22,18 @@ struct RunLine {
     ledger: Option<Member>,
 }
 
-/// A run, as its gateway began it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Run {
-    number: i64,
-    pub(super) gateway: String,
-    program: String,
-    started: String,
-    listen: String,
-    classifier: String,
-    prices: String,
+members! {
+    /// A run, as its gateway began it.
+    #[derive(Clone, Debug, Serialize, Deserialize)]
+    pub(super) struct Run;
+    fn read(row: &Row<'_>) -> Result<Self, rusqlite::Error> {}
+    number: i64 = row.get(0)?,
+    pub(super) gateway: String = row.get(1)?,
+    program: String = row.get(2)?,
+    started: String = Instant(row.get(3)?).to_string(),
+    listen: String = row.get(4)?,
+    classifier: String = row.get(5)?,
+    prices: String = row.get(6)?,
 }
 
 impl Run {
@@ -59,20 +62,9 @@ impl LedgerFile {
         if !marks.on() {
             return Ok(());
         }
-        let find = "SELECT r.program, r.started, r.listen, r.classifier, r.prices, coalesce(g.id, '') FROM runs r \
+        let find = "SELECT r.run, coalesce(g.id, ''), r.program, r.started, r.listen, r.classifier, r.prices FROM runs r \
                     LEFT JOIN gateways g ON g.gateway = r.gateway WHERE r.run = ?1";
-        let run = self.one(find, [number], |row| {
-            Ok(Run {
-                number,
-                program: row.get(0)?,
-                started: Instant(row.get(1)?).to_string(),
-                listen: row.get(2)?,
-                classifier: row.get(3)?,
-                prices: row.get(4)?,
-                gateway: row.get(5)?,
-            })
-        });
-        let Some(run) = run? else { return Ok(()) };
+        let Some(run) = self.one(find, [number], Run::read)? else { return Ok(()) };
         let ledger = marks.member(Kind::Run, number).map_err(|source| self.failed(source))?;
         let (pointsman, source) = ("log".to_owned(), SOURCE.to_owned());
         marks::write_line(out, &RunLine { pointsman, v: crate::record::VERSION, source, run, ledger })?;
