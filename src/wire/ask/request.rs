@@ -8,6 +8,7 @@ use bytes::Bytes;
 use memchr::memmem;
 
 use super::measures::AskMeasures;
+use super::refused;
 use super::scan::{self, Scan, is_named, name_of};
 use crate::wire::Dialect;
 use crate::wire::gemini::names::member;
@@ -149,7 +150,7 @@ impl Ask {
 
     /// Names a member by which the client says that others than the model's provider see the request, or where it is worked on.
     pub fn hands_on(&self) -> Option<&'static str> {
-        const MEMBERS: [&str; 7] = [
+        const MEMBERS: [&str; 8] = [
             "mcp_servers",
             "inference_geo",
             "provider",
@@ -157,6 +158,7 @@ impl Ask {
             "data_sources",
             "dataSources",
             "providerOptions",
+            "moderation",
         ];
         let root = self.root();
         let says = |name: &&str| {
@@ -166,7 +168,13 @@ impl Ask {
             })
         };
         let brought = || root.list("input").filter(|item| tools::brings_tools(*item));
+        let config = member(root, "generationConfig").filter(|_| self.dialect == Dialect::Gemini);
+        let is_there = |path: &&str| {
+            let name = path.rsplit('.').next().unwrap_or_default();
+            config.is_some_and(|config| member(config, name).is_some())
+        };
         let found = MEMBERS.into_iter().find(says);
+        let found = found.or_else(|| refused::ELSEWHERE.into_iter().find(is_there));
         // A stored prompt brings tools of its own.
         let is_stored = |prompt: Value<'_>| prompt.is_object() && self.dialect == Dialect::OpenAiResponses;
         let found = found.or_else(|| root.get("prompt").is_some_and(is_stored).then_some("prompt"));
@@ -203,6 +211,14 @@ impl Ask {
             return Some(("conversation", None));
         }
         self.wants_background().then_some(("background", None))
+    }
+
+    /// Lists the ids of items that stand for what the provider keeps of earlier turns.
+    pub fn kept_items(&self) -> Vec<String> {
+        let root = self.root();
+        let items = root.list("input").filter(|_| self.dialect == Dialect::OpenAiResponses);
+        let kept = items.filter(|item| scan::is_kept_item(*item, item.text_of("type").as_deref()));
+        kept.filter_map(|item| Some(item.text_of("id")?.into_owned())).collect()
     }
 
     /// Says whether the provider is to answer with a ticket, and to work in the background.
@@ -348,7 +364,8 @@ impl Ask {
 /// Says whether a tool is, or holds, one by which a third party's server or another model is asked.
 fn has_server(tool: Value<'_>) -> bool {
     // As Gemini has them.
-    if ["mcpServers", "mcp_servers"].iter().any(|name| tool.get(name).is_some_and(|value| !value.is_null())) {
+    let is_asked = |retrieval| member(retrieval, "externalApi").is_some();
+    if member(tool, "mcpServers").is_some() || member(tool, "retrieval").is_some_and(is_asked) {
         return true;
     }
     match tool.text_of("type").as_deref() {
