@@ -7,7 +7,7 @@ use super::own_tools::own_tool;
 use crate::wire::error::Result;
 use crate::wire::json::Value;
 use crate::wire::prompt::{Data, Format, Piece, Prompt, Reader, Tool, ToolChoice, ToolResult, read_pieces};
-use crate::wire::reply::{Call, content_text};
+use crate::wire::reply::content_text;
 use crate::wire::table;
 use crate::wire::{Accent, Dialect, WireError};
 
@@ -121,7 +121,8 @@ fn piece<'a>(block: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Option
         input.trim_start().starts_with('{')
             && crate::record::json::read::<serde::de::IgnoredAny>(input).is_ok()
     };
-    let encoded = block.text_of("input").filter(is_object);
+    let encoded = block.text_of("input");
+    let encoded = encoded.filter(|input| reader.to != Dialect::OpenAiChat || is_object(input));
     let input = || encoded.clone().unwrap_or(block.get("input").map_or("{}", Value::raw).into());
     Ok(Some(match kind.as_deref() {
         Some("text") => {
@@ -151,11 +152,12 @@ fn piece<'a>(block: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Option
         Some("image") => Piece::Image { data: data(block, false, place, reader)?, detail: None, cache },
         Some("document") => return document(block, place, reader).map(Some),
         Some("tool_use") => Piece::Call {
-            call: Call {
-                id: block.text_of("id").unwrap_or_default(),
-                name: block.need("name", place)?,
-                arguments: input(),
-            },
+            call: reader.call(
+                block.text_of("id").unwrap_or_default(),
+                block.need("name", place)?,
+                input(),
+                &format!("{place}.input"),
+            ),
             cache,
         },
         Some("tool_result") => {
