@@ -225,7 +225,10 @@ pub(super) async fn attempt(
         None => return client_gone(operation, &attempt, permit, None),
         Some(Err(part)) => {
             let told = wire::used_in_part(dialect, &part.came);
-            let written = estimate::cut_off(&operation.ask, &dispatch.model, (part.length.div_ceil(4), 0));
+            // What was not read to its end here was written to it.
+            let is_ours = matches!(part.error, CallError::NoRoom(..) | CallError::TooLarge { .. });
+            let came = if is_ours { part.length.div_ceil(4) } else { 0 };
+            let written = estimate::cut_off(&operation.ask, &dispatch.model, (came, 0));
             let (usage, write_ttl, _) = estimate::complete(told, measures.estimated_prompt_tokens, written);
             let used = (usage, write_ttl, true);
             return transport_error(operation, &attempt, permit, &part.error, Some(used));
