@@ -265,3 +265,20 @@ fn an_answer_of_which_nothing_was_seen_counts_as_what_was_held() {
     let found = standings(&front);
     assert!(usd(&found["budgets"][0]["spent"]) >= 2 * MOST, "after a restart: {found:#}");
 }
+
+#[test]
+fn what_was_refused_is_no_call_of_a_budget_after_a_restart_either() {
+    let upstream = Upstream::start();
+    let (setup, sandbox) = sandbox(&upstream, "[budget.all]\nlimit = { day = 0.01 }\nmode = \"hard\"\n");
+    let front = sandbox.serve(&setup);
+    for (most, status) in [(20, 200), (100_000, 429), (100_000, 429)] {
+        let ask =
+            json!({"model": "gpt-4.1", "messages": [{"role": "user", "content": "x"}], "max_tokens": most});
+        assert_eq!(Ask::post("/v1/chat/completions", &ask).send(front.address()).status(), status);
+    }
+    let live = stands(&front, "the call is over", |found| found["open_holds"] == 0);
+    assert_eq!(live["budgets"][0]["calls"], 1);
+    front.settle();
+    let front = sandbox.serve(&setup);
+    assert_eq!(standings(&front)["budgets"][0]["calls"], 1);
+}
