@@ -66,6 +66,13 @@ impl Attempt<'_> {
     pub(super) fn unanswered(&self, operation: &Operation, took: Took) -> Called {
         if took.0 == Usage::NONE { self.took(took) } else { self.billed(operation, took, None, None) }
     }
+
+    /// The same where nobody told what it took: the prompt is an estimate, the answer unknown.
+    pub(super) fn untold(&self, operation: &Operation) -> Called {
+        let written = estimate::cut_off(&operation.ask, &self.dispatch.model, (0, 0));
+        let prompt = operation.ask.measures().estimated_prompt_tokens;
+        self.unanswered(operation, estimate::complete(None, prompt, written))
+    }
 }
 
 /// Says how a target speaks chat.
@@ -163,23 +170,17 @@ pub(super) fn report(
     operation.gateway.providers.report(permit, &Told { status, tokens, error }, Moment::now());
 }
 
-/// Ends a call whose client left and which is not read to its end: what it told by then, and of which model, and how many
-/// tokens had come.
+/// Ends a call whose client left and which is not read to its end: what it told by then, where it told something.
 pub(super) fn client_gone(
     operation: &Operation,
     attempt: &Attempt<'_>,
     permit: Permit,
-    (counted, model, delivered): (Option<Counted>, Option<&str>, u64),
+    called: Option<Called>,
 ) -> Attempted {
-    let prompt = operation.ask.measures().estimated_prompt_tokens;
-    let (usage, write_ttl, _) = estimate::complete(counted, prompt, delivered);
-    report(operation, permit, Status::Cancelled, Some(&usage), None);
+    let called = called.unwrap_or_else(|| attempt.untold(operation));
+    report(operation, permit, Status::Cancelled, Some(&called.usage), None);
     Attempted {
-        called: Called {
-            status: Status::Cancelled,
-            error: "the client went away".to_owned(),
-            ..attempt.billed(operation, (usage, write_ttl, true), counted, model)
-        },
+        called: Called { status: Status::Cancelled, error: "the client went away".to_owned(), ..called },
         outcome: Outcome::Failed(ApiError::new(ErrorKind::Timeout, "the client went away")),
         retry: None,
     }
@@ -191,7 +192,7 @@ pub(super) fn refused(error: &WireError) -> Option<Took> {
     matches!(told.status, 400..500 | 503 | 529).then_some((Usage::NONE, WriteTtl::Reported, false))
 }
 
-/// Ends a call that failed before the client had anything. Where nothing is known of what it took, that is an estimate.
+/// Ends a call that failed before the client had anything.
 pub(super) fn failed(
     operation: &Operation,
     attempt: &Attempt<'_>,
@@ -203,8 +204,7 @@ pub(super) fn failed(
     let target = attempt.target;
     // Part of it may be the provider's own words.
     error.message = target.redact(&error.message).into_owned();
-    let prompt = operation.ask.measures().estimated_prompt_tokens;
-    let called = called.unwrap_or_else(|| attempt.unanswered(operation, estimate::complete(None, prompt, 0)));
+    let called = called.unwrap_or_else(|| attempt.untold(operation));
     let failure = Failure { status, begun: false, retry_after: None, should_retry: None };
     let said = unquoted(&error.message, operation.ask.body()).into_owned();
     report(operation, permit, status, Some(&called.usage), Some(said.clone()));

@@ -22,13 +22,13 @@ use super::pace::{self, millis};
 use super::refusals::{is_account, is_clients_own, is_content, is_requests, is_sealed, is_too_large, told};
 use super::unquoted::unquoted;
 use super::{arriving, budget, estimate, stream};
-use crate::pricing::{Usage, is_ordinary};
+use crate::pricing::{Usage, costs_more, is_ordinary};
 use crate::providers::{Call, CallError, Cause, Failure, Permit, Refused, Reply, Target};
 use crate::record::WriteTtl;
 use crate::routing::{Check, Parameters, Status};
 use crate::session::{Called, Dispatch};
 use crate::units::counted;
-use crate::wire::{self, ApiError, Dialect, ErrorKind, WireError};
+use crate::wire::{self, ApiError, Dialect, ErrorKind};
 
 /// The largest error body that is read.
 const ERROR_BODY: usize = 256 * 1024;
@@ -101,6 +101,9 @@ pub(super) async fn attempt(
         || operation.ask.tiers().all(|tier| is_ordinary(&tier)) && operation.placed.ticket.is_held_plainly();
     if has_tiers && target.known().chooses_tier && is_unasked() {
         // What nobody asks for is not held for either.
+        with.service_tier.get_or_insert_with(|| "standard".into());
+    }
+    if asks_unpriced(operation, &dispatch.model) {
         with.service_tier.get_or_insert_with(|| "standard".into());
     }
     let sent = if operation.ask.body().len() < LARGE {
@@ -186,7 +189,7 @@ pub(super) async fn attempt(
     };
     let attempt = Attempt { dispatch, target: &target, dialect, started };
     let reply = match sent {
-        None => return client_gone(operation, &attempt, permit, (None, None, 0)),
+        None => return client_gone(operation, &attempt, permit, None),
         Some(Err(limit)) => {
             let error = pace::too_slow(limit, dispatch, &operation.placed.route);
             return failed(operation, &attempt, permit, Status::Timeout, error, None);
@@ -219,12 +222,13 @@ pub(super) async fn attempt(
         watched(operation, dispatch, audience, whole).await
     };
     let bytes = match whole {
-        None => return client_gone(operation, &attempt, permit, (None, None, 0)),
+        None => return client_gone(operation, &attempt, permit, None),
         Some(Err(part)) => {
             let told = wire::used_in_part(dialect, &part.came);
-            // Vectors are no tokens.
-            let is_text = !matches!(dialect, Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings);
-            let written = if is_text { part.length.div_ceil(4) } else { 0 };
+            // What was not read to its end here was written to it.
+            let is_ours = matches!(part.error, CallError::NoRoom(..) | CallError::TooLarge { .. });
+            let came = if is_ours { part.length.div_ceil(4) } else { 0 };
+            let written = estimate::cut_off(&operation.ask, &dispatch.model, (came, 0));
             let (usage, write_ttl, _) = estimate::complete(told, measures.estimated_prompt_tokens, written);
             let used = (usage, write_ttl, true);
             return transport_error(operation, &attempt, permit, &part.error, Some(used));
@@ -236,8 +240,11 @@ pub(super) async fn attempt(
         match Box::pin(background::settled(operation, dispatch, &target, (bytes, most))).await {
             Ended::Answer(bytes) => bytes,
             Ended::Lost(bytes, why) => {
-                let used =
-                    estimate::complete(wire::used(dialect, &bytes), measures.estimated_prompt_tokens, most);
+                let used = estimate::complete(
+                    wire::used(dialect, &bytes),
+                    measures.estimated_prompt_tokens,
+                    Some(most),
+                );
                 let error = ApiError::new(ErrorKind::NotFound, format!("the answer is lost: {why}"));
                 let called = Some(attempt.unanswered(operation, used));
                 return failed(operation, &attempt, permit, Status::Cancelled, error, called);
@@ -263,11 +270,11 @@ pub(super) async fn attempt(
     match answer {
         Ok((answer, said)) => {
             let prompt = measures.estimated_prompt_tokens;
-            let took = estimate::complete(answer.usage, prompt, answer.output_bytes.div_ceil(4));
+            let took = estimate::complete(answer.usage, prompt, Some(answer.output_bytes.div_ceil(4)));
             let called = attempt.billed(operation, took, answer.usage, answer.model.as_deref());
             operation.left_out.extend(answer.left_out.iter().map(|name| name.as_str().into()));
             match &answer.fault {
-                Some(fault @ WireError::Unplaced { .. }) => {
+                Some(fault) if fault.is_models() => {
                     return hollow(operation, &attempt, permit, fault.to_api(), called);
                 }
                 Some(fault) => {
@@ -313,12 +320,21 @@ pub(super) async fn attempt(
             // An answer that failed on the way is billed for what it says it took.
             let prompt = measures.estimated_prompt_tokens;
             let told =
-                wire::used(dialect, &bytes).map(|counted| estimate::complete(Some(counted), prompt, 0));
+                wire::used(dialect, &bytes).map(|counted| estimate::complete(Some(counted), prompt, None));
             let told =
                 told.or_else(|| refused_within(&error)).map(|took| attempt.unanswered(operation, took));
             failed(operation, &attempt, permit, status, api, told)
         }
     }
+}
+
+/// Says whether a hard limit is about a request that asks for a dearer tier than its model has a price of: it is not sent for.
+fn asks_unpriced(operation: &Operation, model: &str) -> bool {
+    let book = operation.gateway.live.book();
+    let row = book.find_named(model).and_then(|(_, prices)| prices.dated(super::now()));
+    let is_priced = |tier: &str| row.is_some_and(|row| row.tiers.contains_key(tier));
+    operation.placed.ticket.is_hard()
+        && operation.ask.tiers().any(|tier| costs_more(&tier) && !is_priced(&tier))
 }
 
 /// How long a request waits for a call that tries a model out.

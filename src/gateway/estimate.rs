@@ -1,11 +1,12 @@
 //! Tokens where no provider told them: what was delivered is counted with a tokenizer, the prompt by its size.
 //!
-//! Invariant: a figure from here always makes its cost an estimate.
+//! Invariants: a figure from here always makes its cost an estimate; what may have been written unseen is unknown, never zero.
 
 use crate::pricing::Usage;
 use crate::record::WriteTtl;
 use crate::record::usage::Counted;
 use crate::units::Count;
+use crate::wire::{Ask, Dialect, may_think};
 
 /// Tokens that a provider's own words around a prompt may come to.
 pub(super) const TEMPLATE: u64 = 256;
@@ -64,24 +65,40 @@ fn cut(text: &str) -> usize {
     text.len()
 }
 
-/// Fills what a provider left untold: prompt by its estimate, answer by what was delivered. Says whether anything was, or
-/// what was told is a guess.
-pub(super) fn complete(counted: Option<Counted>, prompt: u64, delivered: u64) -> (Usage, WriteTtl, bool) {
+/// Returns how long an answer was that nobody saw the end of, where what came of it and the thoughts that were shown say so:
+/// one of which nothing came may be worked on all the same, and a model that keeps its thoughts to itself wrote more than came.
+pub(super) fn cut_off(ask: &Ask, model: &str, (delivered, thoughts): (u64, u64)) -> Option<u64> {
+    // Vectors are no tokens.
+    if matches!(ask.dialect(), Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings) {
+        return Some(0);
+    }
+    let is_hidden = thoughts == 0 && (may_think(model) || ask.measures().thoughts > 0);
+    Some(delivered).filter(|delivered| *delivered > 0 && !is_hidden)
+}
+
+/// Fills what a provider left untold: prompt by its estimate, answer by what was written, where that is known. Says whether
+/// anything was, or what was told is a guess.
+pub(super) fn complete(
+    counted: Option<Counted>,
+    prompt: u64,
+    written: Option<u64>,
+) -> (Usage, WriteTtl, bool) {
     let (mut usage, ttl) =
         counted.map_or((Usage::UNKNOWN, WriteTtl::Reported), |counted| (counted.usage, counted.write_ttl));
     let mut estimated = counted.is_some_and(|counted| counted.is_guess);
-    let mut fill = |bucket: &mut Count, tokens: u64| {
+    let mut fill = |bucket: &mut Count, tokens: Option<u64>| {
         if !bucket.is_known() {
-            *bucket = Count::new(tokens.min(u64::from(u32::MAX - 2))).unwrap_or(Count::ZERO);
+            let tokens = tokens.map(|tokens| tokens.min(u64::from(u32::MAX - 2)));
+            *bucket = Count::from_option(tokens).unwrap_or_default();
             estimated = true;
         }
     };
-    fill(&mut usage.input, prompt);
-    fill(&mut usage.output, delivered);
+    fill(&mut usage.input, Some(prompt));
+    fill(&mut usage.output, written);
     // Without a word of caching there was none, which is no estimate beside those above.
-    fill(&mut usage.cache_read, 0);
-    fill(&mut usage.write_5m, 0);
-    fill(&mut usage.write_1h, 0);
+    fill(&mut usage.cache_read, Some(0));
+    fill(&mut usage.write_5m, Some(0));
+    fill(&mut usage.write_1h, Some(0));
     (usage, ttl, estimated)
 }
 
@@ -93,14 +110,35 @@ mod tests {
     fn what_was_told_stays_and_what_was_not_is_marked() {
         let told = Usage { input: Count::new(12).unwrap(), output: Count::ZERO, ..Usage::NONE };
         let counted = Counted { usage: told, ..Counted::NOTHING };
-        assert_eq!(complete(Some(counted), 99, 99), (told, WriteTtl::Reported, false));
+        assert_eq!(complete(Some(counted), 99, Some(99)), (told, WriteTtl::Reported, false));
         let half = Counted { usage: Usage { output: Count::UNKNOWN, ..told }, ..counted };
-        let (usage, _, estimated) = complete(Some(half), 99, 7);
+        let (usage, _, estimated) = complete(Some(half), 99, Some(7));
         assert!(estimated);
         assert_eq!((usage.input.get(), usage.output.get()), (Some(12), Some(7)));
-        let (usage, _, estimated) = complete(None, 99, 0);
-        assert!(estimated && usage.is_complete());
-        assert_eq!(usage.prompt(), Some(99));
+        let (usage, _, estimated) = complete(None, 99, None);
+        assert!(estimated);
+        assert_eq!((usage.prompt(), usage.output.get()), (Some(99), None), "unknown is never zero");
+    }
+
+    #[test]
+    fn what_may_have_been_written_unseen_is_unknown() {
+        for (body, model, came, want) in [
+            (r#"{"model":"m","messages":[]}"#, "gpt-4.1", (0, 0), None),
+            (r#"{"model":"m","messages":[]}"#, "gpt-4.1", (7, 0), Some(7)),
+            (r#"{"model":"m","messages":[]}"#, "gpt-5", (7, 0), None),
+            (r#"{"model":"m","messages":[]}"#, "gemini-2.5-flash", (7, 3), Some(7)),
+            (
+                r#"{"model":"m","messages":[],"thinking":{"type":"enabled","budget_tokens":9}}"#,
+                "c",
+                (7, 0),
+                None,
+            ),
+        ] {
+            let ask = Ask::read(Dialect::OpenAiChat, body.into()).unwrap();
+            assert_eq!(cut_off(&ask, model, came), want, "{model} {body}");
+        }
+        let ask = Ask::read(Dialect::OpenAiEmbeddings, r#"{"model":"m","input":"a"}"#.into()).unwrap();
+        assert_eq!(cut_off(&ask, "m", (0, 0)), Some(0), "vectors are no tokens");
     }
 
     #[test]

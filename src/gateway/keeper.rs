@@ -17,6 +17,11 @@ use crate::wire::Dialect;
 const SEARCHED: usize = 16 * 1024;
 /// The longest id that is taken, in bytes.
 const LONGEST: usize = 256;
+/// What ids of items begin with.
+const ITEMS: [&str; 14] =
+    ["msg", "rs", "fc", "ctc", "ws", "fs", "ci", "ig", "lsh", "mcp", "sh", "apc", "cu", "cmp"];
+/// The most items that are noted of an answer.
+const MOST: usize = 256;
 
 /// Notes who keeps an answer; where that `lasts`, the ledger hears of it.
 pub(super) fn note(gateway: &Gateway, id: &str, kept: Kept, lasts: bool) {
@@ -51,6 +56,9 @@ pub(super) struct Watch {
     /// The operation whose answer it is.
     operation: Arc<str>,
     seen: Vec<u8>,
+    /// Whether its id is noted, and how many items may be.
+    is_noted: bool,
+    room: usize,
 }
 
 impl Watch {
@@ -69,7 +77,15 @@ impl Watch {
         let lasts = provider.is_some() && is_stored;
         let kept = unnamed(provider, &model, team, key);
         let operation = answer.get(OPERATION).and_then(|id| id.to_str().ok()).unwrap_or_default().into();
-        Some(Self { gateway: Arc::clone(gateway), kept, lasts, operation, seen: Vec::new() })
+        Some(Self {
+            gateway: Arc::clone(gateway),
+            kept,
+            lasts,
+            operation,
+            seen: Vec::new(),
+            is_noted: false,
+            room: MOST,
+        })
     }
 
     /// Notes that something else by its id is kept there, too, and whose it is.
@@ -79,6 +95,9 @@ impl Watch {
 
     /// Looks at a piece of the answer; says whether to go on.
     pub(super) fn look(&mut self, piece: &[u8]) -> bool {
+        if self.is_noted {
+            return self.items(piece);
+        }
         let room = SEARCHED.saturating_sub(self.seen.len());
         self.seen.extend_from_slice(piece.get(..room).unwrap_or(piece));
         if let Some(id) = id_in(&self.seen) {
@@ -86,9 +105,37 @@ impl Watch {
             if let Some(judged) = self.gateway.judged.find(&self.operation) {
                 self.gateway.judged.note(&id.into(), judged);
             }
-            return false;
+            self.is_noted = true;
+            return self.items(piece.get(room..).unwrap_or_default());
         }
         self.seen.len() < SEARCHED
+    }
+
+    /// Notes the items in what was seen, which others may name as well. What is known of one already stays: a request can have its
+    /// answer repeat an id.
+    fn items(&mut self, piece: &[u8]) -> bool {
+        if self.kept.provider.is_none() {
+            return false;
+        }
+        let is_item = |id: &&str| id.split_once('_').is_some_and(|(kind, _)| ITEMS.contains(&kind));
+        // No more than so much of it lies here a second time.
+        for part in std::iter::once(&[][..]).chain(piece.chunks(SEARCHED)) {
+            self.seen.extend_from_slice(part);
+            let found = memchr::memmem::find_iter(&self.seen, b"\"id\"");
+            let ids = found.filter_map(|at| id_in(self.seen.get(at..)?)).filter(is_item);
+            for id in ids.filter(|id| self.gateway.stored.find(id).is_none()).take(self.room) {
+                self.room -= 1;
+                let (gateway, id) = (Arc::clone(&self.gateway), id.to_owned());
+                let (kept, lasts) = (self.kept.clone(), self.lasts);
+                tokio::spawn(async move {
+                    if find(&gateway, &id).await.is_none() {
+                        note(&gateway, &id, kept, lasts);
+                    }
+                });
+            }
+            self.seen.drain(..self.seen.len().saturating_sub(LONGEST + 16));
+        }
+        self.room > 0
     }
 }
 

@@ -366,7 +366,8 @@ impl Operation {
     fn give_up(&mut self) {
         let prompt = self.ask.measures().estimated_prompt_tokens;
         let (dispatch, provider, told) = if let Some((dispatch, provider)) = self.underway.take() {
-            (dispatch, provider, super::estimate::complete(None, prompt, self.delivered))
+            let written = super::estimate::cut_off(&self.ask, &dispatch.model, (self.delivered, 0));
+            (dispatch, provider, super::estimate::complete(None, prompt, written))
         } else {
             let dispatch = self.placed.send.clone().unwrap_or_else(|_| Dispatch::nowhere());
             let provider = Arc::from("");

@@ -1,6 +1,6 @@
 //! One call whose answer comes in one piece, from leave to account, whoever keeps the books of it.
 //!
-//! Invariant: a call that may have reached its provider is charged for, by estimate where nobody tells.
+//! Invariant: a call that may have reached its provider is charged for, by estimate where nobody tells; what it wrote unseen is unknown.
 
 use std::time::{Duration, Instant as Moment};
 
@@ -87,19 +87,19 @@ impl<'a> Ready<'a> {
             usage: Usage::NONE,
             ..Called::default()
         };
-        let mut account = |counted, output| {
+        let mut account = |counted, output: Option<u64>| {
             let (usage, write_ttl, estimated) = estimate::complete(counted, tokens, output);
             (called.usage, called.write_ttl, called.estimated) = (usage, write_ttl, estimated);
         };
         let text = match came.await {
             Err(_) => {
-                account(None, 0);
+                account(None, None);
                 called.status = Status::Timeout;
                 Err("it took too long".to_owned())
             }
             Ok(Err(error)) => {
                 if !error.is_untouched() {
-                    account(None, 0);
+                    account(None, None);
                 }
                 called.status = error.status();
                 Err(error.to_string())
@@ -108,22 +108,25 @@ impl<'a> Ready<'a> {
                 called.status = Status::from_http(status);
                 Err(format!("{status}: {}", wire::read_error(dialect, status, &body).message))
             }
-            Ok(Ok((_, body))) => match wire::answer(dialect, &ask.put_to(dialect, accent(&target)), body) {
-                Ok(answer) => {
-                    account(answer.usage, answer.output_bytes.div_ceil(4));
-                    called.terms = answer.usage.map(|counted| counted.terms).unwrap_or_default();
-                    if let Some(place) = target.place() {
-                        called.terms.meter(place, 1);
+            Ok(Ok((_, body))) => {
+                match wire::answer(dialect, &ask.put_to(dialect, accent(&target)), body.clone()) {
+                    Ok(answer) => {
+                        account(answer.usage, Some(answer.output_bytes.div_ceil(4)));
+                        called.terms = answer.usage.map(|counted| counted.terms).unwrap_or_default();
+                        if let Some(place) = target.place() {
+                            called.terms.meter(place, 1);
+                        }
+                        called.billed = billed(book, &called.model, answer.model.as_deref());
+                        wire::said(ask.dialect(), &answer.body)
+                            .ok_or_else(|| "the answer has no text".to_owned())
                     }
-                    called.billed = billed(book, &called.model, answer.model.as_deref());
-                    wire::said(ask.dialect(), &answer.body).ok_or_else(|| "the answer has no text".to_owned())
+                    Err(error) => {
+                        account(wire::used(dialect, &body), None);
+                        called.status = Status::ServerError;
+                        Err(error.to_string())
+                    }
                 }
-                Err(error) => {
-                    account(None, 0);
-                    called.status = Status::ServerError;
-                    Err(error.to_string())
-                }
-            },
+            }
         };
         called.latency_ms = Some(millis(started.elapsed()));
         if let Err(why) = &text {

@@ -61,6 +61,15 @@ pub(super) async fn check(
     pinned: bool,
     caller: &Caller,
 ) -> Result<(), ApiError> {
+    let items = if caller.sees_all() { Vec::new() } else { ask.kept_items() };
+    for id in items.iter().filter(|id| is_id(id)) {
+        if let Some(kept) = keeper::find(gateway, id).await
+            && !caller.owns(&kept.team, &kept.key)
+        {
+            let message = format!("input: no item {id} of your team is known here");
+            return Err(ApiError::invalid(message).at("input"));
+        }
+    }
     let Some((member, earlier)) = ask.leans_on() else { return Ok(()) };
     let invalid = |message: String| Err(ApiError::invalid(message).at(member));
     if let Some(id) = ask.conversation().filter(|id| is_id(id))

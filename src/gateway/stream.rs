@@ -53,6 +53,7 @@ impl Break {
     fn status(&self) -> Status {
         match self {
             Self::Call(error) => error.status(),
+            Self::Wire(error) if error.is_models() => Status::Ok,
             Self::Wire(error) => unfit(error),
             Self::Slow(_) => Status::Timeout,
             Self::Full(_) => Status::Cancelled,
@@ -196,20 +197,21 @@ pub(super) async fn relay(
             // What has no place in the client's dialect is an error, whatever follows a check.
             let is_unfit = stream.relay.unfit().is_some() && stream.relay.check() == Check::Failed;
             if (is_unfit || judged.check == Check::Failed) && stream.is_needless() && may_go_elsewhere() {
-                return stream.hollow(operation, permit, judged).await;
+                return stream.hollow(operation, permit, judged, None).await;
             }
             stream.done(operation, permit, audience, Some(judged)).await
         }
         Ended::Whole => stream.done(operation, permit, audience, None).await,
         Ended::Doomed => stream.doomed(operation, permit).await,
         Ended::ClientGone => {
-            let delivered = if stream.told || stream.holds {
-                delivered(stream.attempt.dispatch, &stream.relay).await
-            } else {
-                0
-            };
-            let told = (stream.relay.usage(), stream.relay.model(), delivered);
-            client_gone(operation, &stream.attempt, permit, told)
+            let (usage, write_ttl, _) = account(operation, &stream.attempt, &stream.relay).await;
+            let took = (usage, write_ttl, true);
+            let called = stream.attempt.billed(operation, took, stream.relay.usage(), stream.relay.model());
+            client_gone(operation, &stream.attempt, permit, Some(called))
+        }
+        // What its model did wrong is a check that failed, as in an answer that came whole.
+        Ended::Broke(Break::Wire(fault)) if fault.is_models() && !stream.told => {
+            stream.hollow(operation, permit, Judged::default(), Some(&fault)).await
         }
         Ended::Broke(why) if !stream.told && (stream.holds || !stream.relay.has_content()) => {
             let Stream { attempt, relay, .. } = &stream;
@@ -382,10 +384,16 @@ impl Stream<'_> {
     }
 
     /// Ends a stream that holds no answer, or none that is fit for use, and of which the client has had nothing.
-    async fn hollow(self, operation: &Operation, permit: Permit, judged: Judged) -> Attempted {
+    async fn hollow(
+        self,
+        operation: &Operation,
+        permit: Permit,
+        judged: Judged,
+        fault: Option<&WireError>,
+    ) -> Attempted {
         let took = account(operation, &self.attempt, &self.relay).await;
         let why = if self.relay.has_answer() { "did not pass its check" } else { "was empty" };
-        let error = self.relay.unfit().map_or_else(
+        let error = self.relay.unfit().or(fault).map_or_else(
             || ApiError::new(ErrorKind::Server, format!("the provider's answer {why}")),
             WireError::to_api,
         );
@@ -455,9 +463,13 @@ impl Stream<'_> {
         let last = self.last(operation, audience).await;
         let (usage, write_ttl, estimated) = account(operation, &self.attempt, &self.relay).await;
         report(operation, permit, why.status(), Some(&usage), Some(said.clone()));
+        // The check of what its model did wrong has failed; nobody else is asked after that.
+        let is_models = why.status() == Status::Ok;
+        let is_over = is_models && self.attempt.dispatch.top;
         Attempted {
             called: Called {
-                status: Status::Truncated,
+                status: if is_over { Status::Ok } else { Status::Truncated },
+                check: if is_models { Check::Failed } else { Check::None },
                 error: said,
                 // What was counted before the break may have been revised by what is missing, but for what broke it.
                 ..self.called(operation, (usage, write_ttl, estimated || !self.relay.is_accounted()))
@@ -474,12 +486,17 @@ impl Stream<'_> {
     }
 }
 
-/// Returns the tokens of a stream: as reported, else as estimated.
+/// Returns the tokens of a stream: as reported, else as estimated, where what came says how many.
 async fn account(operation: &Operation, attempt: &Attempt<'_>, relay: &Relay) -> Took {
     let counted: Option<Counted> = relay.usage();
     let told = counted.is_some_and(|counted| counted.usage.output.is_known());
     let tokens = if told { 0 } else { delivered(attempt.dispatch, relay).await };
-    estimate::complete(counted, operation.ask.measures().estimated_prompt_tokens, tokens)
+    let written = if relay.is_complete() && relay.has_content() {
+        Some(tokens)
+    } else {
+        estimate::cut_off(&operation.ask, &attempt.dispatch.model, (tokens, relay.thought_bytes()))
+    };
+    estimate::complete(counted, operation.ask.measures().estimated_prompt_tokens, written)
 }
 
 /// Counts the tokens that were written, thoughts that were shown included, where that holds nobody up.

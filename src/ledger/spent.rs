@@ -59,7 +59,7 @@ members! {
 }
 
 impl LedgerFile {
-    /// Tells of every charged call of the requests that arrived in a stretch, in their order.
+    /// Tells of every charged call of the requests that arrived in a stretch, in their order; what was refused was no call.
     ///
     /// # Errors
     /// Where the file cannot be read, or holds something unreadable.
@@ -71,7 +71,8 @@ impl LedgerFile {
             .prepare(&format!(
                 "SELECT o.seq, o.at, o.team, o.project, o.user, o.session, o.key_name, o.route, o.task, a.asked, a.prompt, \
                  {output}, a.model, o.simulated, a.n, c.kind, c.why, {} FROM operations o CROSS JOIN charges c ON c.seq = o.seq \
-                 CROSS JOIN attempts a ON a.seq = c.seq AND a.n = c.n WHERE {WITHIN} ORDER BY o.seq, c.n",
+                 CROSS JOIN attempts a ON a.seq = c.seq AND a.n = c.n WHERE {WITHIN} \
+                 AND COALESCE(a.status, '') NOT IN ('refused', 'unavailable') ORDER BY o.seq, c.n",
                 self.amounts()
             ))
             .map_err(fault)?;

@@ -5,8 +5,9 @@
 
 use std::sync::Arc;
 
-use super::caches::{short, side};
+use super::caches::side;
 use super::study::mixed;
+use super::study::short;
 use super::{
     Answered, Asking, Caches, Change, Held, Offer, Prompt, Rule, RuleTable, Rules, Turn, Underway, Warm,
 };

@@ -18,7 +18,7 @@ use super::error::CallError;
 use super::provider::Slot;
 use super::reply::{Deadlines, Reply};
 use crate::config::providers::{Platform, ProviderSpec, Speaks};
-use crate::wire::{Dialect, Form, betas_for_vertex, is_answered_whole};
+use crate::wire::{Dialect, Form, betas_for_vertex, is_answered_whole, tier_apart};
 
 /// A client's headers that go along to a server of Anthropic's kind.
 const TO_ANTHROPIC: [HeaderName; 2] =
@@ -26,6 +26,13 @@ const TO_ANTHROPIC: [HeaderName; 2] =
 /// A client's headers that go along to a server of OpenAI's kind.
 const TO_OPENAI: [HeaderName; 2] =
     [HeaderName::from_static("openai-beta"), HeaderName::from_static("x-client-request-id")];
+
+/// The headers by which Vertex is asked for a service tier of Gemini's.
+/// <https://cloud.google.com/vertex-ai/generative-ai/docs/priority-paygo>
+const TO_VERTEX: [HeaderName; 2] = [
+    HeaderName::from_static("x-vertex-ai-llm-request-type"),
+    HeaderName::from_static("x-vertex-ai-llm-shared-request-type"),
+];
 
 /// How often a call that was not taken is sent again. Each may meet another connection of the pool that is no more.
 const RESENDS: u32 = 3;
@@ -44,6 +51,8 @@ pub(super) async fn call(slot: &Slot, call: Call) -> Result<Reply, CallError> {
     let Some(url) = slot.address(call.dialect, streams) else {
         return Err(CallError::Unsupported(to(), call.dialect.name()));
     };
+    let is_gemini = call.dialect == Dialect::Gemini && provider.spec.hosting.platform == Platform::Vertex;
+    let (body, tier) = if is_gemini { tier_apart(call.body) } else { (call.body, None) };
     let client = provider.client()?;
     let openai = call.dialect == Dialect::OpenAiEmbeddings && provider.spec.speaks == Speaks::Gemini;
     let headers = if openai { &provider.openai_headers } else { &provider.headers };
@@ -54,7 +63,12 @@ pub(super) async fn call(slot: &Slot, call: Call) -> Result<Reply, CallError> {
         let mut request = Request::new(Method::POST, url.clone());
         *request.headers_mut() = headers.clone();
         pass(&call.headers, &provider.spec, request.headers_mut());
-        *request.body_mut() = Some(call.body.clone().into());
+        if let Some(tier) = tier.as_deref().and_then(|tier| HeaderValue::from_str(tier).ok()) {
+            let [kind, shared] = TO_VERTEX;
+            request.headers_mut().insert(kind, HeaderValue::from_static("shared"));
+            request.headers_mut().insert(shared, tier);
+        }
+        *request.body_mut() = Some(body.clone().into());
         let signing = timeout_at(deadlines.head(), provider.sign(&mut request)).await;
         let used = signing.unwrap_or_else(|_| Err(deadlines.missed_head(to())))?;
         sent += 1;

@@ -1,13 +1,17 @@
 //! A provider's finished answer, in the client's dialect, and whether it is fit for use.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 use super::error::Result;
 use super::finish::unended;
 use super::json::{BYTE_ORDER_MARK, Value, check, is_json, spliced};
-use super::reply::{Call, Choice, Delta, LeftOut, Part, Reply, block, buckets};
+use super::reply::{Call, Choice, Delta, LeftOut, Part, Reply, Source, block, buckets};
 use super::story::Story;
-use super::{Ask, Dialect, Finish, WireError, calls, chat, embeddings, faults, logprobs, translate};
+use super::{
+    Ask, Dialect, Finish, WireError, calls, chat, embeddings, faults, gathered, logprobs, translate,
+};
 use crate::checks::{self, Said};
 use crate::record::usage::{Counted, GeminiUsage, OpenAiUsage};
 use crate::routing::{Check, Status};
@@ -51,9 +55,11 @@ pub fn answer_and_said(
     if from != ask.dialect() && !ask.dialect().reaches(from) {
         return Err(WireError::Unsupported { from: ask.dialect(), to: from });
     }
-    let body = unmarked(body);
+    let body = sound(body);
+    let is_events = gathered::is_events(&body);
     // What the body says is not quoted in the error, as it may be part of an answer.
-    let root = check(&body).map_err(|_| WireError::Malformed("it is not JSON".to_owned()))?;
+    let root = if is_events { Ok(Value::of("{}")) } else { check(&body) };
+    let root = root.map_err(|_| WireError::Malformed("it is not JSON".to_owned()))?;
     if matches!(from, Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings) {
         let read = embedded(from, root)?;
         let list = root.get(if from == Dialect::GeminiEmbeddings { "embeddings" } else { "data" });
@@ -68,7 +74,7 @@ pub fn answer_and_said(
         }
         return Ok((Answer { body: embeddings::answer(from, ask, root, body.clone()), ..read }, Vec::new()));
     }
-    let (mut reply, fault) = read(from, ask, root)?;
+    let (mut reply, fault) = if is_events { read_events(from, ask, &body)? } else { read(from, ask, root)? };
     let mut story = Story::of_whole(ask, is_checked);
     reply.tell(&mut |delta| story.note(&delta));
     story.is_over = true;
@@ -78,7 +84,8 @@ pub fn answer_and_said(
         reply.choices.iter_mut().for_each(|choice| choice.logprobs = None);
     }
     let hidden = own_form(from, ask, hides, root.raw(), &mut reply.left_out).map(Bytes::from);
-    let translated = (ask.is_translated(from) && fault.is_none()).then(|| translate::whole(ask, &reply));
+    let is_written = is_events || ask.is_translated(from);
+    let translated = (is_written && fault.is_none()).then(|| translate::whole(ask, &reply));
     let output_bytes = story.written_bytes();
     let answer = Answer {
         usage: reply.usage.map(|counted| counted.believed(output_bytes)),
@@ -131,9 +138,18 @@ fn with_estimate(ask: &Ask, data: &str) -> Option<String> {
     String::from_utf8(spliced(data.as_bytes(), vec![(at.span_in(data.as_bytes()), estimate)])).ok()
 }
 
-/// Takes a byte order mark off, which is no JSON.
-fn unmarked(body: Bytes) -> Bytes {
-    if body.starts_with(BYTE_ORDER_MARK) { body.slice(BYTE_ORDER_MARK.len()..) } else { body }
+/// Takes a byte order mark off, which is no JSON, and puts a sign in the place of a character that was cut.
+fn sound(body: Bytes) -> Bytes {
+    let body = if body.starts_with(BYTE_ORDER_MARK) { body.slice(BYTE_ORDER_MARK.len()..) } else { body };
+    match String::from_utf8_lossy(&body) {
+        Cow::Owned(sound) => sound.into(),
+        Cow::Borrowed(_) => body,
+    }
+}
+
+/// Does the same as [`read`] with an answer that came as events.
+fn read_events(from: Dialect, ask: &Ask, body: &[u8]) -> Result<(Reply, Option<WireError>)> {
+    settled(from, ask, |source, reply| gathered::read(source, body, reply))
 }
 
 /// Reads an answer, and says why it is none where it is none; a report of an error in its place is an error.
@@ -144,16 +160,27 @@ pub(super) fn read(from: Dialect, ask: &Ask, root: Value<'_>) -> Result<(Reply, 
     if faults::reports_error(root) && !has_answer(root) {
         return Err(WireError::Upstream(faults::read_event(from, root.raw())));
     }
+    settled(from, ask, |source, reply| {
+        source.whole(root, &mut |delta| reply.take(delta))?;
+        // What broke behind a gateway stands beside what had come by then.
+        let is_broken = root.get("error").is_some_and(faults::is_error);
+        if is_broken { Err(WireError::Upstream(faults::read_event(from, root.raw()))) } else { Ok(()) }
+    })
+}
+
+/// Puts an answer together that is read as `fill` says.
+fn settled(
+    from: Dialect,
+    ask: &Ask,
+    fill: impl FnOnce(&mut dyn Source, &mut Reply) -> Result<()>,
+) -> Result<(Reply, Option<WireError>)> {
     let mut source = translate::source(from);
     let mut reply = Reply::default();
-    let mut fault = source.whole(root, &mut |delta| reply.take(delta)).err();
+    let mut fault = fill(&mut *source, &mut reply).err();
     reply.usage = source.usage();
     if reply.choices.is_empty() {
-        return Err(WireError::Malformed("it holds no answer".to_owned()));
-    }
-    // What broke behind a gateway stands beside what had come by then.
-    if root.get("error").is_some_and(faults::is_error) {
-        fault = fault.or_else(|| Some(WireError::Upstream(faults::read_event(from, root.raw()))));
+        let nothing = || WireError::Malformed("it holds no answer".to_owned());
+        return Err(fault.filter(|fault| matches!(fault, WireError::Upstream(_))).unwrap_or_else(nothing));
     }
     let is_translated = ask.is_translated(from);
     for choice in &mut reply.choices {
@@ -181,6 +208,10 @@ pub(super) fn read(from: Dialect, ask: &Ask, root: Value<'_>) -> Result<(Reply, 
             if ask.measures().wants_json {
                 unfence(choice);
             }
+        } else if choice.finish == Finish::ToolCalls {
+            let mut calls = choice.calls();
+            let mut broken = || calls.find(|call| !calls::is_fit(&call.arguments));
+            fault = fault.or_else(|| broken().map(|call| calls::unfit(&call.name)));
         }
     }
     Ok((reply, fault))
@@ -211,7 +242,9 @@ pub fn said(dialect: Dialect, body: &[u8]) -> Option<String> {
 pub fn used(from: Dialect, body: &[u8]) -> Option<Counted> {
     let mut source = translate::source(from);
     let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
-    let _ = source.whole(check(body).ok()?, &mut |_| {});
+    // Whatever else is wrong with it, the account may be sound.
+    let Ok(root) = check(body) else { return used_in_part(from, body) };
+    let _ = source.whole(root, &mut |_| {});
     source.usage()
 }
 
@@ -232,7 +265,10 @@ pub fn used_in_part(from: Dialect, part: &[u8]) -> Option<Counted> {
         depth == 0
     })?;
     let account = std::str::from_utf8(rest.get(begin..=begin + end)?).ok()?;
-    used(from, format!("{{\"{key}\":{account}}}").as_bytes())
+    let told = format!("{{\"{key}\":{account}}}");
+    let mut source = translate::source(from);
+    let _ = source.whole(check(told.as_bytes()).ok()?, &mut |_| {});
+    source.usage()
 }
 
 /// Says whether a body with an error in it holds an answer all the same.
@@ -273,7 +309,7 @@ fn embedded(from: Dialect, root: Value<'_>) -> Result<Answer> {
     let is_empty = list.is_none_or(|list| list.items().next().is_none());
     Ok(Answer {
         usage,
-        model: root.text_of("model").map(std::borrow::Cow::into_owned),
+        model: root.text_of("model").map(Cow::into_owned),
         check: if is_empty { Check::Failed } else { Check::None },
         finish: Finish::Stop,
         output_bytes: 0,

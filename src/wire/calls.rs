@@ -106,11 +106,16 @@ fn progress(arguments: &str) -> Progress {
 
 /// Makes the error of a stream with a call whose arguments are no JSON object.
 pub(super) fn unfit_call() -> WireError {
-    WireError::Ended("the arguments of a call in it are not a JSON object".to_owned())
+    WireError::Unfit("the arguments of a call in it are not a JSON object".to_owned())
+}
+
+/// Makes the error of a call that says not what is called.
+pub(super) fn nameless() -> WireError {
+    WireError::Unfit("a call in it has no name".to_owned())
 }
 
 /// Makes the error of a call whose arguments are no JSON object. They are not quoted, as they are part of the answer.
 pub(super) fn unfit(name: &str) -> WireError {
     let name = faults::clean(name);
-    WireError::Ended(format!("the arguments of its call of {name} are not a JSON object"))
+    WireError::Unfit(format!("the arguments of its call of {name} are not a JSON object"))
 }

@@ -80,12 +80,20 @@ pub(super) fn claude_word(model: &str, effort: Effort) -> &'static str {
     }
 }
 
-/// Returns the least budget of thinking that a Gemini model takes: those that cannot be told not to think take 128.
+/// Says whether a Gemini model cannot be told not to think.
+pub(super) fn gemini_always_thinks(model: &str) -> bool {
+    model.contains("gemini-2.5-pro") || (model.contains("gemini-3") && model.contains("pro"))
+}
+
+/// Returns the budget of thinking next to `budget` that a Gemini model takes.
 /// <https://ai.google.dev/gemini-api/docs/thinking>
-pub(super) fn gemini_least_budget(model: &str) -> u64 {
-    let always_thinks =
-        model.contains("gemini-2.5-pro") || (model.contains("gemini-3") && model.contains("pro"));
-    if always_thinks { 128 } else { 0 }
+pub(super) fn gemini_budget(model: &str, budget: u64) -> u64 {
+    match budget {
+        _ if gemini_always_thinks(model) => budget.clamp(128, 32_768),
+        0 => 0,
+        _ if model.contains("flash-lite") => budget.clamp(512, 24_576),
+        _ => budget.min(24_576),
+    }
 }
 
 /// Says whether a Claude model keeps its thoughts to itself unless it is asked for them.
@@ -169,5 +177,13 @@ mod tests {
         }
         assert!(claude_lacks_schemas("claude-sonnet-4-20250514") && !claude_lacks_schemas("claude-opus-4-1"));
         assert!(gemini_thinks("gemini-2.5-flash") && !gemini_thinks("gemini-2.0-flash"));
+        for (model, want) in [
+            ("gemini-2.5-flash", [0, 100, 24_576, 24_576]),
+            ("gemini-2.5-flash-lite", [0, 512, 24_576, 24_576]),
+            ("gemini-2.5-pro", [128, 128, 30_000, 32_768]),
+            ("gemini-3-pro-preview", [128, 128, 30_000, 32_768]),
+        ] {
+            assert_eq!([0, 100, 30_000, 60_000].map(|budget| gemini_budget(model, budget)), want, "{model}");
+        }
     }
 }

@@ -60,6 +60,9 @@ pub enum WireError {
     /// The provider's answer ended as no whole answer does, or cannot be used.
     #[error("the provider's answer is no whole one: {0}")]
     Ended(String),
+    /// The answer came whole, and its model wrote what nobody can use.
+    #[error("the provider's answer is no whole one: {0}")]
+    Unfit(String),
     /// All that the provider's answer holds has no place in the client's dialect.
     #[error("the provider's answer is empty but for what {to} has no place for: {what}")]
     Unplaced {
@@ -97,11 +100,17 @@ impl WireError {
             self,
             Self::Malformed(_)
                 | Self::Ended(_)
+                | Self::Unfit(_)
                 | Self::Unplaced { .. }
                 | Self::TooMixed(_)
                 | Self::TooLong(_)
                 | Self::Upstream(_)
         )
+    }
+
+    /// Says whether the model went wrong, not its provider: to be asked again it need not be, and it is no less healthy.
+    pub fn is_models(&self) -> bool {
+        matches!(self, Self::Unfit(_) | Self::Unplaced { .. })
     }
 
     /// Returns the error as it is told to a client.

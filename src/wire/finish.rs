@@ -102,10 +102,15 @@ impl Finish {
 /// The most characters of a provider's word that are told on.
 const WORD: usize = 80;
 
+/// What the words say that tell of a model which went wrong; at any other the provider did.
+const MODELS: [&str; 3] = ["malformed_", "unexpected_tool_call", "too_many_tool_calls"];
+
 /// Makes the error of an answer that ended as no whole one does, by the provider's word for it.
 pub(super) fn ended(from: Dialect, word: &str) -> WireError {
     let word: String = clean(word).chars().take(WORD).collect();
-    WireError::Ended(format!("it ended with {} \"{word}\"", from.finish_field()))
+    let is_models = MODELS.iter().any(|known| word.to_ascii_lowercase().contains(known));
+    let why = format!("it ended with {} \"{word}\"", from.finish_field());
+    if is_models { WireError::Unfit(why) } else { WireError::Ended(why) }
 }
 
 /// Makes the error of an answer whose provider did not say that it had ended: a null is none of its words for that.
@@ -115,7 +120,7 @@ pub(super) fn unended(from: Dialect) -> WireError {
 
 /// Makes the error of an answer that ends well and says nothing.
 pub(super) fn ended_empty() -> WireError {
-    WireError::Ended("it ended without a word".to_owned())
+    WireError::Unfit("it ended without a word".to_owned())
 }
 
 #[cfg(test)]

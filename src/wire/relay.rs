@@ -198,7 +198,8 @@ impl Relay {
     }
 
     fn event(&mut self, raw: &[u8], out: &mut BytesMut) -> Result<()> {
-        let raw = raw.strip_prefix(BYTE_ORDER_MARK).unwrap_or(raw);
+        let raw = String::from_utf8_lossy(raw.strip_prefix(BYTE_ORDER_MARK).unwrap_or(raw));
+        let raw = raw.as_bytes();
         let event = sse::parse(raw)?;
         if event.data.is_empty() && raw.trim_ascii_start().first() == Some(&b'{') {
             return self.plain(raw, out);
@@ -310,7 +311,8 @@ impl Relay {
 
     /// Reads JSON that came without the frame of an event: an event, a whole answer, or an error.
     fn plain(&mut self, text: &[u8], out: &mut BytesMut) -> Result<()> {
-        let text = text.trim_ascii();
+        let text = String::from_utf8_lossy(text.trim_ascii());
+        let text = text.as_bytes();
         if text == b"[DONE]" {
             self.tell(&Event { name: "", data: "[DONE]".into() }, out)?;
             return self.close(out);
@@ -366,7 +368,7 @@ impl Relay {
         self.usage = reply.usage;
         self.left_out = std::mem::take(&mut reply.left_out);
         match fault {
-            Some(WireError::Unplaced { .. }) => self.unfit = fault,
+            Some(fault) if fault.is_models() => self.unfit = Some(fault),
             Some(fault) => return Err(fault),
             None => {}
         }
@@ -383,11 +385,7 @@ impl Relay {
         };
         reply.tell(&mut tell);
         story.is_over = true;
-        if self.story.is_unfit && self.translation.is_none() {
-            self.unfit = Some(unfit_call());
-            return Ok(());
-        }
-        if self.translation.is_none() {
+        if self.unfit.is_none() && self.translation.is_none() {
             if self.goes_on {
                 let mut whole = BytesMut::new();
                 replay::write(ask, root, &reply, &mut whole);
@@ -458,7 +456,7 @@ impl Relay {
         // The client is still to be told.
         self.story.is_closed = closed.is_ok();
         match closed {
-            Err(fault @ WireError::Ended(_)) => self.unfit = Some(fault),
+            Err(fault @ WireError::Unfit(_)) => self.unfit = Some(fault),
             closed => closed?,
         }
         Ok(())
@@ -509,6 +507,11 @@ impl Relay {
         &self.story.delivered
     }
 
+    /// Returns the bytes of the thoughts that were shown so far.
+    pub fn thought_bytes(&self) -> u64 {
+        self.story.thought_bytes
+    }
+
     /// Returns the bytes that the model has written so far: what was delivered, and its thoughts.
     pub fn written_bytes(&self) -> u64 {
         self.story.written_bytes()
@@ -517,7 +520,8 @@ impl Relay {
     /// Says whether a whole answer is fit for use: not empty, calls with arguments that can be read, and JSON where that was
     /// asked for; JSON of more than a MiB is not looked into.
     pub fn check(&self) -> Check {
-        self.story.check(&self.ask.required_keys())
+        let is_unfit = self.unfit.is_some();
+        if is_unfit { Check::Failed } else { self.story.check(&self.ask.required_keys()) }
     }
 
     /// Keeps the answer for checks from now on; `wants_json` says that one that is no JSON fails them. What they look at and the

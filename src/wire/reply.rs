@@ -115,22 +115,30 @@ impl Reply {
         } else if let Delta::Choice(_) = delta {
             self.choices.push(Choice::default());
         }
-        let Some(choice) = self.choices.last_mut() else { return };
-        match (delta, choice.parts.last_mut()) {
+        if let Some(choice) = self.choices.last_mut() {
+            choice.take(delta);
+        }
+    }
+}
+
+impl Choice {
+    /// Takes what is added to it.
+    pub(super) fn take(&mut self, delta: Delta<'_>) {
+        match (delta, self.parts.last_mut()) {
             (Delta::Text(text), Some(Part::Text(last))) => last.push_str(text),
             (Delta::CallArguments { text, .. }, Some(Part::Call(call))) => {
                 call.arguments.to_mut().push_str(text);
             }
             (Delta::Finish { finish, stop }, _) => {
-                choice.finish = finish;
-                choice.stop = stop.map(str::to_owned);
+                self.finish = finish;
+                self.stop = stop.map(str::to_owned);
             }
-            (Delta::Logprobs(told), _) => choice.logprobs = Some(told.kept()),
+            (Delta::Logprobs(told), _) => self.logprobs = Some(told.kept()),
             // One more tells that there were more.
-            (Delta::Cited(citation), _) if choice.citations.len() <= cited::MOST => {
-                choice.citations.push(citation.clone());
+            (Delta::Cited(citation), _) if self.citations.len() <= cited::MOST => {
+                self.citations.push(citation.clone());
             }
-            (delta, _) => choice.parts.extend(Part::of(delta)),
+            (delta, _) => self.parts.extend(Part::of(delta)),
         }
     }
 }
@@ -403,7 +411,7 @@ pub(super) fn content_text(content: Value<'_>) -> Option<Cow<'_, str>> {
     if content.is_text() {
         return content.text();
     }
-    let mut texts = content.items().filter_map(|part| part.text_of("text"));
+    let mut texts = content.items().filter_map(|part| part.text_of("text").or_else(|| part.text()));
     let first = texts.next()?;
     Some(texts.fold(first, |mut all, text| {
         all.to_mut().push_str(&text);

@@ -81,6 +81,27 @@ impl Prompt<'_> {
         }
     }
 
+    /// Gives calls the ids by which Kimi's models know their own: the name, and which of the conversation's it is. At others they
+    /// fall into writing calls as text.
+    pub(super) fn count_calls(&mut self) {
+        let mut counted: HashMap<String, String> = HashMap::new();
+        for part in self.turns.iter_mut().flat_map(|turn| &mut turn.parts) {
+            match part {
+                Piece::Call { call, .. } => {
+                    let id = format!("functions.{}:{}", call.name, counted.len());
+                    let old = std::mem::replace(&mut call.id, id.clone().into());
+                    counted.insert(old.into_owned(), id);
+                }
+                Piece::Result(result) => {
+                    if let Some(id) = counted.get(&*result.call) {
+                        result.call = id.clone().into();
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
     /// Tells calls of one id apart, as servers make them that count anew in each answer: what tools gave back belongs to the
     /// nearest call before it.
     pub(super) fn settle_ids(&mut self) {

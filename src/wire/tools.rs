@@ -204,17 +204,18 @@ fn custom_description(tool: Value<'_>) -> Cow<'_, str> {
     Cow::Owned(format!("{said}{gap}`input` has to follow this {syntax} grammar:\n{definition}"))
 }
 
-/// Returns the name under which a tool goes to a model.
+/// Returns the name under which a tool goes to a model. Gemini's begin with no digit.
 pub(super) fn sent_name(namespace: Option<&str>, name: &str) -> String {
     let whole = namespace.map_or_else(|| name.to_owned(), |namespace| format!("{namespace}__{name}"));
     let is_safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     let safe: String = whole.chars().map(|c| if is_safe(c) { c } else { '_' }).collect();
-    if safe.len() <= LONGEST_NAME && safe == whole {
+    let lead = if whole.starts_with(|c: char| c.is_ascii_digit()) { "_" } else { "" };
+    if safe.len() <= LONGEST_NAME && safe == whole && lead.is_empty() {
         return whole;
     }
     let digest = Sha256::digest(whole.as_bytes());
-    let kept: String = safe.chars().take(LONGEST_NAME - 9).collect();
-    format!("{kept}_{}", hex(digest.get(..4).unwrap_or_default()))
+    let kept: String = safe.chars().take(LONGEST_NAME - 9 - lead.len()).collect();
+    format!("{lead}{kept}_{}", hex(digest.get(..4).unwrap_or_default()))
 }
 
 /// Returns the client's own name for a function that went to a model by another, as not every provider takes its own.
@@ -293,16 +294,32 @@ pub(super) fn write_call(o: &mut Object<'_>, origin: &ToolOrigin, call: &Call<'_
             put!(o, "type": "local_shell_call");
             o.object("action", |o| {
                 put!(o, "type": "exec", "env": {});
-                copy(o, arguments, &["type", "env"]);
+                let line = line(arguments, &["command"]);
+                if let Some(line) = &line {
+                    put!(o, "command": [for word in ["bash", "-lc", &**line] => word]);
+                }
+                copy(o, arguments, &["type", "env", if line.is_some() { "command" } else { "" }]);
             });
         }
-        ToolKind::Shell => put!(o, "type": "shell_call", "action": |o| copy(o, arguments, &[])),
+        ToolKind::Shell => put!(o, "type": "shell_call", "action": |o| {
+            let line = line(arguments, &["commands", "command"]);
+            if let Some(line) = &line {
+                put!(o, "commands": [for line in [&**line] => line]);
+            }
+            copy(o, arguments, if line.is_some() { &["commands", "command"] } else { &[] });
+        }),
         ToolKind::ApplyPatch => put!(o, "type": "apply_patch_call", "operation": |o| copy(o, arguments, &[])),
         ToolKind::Search => {
             put!(o, "type": "tool_search_call", "execution": "client");
             put!(o, "arguments": |o| copy(o, arguments, &[]));
         }
     }
+}
+
+/// Returns the command that stands as one text where a list of them is due, or of its words.
+fn line<'a>(arguments: &'a str, names: &[&str]) -> Option<Cow<'a, str>> {
+    crate::record::json::read::<serde::de::IgnoredAny>(arguments).ok()?;
+    names.iter().find_map(|name| Value::of(arguments).text_of(name))
 }
 
 /// Copies the members of an object; of what is none, nothing.

@@ -31,6 +31,9 @@ pub(super) fn request(ask: &Ask, reader: Reader<'_>) -> Result<Bytes> {
     }
     prompt.follow(temperature.as_deref(), reader);
     prompt.obey(reader);
+    if to == Dialect::OpenAiChat && reader.model.contains("kimi") {
+        prompt.count_calls();
+    }
     prompt.settle_pictures(reader);
     prompt.settle_prefill(reader);
     let body = match to {

@@ -367,6 +367,33 @@ fn a_conversation_belongs_to_the_team_that_spoke_in_it_first_also_after_a_restar
     front.stop();
 }
 
+/// Whoever has seen the id of an item would have the model repeat it.
+#[test]
+fn items_of_an_answer_belong_to_the_team_that_paid_for_it_also_after_a_restart() {
+    let upstream = Upstream::start();
+    let setup = setup(&upstream);
+    let sandbox = Sandbox::new(&setup);
+    let [ours, theirs, _] = keys(&sandbox);
+    let front = sandbox.serve(&setup);
+    let answer = ask("gpt-4.1", &json!({})).header("authorization", &ours).send(front.address());
+    let item = answer.json()["output"][0]["id"].as_str().unwrap().to_owned();
+    front.settle();
+    let front = sandbox.serve(&setup);
+    let naming = |key: &str, item: Value| {
+        ask("gpt-4.1", &json!({"input": [item, {"role": "user", "content": "Repeat it."}]}))
+            .header("authorization", key)
+            .send(front.address())
+    };
+    for named in [json!({"type": "item_reference", "id": item}), json!({"id": item})] {
+        let answer = naming(&theirs, named.clone());
+        assert_eq!(answer.status(), 400, "{named}: {}", answer.text());
+        assert!(answer.text().contains("of your team"), "{}", answer.text());
+        assert_eq!(naming(&ours, named).status(), 200);
+    }
+    assert_eq!(naming(&theirs, json!({"type": "item_reference", "id": "msg_unknown"})).status(), 200);
+    front.stop();
+}
+
 /// Libraries retry a 502 and report an outage; one that hears what is missing sends it anew.
 #[test]
 fn what_the_client_names_and_nobody_keeps_is_told_as_its_own_and_sent_to_nobody_else() {

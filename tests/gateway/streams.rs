@@ -288,7 +288,7 @@ fn who_hangs_up_on_a_new_connection_may_have_worked_and_has_failed_rather_than_b
     }
     nothing_held(&front);
     let rows = front.settle();
-    assert!(rows.iter().all(|row| row.status == "server_error" && row.kind == "estimated"), "{rows:#?}");
+    assert!(rows.iter().all(|row| row.status == "server_error" && row.kind == "unknown"), "{rows:#?}");
     assert_eq!(upstream.served().len(), 2, "nothing was sent twice");
 }
 

@@ -326,7 +326,7 @@ fn a_call_that_http2_did_not_turn_back_is_never_sent_twice() {
     assert_eq!(rows.len(), 2 * turns.len());
     for pair in rows.chunks(2) {
         paid_once(&pair[0]);
-        assert_eq!((pair[1].status.as_str(), pair[1].kind.as_str()), ("server_error", "estimated"));
+        assert_eq!((pair[1].status.as_str(), pair[1].kind.as_str()), ("server_error", "unknown"));
     }
 }
 

@@ -10,7 +10,7 @@ use crate::budgets::{sandbox, standings, stands, usd};
 use crate::client::Ask;
 use crate::front::{Sandbox, Setup};
 use crate::stage::{chat, price};
-use crate::upstream::{Dialect, Framing, Reply, Tokens, Upstream};
+use crate::upstream::{At, Dialect, Fault, Framing, Reply, Tokens, Upstream};
 
 /// Works on every response in the background until it is let go on.
 fn background(done: &'static AtomicBool) -> Upstream {
@@ -241,4 +241,44 @@ fn an_answer_that_breaks_off_is_charged_for_what_came() {
     let rows = front.settle();
     assert_eq!(rows[0].kind, "estimated", "{rows:#?}");
     assert_eq!(rows[0].amount, Some(price("gpt-4.1", told)), "its account had come: {rows:#?}");
+}
+
+/// The provider works on, and bills a whole answer: a hard limit would be passed by as much as one likes.
+#[test]
+fn an_answer_of_which_nothing_was_seen_counts_as_what_was_held() {
+    let upstream = Upstream::start();
+    let (setup, sandbox) = sandbox(&upstream, "[budget.all]\nlimit = { day = 10 }\nmode = \"hard\"\n");
+    let front = sandbox.serve(&setup);
+    for stream in [false, true] {
+        upstream.push(Reply::fault(At::AfterHeaders, Fault::Close));
+        let ask = json!({"model": "gpt-4.1", "messages": [{"role": "user", "content": "Prove it."}],
+            "max_tokens": 5000, "stream": stream});
+        let answer = Ask::post("/v1/chat/completions", &ask).send(front.address());
+        assert_eq!(answer.status(), 502, "{}", answer.text());
+    }
+    let found = stands(&front, "they are over", |found| found["open_holds"] == 0);
+    assert!(usd(&found["budgets"][0]["spent"]) >= 2 * MOST, "{found:#}");
+    assert_eq!(found["budgets"][0]["calls"], 2);
+    let rows = front.settle();
+    assert!(rows.iter().all(|row| row.kind == "unknown"), "{rows:#?}");
+    let front = sandbox.serve(&setup);
+    let found = standings(&front);
+    assert!(usd(&found["budgets"][0]["spent"]) >= 2 * MOST, "after a restart: {found:#}");
+}
+
+#[test]
+fn what_was_refused_is_no_call_of_a_budget_after_a_restart_either() {
+    let upstream = Upstream::start();
+    let (setup, sandbox) = sandbox(&upstream, "[budget.all]\nlimit = { day = 0.01 }\nmode = \"hard\"\n");
+    let front = sandbox.serve(&setup);
+    for (most, status) in [(20, 200), (100_000, 429), (100_000, 429)] {
+        let ask =
+            json!({"model": "gpt-4.1", "messages": [{"role": "user", "content": "x"}], "max_tokens": most});
+        assert_eq!(Ask::post("/v1/chat/completions", &ask).send(front.address()).status(), status);
+    }
+    let live = stands(&front, "the call is over", |found| found["open_holds"] == 0);
+    assert_eq!(live["budgets"][0]["calls"], 1);
+    front.settle();
+    let front = sandbox.serve(&setup);
+    assert_eq!(standings(&front)["budgets"][0]["calls"], 1);
 }

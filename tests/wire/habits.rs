@@ -279,6 +279,22 @@ fn what_hands_a_conversation_on_is_known_in_every_dialects_words() {
             "providerOptions",
         ),
         (OpenAiResponses, json!({"model": "m", "input": "x", "prompt": {"id": "p"}}), "prompt"),
+        (OpenAiResponses, json!({"model": "m", "input": "x", "moderation": {"model": "o"}}), "moderation"),
+        (
+            Gemini,
+            json!({"contents": [], "generationConfig": {"routing_config": {"manual_mode": {"model_name": "another"}}}}),
+            "generationConfig.routingConfig",
+        ),
+        (
+            Gemini,
+            json!({"contents": [], "generationConfig": {"modelSelectionConfig": {}}}),
+            "generationConfig.modelSelectionConfig",
+        ),
+        (
+            Gemini,
+            json!({"contents": [], "tools": [{"retrieval": {"externalApi": {"endpoint": "https://e"}}}]}),
+            "tools",
+        ),
         (
             AnthropicMessages,
             json!({"model": "m", "messages": [], "tools": [{"type": "mcp_toolset"}]}),

@@ -214,3 +214,113 @@ fn all_other_bytes_stay_as_they_came() {
         assert!(serde_json::from_slice::<Value>(&sent.body).is_ok());
     }
 }
+
+/// Which models serve is for policy to say, and what they cost for budgets to hold.
+#[test]
+fn no_client_of_gemini_chooses_another_model_within_its_request() {
+    let body = json!({"contents": [{"parts": [{"text": "x"}]}], "generationConfig": {"topK": 4,
+        "routing_config": {"manual_mode": {"model_name": "gemini-2.5-pro"}}, "routingConfig": {"autoMode": {}},
+        "modelSelectionConfig": {}, "seed": 7}});
+    let target = target("gemini-2.5-flash");
+    let sending = Sending { known: target.known(), ..Sending::default() };
+    let sent = named(Gemini, &body).body_for(Gemini, "gemini-2.5-flash", &sending).unwrap();
+    let body: Value = serde_json::from_slice(&sent.body).unwrap();
+    assert_eq!(body["generationConfig"], json!({"topK": 4, "seed": 7}));
+    assert_eq!(sent.left_out, ["generationConfig.routingConfig", "generationConfig.modelSelectionConfig"]);
+}
+
+#[test]
+fn no_gemini_is_told_to_think_in_a_way_that_it_refuses() {
+    let path = "generationConfig.thinkingConfig";
+    for (model, said, want) in [
+        ("gemini-2.5-flash", json!({"thinkingLevel": "low"}), json!({})),
+        ("gemini-2.5-flash", json!({"thinkingBudget": 30000}), json!({"thinkingBudget": 24576})),
+        ("gemini-2.5-flash", json!({"thinkingBudget": -1}), json!({"thinkingBudget": -1})),
+        ("gemini-2.5-pro", json!({"thinkingBudget": 40000}), json!({"thinkingBudget": 32768})),
+        ("gemini-2.5-pro", json!({"thinkingBudget": 0}), json!({"thinkingBudget": 128})),
+        ("gemini-3-pro-preview", json!({"thinkingLevel": "minimal"}), json!({"thinkingLevel": "low"})),
+        ("gemini-3-flash", json!({"thinkingLevel": "minimal"}), json!({"thinkingLevel": "minimal"})),
+        (
+            "gemini-3-flash",
+            json!({"thinkingLevel": "low", "thinkingBudget": 9}),
+            json!({"thinkingLevel": "low"}),
+        ),
+    ] {
+        let body =
+            json!({"contents": [{"parts": [{"text": "x"}]}], "generationConfig": {"thinkingConfig": said}});
+        let target = target(model);
+        let sending = Sending { known: target.known(), ..Sending::default() };
+        let sent = named(Gemini, &body).body_for(Gemini, model, &sending).unwrap();
+        let body: Value = serde_json::from_slice(&sent.body).unwrap();
+        assert_eq!(body["generationConfig"]["thinkingConfig"], want, "{model} {said}");
+        assert_eq!(sent.left_out.iter().any(|name| name.starts_with(path)), said != want, "{model} {said}");
+    }
+    let budget = json!({"model": "m", "max_tokens": 64000, "messages": [{"role": "user", "content": "x"}],
+        "thinking": {"type": "enabled", "budget_tokens": 31999}});
+    for (model, want) in [("gemini-2.5-flash", 24_576), ("gemini-2.5-pro", 31_999)] {
+        let (body, _) = put(AnthropicMessages, &budget, Gemini, model);
+        assert_eq!(body["generationConfig"]["thinkingConfig"]["thinkingBudget"], want, "{model}");
+    }
+}
+
+#[test]
+fn gemma_at_google_gets_what_it_takes() {
+    let target = target("gemma-3-27b-it");
+    let sending = Sending { known: target.known(), ..Sending::default() };
+    let mut body = json!({"model": "m", "messages": [{"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "x"}], "response_format": {"type": "json_object"}});
+    let sent = ask(OpenAiChat, &body).body_for(Gemini, "gemma-3-27b-it", &sending).unwrap();
+    let sent: Value = serde_json::from_slice(&sent.body).unwrap();
+    assert!(
+        sent.get("systemInstruction").is_none() && sent["generationConfig"].get("responseMimeType").is_none()
+    );
+    let said = sent["contents"][0]["parts"].to_string();
+    assert!(said.contains("Be brief.") && said.contains("JSON"), "{sent}");
+    body["tools"] = json!([{"type": "function", "function": {"name": "f"}}]);
+    let refused = ask(OpenAiChat, &body).body_for(Gemini, "gemma-3-27b-it", &sending).unwrap_err();
+    assert!(refused.to_string().starts_with("tools"), "{refused}");
+}
+
+#[test]
+fn models_that_search_get_no_sampling() {
+    let body =
+        chat(&json!({"temperature": 0.2, "top_p": 0.9, "presence_penalty": 1, "frequency_penalty": 1}));
+    for model in ["gpt-4o-search-preview", "gpt-4o-mini-search-preview-2025-03-11", "gpt-5-search-api"] {
+        let (body, left_out) = put(OpenAiChat, &body, OpenAiChat, model);
+        assert_eq!(left_out.len(), 4, "{model} {left_out:?}");
+        assert!(body.get("temperature").is_none(), "{body}");
+    }
+}
+
+/// At other ids Kimi falls into writing its calls as text after a few turns.
+#[test]
+fn kimi_gets_the_ids_by_which_it_knows_its_calls() {
+    let body = json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "x"},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "functions_f_0_e8aa760c", "name": "f", "input": {}},
+            {"type": "tool_use", "id": "toolu_1", "name": "g", "input": {}}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "functions_f_0_e8aa760c", "content": "r"},
+            {"type": "tool_result", "tool_use_id": "toolu_1", "content": "s"}]}]});
+    for (model, ids) in [
+        ("kimi-k2.5", ["functions.f:0", "functions.g:1"]),
+        ("gpt-4.1", ["functions_f_0_e8aa760c", "toolu_1"]),
+    ] {
+        let sent = ask(AnthropicMessages, &body).body_for(OpenAiChat, model, &Sending::default()).unwrap();
+        let sent: Value = serde_json::from_slice(&sent.body).unwrap();
+        let messages = sent["messages"].as_array().unwrap();
+        let calls = messages[1]["tool_calls"].as_array().unwrap();
+        assert_eq!([&calls[0]["id"], &calls[1]["id"]], ids, "{model}");
+        assert_eq!([&messages[2]["tool_call_id"], &messages[3]["tool_call_id"]], ids, "{model}");
+    }
+}
+
+#[test]
+fn a_call_of_earlier_turns_has_an_object_for_gemini_whatever_it_was_called_with() {
+    for input in [json!("abc"), json!([1]), json!(5)] {
+        let body = json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "x"},
+            {"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "f", "input": input}]},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "a", "content": "r"}]}]});
+        let (sent, left_out) = put(AnthropicMessages, &body, Gemini, "gemini-2.5-flash");
+        assert!(sent["contents"][1]["parts"][0]["functionCall"]["args"].is_object(), "{input} {sent}");
+        assert_eq!(left_out.len(), 1, "{input} {left_out:?}");
+    }
+}

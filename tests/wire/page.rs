@@ -17,7 +17,7 @@ the table that the program itself goes by (`src/wire/table/`), and a test goes t
 
 Any other member is left out and told, and so is what stands within one and has no place with the other side (`messages.name`,
 `messages.citations`, `tools.strict`, `detail` of a picture). Between a client and a provider of the same dialect bytes pass as they came, but for
-what a model is known to refuse (`config/parameters.toml`), which is left out and told as well, and for `fallbacks`, `models` and `preset`: which models may serve is for policy to say.
+what a model is known to refuse (`config/parameters.toml`), which is left out and told as well, and for `fallbacks`, `models`, `preset`, `routingConfig` and `modelSelectionConfig`: which models may serve is for policy to say.
 
 **A system message within the conversation** stays in its place: as a system message to servers that speak chat and to the
 models of Anthropic's that take one (`takes-system` in `config/parameters.toml`), else as text of the user's in
@@ -83,7 +83,8 @@ after which clients go on or say so, while `stop` would let them take half a tur
 
 **Calls of tools whose arguments are no JSON object** never arrive as calls: whole answers are errors or escalate, streams end with an
 error event in the place of their end, also between a client and a provider of one dialect, and the ledger says that the check failed; of a rung below the top, where
-nobody else is asked any more, that the answer was cut, and why (`error`).
+nobody else is asked any more, that the answer was cut, and why (`error`). So it is with calls without a name, and where Gemini or Converse says that its model went wrong
+(`MALFORMED_FUNCTION_CALL`, `malformed_tool_use`): the provider is as healthy as before, and is not asked again.
 ";
 
 fn answers(page: &mut String) {

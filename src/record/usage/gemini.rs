@@ -144,6 +144,11 @@ impl GeminiUsage {
             .candidates_token_count
             .0
             .or_else(|| self.total_token_count.0?.checked_sub(prompt?)?.checked_sub(thoughts));
+        // Where the prompt is not told, it is what the total leaves of the others.
+        let answered = self.candidates_token_count.0.map(|answer| answer.saturating_add(thoughts));
+        let left =
+            self.total_token_count.0.zip(answered).and_then(|(total, answer)| total.checked_sub(answer));
+        let prompt = prompt.filter(|prompt| *prompt > 0).or(left).or(prompt);
         let parts = Parts {
             input: prompt,
             read: self.cached_content_token_count.most(self.cache_tokens_details.all).or_zero(),
@@ -177,6 +182,14 @@ mod tests {
             [u.input, u.cache_read, u.output, u.reasoning].map(Count::get),
             [Some(2152), Some(2048), Some(850), Some(540)]
         );
+    }
+
+    #[test]
+    fn a_prompt_that_is_not_told_is_what_the_total_leaves() {
+        let block: GeminiUsage =
+            read(r#"{"candidatesTokenCount":200,"thoughtsTokenCount":100,"totalTokenCount":1300}"#).unwrap();
+        let usage = block.counted().unwrap().usage;
+        assert_eq!((usage.input.get(), usage.output.get()), (Some(1000), Some(300)));
     }
 
     #[test]

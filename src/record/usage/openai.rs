@@ -242,8 +242,8 @@ impl OpenAiUsage {
     #[must_use]
     pub fn of_embeddings(mut self) -> Self {
         let is_told = [self.prompt_tokens, self.input_tokens, self.billed_units.input_tokens];
-        if is_told.iter().all(|tokens| tokens.0.is_none()) {
-            self.prompt_tokens = self.total_tokens;
+        if is_told.iter().all(|tokens| tokens.or_zero() == 0) {
+            self.prompt_tokens = self.total_tokens.or(self.prompt_tokens);
         }
         self
     }
@@ -307,6 +307,10 @@ impl OpenAiUsage {
             .most(self.output_tokens_details.all())
             .most(self.output_token_details.all());
         let output = self.completion_tokens.most(self.output_tokens).or(self.billed_units.output_tokens).0;
+        // Where the prompt is not told, or as nothing, it is what the total leaves.
+        let is_untold = prompt.unwrap_or(0) == 0 && read.or_zero() == 0 && writes.all() == 0;
+        let left = self.total_tokens.0.zip(output).and_then(|(total, output)| total.checked_sub(output));
+        let prompt = left.filter(|_| is_untold).or(prompt);
         // Embeddings have no answer and name no count for it; the total says the same.
         let output = output.or_else(|| self.total_tokens.0?.checked_sub(prompt?));
         // What Anthropic tells of several passes, gateways forward as it is.
@@ -353,6 +357,22 @@ mod tests {
             r#"{"prompt_tokens":12000,"completion_tokens":650,"prompt_token_details":{"cached_tokens":8192},"completion_tokens_details":{"reasoning_tokens":0},"prompt_audio_seconds":{}}"#,
         ] {
             assert_eq!(buckets(text), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_prompt_that_is_not_told_is_what_the_total_leaves() {
+        for text in [
+            r#"{"prompt_tokens":null,"completion_tokens":50,"total_tokens":1050}"#,
+            r#"{"prompt_tokens":0,"completion_tokens":50,"total_tokens":1050}"#,
+            r#"{"output_tokens":50,"total_tokens":1050}"#,
+        ] {
+            assert_eq!(buckets(text)[..1], [Some(1000)], "{text}");
+            assert_eq!(buckets(text)[4], Some(50), "{text}");
+        }
+        for text in [r#"{"prompt_tokens":0,"total_tokens":5000}"#, r#"{"total_tokens":5000}"#] {
+            let usage = read::<OpenAiUsage>(text).unwrap().of_embeddings().counted().unwrap().usage;
+            assert_eq!((usage.input.get(), usage.output.get()), (Some(5000), Some(0)), "{text}");
         }
     }
 

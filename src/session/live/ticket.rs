@@ -168,6 +168,11 @@ impl Ticket {
         (self.cap, self.needs.output, self.is_hard && self.needs.at_most.dearer_tier)
     }
 
+    /// Says whether a hard limit is about it.
+    pub fn is_hard(&self) -> bool {
+        self.is_hard
+    }
+
     /// Says whether a hard limit is about it and nobody asks for a tier: what is held for it is the ordinary one's price.
     pub fn is_held_plainly(&self) -> bool {
         self.is_hard && !self.needs.at_most.any_tier

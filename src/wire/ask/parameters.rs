@@ -13,7 +13,9 @@ use super::request::Ask;
 use super::scan::is_named;
 use crate::routing::Parameters;
 use crate::wire::Dialect;
-use crate::wire::effort::{Claude, Effort, LEAST_BUDGET, claude, claude_word, gemini_least_budget};
+use crate::wire::effort::{
+    Claude, Effort, LEAST_BUDGET, claude, claude_word, gemini_always_thinks, gemini_budget,
+};
 use crate::wire::effort::{gemini_thinks, openai_word, thinking_type, thinks_before_answering};
 use crate::wire::json::{Raw, Value, object, quoted};
 use crate::wire::known::place;
@@ -222,13 +224,12 @@ fn gemini(ask: &Ask, reader: Reader<'_>, into: &mut Vec<Setting<'_>>) {
     if !gemini_thinks(model) {
         return leave_out("reasoning_effort", reader);
     }
-    let least = gemini_least_budget(model);
-    if effort.is_beyond_high() || (effort == Effort::None && least > 0) {
+    if effort.is_beyond_high() || (effort == Effort::None && gemini_always_thinks(model)) {
         leave_out("reasoning_effort", reader);
     }
     // Thoughts count against the limit of output; half of it is left for the answer.
     let room = sending.limit(ask.scan.measures.max_output).map_or(u64::MAX, |limit| limit / 2);
-    let budget = effort.budget().min(room).max(least).to_string();
+    let budget = gemini_budget(model, effort.budget().min(room)).to_string();
     into.push(("generationConfig.thinkingConfig.thinkingBudget", Some(budget.into())));
     into.push(("generationConfig.thinkingConfig.thinkingLevel", None));
 }

@@ -4,8 +4,9 @@
 
 use super::edits::{Edits, member};
 use super::scan::{Member, is_named, name_of};
+use crate::wire::Dialect;
 use crate::wire::json::Value;
-use crate::wire::known::place;
+use crate::wire::known::{Change, place};
 use crate::wire::prompt::Reader;
 
 /// An object within the body from which members are taken.
@@ -15,25 +16,36 @@ struct Holder {
     removed: Vec<usize>,
 }
 
+/// The members by which clients of Vertex have it choose another model.
+pub(super) const ELSEWHERE: [&str; 2] =
+    ["generationConfig.routingConfig", "generationConfig.modelSelectionConfig"];
+
 /// Makes the changes.
 pub(super) fn leave_out(edits: &mut Edits<'_>, reader: Reader<'_>) {
     let (to, body) = (reader.to, &edits.ask.body);
     let mut holders: Vec<Holder> = Vec::new();
-    for change in reader.sending.known.changes(to, &|name| edits.at(place(to, name))) {
+    let known = reader.sending.known.changes(to, &|name| edits.at(place(to, name)));
+    let elsewhere = ELSEWHERE.iter().filter(|_| to == Dialect::Gemini);
+    let elsewhere = elsewhere.map(|member| Change { member, instead: None });
+    for change in known.into_iter().chain(elsewhere) {
         let path = place(to, change.member);
         let found = if let Some((outer, name)) = path.rsplit_once('.') {
             let Some(object) = edits.at(outer).filter(|object| object.is_object()) else { continue };
             let members = members(body, object);
-            let found = members.iter().position(|at| is_named(name_of(body, &at.key), name));
-            match (
-                found.and_then(|at| members.get(at).map(|found| (at, found.value.clone()))),
-                change.instead,
-            ) {
-                (Some((at, _)), None) => match holders.iter_mut().find(|holder| holder.path == outer) {
-                    Some(holder) => holder.removed.push(at),
-                    None => holders.push(Holder { path: outer.to_owned(), members, removed: vec![at] }),
-                },
-                (Some((_, value)), Some(json)) => edits.replace(value, json),
+            let named = |at: &&Member| is_named(name_of(body, &at.key), name);
+            let found = members.iter().find(named).map(|found| found.value.clone());
+            match (&found, change.instead) {
+                (Some(_), None) => {
+                    let all = members.iter().enumerate().filter(|(_, at)| named(at)).map(|(at, _)| at);
+                    match holders.iter_mut().find(|holder| holder.path == outer) {
+                        Some(holder) => holder.removed.extend(all),
+                        None => {
+                            let removed = all.collect();
+                            holders.push(Holder { path: outer.to_owned(), members, removed });
+                        }
+                    }
+                }
+                (Some(value), Some(json)) => edits.replace(value.clone(), json),
                 (None, Some(json)) => {
                     let mut text = Vec::new();
                     member(&mut text, !members.is_empty(), name, json.as_bytes());
@@ -42,7 +54,7 @@ pub(super) fn leave_out(edits: &mut Edits<'_>, reader: Reader<'_>) {
                 }
                 (None, None) => {}
             }
-            found
+            found.is_some()
         } else {
             let found = edits.ask.find(path);
             match (found, change.instead) {
@@ -55,9 +67,9 @@ pub(super) fn leave_out(edits: &mut Edits<'_>, reader: Reader<'_>) {
                 (None, Some(json)) => edits.add(path, json.as_bytes()),
                 (None, None) => {}
             }
-            found
+            found.is_some()
         };
-        if found.is_some() {
+        if found {
             reader.leave_out(path);
         }
     }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use memchr::memmem;
 
 use super::measures::AskMeasures;
+use super::refused;
 use super::scan::{self, Scan, is_named, name_of};
 use crate::wire::Dialect;
 use crate::wire::gemini::names::member;
@@ -138,7 +139,7 @@ impl Ask {
 
     /// Names a member by which the client says that others than the model's provider see the request, or where it is worked on.
     pub fn hands_on(&self) -> Option<&'static str> {
-        const MEMBERS: [&str; 7] = [
+        const MEMBERS: [&str; 8] = [
             "mcp_servers",
             "inference_geo",
             "provider",
@@ -146,6 +147,7 @@ impl Ask {
             "data_sources",
             "dataSources",
             "providerOptions",
+            "moderation",
         ];
         let root = self.root();
         let says = |name: &&str| {
@@ -155,7 +157,13 @@ impl Ask {
             })
         };
         let brought = || root.list("input").filter(|item| tools::brings_tools(*item));
+        let config = member(root, "generationConfig").filter(|_| self.dialect == Dialect::Gemini);
+        let is_there = |path: &&str| {
+            let name = path.rsplit('.').next().unwrap_or_default();
+            config.is_some_and(|config| member(config, name).is_some())
+        };
         let found = MEMBERS.into_iter().find(says);
+        let found = found.or_else(|| refused::ELSEWHERE.into_iter().find(is_there));
         // A stored prompt brings tools of its own.
         let is_stored = |prompt: Value<'_>| prompt.is_object() && self.dialect == Dialect::OpenAiResponses;
         let found = found.or_else(|| root.get("prompt").is_some_and(is_stored).then_some("prompt"));
@@ -191,6 +199,14 @@ impl Ask {
             return Some(("conversation", None));
         }
         self.wants_background().then_some(("background", None))
+    }
+
+    /// Lists the ids of items that stand for what the provider keeps of earlier turns.
+    pub fn kept_items(&self) -> Vec<String> {
+        let root = self.root();
+        let items = root.list("input").filter(|_| self.dialect == Dialect::OpenAiResponses);
+        let kept = items.filter(|item| scan::is_kept_item(*item, item.text_of("type").as_deref()));
+        kept.filter_map(|item| Some(item.text_of("id")?.into_owned())).collect()
     }
 
     /// Says whether the provider is to answer with a ticket, and to work in the background.
@@ -336,7 +352,10 @@ impl Ask {
 /// Says whether a tool is, or holds, one by which a third party's server or another model is asked.
 fn has_server(tool: Value<'_>) -> bool {
     // As Gemini has them.
-    if ["mcpServers", "mcp_servers"].iter().any(|name| tool.get(name).is_some()) {
+    let is_asked = |retrieval: Value<'_>| retrieval.get("externalApi").is_some();
+    if ["mcpServers", "mcp_servers"].iter().any(|name| tool.get(name).is_some())
+        || tool.get("retrieval").is_some_and(is_asked)
+    {
         return true;
     }
     match tool.text_of("type").as_deref() {

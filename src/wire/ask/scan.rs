@@ -468,7 +468,7 @@ fn is_hosted(kind: &str, tool: Value<'_>) -> bool {
 
 /// Says whether what an item of a response's input stands for lies with the provider: an item by its id alone, or one of an
 /// earlier turn without what was thought or found.
-fn is_kept_item(item: Value<'_>, kind: Option<&str>) -> bool {
+pub(super) fn is_kept_item(item: Value<'_>, kind: Option<&str>) -> bool {
     let lacks = |name: &str| item.get(name).is_none();
     match kind {
         Some("item_reference" | "web_search_call") => true,

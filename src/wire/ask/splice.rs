@@ -80,9 +80,7 @@ pub(super) fn splice(ask: &Ask, reader: Reader<'_>) -> Bytes {
             reader.leave_out(name);
         }
     }
-    if !sending.known.rules.is_empty() {
-        refused::leave_out(&mut edits, reader);
-    }
+    refused::leave_out(&mut edits, reader);
     if to == Dialect::OpenAiChat && sending.known.changes_chat() {
         older::settle(&mut edits, reader);
     }

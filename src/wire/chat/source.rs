@@ -6,6 +6,7 @@ use std::ops::Range;
 use crate::record::usage::{Counted, Custom, OpenAiUsage};
 use crate::wire::Dialect::OpenAiChat;
 use crate::wire::WireError;
+use crate::wire::calls::nameless;
 use crate::wire::cited::{Citation, MOST};
 use crate::wire::error::Result;
 use crate::wire::faults::{is_error, read_event};
@@ -222,6 +223,9 @@ impl Chunks {
         let word = word.and_then(Value::text);
         if word.is_some() || place.is_some() {
             self.open(tell);
+            if self.opening.as_ref().is_some_and(|call| !call.id.is_empty()) {
+                return Err(nameless());
+            }
         }
         let Some(word) = word else { return Ok(()) };
         match Finish::read(OpenAiChat, &word) {

@@ -10,7 +10,7 @@ use crate::wire::effort::{Effort, openai_word, thinking_type, thinks_before_answ
 use crate::wire::error::Result;
 use crate::wire::json::{Array, Object, Raw, Value, put, try_body};
 use crate::wire::prompt::{
-    Data, Format, Piece, Prompt, Reader, Tool, ToolChoice, ToolResult, Turn, reminder, safe_id,
+    Data, Format, Piece, Prompt, Reader, Tool, ToolChoice, ToolResult, Turn, reminder,
 };
 
 /// Writes a request.
@@ -232,8 +232,10 @@ fn tool_result<'p, 'a>(
 /// Returns an id of a call that the provider takes.
 fn call_id<'a>(id: &'a str, reader: Reader<'_>) -> Cow<'a, str> {
     match reader.sending.accent {
-        Accent::OpenAi if id.len() > LONGEST_ID => Cow::Owned(calls::short_id(id)),
-        Accent::OpenAi => safe_id(id),
+        Accent::OpenAi if id.len() > LONGEST_ID && !id.starts_with("functions.") => {
+            Cow::Owned(calls::short_id(id))
+        }
+        Accent::OpenAi => Cow::Borrowed(id),
         Accent::Mistral => short_id(id),
     }
 }

@@ -3,7 +3,7 @@
 //! Schemas go as `responseJsonSchema` and `parametersJsonSchema`, which take JSON Schema as clients write it; the older
 //! `responseSchema` takes a subset, and narrowing a schema would change what it means.
 
-use crate::wire::effort::{Effort, gemini_least_budget, gemini_thinks};
+use crate::wire::effort::{Effort, gemini_always_thinks, gemini_budget, gemini_thinks};
 use crate::wire::error::Result;
 use crate::wire::json::{Array, Object, Raw, put, try_body};
 use crate::wire::known::place;
@@ -22,11 +22,18 @@ pub(in crate::wire) fn write(prompt: &Prompt<'_>, reader: Reader<'_>) -> Result<
         let asked = prompt.format.instruction().filter(|_| lacks_mode(prompt, reader.model));
         let said =
             || prompt.system.iter().map(|said| &said.text).chain(&asked).filter(|said| !said.is_empty());
-        if said().next().is_some() {
+        let is_bare = is_bare(reader.model);
+        if is_bare && !prompt.tools.is_empty() {
+            return reader.refuse("tools");
+        }
+        if said().next().is_some() && !is_bare {
             put!(o, "systemInstruction": { "parts": [for said in said() => { "text": said }] });
         }
         let mut turns = prompt.turns.iter().filter(|turn| turn.parts.iter().any(is_sent));
         o.array("contents", |a| {
+            if said().next().is_some() && is_bare {
+                a.object(|o| put!(o, "role": "user", "parts": [for said in said() => { "text": said }]));
+            }
             turns.try_for_each(|turn| {
                 a.object(|o| {
                     put!(o, "role": if turn.is_user { "user" } else { "model" });
@@ -48,10 +55,17 @@ pub(in crate::wire) fn write(prompt: &Prompt<'_>, reader: Reader<'_>) -> Result<
     })
 }
 
+/// Says whether a model that Google serves has neither instructions, which become the user's words, nor functions or a mode for
+/// JSON.
+/// <https://ai.google.dev/gemma/docs/core/prompt-structure>
+fn is_bare(model: &str) -> bool {
+    ["gemma-2", "gemma-3"].iter().any(|bare| model.contains(bare))
+}
+
 /// Says whether a model has no mode for JSON beside functions: those before Gemini 3 refuse both together.
 fn lacks_mode(prompt: &Prompt<'_>, model: &str) -> bool {
     let is_older = ["gemini-1", "gemini-2"].iter().any(|older| model.contains(older));
-    is_older && !prompt.tools.is_empty()
+    is_bare(model) || (is_older && !prompt.tools.is_empty())
 }
 
 /// Says whether a part holds anything: an empty text is to Gemini a part without content, which it refuses.
@@ -161,15 +175,15 @@ fn settings(o: &mut Object<'_>, prompt: &Prompt<'_>, reader: Reader<'_>) {
         }
         return;
     }
-    let least = gemini_least_budget(model);
     let is_stepped = |effort: Effort| effort.is_beyond_high() && prompt.budget.is_none();
-    if prompt.effort.is_some_and(|effort| (effort == Effort::None && least > 0) || is_stepped(effort)) {
+    let is_refused = |effort: Effort| effort == Effort::None && gemini_always_thinks(model);
+    if prompt.effort.is_some_and(|effort| is_refused(effort) || is_stepped(effort)) {
         reader.leave_out(prompt.effort_member);
     }
     // Thoughts count against the limit of output; half of it is left for the answer.
     let room = limit.map_or(u64::MAX, |limit| limit / 2);
     let asked = prompt.effort.map(|effort| prompt.budget.unwrap_or(effort.budget()));
-    let budget = asked.map(|budget| budget.min(room).max(least));
+    let budget = asked.map(|budget| gemini_budget(model, budget.min(room)));
     let thoughts = prompt.wants_thoughts.then_some(true);
     if budget.is_some() || thoughts.is_some() {
         put!(o, "thinkingConfig": { "thinkingBudget"?: budget, "includeThoughts"?: thoughts });

@@ -63,7 +63,48 @@ pub(super) fn without_members(
 }
 
 /// Members that no cloud knows.
-pub(super) const UNKNOWN: [&str; 4] = ["speed", "mcp_servers", "container", "inference_geo"];
+pub(super) const UNKNOWN: [&str; 9] = [
+    "speed",
+    "mcp_servers",
+    "container",
+    "inference_geo",
+    "cache_control",
+    "service_tier",
+    "diagnostics",
+    "user_profile_id",
+    "workspace_id",
+];
+
+/// Returns the body with its own mark for the prompt's cache at the last block that may have one, which is what Anthropic's API does
+/// of itself; the same body where there is no such block.
+pub(super) fn with_mark(body: Bytes) -> Result<Bytes> {
+    let root = check(&body)?;
+    let mark = root.get("cache_control").filter(|mark| mark.is_object());
+    let last = root.list("messages").last().and_then(|turn| turn.get("content"));
+    let Some((mark, content)) = mark.zip(last) else { return Ok(body) };
+    let may_bear = |block: &Value<'_>| {
+        let kind = block.text_of("type");
+        let is_thought = matches!(kind.as_deref(), Some("thinking" | "redacted_thinking"));
+        !is_thought && block.get("text").is_none_or(|text| text.text().is_some_and(|text| !text.is_empty()))
+    };
+    let gone = root.members().find_map(|(key, value)| (key == "cache_control").then_some(value));
+    let nothing = gone.map(|value| (value.span_in(&body), "null".to_owned()));
+    let marked = if content.text().is_some_and(|text| !text.is_empty()) {
+        let block = format!(r#"[{{"type":"text","text":{},"cache_control":{}}}]"#, content.raw(), mark.raw());
+        Some((content.span_in(&body), block))
+    } else {
+        content.items().filter(may_bear).last().filter(|block| block.get("cache_control").is_none()).map(
+            |block| {
+                let end = block.span_in(&body).end.saturating_sub(1);
+                (end..end, format!(r#","cache_control":{}"#, mark.raw()))
+            },
+        )
+    };
+    Ok(match marked {
+        Some(marked) => spliced(&body, std::iter::once(marked).chain(nothing).collect()).into(),
+        None => body,
+    })
+}
 
 /// Says whether a tool is run by Anthropic, in its own cloud alone; Vertex has its search as well.
 pub(super) fn is_anthropics(tool: Value<'_>, is_vertex: bool) -> bool {

@@ -62,8 +62,11 @@ pub fn framed(form: Form, body: Bytes, model: &str, betas: &[&str]) -> Result<(B
             flags.push(flag);
         }
     }
-    let body =
-        if form == Form::Converse { body } else { betas::without_members(body, &flags, &mut left_out)? };
+    let body = if form == Form::Converse {
+        body
+    } else {
+        betas::with_mark(betas::without_members(body, &flags, &mut left_out)?)?
+    };
     let root = check(&body)?;
     if form == Form::Converse {
         let sent = converse::request(root, model, &flags, &mut left_out)?;
@@ -110,6 +113,18 @@ pub fn framed(form: Form, body: Bytes, model: &str, betas: &[&str]) -> Result<(B
     let is_said = |name: &&&str| root.get(name).is_some();
     left_out.extend(betas::UNKNOWN.iter().filter(is_said).map(|name| (*name).to_owned()));
     Ok((sent.into(), left_out))
+}
+
+/// Takes the service tier out of a request in Gemini's form, as Vertex has it in a header.
+pub fn tier_apart(body: Bytes) -> (Bytes, Option<String>) {
+    let Ok(root) = check(&body) else { return (body, None) };
+    let is_tier = |key: &str| matches!(key, "serviceTier" | "service_tier");
+    let Some((_, tier)) = root.members().filter(|(key, _)| is_tier(key)).last() else { return (body, None) };
+    let tier = tier.text().map(|tier| tier.to_ascii_lowercase());
+    let sent = json::written(|o| {
+        root.members().filter(|(key, _)| !is_tier(key)).for_each(|(key, value)| o.put(&key, value));
+    });
+    (sent.into(), tier.filter(|tier| matches!(&**tier, "flex" | "priority")))
 }
 
 /// Reads a stream of Bedrock's frames as the events that Anthropic would have sent.

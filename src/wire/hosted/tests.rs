@@ -281,3 +281,34 @@ fn content_of_every_kind_is_told() {
     assert!(out.contains(r#""citation":{"type":"web_search_result_location""#), "{out}");
     assert!(out.contains(r#""content_block":{"type":"image"}"#), "{out}");
 }
+
+#[test]
+fn a_mark_at_the_top_goes_to_the_last_block_in_a_cloud() {
+    let mark = json!({ "type": "ephemeral" });
+    for (content, want) in [
+        (json!("q"), json!([{ "type": "text", "text": "q", "cache_control": mark }])),
+        (
+            json!([{ "type": "text", "text": "q" }, { "type": "text", "text": "" }]),
+            json!([{ "type": "text", "text": "q", "cache_control": mark }, { "type": "text", "text": "" }]),
+        ),
+    ] {
+        let body = json!({ "max_tokens": 9, "cache_control": mark, "service_tier": "auto",
+            "messages": [{ "role": "user", "content": content }] });
+        for form in [Form::Vertex, Form::Bedrock] {
+            let (sent, left_out) =
+                framed(form, Bytes::from(body.to_string()), "claude-opus-4-6", &[]).unwrap();
+            let sent: Value = serde_json::from_slice(&sent).unwrap();
+            assert_eq!(sent["messages"][0]["content"], want);
+            assert!(sent.get("cache_control").is_none() && sent.get("service_tier").is_none(), "{sent}");
+            assert_eq!(left_out, ["service_tier"]);
+        }
+    }
+}
+
+#[test]
+fn the_tier_of_gemini_stands_in_no_body_at_vertex() {
+    let (sent, tier) = tier_apart(Bytes::from_static(br#"{"contents":[],"service_tier":"FLEX","a":1}"#));
+    assert_eq!((&sent[..], tier.as_deref()), (&br#"{"contents":[],"a":1}"#[..], Some("flex")));
+    let (sent, tier) = tier_apart(Bytes::from_static(br#"{"contents":[]}"#));
+    assert_eq!((&sent[..], tier), (&br#"{"contents":[]}"#[..], None));
+}

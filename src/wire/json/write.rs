@@ -87,7 +87,31 @@ impl Put for std::borrow::Cow<'_, str> {
 
 impl Put for Raw<'_> {
     fn put(self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.0.as_bytes());
+        let mut rest = self.0.as_bytes();
+        // A strict reader refuses all of it for half a surrogate pair, as clients write that cut a text.
+        while let Some((before, after)) = half(rest) {
+            out.extend_from_slice(before);
+            out.extend_from_slice(b"\\ufffd");
+            rest = after;
+        }
+        out.extend_from_slice(rest);
+    }
+}
+
+/// Finds half a surrogate pair among the escapes of JSON; returns what stands before and behind it.
+fn half(json: &[u8]) -> Option<(&[u8], &[u8])> {
+    let unit = |at: usize| {
+        let digits = json.get(at..at + 6)?.strip_prefix(b"\\u")?;
+        u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+    };
+    let mut at = 0;
+    loop {
+        at += memchr::memchr(b'\\', json.get(at..)?)?;
+        at += match unit(at) {
+            Some(0xd800..0xdc00) if matches!(unit(at + 6), Some(0xdc00..0xe000)) => 12,
+            Some(0xd800..0xe000) => return Some((json.get(..at)?, json.get(at + 6..)?)),
+            _ => 2,
+        };
     }
 }
 
@@ -288,6 +312,19 @@ impl Array<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn half_a_surrogate_pair_is_written_as_a_sign_in_its_place() {
+        for (json, want) in [
+            (r#"{"a":"cut \ud83d"}"#, r#"{"a":"cut \ufffd"}"#),
+            (r#"["\uDE42\ud83d\ude42","\\ud83d"]"#, r#"["\ufffd\ud83d\ude42","\\ud83d"]"#),
+            (r#""\n\u00e9""#, r#""\n\u00e9""#),
+        ] {
+            let mut out = Vec::new();
+            Raw(json).put(&mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), want);
+        }
+    }
     use proptest::prelude::*;
 
     proptest! {

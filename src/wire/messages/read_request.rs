@@ -7,7 +7,7 @@ use super::own_tools::own_tool;
 use crate::wire::error::Result;
 use crate::wire::json::{Value, is_json};
 use crate::wire::prompt::{Data, Format, Piece, Prompt, Reader, Tool, ToolChoice, ToolResult, read_pieces};
-use crate::wire::reply::{Call, content_text};
+use crate::wire::reply::content_text;
 use crate::wire::table;
 use crate::wire::{Accent, Dialect, WireError};
 
@@ -118,7 +118,8 @@ fn piece<'a>(block: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Option
     }
     // What a client encoded twice is an object all the same, if it is one.
     let is_object = |input: &Cow<'_, str>| input.trim_start().starts_with('{') && is_json(input);
-    let encoded = block.text_of("input").filter(is_object);
+    let encoded = block.text_of("input");
+    let encoded = encoded.filter(|input| reader.to != Dialect::OpenAiChat || is_object(input));
     let input = || encoded.clone().unwrap_or(block.get("input").map_or("{}", Value::raw).into());
     Ok(Some(match kind.as_deref() {
         Some("text") => {
@@ -148,11 +149,12 @@ fn piece<'a>(block: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Option
         Some("image") => Piece::Image { data: data(block, false, place, reader)?, detail: None, cache },
         Some("document") => return document(block, place, reader).map(Some),
         Some("tool_use") => Piece::Call {
-            call: Call {
-                id: block.text_of("id").unwrap_or_default(),
-                name: block.need("name", place)?,
-                arguments: input(),
-            },
+            call: reader.call(
+                block.text_of("id").unwrap_or_default(),
+                block.need("name", place)?,
+                input(),
+                &format!("{place}.input"),
+            ),
             cache,
         },
         Some("tool_result") => {

@@ -23,6 +23,8 @@ pub(in crate::wire) struct Events {
     has_empty_finish: bool,
     /// The blocks that are calls of tools: their index, and whether their arguments have begun.
     calls: Vec<(u64, bool)>,
+    /// The arguments with which calls began; they count where none follow.
+    given: Vec<(u64, String)>,
     /// The characters of text so far, and how many there were before the block.
     chars: u64,
     before: u64,
@@ -108,6 +110,9 @@ impl Events {
     /// Reads why it ended.
     fn end(&mut self, told: Value<'_>, tell: Tell<'_>) -> Result<()> {
         let Some(word) = told.text_of("stop_reason") else { return Ok(()) };
+        while let Some(index) = self.given.first().map(|(at, _)| *at) {
+            self.stop(Some(index), tell);
+        }
         match Finish::read(AnthropicMessages, &word) {
             Finish::Failed => return Err(ended(AnthropicMessages, &word)),
             Finish::Other => self.has_empty_finish = true,
@@ -162,10 +167,12 @@ impl Events {
                 let call = self.calls.len();
                 self.calls.push((index, false));
                 tell(Delta::CallStart { call, id: &block.text_of("id").unwrap_or_default(), name: &name });
-                // Servers that do not stream arguments give them at once.
-                let is_given = |input: &Value<'_>| is_whole || input.members().next().is_some();
-                if let Some(input) = block.get("input").filter(is_given) {
-                    self.argue(Some(index), input.raw(), tell);
+                // Servers that do not stream arguments give them at once, and some tell them once more.
+                let is_given = |input: &Value<'_>| input.members().next().is_some();
+                match block.get("input") {
+                    Some(input) if is_whole => self.argue(Some(index), input.raw(), tell),
+                    Some(input) if is_given(&input) => self.given.push((index, input.raw().to_owned())),
+                    _ => {}
                 }
             }
             // Converse has models that draw.
@@ -205,8 +212,10 @@ impl Events {
     /// A tool without arguments is called with none, and clients expect an object.
     fn stop(&mut self, index: Option<u64>, tell: Tell<'_>) {
         self.cite(tell);
+        let given = self.given.iter().position(|(at, _)| Some(*at) == index);
+        let given = given.map(|at| self.given.swap_remove(at).1);
         if self.calls.iter().any(|(at, has_begun)| Some(*at) == index && !has_begun) {
-            self.argue(index, "{}", tell);
+            self.argue(index, given.as_deref().unwrap_or("{}"), tell);
         }
     }
 

@@ -10,7 +10,7 @@ use super::item::{Item, Kind, part};
 use super::object::{Frame, repeated, status};
 use crate::record::usage::Counted;
 use crate::wire::Ask;
-use crate::wire::calls::own_id;
+use crate::wire::calls::{is_fit, own_id};
 use crate::wire::cited::Citation;
 use crate::wire::finish::Finish;
 use crate::wire::json::{Object, Raw, body, put};
@@ -96,20 +96,24 @@ impl Sink for Events {
                     self.of_item(name, out, |o, _| put!(o, "delta": text));
                 }
             }
-            Delta::CallEnd { .. } => self.done(out),
             Delta::Logprobs(told) => self.weigh(told, out),
             Delta::Picture { data, .. } => self.picture(data, out),
             Delta::Cited(citation) => self.cite(citation, out),
-            Delta::Other(_) | Delta::Choice(_) => {}
+            // Whether an item is whole is known when the next begins, or why the answer ended.
+            Delta::CallEnd { .. } | Delta::Other(_) | Delta::Choice(_) => {}
             Delta::Finish { finish, .. } => self.finish = finish,
         }
     }
 
     fn close(&mut self, usage: Option<Counted>, out: &mut BytesMut) {
         self.start(out);
+        let is_cut = status(Some(self.finish)) == "incomplete";
+        if let Some(item) = self.open.as_mut().filter(|_| is_cut) {
+            item.is_whole &= item.kind.tool().is_some() && is_fit(&item.text);
+        }
         self.done(out);
         let is_whole = self.items.iter().all(|item| item.is_whole);
-        let finish = if is_whole { self.finish } else { Finish::Length };
+        let finish = if is_whole || is_cut { self.finish } else { Finish::Length };
         let is_incomplete = status(Some(finish)) == "incomplete";
         let name = if is_incomplete { "response.incomplete" } else { "response.completed" };
         self.response(name, Some(finish), usage.as_ref(), out);
@@ -250,6 +254,8 @@ impl Events {
         let Some(item) = &self.open else { return };
         match item.kind.tool() {
             None => self.done_text(item.kind.events(), out),
+            // Half a call is not for anybody to make.
+            Some(_) if !item.is_whole => {}
             Some(ToolKind::Function) => {
                 self.of_item("response.function_call_arguments.done", out, |o, item| {
                     put!(o, "name"?: item.kind.name(), "arguments": &item.text);

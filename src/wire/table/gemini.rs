@@ -34,6 +34,8 @@ const FIELDS: &[Row] = rows! {
     "generationConfig.thinkingConfig" ["reasoning_effort" - "output_config.effort|thinking" =] r#"{"thinkingBudget":2048}"#, "left out for models that cannot be told";
     "generationConfig.responseLogprobs" ["logprobs" - - =] "true", "the answer has none where nobody tells them";
     "generationConfig.logprobs" ["top_logprobs" - - =] "2";
+    "generationConfig.routingConfig" [- - - -] r#"{"manualMode":{"modelName":"m"}}"#, "the ladder does that";
+    "generationConfig.modelSelectionConfig" [- - - -] r#"{"featureSelectionPreference":"BALANCED"}"#;
     "generationConfig.responseModalities" [! ! ! =] r#"["TEXT","AUDIO"]"#, "text alone is what holds anyway";
     "generationConfig.speechConfig" [! ! ! =] r#"{"languageCode":"de-DE"}"#;
     "generationConfig.imageConfig" [! ! ! =] r#"{"aspectRatio":"1:1"}"#;
