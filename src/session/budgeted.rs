@@ -27,7 +27,7 @@ pub fn budgeted(
 ) -> Option<Budgeted> {
     let mut spending = Spending::new(limits, &log.names);
     let end = log.bounds().map_or(Instant(0), |(_, end)| end);
-    let mut goes_on = |index: usize| index % 4096 != 0 || tick(index);
+    let mut goes_on = |index: usize| !index.is_multiple_of(4096) || tick(index);
     if reading == Reading::Routed {
         let mut fold = Fold::with(spending).minding(log, policies.iter().map(|span| &span.policy));
         let script = Script::new(policies, log.len());

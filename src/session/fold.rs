@@ -347,13 +347,12 @@ pub fn any_remembers(policies: &[PolicySpan]) -> bool {
     policies.iter().any(|span| span.policy.remembers())
 }
 
+/// Hears of a request, under its policy, what became of it; stops the walk by answering false.
+type Take<'t, 'a> = &'t mut dyn FnMut(usize, &Evidence<'_>, &'a Arc<Policy>, &Settled) -> bool;
+
 /// Walks a log in order of arrival, each request under the policy of its time. `take` hears of each request what became of
 /// it and may stop by answering false; says whether it did not.
-pub(super) fn walk<'a>(
-    log: &'a Log,
-    (policies, end): (&'a [PolicySpan], usize),
-    take: &mut dyn FnMut(usize, &Evidence<'_>, &'a Arc<Policy>, &Settled) -> bool,
-) -> bool {
+pub(super) fn walk<'a>(log: &'a Log, (policies, end): (&'a [PolicySpan], usize), take: Take<'_, 'a>) -> bool {
     let mut fold = Fold::default().minding(log, policies.iter().map(|span| &span.policy));
     let outlook = log.outlook();
     for (index, recalled) in log.history.range(log.history.start(), end) {

@@ -183,7 +183,7 @@ impl Live {
         let may_stay_unknown =
             at_most.any_tier || at_most.other_models || ladder.chain([decision.model]).any(is_unpriced);
         let words = [
-            circumstance.drawn.map(|drawn| drawn.word()),
+            circumstance.drawn.map(Drawn::word),
             policy.has_canaries().then(|| operation.lot.word()),
             (!is_sure).then(|| format!("{CHANCE}{}", decision.propensity.get())),
             (arriving.after_tools && policy.explores()).then(|| UNDRAWN.to_owned()),
