@@ -45,19 +45,10 @@ struct File {
 }
 
 impl File {
-    fn new(path: Option<PathBuf>) -> Self {
-        Self { watched: Watched::new(path.clone()), path }
-    }
-
-    fn read(&mut self) -> anyhow::Result<alerts::AlertSettings> {
+    fn read(&self) -> anyhow::Result<alerts::AlertSettings> {
         let Some(path) = self.path.as_deref() else { return Ok(alerts::AlertSettings::default()) };
         let (name, text) = config::named_text(path, "")?;
         Ok(alerts::parse(&text, &name)?)
-    }
-
-    /// Looks whether the file changed.
-    fn look(&mut self) -> Option<anyhow::Result<alerts::AlertSettings>> {
-        self.watched.changed().then(|| self.read())
     }
 }
 
@@ -82,7 +73,8 @@ pub(super) fn start(
 ) -> anyhow::Result<()> {
     let usual = || config::user_dir().map(|dir| dir.join(alerts::FILE));
     let is_named = named.is_some();
-    let mut file = File::new(named.or_else(usual));
+    let path = named.or_else(usual);
+    let file = File { watched: Watched::new(path.clone()), path };
     let is_there = is_named || file.path.as_deref().is_some_and(Path::exists);
     let settings = Arc::new(if is_there { file.read()? } else { alerts::AlertSettings::default() });
     let rules = Arc::new(settings.rules.clone());
@@ -178,7 +170,7 @@ impl Watching {
 
     /// Looks whether rules or limits have changed.
     fn look(&mut self, gateway: &Gateway) {
-        match self.file.look() {
+        match self.file.watched.changed().then(|| self.file.read()) {
             Some(Ok(settings)) => {
                 let settings = Arc::new(settings);
                 self.feed.set_rules(Arc::new(settings.rules.clone()));

@@ -66,10 +66,6 @@ pub struct Dressing {
     pub warnings: Vec<String>,
 }
 
-fn user_file(name: &str) -> Option<PathBuf> {
-    config::own_file(name)
-}
-
 impl Dressing {
     /// Reads console.toml, keys.toml and the themes: the user's over the built-in ones.
     ///
@@ -77,12 +73,12 @@ impl Dressing {
     /// Where a file cannot be used; the message names file and line.
     pub fn read(options: &ConsoleOptions) -> anyhow::Result<Self> {
         let read = |path: &PathBuf| std::fs::read_to_string(path).with_context(|| path.display().to_string());
-        let (origin, text) = match user_file("console.toml") {
+        let (origin, text) = match config::own_file("console.toml") {
             Some(path) => (path.display().to_string(), read(&path)?),
             None => ("console.toml".to_owned(), String::new()),
         };
         let settings = config::console::read(&origin, &text)?;
-        let remaps = match user_file("keys.toml") {
+        let remaps = match config::own_file("keys.toml") {
             Some(path) => config::keys::read(&path.display().to_string(), &read(&path)?)?,
             None => Vec::new(),
         };

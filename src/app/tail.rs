@@ -206,7 +206,7 @@ impl Tail {
             file.handle = age.is_none_or(|age| age < ACTIVE).then_some(handle);
         }
         if is_quiet && let Some(block) = file.growing.as_mut().and_then(Growing::last_line) {
-            self.blocks(file, &[block], new);
+            self.block(file, &block, new);
         }
         if (file.head.len() as u64) < HEAD {
             file.head = head(&file.path, HEAD.min(stamp.length));
@@ -221,14 +221,14 @@ impl Tail {
             return;
         }
         while let Some(block) = growing.next_block() {
-            self.blocks(file, &[block], new);
+            self.block(file, &block, new);
         }
         if let Err(error) = growing.stop(handle) {
             self.skipped.damaged.push(format!("{}: {error}", file.path.display()));
         }
         let end = growing.end();
         file.growing = Some(growing);
-        self.blocks(file, &[end], new);
+        self.block(file, &end, new);
     }
 
     /// Reads a file from its start that cannot be read on: packed, or a database.
@@ -251,7 +251,7 @@ impl Tail {
         if let Ok(mut source) = record::open(&one(&file.path, true), &self.read) {
             while let Some(block) = source.next_block() {
                 match block {
-                    Ok(block) => self.blocks(file, &[block], new),
+                    Ok(block) => self.block(file, &block, new),
                     Err(error) if file.whole.is_none() => self.skipped.damaged.push(error.to_string()),
                     // Told already, or half written.
                     Err(_) => {}
@@ -262,14 +262,12 @@ impl Tail {
         file.stamp = stamp;
     }
 
-    /// Takes blocks of a file in.
-    fn blocks(&mut self, file: &mut Followed, blocks: &[Block], new: &mut Vec<New>) {
+    /// Takes a block of a file in.
+    fn block(&mut self, file: &mut Followed, block: &Block, new: &mut Vec<New>) {
         self.known.turn_to(&mut file.session);
         let skipped = Some(&mut self.skipped);
         let mut reading = Reading { known: &mut self.known, told: file.told, before: file.before, skipped };
-        for block in blocks {
-            reading.block(block, new);
-        }
+        reading.block(block, new);
         file.told = reading.told;
         self.known.turn_to(&mut file.session);
     }
@@ -279,7 +277,7 @@ impl Tail {
         let Some(mut pipe) = self.pipe.take() else { return };
         loop {
             match pipe.blocks.try_recv() {
-                Ok(Ok(block)) => self.blocks(&mut pipe.file, &[block], new),
+                Ok(Ok(block)) => self.block(&mut pipe.file, &block, new),
                 Ok(Err(error)) => self.skipped.damaged.push(error),
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => {
@@ -367,10 +365,7 @@ fn read_pipe(
         });
     };
     while let Some(block) = growing.next_block() {
-        if into.send(Ok(block)).is_err() {
-            return Ok(());
-        }
-        if into.send(Ok(growing.end())).is_err() {
+        if into.send(Ok(block)).is_err() || into.send(Ok(growing.end())).is_err() {
             return Ok(());
         }
     }

@@ -33,22 +33,10 @@ fn divide(number: u128, by: u128) -> u128 {
 
 /// Writes a number in full, its thousands apart.
 fn grouped(number: u128) -> Short {
-    let mut groups = [0u16; 13];
-    let mut used = 0;
-    let mut rest = number;
-    for group in &mut groups {
-        *group = u16::try_from(rest % 1000).unwrap_or(0);
-        used += 1;
-        rest /= 1000;
-        if rest == 0 {
-            break;
-        }
+    match number {
+        ..1000 => short!("{number}"),
+        _ => short!("{},{:03}", grouped(number / 1000), number % 1000),
     }
-    let mut out = Short::new();
-    for (at, group) in groups.iter().take(used).rev().enumerate() {
-        let _ = if at == 0 { write!(out, "{group}") } else { write!(out, ",{group:03}") };
-    }
-    out
 }
 
 /// The steps of large numbers.
@@ -157,12 +145,16 @@ pub fn percent_change(from: i128, to: i128) -> Short {
     }
     let change = to.saturating_sub(from);
     let tenths = divide(change.unsigned_abs().saturating_mul(1000), from.unsigned_abs());
-    let sign = match (change < 0) == (from < 0) {
-        _ if tenths == 0 => "",
-        true => "+",
-        false => "-",
+    signed(tenths, (change < 0) != (from < 0), "%")
+}
+
+fn signed(tenths: u128, is_less: bool, unit: &str) -> Short {
+    let sign = match tenths {
+        0 => "",
+        _ if is_less => "-",
+        _ => "+",
     };
-    short!("{sign}{}.{} %", tenths / 10, tenths % 10)
+    short!("{sign}{}.{} {unit}", tenths / 10, tenths % 10)
 }
 
 /// Writes the change between two shares, each a part of a whole, in percentage points: `+6.4 pt`. Rounded once, so that what
@@ -172,13 +164,7 @@ pub fn points_change(from: (u64, u64), to: (u64, u64)) -> Short {
     let (whole, other) = (wide(from.1.max(1)), wide(to.1.max(1)));
     let change = (wide(to.0).saturating_mul(whole)).saturating_sub(wide(from.0).saturating_mul(other));
     let change = change.saturating_mul(1000);
-    let tenths = divide(change.unsigned_abs(), whole.saturating_mul(other).unsigned_abs());
-    let sign = match change {
-        _ if tenths == 0 => "",
-        1.. => "+",
-        _ => "-",
-    };
-    short!("{sign}{}.{} pt", tenths / 10, tenths % 10)
+    signed(divide(change.unsigned_abs(), whole.saturating_mul(other).unsigned_abs()), change < 0, "pt")
 }
 
 /// Writes a span: `850 µs`, `120 ms`, `2.84 s`, `41.2 s`, `3 m 20 s`, `2 h 05 m`, `3 d 04 h`.

@@ -97,32 +97,20 @@ fn live_state(snapshot: &Snapshot, live: &LiveView) -> (String, Role) {
     }
 }
 
-/// What is wrong, in full and as short as it still says so.
-struct Fault {
-    full: String,
-    short: String,
-    role: Role,
+/// What a session says is wrong in the header, the most important first.
+fn faults(snapshot: &Snapshot) -> Vec<(String, Role)> {
+    let mut all = snapshot.live.as_ref().map(live_words).unwrap_or_default();
+    if !snapshot.log.skipped.damaged.is_empty() {
+        all.push(("LOG BROKE OFF".to_owned(), Role::Error));
+    }
+    all.extend(snapshot.log.placed().map(|placed| (placed.to_uppercase(), Role::Warn)));
+    all
 }
 
-/// What a session says is wrong in the header, the most important first.
-fn faults(snapshot: &Snapshot) -> Vec<Fault> {
-    let fault = |full: String, role| {
-        let short =
-            full.find([',', ':']).unwrap_or(full.len()).min(full.find(" since ").unwrap_or(full.len()));
-        let short = full.get(..short).unwrap_or(&full).to_owned();
-        Fault { full, short, role }
-    };
-    let mut all = Vec::new();
-    if !snapshot.log.skipped.damaged.is_empty() {
-        all.push(fault("LOG BROKE OFF".to_owned(), Role::Error));
-    }
-    if let Some(placed) = snapshot.log.placed() {
-        all.push(fault(placed.to_uppercase(), Role::Warn));
-    }
-    if let Some(live) = &snapshot.live {
-        all.splice(0..0, live_words(live).into_iter().map(|(words, role)| fault(words, role)));
-    }
-    all
+/// Says what is wrong as shortly as it can be said.
+fn brief(full: &str) -> &str {
+    let end = full.find([',', ':']).unwrap_or(full.len()).min(full.find(" since ").unwrap_or(full.len()));
+    full.get(..end).unwrap_or(full)
 }
 
 /// What a live session says of itself in the header, the most important first.
@@ -187,16 +175,16 @@ pub fn header(scene: Scene<'_>, frozen: Option<&str>, area: Rect, buf: &mut Buff
     };
     let skipped = snapshot.log.skipped.count;
     let mut right = area;
-    for fault in faults(snapshot) {
-        let full = text::columns(&fault.full).saturating_add(FOR_THE_REST) <= right.width;
-        let words = if full { &fault.full } else { &fault.short };
+    for (full, role) in faults(snapshot) {
+        let has_room = text::columns(&full).saturating_add(FOR_THE_REST) <= right.width;
+        let words = if has_room { full.as_str() } else { brief(&full) };
         // Cut rather than left out: part of a warning still warns.
         let room = text::columns(words).saturating_add(2).min(right.width.saturating_sub(FOR_THE_STATE));
         if room < 8 {
             break;
         }
         let at = Rect { x: right.right() - room, width: room - 1, ..right };
-        look.text(buf, at, words, fault.role);
+        look.text(buf, at, words, role);
         right.width -= room;
     }
     let mut put_at_right = |words: &str, role: Role, buf: &mut Buffer| -> u16 {

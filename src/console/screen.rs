@@ -201,7 +201,9 @@ pub enum Pointer {
 /// A screen, or the view of one request that lies over it.
 pub trait Screen {
     /// Counts the panels that can be given the keys.
-    fn panels(&self) -> usize;
+    fn panels(&self) -> usize {
+        1
+    }
 
     /// Says what its figures are of.
     fn figures_of(&self) -> FiguresOf {

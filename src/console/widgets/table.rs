@@ -88,6 +88,14 @@ impl TableState {
         }
         Self { selected: selected.filter(|_| count > 0), offset }
     }
+
+    /// Returns which of so many rows is under the mouse, where the table is drawn in this area.
+    pub fn hit(self, count: usize, area: Rect, (x, y): (u16, u16)) -> Option<usize> {
+        let inside = area.contains((x, y).into()) && y > area.top();
+        let row =
+            self.scrolled(count, Table::visible(area)).offset + usize::from(y.checked_sub(area.top() + 1)?);
+        (inside && row < count).then_some(row)
+    }
 }
 
 /// A table.
@@ -147,14 +155,6 @@ impl Table<'_> {
     /// Returns how many rows of data an area shows.
     pub fn visible(area: Rect) -> usize {
         usize::from(area.height.saturating_sub(1))
-    }
-
-    /// Returns the row under a place, for the mouse.
-    pub fn hit(&self, area: Rect, x: u16, y: u16) -> Option<usize> {
-        let inside = area.contains((x, y).into()) && y > area.top();
-        let state = self.state.scrolled(self.rows, Self::visible(area));
-        let row = state.offset + usize::from(y.checked_sub(area.top() + 1)?);
-        (inside && row < self.rows).then_some(row)
     }
 
     /// Where each column lies; 0 wide where it had to yield.

@@ -60,10 +60,6 @@ impl State {
 }
 
 impl Screen for State {
-    fn panels(&self) -> usize {
-        1
-    }
-
     fn figures_of(&self) -> FiguresOf {
         FiguresOf::Played
     }

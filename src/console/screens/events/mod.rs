@@ -102,10 +102,6 @@ impl State {
 }
 
 impl Screen for State {
-    fn panels(&self) -> usize {
-        1
-    }
-
     fn figures_of(&self) -> FiguresOf {
         FiguresOf::Events
     }

@@ -160,44 +160,9 @@ impl Key {
     }
 }
 
-/// What the table is sorted by, which way, and what is chosen in it.
-pub(super) struct Sorted {
-    pub(super) by: Key,
-    pub(super) order: Order,
-    pub(super) state: TableState,
-}
-
-/// The columns there are, in live and in a replay: their places in the table of all, and as a table wants them.
-struct Shown {
-    at: ArrayVec<usize, 32>,
-    columns: ArrayVec<Column<'static>, 32>,
-}
-
-impl Shown {
-    fn of(live: bool) -> Self {
-        let there =
-            || COLUMNS.iter().enumerate().filter(move |(_, spec)| live || !matches!(spec.shows, Health(_)));
-        Self {
-            at: there().map(|(at, _)| at).collect(),
-            columns: there().map(|(_, spec)| spec.column).collect(),
-        }
-    }
-
-    fn table(&self, roster: &[Row<'_>], sorted: &Sorted, focus: bool) -> Table<'_> {
-        let column = self.at.iter().position(|&at| at == sorted.by.0);
-        let sorting = column.map(|column| (column, sorted.order));
-        Table { columns: &self.columns, rows: roster.len(), sorted: sorting, state: sorted.state, focus }
-    }
-}
-
 /// Leaves a column free at the right; the left one holds the mark of the chosen row.
-fn inside(area: Rect) -> Rect {
+pub(super) fn inside(area: Rect) -> Rect {
     Rect { width: area.width.saturating_sub(1), ..area }
-}
-
-/// Returns the row under the mouse; `area` is inside the frame.
-pub(super) fn hit(roster: &[Row<'_>], sorted: &Sorted, area: Rect, (x, y): (u16, u16)) -> Option<usize> {
-    Shown::of(false).table(roster, sorted, true).hit(inside(area), x, y)
 }
 
 /// A row's figures, read once a row.
@@ -232,20 +197,31 @@ impl Figures<'_> {
 }
 
 /// Draws the table.
-pub(super) fn draw(scene: Scene<'_>, roster: &[Row<'_>], sorted: &Sorted, area: Rect, buf: &mut Buffer) {
+pub(super) fn draw(
+    scene: Scene<'_>,
+    (roster, state): (&[Row<'_>], TableState),
+    (by, order): (Key, Order),
+    area: Rect,
+    buf: &mut Buffer,
+) {
     let glyphs = scene.look.glyphs;
-    let arrow = if sorted.order == Order::Descending { glyphs.change.1 } else { glyphs.change.0 };
-    let title = format!("Models by {} {arrow}", sorted.by.name());
+    let arrow = if order == Order::Descending { glyphs.change.1 } else { glyphs.change.0 };
+    let title = format!("Models by {} {arrow}", by.name());
     let inner = inside(figures::frame(scene, 0, &title, "", area, buf));
+    // A replay has no health.
+    let is_there = |spec: &Spec| scene.snapshot.live.is_some() || !matches!(spec.shows, Health(_));
+    let there: ArrayVec<_, 32> = COLUMNS.iter().enumerate().filter(|(_, spec)| is_there(spec)).collect();
+    let columns: ArrayVec<_, 32> = there.iter().map(|(_, spec)| spec.column).collect();
+    let sorted = there.iter().position(|(at, _)| *at == by.0).map(|column| (column, order));
+    let focus = scene.view.focus == 0;
+    let table = Table { columns: &columns, rows: roster.len(), sorted, state, focus };
     let mut last: Option<(usize, Figures<'_>)> = None;
-    let shown = Shown::of(scene.snapshot.live.is_some());
-    shown.table(roster, sorted, scene.view.focus == 0).render(inner, buf, scene.look, |buf, slot| {
+    table.render(inner, buf, scene.look, |buf, slot| {
         if last.as_ref().is_none_or(|(row, _)| *row != slot.row) {
             let row = roster.get(slot.row);
             last = row.map(|row| (slot.row, Figures { scene, row, late: row.percentiles() }));
         }
-        let spec = shown.at.get(slot.column).and_then(|&at| COLUMNS.get(at));
-        if let (Some((_, figures)), Some(spec)) = (&last, spec) {
+        if let (Some((_, figures)), Some((_, spec))) = (&last, there.get(slot.column)) {
             figures.draw(spec.shows, slot, buf);
         }
     });

@@ -24,7 +24,7 @@ use ratatui::layout::Rect;
 pub use self::alone::named_like;
 
 use self::alone::Alone;
-use self::columns::{Key, Row, Sorted};
+use self::columns::{Key, Row};
 use crate::console::action::Action;
 use crate::console::screen::{Ask, Asks, Pointer, Scene, Screen, View};
 use crate::console::widgets::panel::Panel;
@@ -64,10 +64,6 @@ impl State {
 
     fn chosen<'a, 's>(&self, roster: &'a [Row<'s>]) -> Option<&'a Row<'s>> {
         self.table(roster).selected.and_then(|row| roster.get(row))
-    }
-
-    fn sorted(&self, roster: &[Row<'_>]) -> Sorted {
-        Sorted { by: self.sort, order: self.order(), state: self.table(roster) }
     }
 }
 
@@ -147,7 +143,8 @@ impl Screen for State {
         let roster = self.roster(scene.snapshot);
         let [table, rest, compared] = places(scene.view, roster.len(), area);
         if !table.is_empty() {
-            columns::draw(scene, &roster, &self.sorted(&roster), table, buf);
+            let chosen = (&*roster, self.table(&roster));
+            columns::draw(scene, chosen, (self.sort, self.order()), table, buf);
         }
         if !rest.is_empty() {
             chosen::draw(scene, self.chosen(&roster), self.all_on.as_ref(), rest, buf);
@@ -200,7 +197,8 @@ impl Screen for State {
             }
         } else if table.contains(at) {
             view.focus = 0;
-            if let Some(row) = columns::hit(&roster, &self.sorted(&roster), Panel::inner(table), (x, y)) {
+            let inside = columns::inside(Panel::inner(table));
+            if let Some(row) = self.table(&roster).hit(roster.len(), inside, (x, y)) {
                 self.model = roster.get(row).map(|row| row.model);
                 self.all_on = None;
             }

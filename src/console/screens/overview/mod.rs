@@ -28,6 +28,7 @@ use ratatui::layout::Rect;
 use self::breakdown::Dimension;
 use self::layout::Panel;
 use crate::console::action::Action;
+use crate::console::paint;
 use crate::console::screen::{Ask, Asks, Pointer, Scene, Screen, ScreenId, View};
 use crate::console::screens::events::list as events;
 use crate::console::screens::trend::{self, Measure};
@@ -166,7 +167,7 @@ impl Screen for State {
         match panel {
             Panel::Split | Panel::Latency => {
                 let rows = models::ranked(snapshot).len();
-                if let Some(row) = models::hit(self.models, rows, inside, x, y) {
+                if let Some(row) = self.models.hit(rows, paint::margin(inside), (x, y)) {
                     self.models.select(row, rows);
                 }
             }

@@ -65,11 +65,6 @@ const COLUMNS: [Column<'_>; 7] = [
 /// The columns below which bars make way for names.
 const NARROW: u16 = 60;
 
-/// Returns the row under the mouse, here and in the latencies.
-pub(super) fn hit(state: TableState, rows: usize, inside: Rect, x: u16, y: u16) -> Option<usize> {
-    Table { columns: &COLUMNS, rows, sorted: None, state, focus: true }.hit(paint::margin(inside), x, y)
-}
-
 /// Draws the panel of shares.
 pub(super) fn draw(
     scene: Scene<'_>,

@@ -92,10 +92,6 @@ const COLUMNS: [Column<'static>; 8] = [
     Column::left("certificate", Width::Fill(15), 2),
 ];
 
-fn table(rows: &[Row<'_>], state: TableState, focus: bool) -> Table<'static> {
-    Table { columns: &COLUMNS, rows: rows.len(), sorted: None, state, focus }
-}
-
 /// Says in two or three words how the certificate stands.
 fn certificate(row: &Row<'_>) -> (Short, Role) {
     let Some(proof) = row.proof else {
@@ -146,11 +142,7 @@ fn cell(scene: Scene<'_>, rows: &[Row<'_>], slot: Slot<'_>, buf: &mut Buffer) {
 /// Draws the panel.
 pub(super) fn draw(scene: Scene<'_>, rows: &[Row<'_>], state: TableState, area: Rect, buf: &mut Buffer) {
     let inner = figures::page(scene, 0, "Answers judged", "all so far", area, buf);
-    let table = table(rows, state, scene.view.focus == 0);
+    let focus = scene.view.focus == 0;
+    let table = Table { columns: &COLUMNS, rows: rows.len(), sorted: None, state, focus };
     table.render(inner, buf, scene.look, |buf, slot| cell(scene, rows, slot, buf));
-}
-
-/// Returns the row under the mouse.
-pub(super) fn hit(rows: &[Row<'_>], state: TableState, inside: Rect, (x, y): (u16, u16)) -> Option<usize> {
-    table(rows, state, true).hit(inside, x, y)
 }

@@ -171,7 +171,7 @@ impl Screen for State {
         }
         view.focus = panel;
         let inside = paint::margin(Panel::inner(parts[0]));
-        if let Some(row) = answers::hit(&rows, self.table(&rows), inside, (x, y)) {
+        if let Some(row) = self.table(&rows).hit(rows.len(), inside, (x, y)) {
             self.choose(row, &rows);
         }
         Asks::new()

@@ -12,15 +12,10 @@ use crate::console::screen::Scene;
 use crate::console::screens::figures::{self, List};
 use crate::console::theme::Role;
 use crate::session::{Quality, RungProof, Shadowed, Snapshot};
-use crate::units::PerMille;
+use crate::units::{PerMille, counted};
 
 fn percent(share: f64) -> String {
     format!("{:.2} %", share * 100.0)
-}
-
-fn more(labels: u64) -> String {
-    let plural = if labels == 1 { "" } else { "s" };
-    format!("{} more label{plural}", format::count(labels))
 }
 
 /// Writes a chance that may be very small.
@@ -42,7 +37,7 @@ fn numbers(row: &Row<'_>, proof: &RungProof, snapshot: &Snapshot) -> List {
         }
         None if standing.n == 0 => out.put("certificate", "no pairs yet", Role::Muted),
         None => {
-            out.put("needs", more(standing.needed), Role::Warn);
+            out.put("needs", counted(standing.needed, "more label"), Role::Warn);
             out.put("threshold in force", threshold, Role::Text);
         }
     }
@@ -65,7 +60,7 @@ fn numbers(row: &Row<'_>, proof: &RungProof, snapshot: &Snapshot) -> List {
         }
     }
     if standing.given.is_some() && standing.needed > 0 {
-        out.put("one lower takes", more(standing.needed), Role::Muted);
+        out.put("one lower takes", counted(standing.needed, "more label"), Role::Muted);
     }
     if proof.halves > 0 {
         out.put("one answer judged", format::count(proof.halves), Role::Muted);

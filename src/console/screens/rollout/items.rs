@@ -143,10 +143,6 @@ const COLUMNS: [Column<'static>; 4] = [
     Column::left("where it stands", Width::Fill(34), 0),
 ];
 
-fn table(items: &[Item<'_>], state: TableState, focus: bool) -> Table<'static> {
-    Table { columns: &COLUMNS, rows: items.len(), sorted: None, state, focus }
-}
-
 /// Draws the list.
 pub(super) fn draw(scene: Scene<'_>, items: &[Item<'_>], state: TableState, area: Rect, buf: &mut Buffer) {
     let open = items.iter().filter(|item| matches!(item, Item::Rollout(row) if row.is_open())).count();
@@ -158,9 +154,9 @@ pub(super) fn draw(scene: Scene<'_>, items: &[Item<'_>], state: TableState, area
     };
     let title = if area.width < 90 { "What changes routes" } else { "What changes routes step by step" };
     let inner = figures::page(scene, 0, title, &scope, area, buf);
-    table(items, state, scene.view.focus == 0).render(inner, buf, scene.look, |buf, slot| {
-        cell(items, slot, buf);
-    });
+    let focus = scene.view.focus == 0;
+    let table = Table { columns: &COLUMNS, rows: items.len(), sorted: None, state, focus };
+    table.render(inner, buf, scene.look, |buf, slot| cell(items, slot, buf));
 }
 
 fn cell(items: &[Item<'_>], slot: Slot<'_>, buf: &mut Buffer) {
@@ -175,11 +171,6 @@ fn cell(items: &[Item<'_>], slot: Slot<'_>, buf: &mut Buffer) {
         }
         _ => {}
     }
-}
-
-/// Returns the row under the mouse.
-pub(super) fn hit(items: &[Item<'_>], state: TableState, inside: Rect, (x, y): (u16, u16)) -> Option<usize> {
-    table(items, state, true).hit(inside, x, y)
 }
 
 /// Draws the screen where there is nothing to list.

@@ -187,7 +187,7 @@ impl Screen for State {
             view.focus = panel;
         }
         let inside = paint::margin(Panel::inner(parts[0]));
-        if let Some(row) = items::hit(&items, self.table(&items), inside, (x, y)) {
+        if let Some(row) = self.table(&items).hit(items.len(), inside, (x, y)) {
             self.choose(row, &items);
         }
         Asks::new()

@@ -34,10 +34,10 @@ use crate::console::action::Action;
 use crate::console::glyphs::Glyphs;
 use crate::console::screen::{Ask, Asks, FiguresOf, Pointer, Scene, Screen, View};
 use crate::console::screens::trend::{self, Measure};
-use crate::console::text;
 use crate::console::theme::Role;
 use crate::console::widgets::panel::Panel;
 use crate::console::widgets::table::TableState;
+use crate::console::{paint, text};
 use crate::session::listing::quoted;
 use crate::session::{Beside, BudgetRow, Snapshot, Studies, Topic};
 use crate::telemetry::Dimension;
@@ -270,7 +270,8 @@ impl Screen for State {
         view.focus = panel;
         if panel == TABLE {
             let lines = Lines::of(snapshot.budgets());
-            if let Some(line) = table::hit(&lines, self.table(&lines), Panel::inner(at), (x, y)) {
+            let inside = paint::margin(Panel::inner(at));
+            if let Some(line) = self.table(&lines).hit(lines.len(), inside, (x, y)) {
                 self.choose(line, &lines);
             }
         }

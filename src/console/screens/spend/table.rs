@@ -110,15 +110,6 @@ const COLUMNS: [Column<'static>; 13] = [
     Column::right("ran out", 12, 4),
 ];
 
-fn table(lines: &Lines<'_>, state: TableState, focus: bool) -> Table<'static> {
-    Table { columns: &COLUMNS, rows: lines.len(), sorted: None, state, focus }
-}
-
-/// Returns the line under the mouse; `area` is inside the frame.
-pub(super) fn hit(lines: &Lines<'_>, state: TableState, area: Rect, (x, y): (u16, u16)) -> Option<usize> {
-    table(lines, state, true).hit(paint::margin(area), x, y)
-}
-
 /// Draws the table.
 pub(super) fn draw(scene: Scene<'_>, lines: &Lines<'_>, state: TableState, area: Rect, buf: &mut Buffer) {
     let (look, budgets) = (scene.look, scene.snapshot.budgets());
@@ -139,14 +130,13 @@ pub(super) fn draw(scene: Scene<'_>, lines: &Lines<'_>, state: TableState, area:
         None => scope,
     };
     let focus = scene.view.focus == 0;
-    let inside = Panel { title: "Budgets, the fullest first", scope: &scope, focus }.render(area, buf, look);
+    let inside = Panel { title: "Budgets, the fullest first", scope: &scope, focus }.page(area, buf, look);
     let now = scene.now();
-    table(lines, state, focus).render(paint::margin(inside), buf, look, |buf, slot| {
-        match lines.at(slot.row) {
-            Some(Line::Account(row)) => account(row, now, (slot, lines.indent(slot.row)), buf),
-            Some(Line::Limit { of }) => limit(of, lines.whole, (slot, lines.indent(slot.row)), buf),
-            None => {}
-        }
+    let table = Table { columns: &COLUMNS, rows: lines.len(), sorted: None, state, focus };
+    table.render(inside, buf, look, |buf, slot| match lines.at(slot.row) {
+        Some(Line::Account(row)) => account(row, now, (slot, lines.indent(slot.row)), buf),
+        Some(Line::Limit { of }) => limit(of, lines.whole, (slot, lines.indent(slot.row)), buf),
+        None => {}
     });
 }
 

@@ -184,20 +184,13 @@ impl State {
     }
 }
 
-/// Where the parts of the screen lie.
-struct Parts {
-    summary: Rect,
-    filter: Rect,
-    problem: Rect,
-    table: Rect,
-}
-
-fn parts(area: Rect, filter: &Filter, rows: u16) -> Parts {
+/// Where the parts of the screen lie: summary, filter, what is wrong with it, table.
+fn parts(area: Rect, filter: &Filter, rows: u16) -> [Rect; 4] {
     let inner = paint::margin(Panel::inner(area));
     let (summary, rest) = paint::split_top(inner, 1);
-    let (filter_line, rest) = paint::split_top(rest, u16::from(!filter.text.is_empty()));
+    let (filter, rest) = paint::split_top(rest, u16::from(!filter.text.is_empty()));
     let (problem, table) = paint::split_top(rest, rows);
-    Parts { summary, filter: filter_line, problem, table }
+    [summary, filter, problem, table]
 }
 
 /// The most rows given to what is wrong with a filter.
@@ -335,10 +328,10 @@ fn doing(state: &State, snapshot: &Snapshot) -> Option<String> {
     }
 }
 
-fn draw_filter(state: &State, snapshot: &Snapshot, parts: &Parts, buf: &mut Buffer, look: Look<'_>) {
+fn draw_filter(state: &State, snapshot: &Snapshot, at: Rect, buf: &mut Buffer, look: Look<'_>) {
     let doing = doing(state, snapshot).unwrap_or_default();
-    let used = look.text_right(buf, parts.filter, &doing, Role::Accent);
-    let (left, _) = paint::split_left(parts.filter, parts.filter.width.saturating_sub(used));
+    let used = look.text_right(buf, at, &doing, Role::Accent);
+    let (left, _) = paint::split_left(at, at.width.saturating_sub(used));
     let mut along = Along { rest: left, look };
     along.say(buf, "filter", Role::Muted);
     look.text(buf, along.rest, &state.filter.text, Role::Input);
@@ -391,10 +384,6 @@ fn draw_table(state: &State, snapshot: &Snapshot, focus: bool, at: Rect, buf: &m
 }
 
 impl Screen for State {
-    fn panels(&self) -> usize {
-        1
-    }
-
     fn figures_of(&self) -> FiguresOf {
         FiguresOf::Played
     }
@@ -408,11 +397,12 @@ impl Screen for State {
         let focus = scene.view.focus == 0;
         Panel { title: "Traffic", scope: &scope, focus }.render(area, buf, look);
         let problem = problem(self, snapshot);
-        let parts = parts(area, &self.filter, problem_rows(problem.as_deref(), area));
-        draw_summary(self, snapshot, parts.summary, buf, look);
-        draw_filter(self, snapshot, &parts, buf, look);
-        draw_problem(problem.as_deref(), parts.problem, buf, look);
-        draw_table(self, snapshot, focus, parts.table, buf, look);
+        let rows = problem_rows(problem.as_deref(), area);
+        let [summary, filter, wrong, table] = parts(area, &self.filter, rows);
+        draw_summary(self, snapshot, summary, buf, look);
+        draw_filter(self, snapshot, filter, buf, look);
+        draw_problem(problem.as_deref(), wrong, buf, look);
+        draw_table(self, snapshot, focus, table, buf, look);
     }
 
     fn act(&mut self, _: View, action: Action, snapshot: &Snapshot) -> Asks {
@@ -461,7 +451,7 @@ impl Screen for State {
 
     fn point(&mut self, _: &mut View, pointer: Pointer, area: Rect, snapshot: &Snapshot) -> Asks {
         let rows_of_problem = problem_rows(problem(self, snapshot).as_deref(), area);
-        let at = parts(area, &self.filter, rows_of_problem).table;
+        let [.., at] = parts(area, &self.filter, rows_of_problem);
         let visible = Table::visible(at);
         self.room.set(visible);
         let count = rows(self, snapshot);
@@ -485,8 +475,7 @@ impl Screen for State {
             self.go(to.min(count.saturating_sub(1)), snapshot, false);
             return Asks::new();
         }
-        let table = Table { columns: &[], rows: count, sorted: None, state: shown, focus: true };
-        let Some(row) = table.hit(at, x, y) else { return Asks::new() };
+        let Some(row) = shown.hit(count, at, (x, y)) else { return Asks::new() };
         if pressed && shown.selected == Some(row) && self.held.is_some() {
             return selected(self, snapshot).map(Ask::Open).into_iter().collect();
         }

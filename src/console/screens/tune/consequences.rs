@@ -149,8 +149,7 @@ fn quality_lines(applied: &Forecast, tried: &Forecast, figure: u16, look: Look<'
         return vec![line.styled(look.style(Role::Unknown))];
     }
     let least = applied.labelled.min(tried.labelled);
-    let s = if least == 1 { "" } else { "s" };
-    let name = short!("quality ({} label{s})", format::count(least));
+    let name = short!("quality ({})", counted(least, "label"));
     let (a, b) = (quality(applied), quality(tried));
     let both = a.zip(b);
     let change = both.filter(|(a, b)| a != b).map_or_else(Short::new, |(a, b)| {

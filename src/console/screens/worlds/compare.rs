@@ -20,12 +20,17 @@ const MOST: usize = 8;
 const MODELS: usize = 12;
 
 /// A figure of one branch, and how it differs from the log as it was.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Figure {
     words: String,
-    role: Option<Role>,
-    change: String,
-    change_role: Option<Role>,
+    role: Role,
+    change: (String, Role),
+}
+
+impl Figure {
+    fn new(words: impl Into<String>, role: Role) -> Self {
+        Self { words: words.into(), role, change: (String::new(), Role::Muted) }
+    }
 }
 
 /// One row: a heading, or a figure of every branch.
@@ -44,18 +49,19 @@ pub(super) struct Comparison<'a> {
 /// Writes a count beside the first branch's.
 fn counted(count: u64, first: Option<u64>, mark: &str, wanted: Good) -> Figure {
     let words = if count == 0 { "0".to_owned() } else { format!("{mark}{}", format::count_short(count)) };
-    let Some(first) = first.filter(|first| *first != count) else {
-        return Figure { words, ..Figure::default() };
-    };
-    let sign = if count > first { '+' } else { '-' };
-    let change = format!("{mark}{sign}{}", format::count_short(count.abs_diff(first)));
-    Figure { words, role: None, change, change_role: Some(figures::verdict(first, count, wanted)) }
+    let mut figure = Figure::new(words, Role::Text);
+    if let Some(first) = first.filter(|first| *first != count) {
+        let sign = if count > first { '+' } else { '-' };
+        let change = format!("{mark}{sign}{}", format::count_short(count.abs_diff(first)));
+        figure.change = (change, figures::verdict(first, count, wanted));
+    }
+    figure
 }
 
 /// Writes a cost beside the first branch's; a change within its error is no better and no worse.
 fn cost(cell: &Cell, first: Option<&Cell>, apart: Sides) -> Figure {
     let (words, role) = figures::cost(&cell.cost);
-    let mut figure = Figure { words: words.to_string(), role: Some(role), ..Figure::default() };
+    let mut figure = Figure::new(&*words, role);
     let Some(first) = first.filter(|first| !first.cost.is_unknown() && !cell.cost.is_unknown()) else {
         return figure;
     };
@@ -64,34 +70,28 @@ fn cost(cell: &Cell, first: Option<&Cell>, apart: Sides) -> Figure {
         return figure;
     }
     let mark = if cell.cost.estimated != Pico::ZERO || first.cost.estimated != Pico::ZERO { "~" } else { "" };
-    let is_within = (now - before).0.abs() <= Spread::apart(apart).0;
-    figure.change = if is_within {
-        "unclear".to_owned()
+    figure.change = if (now - before).0.abs() <= Spread::apart(apart).0 {
+        ("unclear".to_owned(), Role::Muted)
     } else {
-        format!("{mark}{}", format::percent_change(before.0, now.0))
+        let change = format!("{mark}{}", format::percent_change(before.0, now.0));
+        (change, figures::verdict(before.0, now.0, Good::Less))
     };
-    figure.change_role =
-        Some(if is_within { Role::Muted } else { figures::verdict(before.0, now.0, Good::Less) });
     figure
 }
 
 fn late(cell: &Cell, first: Option<&Cell>, of: fn(crate::telemetry::Percentiles) -> u64) -> Figure {
-    let mark = if cell.estimated > 0 { "~" } else { "" };
+    let (mark, role) = if cell.estimated > 0 { ("~", Role::Estimated) } else { ("", Role::Text) };
     let read = |cell: &Cell| cell.latency.percentiles().map(of);
-    let Some(millis) = read(cell) else {
-        return Figure { words: format::UNKNOWN.to_owned(), role: Some(Role::Unknown), ..Figure::default() };
-    };
-    let words = format!("{mark}{}", figures::millis(millis));
-    let role = (cell.estimated > 0).then_some(Role::Estimated);
-    let Some(before) = first.and_then(read).filter(|before| *before != millis) else {
-        return Figure { words, role, ..Figure::default() };
-    };
-    let change = format!("{mark}{}", format::percent_change(before.into(), millis.into()));
-    // Nobody knows how far off an estimated latency is, so such a change is no better and no worse.
-    let is_estimate = cell.estimated > 0 || first.is_some_and(|first| first.estimated > 0);
-    let change_role =
-        if is_estimate { Role::Estimated } else { figures::verdict(before, millis, Good::Less) };
-    Figure { words, role, change, change_role: Some(change_role) }
+    let Some(millis) = read(cell) else { return Figure::new(format::UNKNOWN, Role::Unknown) };
+    let mut figure = Figure::new(format!("{mark}{}", figures::millis(millis)), role);
+    if let Some(before) = first.and_then(read).filter(|before| *before != millis) {
+        let change = format!("{mark}{}", format::percent_change(before.into(), millis.into()));
+        // Nobody knows how far off an estimated latency is, so such a change is no better and no worse.
+        let is_estimate = cell.estimated > 0 || first.is_some_and(|first| first.estimated > 0);
+        let better = figures::verdict(before, millis, Good::Less);
+        figure.change = (change, if is_estimate { Role::Estimated } else { better });
+    }
+    figure
 }
 
 impl<'a> Comparison<'a> {
@@ -168,10 +168,8 @@ impl<'a> Comparison<'a> {
             counted(cell(run).requests, first.map(|one| cell(one).requests), "", Good::Neither)
         });
         self.line("cost", |run, first| cost(cell(run), first.map(cell), of(run).2));
-        self.line("estimated in part", |run, _| Figure {
-            words: format::percent(cell(run).estimated, cell(run).requests).to_string(),
-            role: Some(Role::Muted),
-            ..Figure::default()
+        self.line("estimated in part", |run, _| {
+            Figure::new(&*format::percent(cell(run).estimated, cell(run).requests), Role::Muted)
         });
         let failed = |run: &'a BranchRun| cell(run).errors.saturating_sub(of(run).1);
         // An estimated call never fails: fewer failures beside one are no gain.
@@ -272,11 +270,9 @@ impl<'a> Comparison<'a> {
         // Columns: the first branch, then each with its change.
         let (at, is_change) = if place == 0 { (0, false) } else { (place.div_ceil(2), place % 2 == 0) };
         let Some(figure) = line.figures.get(at) else { return };
-        if is_change {
-            slot.say(buf, &figure.change, figure.change_role.unwrap_or(Role::Muted));
-        } else {
-            slot.say(buf, &figure.words, figure.role.unwrap_or(Role::Text));
-        }
+        let Figure { words, role, change } = figure;
+        let (words, role) = if is_change { (&change.0, change.1) } else { (words, *role) };
+        slot.say(buf, words, role);
     }
 }
 
@@ -299,11 +295,10 @@ mod tests {
             ..Cell::default()
         };
         let changed = |now: &Cell, habit: i128| {
-            let figure = cost(now, Some(&cell(1_000)), [Spread::NONE, Spread { habit, ..Spread::NONE }]);
-            (figure.change, figure.change_role)
+            cost(now, Some(&cell(1_000)), [Spread::NONE, Spread { habit, ..Spread::NONE }]).change
         };
-        assert_eq!(changed(&cell(800), 110), ("unclear".to_owned(), Some(Role::Muted)));
-        assert_eq!(changed(&cell(800), 90).1, Some(Role::Better));
-        assert_eq!(changed(&cell(1_000), 100), (String::new(), None));
+        assert_eq!(changed(&cell(800), 110), ("unclear".to_owned(), Role::Muted));
+        assert_eq!(changed(&cell(800), 90).1, Role::Better);
+        assert_eq!(changed(&cell(1_000), 100), (String::new(), Role::Muted));
     }
 }
