@@ -292,10 +292,14 @@ impl Drawn {
                 let seen = seen(standing, Source::BurnRate, (scope, &threshold), (at, burn.level));
                 sink.fire(&seen, || {
                     format!(
-                        "budget {scope}: {} spent within {}, over {} times as fast as {} would last{}",
+                        "budget {scope}: {} spent within {}, {} {} lasts{}",
                         spent.dollars(),
                         burn.long,
-                        burn.times(),
+                        if burn.rate == 10 {
+                            "faster than".to_owned()
+                        } else {
+                            format!("over {} times as fast as", burn.times())
+                        },
                         standing.amount.dollars(),
                         if week.is_some() { ", as the hours of the week go" } else { "" }
                     )
