@@ -284,7 +284,7 @@ fn nudging_stages_applying_holds_and_undo_takes_back() {
     sandbox.keys("9999");
     sandbox.key(KeyCode::Enter, KeyModifiers::NONE);
     assert_eq!(sandbox.staged(), Some(1000));
-    assert!(sandbox.text().contains("9999 is outside 0 to 1000"));
+    assert!(sandbox.text().contains("9999 is no threshold, 0 to 1000"));
 }
 
 #[test]

@@ -1,4 +1,6 @@
-//! Logs read once for what prompt caches served and could have served, and for what switching models would cost.
+//! Logs read for what prompt caches served and could have served, and for what switching models would cost.
+//!
+//! Invariant: figures go by time, whatever the order of lines: a log that is in order is held no further than what is warm.
 
 use std::hash::{Hash as _, Hasher as _};
 use std::ops::ControlFlow;
@@ -7,9 +9,9 @@ use rustc_hash::FxHasher;
 
 use super::load::Setup;
 use super::{Cancel, Progress};
-use crate::pricing::PriceTable;
+use crate::pricing::{PriceTable, Usage};
 use crate::prompt_cache::{Asked, Call, Ends, Offer, Rules, Study, Trial, Ttl, Warm};
-use crate::record::{self, Attempt, Entry, Input, InputFormat, ReadOptions, Record, Summary};
+use crate::record::{self, Entry, Input, InputFormat, ReadOptions, Record, Summary};
 use crate::session::{LoadError, Stretch};
 use crate::units::{Instant, ModelId, Names, PerMille};
 use crate::wire::prefix_ends;
@@ -87,6 +89,42 @@ impl Told {
     }
 }
 
+/// What a pass keeps of a request.
+struct Turn {
+    at: Instant,
+    session: Option<u64>,
+    turn: Option<u32>,
+    confidence: Option<PerMille>,
+    prefix: Vec<u64>,
+    /// The model billed, the one called, and tokens.
+    calls: Vec<(ModelId, ModelId, Usage)>,
+    told: Told,
+}
+
+impl Turn {
+    fn of(record: &Record<'_>, told: Told, names: &mut Names) -> Self {
+        let session = (!record.session.is_empty()).then(|| {
+            let mut hasher = FxHasher::default();
+            // Sub-agents have a context of their own.
+            (record.session.as_ref(), record.user.as_ref()).hash(&mut hasher);
+            hasher.finish()
+        });
+        let calls = record.attempts.iter().map(|attempt| {
+            let billed = if attempt.billed.is_empty() { &attempt.model } else { &attempt.billed };
+            (names.intern_model(billed), names.intern_model(&attempt.model), attempt.usage)
+        });
+        Self {
+            at: record.at,
+            session,
+            turn: record.turn,
+            confidence: record.confidence,
+            calls: calls.collect(),
+            prefix: record.prefix.clone(),
+            told,
+        }
+    }
+}
+
 /// A pass under way.
 struct Pass<'a> {
     found: Cached,
@@ -96,9 +134,14 @@ struct Pass<'a> {
     prices: PriceTable,
     cheap: Option<ModelId>,
     ends: Vec<u64>,
+    /// The latest moment so far, and whether one came that is earlier.
+    latest: Instant,
+    is_in_order: bool,
+    /// Requests that wait to be put in order; none where they are taken as they come.
+    held: Option<Vec<Turn>>,
 }
 
-/// Reads logs once and holds no more than what is warm.
+/// Reads logs once and holds no more than what is warm; those that are not in order of time, or may not be read again, are held.
 ///
 /// # Errors
 /// Where a log cannot be read or is empty, the cheaper model has no price or no rule, or Ctrl-C cancels.
@@ -108,6 +151,22 @@ pub fn cached(
     read: &ReadOptions,
     options: &CacheOptions,
 ) -> anyhow::Result<Cached> {
+    let can_be_read_again = input.can_be_read_again();
+    let (found, is_in_order) = pass(input, setup, read, options, !can_be_read_again)?;
+    if is_in_order || !can_be_read_again {
+        return Ok(found);
+    }
+    Ok(pass(input, setup, read, options, true)?.0)
+}
+
+/// Reads logs once; says whether they were in order of time.
+fn pass(
+    input: &Input,
+    setup: &Setup,
+    read: &ReadOptions,
+    options: &CacheOptions,
+    holds: bool,
+) -> anyhow::Result<(Cached, bool)> {
     let mut names = Names::default().knowing(std::sync::Arc::new(setup.book.clone()));
     let mut prices = PriceTable::default();
     let cheap = match options.switch.as_deref() {
@@ -135,8 +194,18 @@ pub fn cached(
         summary: Summary::default(),
         damaged: Vec::new(),
     };
-    let mut pass =
-        Pass { found, setup, options, stretch: options.stretch, prices, cheap, ends: prefix_ends() };
+    let mut pass = Pass {
+        found,
+        setup,
+        options,
+        stretch: options.stretch,
+        prices,
+        cheap,
+        ends: prefix_ends(),
+        latest: Instant(i64::MIN),
+        is_in_order: true,
+        held: holds.then(Vec::new),
+    };
     let mut source = record::open(input, read)?;
     let watch = source.progress();
     let mut progress = Progress::new("reading", watch.total);
@@ -175,6 +244,12 @@ pub fn cached(
         progress.update(watch.read(), pass.found.requests);
     }
     progress.finish();
+    if let Some(mut held) = pass.held.take() {
+        held.sort_by_key(|turn| turn.at);
+        for turn in &held {
+            pass.turn(turn);
+        }
+    }
     if pass.found.requests == 0 && pass.found.damaged.is_empty() {
         anyhow::bail!(
             "no requests in what was read{}",
@@ -184,7 +259,7 @@ pub fn cached(
             }
         );
     }
-    Ok(pass.found)
+    Ok((pass.found, pass.is_in_order))
 }
 
 impl Pass<'_> {
@@ -194,66 +269,70 @@ impl Pass<'_> {
         }
         self.found.requests += 1;
         self.found.simulated += u64::from(!record.simulated.is_empty());
-        let session = (!record.session.is_empty()).then(|| {
-            let mut hasher = FxHasher::default();
-            // Sub-agents have a context of their own.
-            (record.session.as_ref(), record.user.as_ref()).hash(&mut hasher);
-            hasher.finish()
-        });
-        for attempt in &record.attempts {
-            let name = if attempt.billed.is_empty() { &attempt.model } else { &attempt.billed };
-            let known = self.found.names.models().len();
-            let model = self.found.names.intern_model(name);
-            if self.found.names.models().len() != known {
-                self.prices.extend(&self.setup.book, &self.found.names);
-            }
-            let model = self.prices.identity(model);
+        self.is_in_order &= self.latest <= record.at;
+        self.latest = self.latest.max(record.at);
+        let known = self.found.names.models().len();
+        let turn = Turn::of(record, told, &mut self.found.names);
+        if self.found.names.models().len() != known {
+            self.prices.extend(&self.setup.book, &self.found.names);
+        }
+        match &mut self.held {
+            Some(held) => held.push(turn),
+            // What is not in order is read once more.
+            None if self.is_in_order => self.turn(&turn),
+            None => {}
+        }
+    }
+
+    fn turn(&mut self, turn: &Turn) {
+        let &Turn { at, session, told, .. } = turn;
+        for (billed, _, usage) in &turn.calls {
+            let model = self.prices.identity(*billed);
             let call = Call {
                 model,
-                at: record.at,
-                usage: &attempt.usage,
-                blocks: &record.prefix,
+                at,
+                usage,
+                blocks: &turn.prefix,
                 ends: told.block.map_or(Ends::Bytes(&self.ends), Ends::Tokens),
                 session,
-                tells: told.tells && attempt.usage.cache_read.is_known(),
+                tells: told.tells && usage.cache_read.is_known(),
                 is_ceiling: told.is_ceiling,
-                rates: self.prices.rates(model, record.at),
-                rule: self.options.rules.find(name),
+                rates: self.prices.rates(model, at),
+                rule: self.options.rules.find(self.found.names.model(*billed)),
             };
             self.found.has_ceiling |= told.is_ceiling;
-            self.found.by_bytes |= told.block.is_none() && !record.prefix.is_empty();
+            self.found.by_bytes |= told.block.is_none() && !turn.prefix.is_empty();
             self.found.study.call(&call);
         }
-        if let (Some(session), Some(attempt)) = (session, record.attempts.last()) {
-            self.tried(record, session, attempt);
+        if let (Some(session), Some((_, model, usage))) = (session, turn.calls.last()) {
+            self.tried(turn, session, *model, usage);
         }
     }
 
     /// Routes a turn of a session three ways, where its own model costs more than the cheaper one.
-    fn tried(&mut self, record: &Record<'_>, session: u64, attempt: &Attempt<'_>) -> Option<()> {
+    fn tried(&mut self, turn: &Turn, session: u64, model: ModelId, usage: &Usage) -> Option<()> {
         let (trial, cheap) = (self.found.trial.as_mut()?, self.cheap?);
-        let own = self.prices.identity(self.found.names.find_model(&attempt.model)?);
-        let (prompt, output) = (attempt.usage.prompt()?, attempt.usage.output.get()?);
-        let (own_rates, cheap_rates) =
-            (self.prices.rates(own, record.at)?, self.prices.rates(cheap, record.at)?);
+        let own = self.prices.identity(model);
+        let (prompt, output) = (usage.prompt()?, usage.output.get()?);
+        let (own_rates, cheap_rates) = (self.prices.rates(own, turn.at)?, self.prices.rates(cheap, turn.at)?);
         let (rates, cheaper) = (own_rates.for_prompt(prompt), cheap_rates.for_prompt(prompt));
-        let rule = self.options.rules.find(&attempt.model)?;
+        let rule = self.options.rules.find(self.found.names.model(model))?;
         let cheap_rule = self.options.rules.find(self.options.switch.as_deref()?)?;
         if rates.input <= cheaper.input || prompt == 0 {
             return None;
         }
-        let easy = if let Some(confidence) = record.confidence {
+        let easy = if let Some(confidence) = turn.confidence {
             confidence.get() >= SURE
         } else {
             self.found.drawn += 1;
-            drawn(session, record.at, record.turn) < self.options.easy.get()
+            drawn(session, turn.at, turn.turn) < self.options.easy.get()
         };
         let offer = |model, rates| Offer { model, known_as: model, rates: Some(rates) };
         let cheap = self.prices.identity(cheap);
         trial.know(&self.found.names);
         trial.turn(&Asked {
             session,
-            at: record.at,
+            at: turn.at,
             prompt,
             output,
             easy,

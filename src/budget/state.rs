@@ -71,21 +71,21 @@ pub struct Over {
 }
 
 impl Over {
-    /// Says it in words: `budget teams/day of search: $25 may be spent, $24.99 is spent, $0 held for calls under way`.
+    /// Says it in words: `budget teams/day of search: $25.00 may be spent, $24.99 is spent, $0 held for calls under way`.
     pub fn words(&self) -> String {
-        let until =
-            self.resets_at.map_or_else(String::new, |at| format!("; it starts anew at {}", at.rfc3339()));
+        let anew = |at: Instant| format!("; it starts anew {} {} UTC", at.date(), at.clock());
+        let until = self.resets_at.map_or_else(String::new, anew);
         let wants = if self.wants == UNPRICED {
             "a call without a price is refused".to_owned()
         } else {
-            format!("this call could cost ${}", self.wants)
+            format!("this call could cost {}", self.wants.dollars())
         };
         format!(
-            "budget {}: ${} may be spent, ${} is spent, ${} held for calls under way, and {wants}{until}",
+            "budget {}: {} may be spent, {} is spent, {} held for calls under way, and {wants}{until}",
             self.source(),
-            self.amount,
-            self.spent,
-            self.held
+            self.amount.dollars(),
+            self.spent.dollars(),
+            self.held.dollars()
         )
     }
 }
@@ -221,6 +221,11 @@ impl Budgets {
             None => {}
         }
         (at, known.is_none())
+    }
+
+    /// Says whether a limit is in force.
+    pub fn is_in_force(&self, limit: u16) -> bool {
+        self.limits.get(usize::from(limit)).is_some_and(|slot| slot.in_force)
     }
 
     /// Says whether any limit is in force.

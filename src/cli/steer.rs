@@ -80,7 +80,7 @@ fn show(look: &GatewayLook) -> anyhow::Result<()> {
         &[
             ("limit", &|row| row.limit.clone()),
             (">spent", &|row| row.spent_usd.clone()),
-            (">limit", &|row| row.limit_usd.clone()),
+            (">limit USD", &|row| row.limit_usd.clone()),
             ("ends", &|row| row.ends.map(Instant::rfc3339).unwrap_or_default()),
             ("moves", &|row| if row.acts { "by itself" } else { "proposes" }.to_owned()),
             ("stands", &|row| row.words()),
@@ -158,7 +158,7 @@ fn over_logs(args: &SteerArgs) -> anyhow::Result<()> {
                 ("limit", &|one| one.limit.clone()),
                 ("from", &|one| one.starts.clone()),
                 ("to", &|one| one.ends.clone().unwrap_or_default()),
-                (">limit", &|one| money(&one.limit_usd)),
+                (">limit USD", &|one| money(&one.limit_usd)),
                 (">as it was", &|one| money(&one.as_it_was_usd)),
                 (">steered", &|one| money(&one.steered_usd)),
                 (">of the limit", &|one| one.steered_share.as_ref().map(percent).unwrap_or_default()),

@@ -81,10 +81,11 @@ impl Chord {
         }
     }
 
-    /// Returns the sign, where the key is one that stands in amounts beside digits.
-    pub fn sign(self) -> Option<char> {
+    /// Returns the sign, where the key is one that stands in amounts beside digits; within a number letters are, too.
+    pub fn sign(self, is_within: bool) -> Option<char> {
         match self.key {
-            KeyCode::Char(c) if self.with.is_empty() && "-+$%‰.,".contains(c) => Some(c),
+            KeyCode::Char(c) if !self.with.is_empty() || c.is_ascii_digit() => None,
+            KeyCode::Char(c) if "-+$%‰.,".contains(c) || is_within && c.is_alphabetic() => Some(c),
             _ => None,
         }
     }

@@ -23,7 +23,15 @@ impl Columns {
 
     /// Reads the header row of a table whose rows stand for objects: its names stay as they are.
     pub(crate) fn exact(row: &str, delimiter: u8) -> Self {
-        Self { names: split(row, delimiter).0.iter().map(|name| name.trim().to_owned()).collect(), delimiter }
+        let names: Vec<String> = split(row, delimiter).0.iter().map(|name| name.trim().to_owned()).collect();
+        // Which of two columns of one name is meant is to be said.
+        let apart = |(at, name): (usize, &String)| {
+            let is_same = |other: &&String| !name.is_empty() && name.eq_ignore_ascii_case(other);
+            let before = names.iter().take(at).filter(is_same).count();
+            let is_one = names.iter().filter(is_same).count() < 2;
+            if is_one { name.clone() } else { format!("{name}#{}", before + 1) }
+        };
+        Self { names: names.iter().enumerate().map(apart).collect(), delimiter }
     }
 
     /// Returns the number of columns.

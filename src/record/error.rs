@@ -134,16 +134,35 @@ const UNREAD: [(&[u8], &str, &str); 7] = [
     (b"\xfe\xff", "in UTF-16", RECODE),
 ];
 
+/// Says what of a text keeps its entries from being seen, and what to do about it first.
+fn hidden(start: &[u8]) -> Option<(&'static str, &'static str)> {
+    let line = start.trim_ascii_start().split(|byte| *byte == b'\n').next()?.trim_ascii_end();
+    let json = line.iter().position(|byte| *byte == b'{').and_then(|at| line.get(at..));
+    if std::str::from_utf8(start).is_err_and(|error| error.error_len().is_some()) {
+        Some(("in no UTF-8", "recode it, as with `iconv -f latin1 -t utf-8`"))
+    } else if line.starts_with(b"sep=") || line.starts_with(b"#") {
+        Some(("a table with lines above its header", "leave those out, as with `tail -n +2`"))
+    } else if json.is_some_and(|json| serde_json::from_slice::<serde::de::IgnoredAny>(json).is_ok()) {
+        Some(("JSON with text before it on each line", "cut that off, as with `sed 's/^[^{]*//'`"))
+    } else {
+        None
+    }
+}
+
 impl Strange {
     /// Looks at the beginning of a log; `None` where it is neither JSON nor rows.
     pub(crate) fn of(start: &[u8]) -> Option<Box<Self>> {
         if let Some(strange) = Self::unread(start) {
             return Some(strange);
         }
-        let shape = Shape::of(start, None).filter(|shape| !shape.keys.is_empty())?;
-        let is_bill = shape.is_report();
-        let proposed = propose(&shape).filter(|_| !is_bill);
+        let shape = Shape::of(start, None).filter(|shape| !shape.keys.is_empty());
+        let is_bill = shape.as_ref().is_some_and(Shape::is_report);
+        let proposed = shape.as_ref().and_then(propose).filter(|_| !is_bill);
         let proposed = proposed.map(|proposal| (proposal.mapping.text(), proposal.rows));
+        if let Some((what, first)) = hidden(start).filter(|_| proposed.is_none() && !is_bill) {
+            return Some(Box::new(Self { what: what.to_owned(), first: Some(first), is_bill, proposed }));
+        }
+        let shape = shape?;
         Some(Box::new(Self { what: shape.describe(), first: None, is_bill, proposed }))
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 
 use super::beginning::bare;
 use super::cut::{BLOCK, MAX_ENTRY};
@@ -35,7 +35,7 @@ pub struct ModelOutcome {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_tokens: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    cost_usd: Option<Number>,
+    cost_usd: Option<Value>,
     /// Whether nobody real gave it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub simulated: bool,
@@ -71,7 +71,11 @@ impl ModelOutcome {
 
     /// Returns what the call cost, where the line says.
     pub fn cost(&self) -> Option<Pico> {
-        Pico::from_others(&self.cost_usd.as_ref()?.to_string(), 12).ok()
+        // Dollars as text are what we write ourselves.
+        match self.cost_usd.as_ref()? {
+            Value::String(text) => Pico::from_others(text, 12).ok(),
+            number => Pico::from_others(&number.to_string(), 12).ok(),
+        }
     }
 }
 

@@ -30,7 +30,7 @@ pub struct Point {
     pub value: Option<f64>,
 }
 
-/// A series in the order of its rows.
+/// A series in order of time, however its rows stand.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
     /// Its file, for messages.
@@ -66,6 +66,7 @@ impl Series {
                 Err(reason) => return Err(Error::Bad { file: name, line, reason }),
             }
         }
+        points.sort_by_key(|point| point.at);
         Ok(Some(Self { name, points }))
     }
 }

@@ -236,7 +236,7 @@ fn shown(figure: &Figure, unit: &str) -> String {
     match figure {
         Figure::Usd(text) if unit == "usd_per_hour" => format!("{}/h", dollars_rounded(text)),
         Figure::Usd(text) => dollars_rounded(text),
-        Figure::Number(number) if unit == "share" => format!("{:.1}%", number * 100.0),
+        Figure::Number(number) if unit == "share" => format!("{:.1} %", number * 100.0),
         Figure::Number(number) if unit == "per_minute" => format!("{number:.1}/min"),
         Figure::Number(number) if unit == "ms" => format!("{number:.0} ms"),
         Figure::Number(number) => format!("{number:.0}"),
@@ -364,7 +364,7 @@ impl IncidentRow {
                 format!("{} {}", cause.by, cause.name),
                 shown(&cause.usual, self.lead.unit),
                 shown(&cause.during, self.lead.unit),
-                format!("{:.0}%", cause.share_percent),
+                format!("{:.0} %", cause.share_percent),
             ]);
         }
         for changed in self.also.iter().take(SHOWN) {

@@ -58,7 +58,7 @@ pub struct BranchReport {
     /// What it is of.
     #[serde(flatten)]
     pub scope: BranchScope,
-    /// From the first thing that is otherwise to the last; null where nothing is.
+    /// From the first thing that the world has otherwise to the last; null where nothing is.
     pub incident: Option<StretchRow>,
     /// What is otherwise, in words.
     pub changes: Vec<String>,
@@ -314,6 +314,10 @@ impl BranchReport {
         format: Format,
         of: impl Fn(&'a BranchRow) -> Option<&'a Figures>,
     ) -> Sheet {
+        // For programs exact, and nothing where nothing is known.
+        let exact = format == Format::Csv;
+        let number = |n: u64| if exact { n.to_string() } else { count(n) };
+        let none = || if exact { String::new() } else { "-".to_owned() };
         let cost = |figures: &Figures| figures.cost_usd.as_deref().and_then(|usd| Pico::from_usd(usd).ok());
         let first = self.branches.get(self.base).and_then(&of).and_then(cost);
         let change = |place: usize, figures: &Figures| {
@@ -321,6 +325,9 @@ impl BranchReport {
             let (cost, first) = cost(figures).zip(first)?;
             let tenths = Pico((cost - first).0.saturating_mul(1000)).ratio(1, first.0.abs()).0;
             let sign = if tenths < 0 { "-" } else { "+" };
+            if exact {
+                return Some(format!("{sign}{}.{:03}", tenths.abs() / 1000, tenths.abs() % 1000));
+            }
             let error = Pico::from_usd(&figures.change_error_usd).unwrap_or_default();
             let is_within = cost != first && (cost - first).0.abs() <= error.0;
             let within = if is_within { ", within error" } else { "" };
@@ -328,6 +335,7 @@ impl BranchReport {
         };
         let unknown = |figures: &Figures| match figures.cost_unknown_requests {
             0 => String::new(),
+            _ if exact => String::new(),
             unknown => format!(" and {} unknown", count(unknown)),
         };
         let p95 = |figures: &Figures| figures.latency_ms.as_ref().map(|latency| latency.p95.to_string());
@@ -336,14 +344,14 @@ impl BranchReport {
             self.branches.iter().enumerate().filter_map(|(place, row)| Some(((place, row), of(row)?))),
             &[
                 ("branch", &|((_, row), _)| row.branch.clone()),
-                (">requests", &|(_, of)| count(of.requests)),
+                (">requests", &|(_, of)| number(of.requests)),
                 (">cost USD", &|(_, of)| dollars(of.cost_usd.as_deref(), format) + &unknown(of)),
-                (">change", &|((place, _), of)| change(*place, of).unwrap_or_else(|| "-".to_owned())),
+                (">change", &|((place, _), of)| change(*place, of).unwrap_or_else(none)),
                 (">estimated", &|(_, of)| dollars(Some(&of.cost_estimated_usd), format)),
-                (">failed", &|(_, of)| count(of.failed)),
-                (">refused", &|(_, of)| count(of.refused)),
-                (">escalated", &|(_, of)| count(of.escalated)),
-                (">p95 ms", &|(_, of)| p95(of).unwrap_or_else(|| "-".to_owned())),
+                (">failed", &|(_, of)| number(of.failed)),
+                (">refused", &|(_, of)| number(of.refused)),
+                (">escalated", &|(_, of)| number(of.escalated)),
+                (">p95 ms", &|(_, of)| p95(of).unwrap_or_else(none)),
                 ("policy", &|((_, row), _)| row.policy.clone()),
             ],
         )

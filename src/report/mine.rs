@@ -285,7 +285,7 @@ impl MineReport {
                 &[
                     ("agent", &|plan| plan.agent.clone()),
                     (">window", &|plan| format!("{} h", plan.window_minutes / 60)),
-                    (">used", &|plan| format!("{}%", plan.used_percent)),
+                    (">used", &|plan| format!("{} %", plan.used_percent)),
                     ("starts anew", &|plan| plan.resets_at.clone()),
                     ("told at", &|plan| plan.told_at.clone()),
                 ],
@@ -375,7 +375,7 @@ impl MineReport {
 fn share(spend: &Spend) -> String {
     spend
         .cache_share_per_mille
-        .map_or_else(|| "-".to_owned(), |share| format!("{}.{}%", share / 10, share % 10))
+        .map_or_else(|| "-".to_owned(), |share| format!("{}.{} %", share / 10, share % 10))
 }
 
 fn table<'s>(title: &str, rows: impl Iterator<Item = &'s Spend>, all: usize) -> Sheet {

@@ -188,7 +188,7 @@ fn summary(report: &ReplayReport) -> Sheet {
     line("latency p95", millis(latency, |l| l.p95), String::new());
     line("latency p99", millis(latency, |l| l.p99), String::new());
     if let Some(quality) = &report.quality {
-        line("quality", quality.clone(), format!("mean of {} labels", count(report.labelled_requests)));
+        line("quality", quality.clone(), format!("mean of {}", counted(report.labelled_requests, "label")));
     }
     if report.classified_requests > 0 {
         line(

@@ -139,7 +139,7 @@ fn below(mut cells: Vec<String>, depth: usize) -> Vec<String> {
 }
 
 impl UnitReport {
-    /// Draws it up of rows and, of each session, of its agents and of the tools whose results they brought (session's name first), the most expensive first, at most
+    /// Draws it up of rows and, of each session, of its agents and of the tools whose results they brought (session's name first), the most expensive first, in order of time where it is told apart by that, at most
     /// `limit` with the rest as one.
     pub fn new(
         scope: UnitScope,
@@ -153,6 +153,10 @@ impl UnitReport {
             let mut others = UnitCell::default();
             rows.drain(limit..).for_each(|(_, sums)| others.merge(&sums));
             rows.push((vec![OTHERS.to_owned(); scope.by.len()], others));
+        }
+        if scope.by.iter().any(|by| matches!(by.as_str(), "hour" | "day" | "month")) {
+            let is_rest = |names: &[String]| names.iter().all(|name| name == OTHERS);
+            rows.sort_by(|(one, _), (other, _)| (is_rest(one), one).cmp(&(is_rest(other), other)));
         }
         let session = |session: &str| -> Vec<UnitRow> {
             let own = agents.iter().filter(|(names, _)| name_at(names, 0) == session);

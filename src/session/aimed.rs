@@ -9,7 +9,7 @@ use super::proof::leaving;
 use super::{Aim, Player};
 use crate::routing::{Policy, Route};
 use crate::telemetry::Basis;
-use crate::units::{PerMille, Pico, Span};
+use crate::units::{PerMille, Pico, Span, took};
 
 impl Player {
     /// Stages the best thresholds for an aim over the window, where so said within their certificates; or says what comes nearest.
@@ -89,8 +89,9 @@ fn words(plan: &Plan, aim: Aim, target: Target) -> String {
     if !plan.too_slow.is_empty() {
         let slowest = plan.routes.iter().filter_map(|route| route.p95_ms.1).max().unwrap_or(0);
         return format!(
-            "slower than that, wherever thresholds stand: {} (95 of 100 within {slowest} ms); staged the best there are",
-            plan.too_slow.join(", ")
+            "slower than that, wherever thresholds stand: {} (95 of 100 within {}); staged the best there are",
+            plan.too_slow.join(", "),
+            took(slowest)
         );
     }
     let untimed = match plan.untimed.as_slice() {

@@ -17,7 +17,7 @@ use crate::pricing::{PriceBook, PriceTable, Recharge};
 use crate::prompt_cache::Rules;
 use crate::record::{self, BudgetFiles, Correction, Entry, Skip, SkipKind, Timing};
 use crate::routing::{Circumstances, Policy};
-use crate::units::{Instant, ModelId, Names, PerMille, Span};
+use crate::units::{Instant, ModelId, Names, PerMille, Span, counted};
 
 /// Profiles are fitted on this many operations from the start, so that a stream and a loaded log rest on the same.
 pub(super) const PROFILED: usize = 65_536;
@@ -349,6 +349,10 @@ impl Log {
         if history.is_empty() {
             let hint = skipped.first.first().map_or_else(
                 || {
+                    if !labels.is_empty() {
+                        let labels = counted(labels.len() as u64, "label");
+                        return format!("it holds {labels} and no requests: pointsman certify LOG --labels FILE");
+                    }
                     skipped.nothing_of_it().unwrap_or_else(|| {
                         "the file is empty; give a request log (see `pointsman import --help` for the formats)"
                             .to_owned()

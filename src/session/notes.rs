@@ -82,11 +82,11 @@ pub fn recharge_text(recharge: &Recharge, book: &str, reprices: bool) -> Option<
     };
     (*differing > 0).then(|| {
         format!(
-            "prices {book} disagree with what was charged for {differing} of {}: ${}{} charged, ${}{} by the book; {what}",
+            "the prices of {book} disagree with what was charged for {differing} of {}: {}{} charged, {}{} by the book; {what}",
             counted(*requests, "request"),
-            charged.total().usd(),
+            charged.total().dollars(),
             unknown(charged),
-            priced.total().usd(),
+            priced.total().dollars(),
             unknown(priced)
         )
     })

@@ -22,15 +22,19 @@ pub struct Twice {
     pub repriced: CostSum,
     /// How many of which both are there.
     pub compared: u64,
-    /// What those cost more at the other prices.
+    /// What the calls of which both are there cost more at the other prices.
     pub change: Pico,
 }
 
 impl Twice {
     fn compare(&mut self, charged: Cost, repriced: Cost) {
         self.count += 1;
+        self.compared += u64::from(charged.amount().is_some() && repriced.amount().is_some());
+    }
+
+    /// Adds what a call costs more, where both its figures are there, as they are in both sums then.
+    fn changes(&mut self, charged: Cost, repriced: Cost) {
         if let (Some(charged), Some(repriced)) = (charged.amount(), repriced.amount()) {
-            self.compared += 1;
             self.change += repriced - charged;
         }
     }
@@ -73,12 +77,14 @@ pub fn reprice(log: &Log, prices: &PriceTable, at: Option<Instant>) -> Repriced 
         found.all.charged.add_operation(calls.iter().map(|(_, charged, _)| *charged));
         found.all.repriced.add_operation(calls.iter().map(|(.., repriced)| *repriced));
         for (seen, charged, repriced) in &calls {
+            found.all.changes(*charged, *repriced);
             let is_nothing = |cost: &Cost| cost.amount() == Some(Pico::ZERO);
             if !seen.call.status.is_call() && is_nothing(charged) && is_nothing(repriced) {
                 continue;
             }
             let model = found.models.entry(log.prices.identity(seen.call.model)).or_default();
             model.compare(*charged, *repriced);
+            model.changes(*charged, *repriced);
             model.charged.add(*charged);
             model.repriced.add(*repriced);
         }

@@ -187,6 +187,15 @@ impl Spending {
         circumstance: &Circumstance,
         (settled, outlook): (&Settled, &Outlook<'_>),
     ) {
+        // That there was no room then is told; which limit had none is seen as it stood.
+        if !circumstance.over.is_empty() {
+            self.reach(evidence.operation.at);
+            let told = Circumstance { over: Vec::new(), ..circumstance.clone() };
+            if let Some(over) = self.short(evidence, policy, &told, outlook, None).overs.first() {
+                let is_call = settled.attempts.iter().any(|attempt| attempt.status.is_call());
+                return self.turn(index, evidence.operation.at, over, !is_call);
+            }
+        }
         let Some(first) = settled.attempts.first().filter(|attempt| attempt.status.is_call()) else { return };
         let (model, at) = (first.model, evidence.operation.at);
         let signals = evidence.operation.signals();
@@ -242,6 +251,11 @@ impl Spending {
             let hold = self.budgets.take(draws, *most, at);
             self.budgets.settle(hold, *cost);
         }
+    }
+
+    /// Returns how an account of a limit in force stands in the window of a moment.
+    pub(super) fn standing(&mut self, draw: (u16, Member), at: Instant) -> Option<Standing> {
+        self.budgets.standing(draw, at).filter(|_| self.budgets.is_in_force(draw.0))
     }
 
     /// Brings other limits into force; what was spent stands. Returns the numbers of those that nobody counted so far.
@@ -304,14 +318,17 @@ impl Spending {
     }
 
     /// Ends the run, and says between which totals the fullest accounts will end.
-    pub(super) fn end_foretold(self, at: Instant) -> Budgeted {
+    pub(super) fn end_foretold(mut self, at: Instant) -> Budgeted {
+        self.reach(at);
         let mut standings = self.all_windows(at);
         self.budgets.spread(&mut standings, at, &mut Spreads::default());
         Budgeted { standings, ..self.end(at) }
     }
 
     /// Ends the run: lists how all windows stand.
-    pub fn end(self, at: Instant) -> Budgeted {
+    pub fn end(mut self, at: Instant) -> Budgeted {
+        // Requests that none of them let through bring later limits into force, too.
+        self.reach(at);
         Budgeted {
             standings: self.all_windows(at),
             refused: self.refused,

@@ -144,7 +144,7 @@ impl Pico {
         }
     }
 
-    /// Writes dollars for people: cents from a dollar up, six decimals below, nothing behind a zero.
+    /// Writes dollars for people: cents from a dollar up, six decimals below, nothing behind a zero, which little is not.
     pub fn dollars(self) -> String {
         let places = match self.0.abs() {
             0 => 0,
@@ -152,7 +152,10 @@ impl Pico {
             _ => 6,
         };
         let sign = if self.0 < 0 { "-" } else { "" };
-        format!("{sign}${}", Self(self.0.abs()).usd_rounded(places))
+        match Self(self.0.abs()).usd_rounded(places).as_str() {
+            "0.000000" => format!("{sign}<$0.000001"),
+            amount => format!("{sign}${amount}"),
+        }
     }
 
     /// Returns dollars as a float, for drawing only.

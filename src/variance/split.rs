@@ -3,7 +3,8 @@
 //! costs. What each step changes is its part.
 //!
 //! Invariant: the parts add up to the change, to the pico-dollar, for every subset of the traffic: every step but the first
-//! begins with the rounded figure at which the one before it ended.
+//! begins with the rounded figure at which the one before it ended. A step rounds sums, and what rounding leaves is in the
+//! largest part.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -85,6 +86,26 @@ impl Parts {
         self.list().into_iter().rev().max_by_key(|(_, amount)| toward(*amount)).map_or("", |(name, _)| name)
     }
 
+    /// Returns the largest part, the last of several.
+    fn largest(&mut self) -> &mut Pico {
+        let Mix { team, project, route, model } = &mut self.mix;
+        let mix = [team, project, route, model];
+        let ends = [&mut self.escalation, &mut self.retries, &mut self.failures];
+        let calls = [&mut self.price, &mut self.tokens, &mut self.cache, &mut self.volume];
+        let all = mix.into_iter().chain(ends).chain(calls);
+        all.max_by_key(|part| part.0.unsigned_abs()).unwrap_or(&mut self.other)
+    }
+
+    fn of_level(&mut self, level: usize) -> &mut Pico {
+        match level {
+            0 => &mut self.volume,
+            1 => &mut self.mix.team,
+            2 => &mut self.mix.project,
+            3 => &mut self.mix.route,
+            _ => &mut self.mix.model,
+        }
+    }
+
     fn of_path(&mut self, path: Path) -> &mut Pico {
         match path {
             Path::Escalated => &mut self.escalation,
@@ -126,11 +147,12 @@ impl Split {
     }
 }
 
-/// Requests before and after.
+/// Requests before and after, and what those before cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Count {
     before: u64,
     after: u64,
+    cost: Pico,
 }
 
 impl Count {
@@ -212,16 +234,30 @@ impl<'a> Pair<'a> {
                 }
                 for (level, counts) in counts.iter_mut().enumerate() {
                     let count = counts.entry(place.part(level)).or_default();
-                    *(if is_after { &mut count.after } else { &mut count.before }) += branch.requests;
+                    if is_after {
+                        count.after += branch.requests;
+                    } else {
+                        count.before += branch.requests;
+                        count.cost += branch.cost;
+                    }
                 }
             }
         }
+        let mut reached: Pico = counts[0].values().map(|count| count.cost).sum();
+        for (level, counts) in counts.iter().enumerate() {
+            let known = counts.values().filter(|count| count.before > 0);
+            let scaled: Pico = known.map(|count| count.scale(count.cost)).sum();
+            *split.parts.of_level(level) += scaled - reached;
+            reached = scaled;
+        }
+        let mut left = reached;
         for (place, paths) in &places {
             let levels = std::array::from_fn(|level| {
                 counts[level].get(&place.part(level)).copied().unwrap_or_default()
             });
-            self.place(*place, paths, &levels, &mut split.parts);
+            left -= self.place(*place, paths, &levels, &mut split.parts);
         }
+        *split.parts.largest() += left;
         split
     }
 
@@ -230,37 +266,33 @@ impl<'a> Pair<'a> {
         (of(self.before), of(self.after))
     }
 
-    fn place(&self, place: Place, paths: &BTreeSet<Path>, levels: &[Count; LEVELS], parts: &mut Parts) {
+    /// Splits what is within a place; returns what the steps before come to there, rounded bucket by bucket.
+    fn place(
+        &self,
+        place: Place,
+        paths: &BTreeSet<Path>,
+        levels: &[Count; LEVELS],
+        parts: &mut Parts,
+    ) -> Pico {
         let (before, after) = self.branches(place, Path::Unpriced);
         parts.unknown += after.cost - before.cost;
         let paths: Vec<Path> = paths.iter().copied().filter(|path| *path != Path::Unpriced).collect();
-        let sum = |pick: fn((&'a Branch, &'a Branch)) -> Pico| -> Pico {
-            paths.iter().map(|path| pick(self.branches(place, *path))).sum()
-        };
-        let mut shift = |level: usize, amount: Pico| match level {
-            0 => parts.volume += amount,
-            1 => parts.mix.team += amount,
-            2 => parts.mix.project += amount,
-            3 => parts.mix.route += amount,
-            _ => parts.mix.model += amount,
-        };
         // What is new comes whole, where it is new.
         if let Some(level) = levels.iter().position(|count| count.before == 0) {
-            return shift(level, sum(|(_, after)| after.cost));
+            *parts.of_level(level) +=
+                paths.iter().map(|path| self.branches(place, *path).1.cost).sum::<Pico>();
+            return Pico::ZERO;
         }
-        let mut reached = sum(|(before, _)| before.cost);
-        for (level, count) in levels.iter().enumerate() {
-            let scaled: Pico = paths.iter().map(|path| scaled(self.branches(place, *path).0, *count)).sum();
-            shift(level, scaled - reached);
-            reached = scaled;
-        }
-        self.ends(place, &paths, levels[LEVELS - 1], reached, parts);
+        let all = levels[LEVELS - 1];
+        let reached = paths.iter().map(|path| scaled(self.branches(place, *path).0, all)).sum();
+        self.ends(place, &paths, all, reached, parts);
         for path in paths {
             let (before, after) = self.branches(place, path);
             if before.requests > 0 && after.requests > 0 {
                 self.calls(path, before, after, parts);
             }
         }
+        reached
     }
 
     /// Splits what other ends changed: each by how much more such an end costs than the plain one.
@@ -279,7 +311,7 @@ impl<'a> Pair<'a> {
             let (before, after) = self.branches(place, *path);
             let ended = match before.requests {
                 0 => after.cost,
-                n => scaled(before, Count { before: n, after: after.requests }),
+                n => scaled(before, Count { before: n, after: after.requests, ..Count::default() }),
             };
             total += ended;
             if *path == Path::Plain {
@@ -301,13 +333,13 @@ impl<'a> Pair<'a> {
 
     /// Splits what changed within requests that ended alike.
     fn calls(&self, path: Path, before: &Branch, after: &Branch, parts: &mut Parts) {
-        let all = Count { before: before.requests, after: after.requests };
+        let all = Count { before: before.requests, after: after.requests, ..Count::default() };
         let none = Calls::default();
         let models: BTreeSet<ModelId> = before.models.keys().chain(after.models.keys()).copied().collect();
         for model in models {
             let was = before.models.get(&model).unwrap_or(&none);
             let is = after.models.get(&model).unwrap_or(&none);
-            let count = Count { before: was.calls, after: is.calls };
+            let count = Count { before: was.calls, after: is.calls, ..Count::default() };
             let new: Pico = is.bands.iter().flatten().map(|bucket| bucket.cost).sum();
             let reached = scaled_calls(was, all);
             if was.calls == 0 || is.calls == 0 {

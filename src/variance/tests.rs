@@ -163,6 +163,18 @@ fn each_cause_has_its_own_part() {
     assert_eq!(dearer.split.parts.mix.model, dearer.split.change());
 }
 
+/// Sums are rounded, not their members: the same requests at the same price are no mix.
+#[test]
+fn more_requests_of_some_teams_at_one_price_are_volume_to_the_last_digit() {
+    let of = |counts: [usize; 3]| -> Vec<Request> {
+        let of_team = |(team, count)| vec![Request(team, 0, 0, vec![PLAIN]); count];
+        (0..).zip(counts).flat_map(of_team).collect()
+    };
+    let found = found(&of([2, 2, 2]), &of([3, 4, 1]));
+    assert_eq!(parts(&found), ["volume"], "{:?}", found.split.parts);
+    assert_eq!(found.split.parts.volume.usd(), "0.0096");
+}
+
 #[test]
 fn a_storm_at_a_provider_is_escalation_and_names_the_model() {
     let before = ten(&[PLAIN]);

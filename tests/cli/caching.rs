@@ -50,6 +50,24 @@ fn what_was_read_is_told_of_the_same_prompts_as_what_could_be() {
     assert_eq!(found("alone.jsonl")["observed_hit_share"], 0.25, "none compared: of all");
 }
 
+/// Exports come newest first; what was warm goes by time.
+#[test]
+fn the_order_of_lines_changes_no_figure() {
+    let sandbox = Sandbox::new();
+    let line = |minute: u32| {
+        format!(
+            "{{\"at\":\"2026-05-23T10:{minute:02}:00Z\",\"session\":\"s{}\",\"model\":\"gpt-4.1\",\"in\":{},\"cache_read\":0,\"out\":10}}\n",
+            minute % 3,
+            2000 + minute * 500
+        )
+    };
+    let lines: Vec<String> = (0..20).map(line).collect();
+    sandbox.write("a.jsonl", lines.concat());
+    sandbox.write("b.jsonl", lines.iter().rev().map(String::as_str).collect::<String>());
+    let found = |file: &str| sandbox.good(&format!("cache {file} --format csv"));
+    assert_eq!(found("a.jsonl"), found("b.jsonl"));
+}
+
 #[test]
 fn where_nothing_tells_what_prompts_begin_with_there_is_no_share() {
     let sandbox = Sandbox::new();

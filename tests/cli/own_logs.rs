@@ -74,3 +74,45 @@ fn what_coding_agents_spent_is_found_and_added_up() {
     let replayed = json(&sandbox.good(&format!("replay {folders} --format json")));
     assert_eq!(replayed["cost_usd"], report["all"]["cost_usd"]);
 }
+
+#[test]
+fn what_keeps_a_file_from_being_read_is_said() {
+    let sandbox = Sandbox::new();
+    let table = "ts,model,prompt_tokens,completion_tokens\n2026-05-23T10:00:00Z,gpt-4.1,1000,100\n";
+    let line = r#"{"id":"1","at":"2026-05-23T10:00:00Z","model":"gpt-4.1","in":1000,"out":100}"#;
+    for (name, bytes, told) in [
+        ("latin1.csv", [b"ts,model,tokens,M\xfcller\n".as_slice(), b"x,y,z,w\n"].concat(), "iconv -f latin1"),
+        ("sep.csv", format!("sep=;\n{}", table.replace(',', ";")).into_bytes(), "tail -n +2"),
+        ("comment.csv", format!("# export of May\n{table}").into_bytes(), "tail -n +2"),
+        ("prefix.log", format!("2026-05-23 10:00:00 INFO {line}\n").into_bytes(), "text before it on each line"),
+        (
+            "labels.jsonl",
+            b"{\"pointsman\":\"log\",\"v\":2}\n{\"event\":\"label\",\"at\":\"2026-05-23T10:00:00Z\",\"id\":\"a\",\"model\":\"gpt-4.1\",\"quality\":1}\n".to_vec(),
+            "1 label and no requests",
+        ),
+    ] {
+        sandbox.write(name, bytes);
+        let said = sandbox.refused(&format!("replay {name}"));
+        assert!(said.contains(told), "{name}: {said}");
+    }
+}
+
+/// Dollars as text are how everything else here writes them.
+#[test]
+fn outcomes_tell_costs_as_numbers_or_text() {
+    let sandbox = Sandbox::new();
+    let line = |n: u32, cost: &str| {
+        format!(
+            "{{\"id\":{n},\"prompt\":\"p{n}\",\"outcomes\":{{\"a\":{{\"quality\":1,\"cost_usd\":{cost}}},\"b\":{{\"quality\":1,\"cost_usd\":{cost}}}}}}}\n"
+        )
+    };
+    let of = |quote: &str| (0..20).map(|n| line(n, &format!("{quote}0.000{n}{quote}"))).collect::<String>();
+    sandbox.write("numbers.jsonl", of(""));
+    sandbox.write("texts.jsonl", of("\""));
+    let found = |file: &str| {
+        let run = sandbox.run(&format!("evaluate {file} --cheap a --strong b --format json"));
+        run.out.replace(file, "FILE") + &run.err.replace(file, "FILE")
+    };
+    assert_eq!(found("numbers.jsonl"), found("texts.jsonl"));
+    assert!(!found("texts.jsonl").contains("could not be read"), "{}", found("texts.jsonl"));
+}

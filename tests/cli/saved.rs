@@ -159,6 +159,9 @@ fn units_cost_what_all_of_it_cost() {
     let table = units().good("unit units.jsonl --by session");
     assert!(table.contains("└ main/helper"), "{table}");
     // The bar is the operator's to set; under it no answer was good, and the cost of one is not known.
+    let hours = run(&units(), "unit units.jsonl --by hour");
+    let hours = hours["rows"].as_array().expect("rows").iter().map(|row| row["hour"].to_string());
+    assert!(hours.collect::<Vec<_>>().is_sorted(), "in order of time");
     let strict = run(&units(), "unit units.jsonl --by team --good 950");
     assert_eq!(strict["total"]["per_good_answer_usd"], Value::Null);
     units().refused("unit units.jsonl --by model");
@@ -291,6 +294,31 @@ fn before_the_first_whole_hour_nothing_is_foretold_and_small_amounts_are_not_rou
     for table in [listed, shown] {
         assert!(table.contains("$0.060000") && table.contains("$0.054000"), "{table}");
     }
+}
+
+/// A ledger whose limits came on the way, and let nothing through, would else show no limit and nobody refused.
+#[test]
+fn limits_that_came_late_count_what_was_refused_for_them() {
+    let sandbox = Sandbox::new();
+    let header = r#"{"pointsman":"log","v":2,"budget_changes":[{"at":"2026-05-23T11:00:00Z","text":"[budget.company]\nlimit = { day = 1 }\n"}]}"#;
+    let line = |minute: u32, more: &str| {
+        format!(
+            "{{\"at\":\"2026-05-23T1{}:{:02}:00Z\",\"model\":\"gpt-4.1\",{more}}}\n",
+            minute / 60,
+            minute % 60
+        )
+    };
+    let spent = (0..10).map(|minute| line(minute, "\"in\":50000,\"out\":100"));
+    let refused = (70..75).map(|minute| {
+        line(minute, "\"asked\":\"gpt-4.1\",\"pinned\":true,\"in\":0,\"out\":0,\"status\":\"refused\",\"down\":[\"over-refuse:gpt-4.1\"]")
+    });
+    let lines: String = spent.chain(refused).collect();
+    sandbox.write("late.jsonl", format!("{header}\n{lines}"));
+    let shown = run(&sandbox, "budgets show late.jsonl");
+    let row = &shown["budgets"][0];
+    assert_eq!((&row["spent"], &row["refused"]), (&"1.008".into(), &5.into()), "{shown}");
+    assert_eq!(shown["refused_requests"], 5, "{shown}");
+    assert!(sandbox.good("budgets list late.jsonl").contains("company"));
 }
 
 /// Whoever reads a table of comma-separated values reads it by names, and sums it up.

@@ -204,6 +204,8 @@ fn a_limit_on_what_nobody_has_is_told_of() {
         sandbox.run(&format!("prices set gpt-4.1 --input {input} --output 6 --from {from} --yes")).out
     };
     assert!(!set("1.5", "2026-05-22").contains("holds until"));
+    // A price of a thousand tokens would else cost a thousand times too much unseen.
+    assert!(set("2000", "2026-06-01").contains("is it for a thousand?"));
     let earlier = set("1", "2026-05-21");
     assert!(earlier.contains("it holds until 2026-05-22T00:00:00.000Z"), "{earlier}");
     assert!(earlier.contains("1.50 in and 6.00 out"), "{earlier}");

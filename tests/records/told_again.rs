@@ -28,6 +28,42 @@ fn generation(id: &str, parent: &str, more: &str) -> String {
     ) + "\n"
 }
 
+/// What counts once has to be the same in what it says: a list of words for nothing never ends.
+#[test]
+fn rows_of_another_moment_and_another_prompt_are_other_calls_whatever_their_id() {
+    let book = builtin("list").unwrap();
+    let row = |id: &str, minute: u32, prompt: u32| {
+        format!(
+            r#"{{"request_id":"{id}","request_created_at":"2026-05-01T10:0{minute}:00Z","response_status":200,"response_model":"gpt-4.1","provider":"OPENAI","prompt_tokens":{prompt},"completion_tokens":100}}"#
+        ) + "\n"
+    };
+    for id in ["test", "(none)", "[object Object]", "-1"] {
+        let log = [row(id, 0, 1000), row(id, 1, 1001), row(id, 2, 1002)].concat();
+        assert_eq!(costs(&book, &log).0.len(), 3, "{id}");
+        let twice = format!("{log}{log}");
+        assert_eq!(costs(&book, &twice).0.len(), 3, "{id}: a row that is there twice counts once");
+    }
+    let chat = |prompt: u32| {
+        format!(
+            r#"{{"id":"chatcmpl-00000000000000000000000000000000","object":"chat.completion","created":1777629600,"model":"gpt-4.1","choices":[{{"index":0,"message":{{"content":"hi"}}}}],"usage":{{"prompt_tokens":{prompt},"completion_tokens":100}}}}"#
+        ) + "\n"
+    };
+    assert_eq!(costs(&book, &(chat(1000) + &chat(1001))).0.len(), 2);
+}
+
+/// All requests without a session would else be one session, and be compared with one another.
+#[test]
+fn names_for_nothing_are_none_in_every_format() {
+    let log = r#"{"request_id":"r-1","call_type":"acompletion","api_key":"k","startTime":"2026-05-01T10:00:00Z","model":"gpt-4.1","spend":0.1,"prompt_tokens":1000,"completion_tokens":100,"session_id":"None","end_user":"null","team_id":"00000000-0000-0000-0000-000000000000"}"#;
+    let mut read = open(&Input::bytes("log", log.as_bytes().to_vec()), &ReadOptions::default()).unwrap();
+    read.for_each(|_, _, entry| {
+        let Ok(Entry::Request(record)) = entry else { panic!("{log}") };
+        assert_eq!([&*record.team, &*record.user, &*record.session], ["", "", ""]);
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+}
+
 const CACHED: &str = "gen_ai.usage.cache_read.input_tokens";
 
 #[test]

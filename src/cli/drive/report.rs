@@ -104,12 +104,8 @@ fn tables(tally: &Tally, end: End, took: Duration) -> Vec<Sheet> {
             let mut sheet = Sheet::new(title, &["name", ">requests", ">share"]);
             let mut counts: Vec<_> = counts.iter().collect();
             crate::units::sort_by_key(&mut counts, |(name, count)| (std::cmp::Reverse(**count), *name));
-            // Rounded as running sums, so that they add up to what the whole does.
-            let mut before = 0;
             for (name, count) in counts {
-                let tenths = tenths(before + count, whole) - tenths(before, whole);
-                before += count;
-                sheet.rows.push(vec![name.clone(), count.to_string(), percent(tenths)]);
+                sheet.rows.push(vec![name.clone(), count.to_string(), share(*count, whole)]);
             }
             all.push(sheet);
         }
@@ -133,16 +129,8 @@ fn why(end: End, tally: &Tally) -> String {
 }
 
 fn share(part: u64, whole: u64) -> String {
-    percent(tenths(part, whole))
-}
-
-/// Returns a share in tenths of a percent, rounded.
-fn tenths(part: u64, whole: u64) -> u128 {
     let whole = u128::from(whole);
-    (u128::from(part) * 1000 + whole / 2).checked_div(whole).unwrap_or(0)
-}
-
-fn percent(tenths: u128) -> String {
+    let tenths = (u128::from(part) * 1000 + whole / 2).checked_div(whole).unwrap_or(0);
     format!("{}.{} %", tenths / 10, tenths % 10)
 }
 

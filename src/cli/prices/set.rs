@@ -93,6 +93,9 @@ pub(super) fn run(set: &Set, user_dir: Option<&Path>, out: &mut impl Write) -> a
     if let Some(hours) = row.hours_text() {
         writeln!(out, "its hours stay: {}", shown(&hours))?;
     }
+    if let Some(doubt) = super::doubt(&row) {
+        writeln!(out, "{doubt}")?;
+    }
     if !set.yes && !agreed(&format!("write this to {}", path.display()), out)? {
         writeln!(out, "nothing was written")?;
         return Ok(());

@@ -161,8 +161,10 @@ pub struct App {
 /// Gathers the keys that work in a context; a log has nobody to send to, and no rollouts to give orders about.
 fn hints(settings: &Settings, context: Context, is_live: bool) -> Hints {
     let hints = Hints::gather(&settings.keymap, context.layers(), settings.glyphs.is_ascii());
-    let is_refused =
-        |spec: &&Spec| spec.action == Action::AskSend || matches!(spec.contexts, [Context::Rollout]);
+    let is_refused = |spec: &&Spec| {
+        matches!(spec.action, Action::AskSend | Action::AckAlert | Action::SilenceAlert)
+            || matches!(spec.contexts, [Context::Rollout])
+    };
     let refused = ACTIONS.iter().filter(|spec| !is_live && is_refused(spec));
     refused.fold(hints, |hints, spec| hints.without(spec.action))
 }
@@ -333,7 +335,8 @@ impl App {
         }
         let action = self.settings.keymap.find(self.context().layers(), chord);
         let on_tune = self.context() == Context::Tune;
-        let sign = chord.sign().filter(|_| on_tune && (action.is_none() || !self.ui.tune.typed.is_empty()));
+        let is_within = !self.ui.tune.typed.is_empty();
+        let sign = chord.sign(is_within).filter(|_| on_tune && (action.is_none() || is_within));
         // What the last key brought about is not what this one does.
         self.messages.clear();
         if let Some(sign) = sign {

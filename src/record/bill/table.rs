@@ -87,7 +87,8 @@ pub(super) fn read(text: &str, named: &[(String, String)]) -> Result<Bill, (usiz
         return Err((
             1,
             format!(
-                "no column for the {missing} in `{head}`; name it with --columns day=NAME,usd=NAME (there are {})",
+                "no column for the {missing} in `{}`; name it with --columns day=NAME,usd=NAME (there are {})",
+                columns.names.join(","),
                 fields()
             ),
         ));

@@ -7,7 +7,7 @@ use super::served::by_address;
 use super::tagged::{self, Tags};
 use super::{bodies, calls};
 use crate::record::json::Num;
-use crate::record::known::{Told, id_of};
+use crate::record::known::Told;
 use crate::record::skip::Refusal;
 use crate::record::usage::{Claim, Counted, Parts, Writes};
 use crate::record::value::Object;
@@ -83,7 +83,7 @@ pub(super) fn helicone(text: &str) -> Result<Told, Refusal> {
         claimed_usd: claimed(&cost),
         ..Record::default()
     };
-    Ok(Told::new(record, [id_of(&[&id]), answer]))
+    Ok(Told::of_row(record, answer))
 }
 
 fn helicone_usage(row: &Object<'_>, provider: &str, path: &str, cost: &str) -> Result<Counted, Refusal> {
@@ -164,5 +164,5 @@ pub(super) fn portkey(text: &str) -> Result<Told, Refusal> {
         claimed_usd: dollars,
         ..Record::default()
     };
-    Ok(Told::new(record, [id_of(&[&id]), answer]))
+    Ok(Told::of_row(record, answer))
 }

@@ -6,7 +6,7 @@ use super::bodies;
 use super::fields::{attempt, claimed, first, moment, owned};
 use super::tagged::{self, Tags};
 use crate::pricing::Usage;
-use crate::record::known::{Told, answer_key, id_of};
+use crate::record::known::{Told, answer_key};
 use crate::record::skip::Refusal;
 use crate::record::usage::{Claim, Counted, Parts, Writes};
 use crate::record::value::Object;
@@ -53,7 +53,7 @@ pub(super) fn tensorzero(text: &str) -> Result<Told, Refusal> {
         claimed_usd: claimed(&cost),
         ..Record::default()
     };
-    Ok(Told::new(record, [id_of(&[&id]), answer]))
+    Ok(Told::of_row(record, answer))
 }
 
 /// Reads an OpenRouter generation; billing is by native tokens, and every earlier provider response is an attempt.
@@ -122,5 +122,5 @@ pub(super) fn openrouter(text: &str) -> Result<Told, Refusal> {
         claimed_usd: claimed(&cost),
         ..Record::default()
     };
-    Ok(Told::new(record, [id_of(&[&id]), answer_key(&id)]))
+    Ok(Told::of_row(record, answer_key(&id)))
 }

@@ -55,7 +55,15 @@ pub(crate) fn names_nothing(name: &str) -> bool {
     let is_no_bytes = || {
         name.strip_suffix('=').is_some_and(|rest| rest.trim_end_matches('=').bytes().all(|byte| byte == b'A'))
     };
-    is_zeros() || is_word() || is_no_bytes()
+    // `chatcmpl-00000000..`
+    let is_kind_of_zeros = || {
+        name.split_once(['-', '_']).is_some_and(|(kind, rest)| {
+            kind.bytes().all(|byte| byte.is_ascii_alphabetic())
+                && rest.len() >= 8
+                && rest.bytes().all(|byte| matches!(byte, b'0' | b'-'))
+        })
+    };
+    is_zeros() || is_word() || is_no_bytes() || is_kind_of_zeros()
 }
 
 /// Makes an id of what names an answer; `None` where nothing does.
@@ -69,11 +77,15 @@ pub(crate) fn id_of(parts: &[&str]) -> Option<u64> {
     Some(hasher.finish())
 }
 
+/// Says whether a name is so long that nobody gives it twice.
+pub(super) fn is_unique(name: &str) -> bool {
+    name.len() >= 20
+}
+
 /// Makes an id of the name that a provider gave an answer, by which every format knows it; `None` where it is so short
 /// that servers may give it again.
 pub(crate) fn answer_key(name: &str) -> Option<u64> {
-    const UNIQUE: usize = 20;
-    if name.len() < UNIQUE { None } else { id_of(&[name, "answer", ""]) }
+    if is_unique(name) { id_of(&[name, "answer", ""]) } else { None }
 }
 
 /// Makes an id of a name and a moment, faster: it is made for every line of our own format.
@@ -114,11 +126,13 @@ mod tests {
             "00000000-0000-0000-0000-000000000000",
             "AAAAAAAAAAA=",
             "AAAAAAAAAAAAAAAAAAAAAA==",
+            "chatcmpl-00000000000000000000000000000000",
         ];
         for name in zeros.into_iter().chain(["", "-", "None", "null", "undefined", "N/A", "unknown"]) {
             assert_eq!(id_of(&[name, "c"]), None, "{name}");
         }
-        for name in ["1", "0a", "AAAA", "QUFBQQ==", "none-1", "00000000-0000-0000-0000-000000000001"] {
+        for name in ["1", "0a", "AAAA", "QUFBQQ==", "none-1", "req-0", "00000000-0000-0000-0000-000000000001"]
+        {
             assert!(id_of(&[name]).is_some(), "{name}");
         }
     }

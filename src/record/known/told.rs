@@ -1,8 +1,9 @@
 //! A request as a reader of a foreign format gives it.
 
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 
-use super::ids::id_of;
+use super::ids::{id_of, is_unique, names_nothing};
 use super::nest::Nested;
 use crate::record::Record;
 use crate::record::skip::Refusal;
@@ -27,9 +28,28 @@ pub(crate) struct Told {
 }
 
 impl Told {
-    /// Makes one that is known by these names, and stands in no other.
-    pub(crate) fn new(record: Record<'static>, keys: [Option<u64>; 2]) -> Self {
+    /// Makes one that is known by these names, and stands in no other. What stands for no name is none.
+    pub(crate) fn new(mut record: Record<'static>, keys: [Option<u64>; 2]) -> Self {
+        for name in [&mut record.team, &mut record.project, &mut record.user, &mut record.session] {
+            if names_nothing(name) {
+                *name = Cow::Borrowed("");
+            }
+        }
         Self { record: record.into(), keys, nested: None, open: None }
+    }
+
+    /// Makes one that a row tells, known by the row's id and by the answer's. An id that is short may be a word, or be given
+    /// again: with another moment and another prompt it is another call's.
+    pub(crate) fn of_row(record: Record<'static>, answer: Option<u64>) -> Self {
+        let id = &*record.id;
+        let keys = if is_unique(id) {
+            [id_of(&[id]), answer]
+        } else {
+            let prompt = record.attempts.last().and_then(|last| last.usage.prompt());
+            let by_prompt = || id_of(&[id, "prompt", &prompt?.to_string()]);
+            [id_of(&[id, "at", &record.at.0.to_string()]), answer.or_else(by_prompt)]
+        };
+        Self::new(record, keys)
     }
 
     /// Returns the request on: one that may be counted twice as an estimate.
@@ -64,8 +84,7 @@ impl Told {
 impl From<Record<'static>> for Told {
     /// Knows a request by its own id.
     fn from(record: Record<'static>) -> Self {
-        let key = id_of(&[&record.id]);
-        Self::new(record, [key, None])
+        Self::of_row(record, None)
     }
 }
 

@@ -97,7 +97,7 @@ impl Field {
     }
 
     /// Says whether it is told in such a unit.
-    fn takes(self, unit: Unit) -> bool {
+    pub(super) fn takes(self, unit: Unit) -> bool {
         match self {
             Self::At | Self::Ended => unit.seconds_exponent().is_some() || unit.is_order(),
             Self::Latency | Self::FirstToken => unit.seconds_exponent().is_some(),

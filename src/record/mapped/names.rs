@@ -7,13 +7,13 @@ pub(super) const NAMES: &[(Field, &str)] = &[
     (
         Field::At,
         "timestamp ts time at createdat startedat starttime requesttime requestedat datetime created start \
-         started eventtime date when loggedat receivedat timegenerated timestampms epoch t",
+         started eventtime loggingtime date when loggedat receivedat timegenerated timestampms epoch t",
     ),
     (Field::Ended, "endtime endedat finishedat completedat ended end responsetimestamp"),
     (Field::Asked, "requestedmodel requestmodel askedmodel modelalias modelrequested alias"),
     (
         Field::Model,
-        "model modelname modelid responsemodel servedmodel modelused llmmodel llm engine deployment modelpermaslug modelslug mdl m",
+        "model modelname modelid responsemodel servedmodel modelused llmmodel llm engine deployment servedentityname lsmodelname modelpermaslug modelslug mdl m",
     ),
     (
         Field::Cached,
@@ -35,14 +35,14 @@ pub(super) const NAMES: &[(Field, &str)] = &[
         Field::In,
         "prompttokens inputtokens tokensin intokens tokensinput tokensprompt usageprompt usageinput usagein \
          requesttokens contexttokens prompttokencount inputtokencount numinputtokens numprompttokens nprompt \
-         ninput input prompt in promptlen inputlength promptlength tokin intok prompttok inputtok prompttoks inputtoks tin i p",
+         ninput input prompt in tokin intok prompttok inputtok prompttoks inputtoks tin i p",
     ),
     (
         Field::Out,
         "completiontokens outputtokens tokensout outtokens tokensoutput tokenscompletion usagecompletion \
          usageoutput usageout responsetokens generatedtokens answertokens completiontokencount \
          outputtokencount candidatestokencount numoutputtokens numcompletiontokens candidatestokens ncompletion noutput output \
-         completion out response generated outputlength tokout outtok completiontok outputtok compltok compltokens comptokens \
+         completion out response generated tokout outtok completiontok outputtok compltok compltokens comptokens \
          completiontoks outputtoks replytokens gentokens tout o c",
     ),
     (Field::Total, "totaltokens tokenstotal usagetotal total tokens"),
@@ -80,7 +80,7 @@ pub(super) const NAMES: &[(Field, &str)] = &[
     (Field::Session, "session sessionid conversation conversationid chatid threadid thread"),
     (
         Field::Provider,
-        "provider vendor providername customllmprovider llmprovider modelprovider backend upstream",
+        "provider vendor lsprovider providername customllmprovider llmprovider modelprovider backend upstream",
     ),
     (Field::Tier, "servicetier tier"),
     (Field::Task, "task taskclass tasktype usecase category intent"),
@@ -115,6 +115,9 @@ pub(super) const CLOUDS: [&str; 12] = [
 
 /// Words in the names of keys that hold tokens, or what they cost apart.
 pub(super) const COUNTED: [&str; 7] = ["token", "cache", "reason", "thought", "audio", "image", "search"];
+
+/// Names of what prices may go by beside the model.
+pub(super) const PRICING: &str = "batch isbatch region location endpoint host baseurl apibase";
 
 /// Finds the place of a word in a list of them.
 pub(super) fn place(list: &str, word: &str) -> Option<usize> {

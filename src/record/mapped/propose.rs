@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::field::{Field, Unit, words};
-use super::names::{CLOUDS, COUNTED, NAMES, PLAIN, VAGUE, place};
+use super::names::{CLOUDS, COUNTED, NAMES, PLAIN, PRICING, VAGUE, place};
 use super::path::{Found, Path, Told};
 use super::shape::Shape;
 use super::{Mapping, Place, date, value};
@@ -40,6 +40,12 @@ pub(crate) fn propose(shape: &Shape) -> Option<Proposal> {
             if *field == Field::In && is_fresh(&mapping, key, &samples) { &Field::Fresh } else { field };
         mapping.places.push(Place { field: *field, unit, paths: vec![Path::new(&key.path)] });
     }
+    // Who was asked is who answered where nothing else says so.
+    if mapping.place(Field::Model).is_none()
+        && let Some(asked) = mapping.places.iter_mut().find(|place| place.field == Field::Asked)
+    {
+        asked.field = Field::Model;
+    }
     // Two fields for the answer's fate, or the whole beside its parts, help nobody where one tells all.
     let has = |field| mapping.place(field).is_some();
     let has_prompt = has(Field::In) || has(Field::Fresh);
@@ -69,6 +75,18 @@ pub(crate) fn propose(shape: &Shape) -> Option<Proposal> {
             );
         }
     }
+    for key in keys.iter().filter(|key| key.is_length()) {
+        let is_read = mapping.places.iter().any(|place| place.paths.iter().any(|at| at.as_str() == key.path));
+        let unit = key.unit().filter(|_| is_read).map_or("not read", |unit| match unit {
+            Unit::Seconds => "seconds, by its size",
+            Unit::Millis => "milliseconds, by its size",
+            Unit::Micros => "microseconds, by its size",
+            _ => "nanoseconds, by its size",
+        });
+        let path = &key.path;
+        let _ =
+            writeln!(rows, "  {path} does not tell its unit ({unit}): latency_s={path} or latency_ms={path}");
+    }
     // What only says again what is read is no loss.
     let is_read =
         |values: &[String]| keys.iter().zip(&taken).any(|(key, taken)| *taken && key.values == values);
@@ -77,6 +95,11 @@ pub(crate) fn propose(shape: &Shape) -> Option<Proposal> {
     let left: Vec<&str> = left.map(|key| key.path.as_str()).collect();
     if !left.is_empty() {
         let _ = writeln!(rows, "  not read: {} (name them if they are billed apart)", left.join(", "));
+    }
+    let priced = keys.iter().zip(&taken).filter(|(key, taken)| !**taken && key.may_price());
+    let priced: Vec<&str> = priced.map(|(key, _)| key.path.as_str()).collect();
+    if !priced.is_empty() {
+        let _ = writeln!(rows, "  not read, though prices may go by it: {}", priced.join(", "));
     }
     Some(Proposal { mapping, rows })
 }
@@ -158,8 +181,40 @@ impl Key {
     fn counts_something(&self) -> bool {
         let last = self.last.first().map(String::as_str).unwrap_or_default();
         let is_limit = ["max", "limit", "rate", "total"].iter().any(|word| last.contains(word));
-        let is_some = |word: &String| value::count(word).is_some_and(|count| count > 0);
+        // A flag says that the gateway's own cache answered, which costs nothing.
+        let is_hit = |word: &str| {
+            last.contains("cache") && (word.eq_ignore_ascii_case("hit") || value::flag(word) == Some(true))
+        };
+        let is_some = |word: &String| value::count(word).is_some_and(|count| count > 0) || is_hit(word);
         !is_limit && COUNTED.iter().any(|word| last.contains(word)) && self.values.iter().any(is_some)
+    }
+
+    /// Says whether it tells what prices may go by beside the model.
+    fn may_price(&self) -> bool {
+        let is_some = |word: &String| !word.is_empty() && value::flag(word) != Some(false);
+        self.last.iter().any(|form| place(PRICING, form).is_some()) && self.values.iter().any(is_some)
+    }
+
+    /// Says whether it is called like a length of time and does not tell in which unit its numbers are.
+    fn is_length(&self) -> bool {
+        let names = |field| NAMES.iter().find(|(named, _)| *named == field).map_or("", |(_, names)| names);
+        let is_called = |field| self.last.iter().any(|form| place(names(field), form).is_some());
+        (is_called(Field::Latency) || is_called(Field::FirstToken))
+            && self.named_unit().is_none()
+            && self.values.iter().any(|word| word.parse::<f64>().is_ok())
+    }
+
+    /// Returns the unit that its name ends in.
+    fn named_unit(&self) -> Option<Unit> {
+        Unit::named(&words(self.path.rsplit('.').next()?).pop()?)
+    }
+
+    /// Says whether it holds 0 and 1 alone, and is not called tokens.
+    fn is_flag(&self) -> bool {
+        let is_bit = |word: &String| matches!(word.as_str(), "0" | "1");
+        !self.last.iter().any(|form| form.contains("tok"))
+            && self.values.iter().all(is_bit)
+            && self.values.iter().any(|word| word == "1")
     }
 
     /// Says how well it fits a field; less is better.
@@ -184,7 +239,12 @@ impl Key {
             fitting > 0 && fitting * 2 >= self.values.len()
         };
         let is_number = |word: &str| word.parse::<f64>().is_ok();
+        // What its name ends in is a unit of something else.
+        if self.named_unit().is_some_and(|unit| !field.takes(unit)) {
+            return false;
+        }
         match field {
+            Field::Cached | Field::CacheWrite | Field::Reasoning if self.is_flag() => false,
             Field::At | Field::Ended => {
                 let order = self.order();
                 all(&|word| value::moment(word, order).is_some_and(|at| at.0 > 0))
@@ -198,6 +258,7 @@ impl Key {
             | Field::Turn => all(&|word| value::count(word).is_some()),
             Field::Latency | Field::FirstToken => {
                 all(&|word| value::millis(word, Some(Unit::Nanos)).is_some())
+                    && !(self.is_length() && self.unit().is_none())
             }
             Field::Cost => all(&|word| value::dollars(word, None).is_some()),
             // A key of one letter needs values that look the part.
@@ -213,10 +274,9 @@ impl Key {
         }
     }
 
-    /// Returns the unit of a length of time: by its name, by its values' own, else by their size.
+    /// Returns the unit of a length of time: by its name, by its values' own, else by their size, where that tells.
     fn unit(&self) -> Option<Unit> {
-        let last = self.path.rsplit('.').next().unwrap_or_default();
-        if let Some(unit) = Unit::of_time_in(last) {
+        if let Some(unit) = self.named_unit() {
             return Some(unit);
         }
         let mut numbers: Vec<f64> = self.values.iter().filter_map(|word| word.parse().ok()).collect();
@@ -227,7 +287,8 @@ impl Key {
         let middle = numbers.get(numbers.len() / 2).copied().unwrap_or_default();
         let is_broken = numbers.iter().any(|number| number.fract() != 0.0);
         Some(match middle {
-            small if is_broken && small < 200.0 => Unit::Seconds,
+            small if small < 200.0 && !is_broken => return None,
+            small if small < 200.0 => Unit::Seconds,
             large if large >= 1e8 => Unit::Nanos,
             large if large >= 6e5 => Unit::Micros,
             _ => Unit::Millis,
@@ -246,8 +307,7 @@ impl Key {
     }
 
     fn money_unit(&self, field: Field) -> Option<Unit> {
-        let last = words(self.path.rsplit('.').next()?).pop()?;
-        Unit::named(&last).filter(|unit| field == Field::Cost && *unit == Unit::Cents)
+        self.named_unit().filter(|unit| field == Field::Cost && *unit == Unit::Cents)
     }
 }
 
@@ -358,6 +418,45 @@ mod tests {
     }
 
     #[test]
+    fn what_is_guessed_or_left_out_is_told() {
+        let row = |key: &str, value: &str| {
+            format!(
+                r#"{{"ts":"2026-05-23T10:00:00Z","model":"gpt-4.1","input_tokens":100,"output_tokens":10,"{key}":{value}}}"#
+            )
+        };
+        for (key, value, mapped, told) in [
+            (
+                "duration",
+                "812",
+                ",latency_ms=duration",
+                "duration does not tell its unit (milliseconds, by its size)",
+            ),
+            ("duration", "2", "", "duration does not tell its unit (not read)"),
+            (
+                "duration",
+                "1.5",
+                ",latency_s=duration",
+                "duration does not tell its unit (seconds, by its size)",
+            ),
+            ("cached", "1", "", "not read: cached ("),
+            ("cache_hit", "true", "", "not read: cache_hit ("),
+            ("cf-aig-cache-status", r#""HIT""#, "", "not read: cf-aig-cache-status ("),
+            ("cost_micros", "2800", "", ""),
+            ("batch", "true", "", "not read, though prices may go by it: batch"),
+        ] {
+            let log = row(key, value);
+            let proposal = propose(&Shape::of(log.as_bytes(), None).unwrap()).unwrap();
+            let want = format!("at=ts,model=model,in=input_tokens,out=output_tokens{mapped}");
+            assert_eq!(proposal.mapping.text(), want, "{log}");
+            assert!(proposal.rows.contains(told), "{told}: {}", proposal.rows);
+        }
+        // Which of two columns is meant is asked.
+        let log = "ts,model,prompt_tokens,prompt_tokens\n2026-05-23 10:00:00,m,5,6\n";
+        let rows = propose(&Shape::of(log.as_bytes(), None).unwrap()).unwrap().rows;
+        assert!(rows.contains("not read: prompt_tokens#1, prompt_tokens#2"), "{rows}");
+    }
+
+    #[test]
     fn common_shapes_are_understood_by_their_names_and_values() {
         for (log, want) in [
             (
@@ -411,6 +510,11 @@ mod tests {
             (
                 r#"{"timestamp":"2026-05-23T10:00:00Z","requestId":"r","modelId":"anthropic.claude-sonnet-4-5-20250929-v1:0","input":{"inputTokenCount":100,"cacheReadInputTokenCount":5},"output":{"outputBodyJson":{"model":"claude-sonnet-4-5-20250929"},"outputTokenCount":10}}"#,
                 "at=timestamp,id=requestId,model=modelId,fresh=input.inputTokenCount,cached=input.cacheReadInputTokenCount,out=output.outputTokenCount",
+            ),
+            // Lengths are of text where no key says tokens; who was asked answered where nothing else says who did.
+            (
+                r#"{"ts":"2026-05-23T10:00:00Z","gen_ai":{"request":{"model":"gpt-4.1"}},"input_length":400,"output_length":40}"#,
+                "at=ts,model=gen_ai.request.model",
             ),
             // The second date shows where the month stands.
             (

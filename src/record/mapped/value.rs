@@ -41,6 +41,19 @@ pub(super) fn count(text: &str) -> Option<u64> {
     })
 }
 
+/// Reads a date in digits alone (`20260523`, `20260523100000`, with milliseconds): as a number it would be another time.
+fn in_digits(text: &str) -> Option<NaiveDateTime> {
+    let clock = match text.len() {
+        8 => "000000000",
+        14 => "000",
+        17 => "",
+        _ => return None,
+    };
+    let is_ours = text.starts_with("19") || text.starts_with("20");
+    let read = || NaiveDateTime::parse_from_str(&format!("{text}{clock}"), "%Y%m%d%H%M%S%3f").ok();
+    is_ours.then(read).flatten()
+}
+
 fn micros_told(number: Decimal, unit: Option<Unit>) -> Option<i64> {
     match unit.and_then(Unit::seconds_exponent) {
         Some(places) => micros_of(number, places),
@@ -56,11 +69,15 @@ fn is_relative(micros: i64) -> bool {
 /// Says whether a moment is told as what has passed since the start of the log.
 pub(super) fn is_offset(text: &str, unit: Option<Unit>) -> bool {
     let number = text.parse::<Decimal>().or_else(|_| Decimal::from_scientific(text));
-    number.ok().and_then(|number| micros_told(number, unit)).is_some_and(is_relative)
+    let number = number.ok().filter(|_| unit.is_some() || in_digits(text).is_none());
+    number.and_then(|number| micros_told(number, unit)).is_some_and(is_relative)
 }
 
 /// Reads a moment, in the unit told, or in the one that its size tells.
 pub(super) fn moment(text: &str, unit: Option<Unit>) -> Option<Instant> {
+    if let Some(at) = in_digits(text).filter(|_| unit.is_none()) {
+        return Some(Instant(at.and_utc().timestamp_micros()));
+    }
     if let Ok(number) = text.parse::<Decimal>().or_else(|_| Decimal::from_scientific(text)) {
         let micros = micros_told(number, unit)?;
         return Some(if is_relative(micros) { TRACE_EPOCH + Span(micros) } else { Instant(micros) });
@@ -247,6 +264,10 @@ mod tests {
         );
         assert_eq!(moment("0.5", None), Some(TRACE_EPOCH + Span(500_000)));
         assert!(moment("23.05.2026 10:00", None).is_some());
+        for text in ["20260523", "20260523000000", "20260523000000000"] {
+            assert_eq!(moment(text, None), Instant::parse("2026-05-23T00:00:00Z").ok(), "{text}");
+            assert!(!is_offset(text, None));
+        }
         assert_eq!(moment("05/06/2026 10:00:00", None), None, "which is the day?");
         assert_eq!(moment("05/06/2026 10:00:00", Some(Unit::DayFirst)), moment("2026-06-05 10:00", None));
         assert_eq!(moment("soon", None), None);

@@ -110,14 +110,13 @@ impl Accounts {
             let amount = payment.cost.amount().unwrap_or_default();
             for draw in &payment.draws {
                 self.add(*draw, (done.arrived, at), amount);
-                if let Some(standing) = self.spending.budgets.standing(*draw, done.arrived) {
+                if let Some(standing) = self.spending.standing(*draw, done.arrived) {
                     self.threshold(*draw, &standing, at, sink);
                 }
             }
         }
         for draws in &done.short {
-            let standings =
-                draws.iter().filter_map(|draw| self.spending.budgets.standing(*draw, done.arrived));
+            let standings = draws.iter().filter_map(|draw| self.spending.standing(*draw, done.arrived));
             let fullest = standings.max_by_key(percent).filter(|fullest| percent(fullest) >= NEARLY);
             if let Some(fullest) = fullest.filter(|fullest| !reaches(fullest, 100)) {
                 Self::full(&fullest, at, sink);
@@ -213,7 +212,7 @@ impl Accounts {
         keys.sort_unstable();
         for key in keys {
             let Some(drawn) = self.drawn.get_mut(&key) else { continue };
-            let Some(standing) = self.spending.budgets.standing(key, drawn.arrived) else { continue };
+            let Some(standing) = self.spending.standing(key, drawn.arrived) else { continue };
             let scope = standing.source();
             if burns {
                 drawn.burn(&rules, (&standing, &scope), at, sink);
@@ -293,10 +292,14 @@ impl Drawn {
                 let seen = seen(standing, Source::BurnRate, (scope, &threshold), (at, burn.level));
                 sink.fire(&seen, || {
                     format!(
-                        "budget {scope}: {} spent within {}, over {} times as fast as {} would last{}",
+                        "budget {scope}: {} spent within {}, {} {} lasts{}",
                         spent.dollars(),
                         burn.long,
-                        burn.times(),
+                        if burn.rate == 10 {
+                            "faster than".to_owned()
+                        } else {
+                            format!("over {} times as fast as", burn.times())
+                        },
                         standing.amount.dollars(),
                         if week.is_some() { ", as the hours of the week go" } else { "" }
                     )

@@ -297,13 +297,15 @@ fn unnamed(key: &str, text: &str) -> String {
     )
 }
 
-/// Returns the texts after `:`, `=` or `~`, separated by commas, in lower case; `=` before one says that it is the whole name.
+/// Returns the texts after `:`, `=` or `~`, separated by commas. `=` before one says that it is the whole name, as it is
+/// written: names that differ in case are others to every sum. Parts of names are in lower case.
 fn values(rest: &str) -> Option<Vec<String>> {
     let list = rest.strip_prefix([':', '=', '~'])?;
     let whole = if rest.starts_with('~') { "" } else { "=" };
     let values: Vec<String> = list
         .split(',')
-        .map(|value| value.trim().to_lowercase().replace(HELD_COMMA, ","))
+        .map(|value| if whole.is_empty() { value.to_lowercase() } else { value.to_owned() })
+        .map(|value| value.replace(HELD_COMMA, ","))
         .filter(|value| !value.is_empty())
         .map(|value| format!("{whole}{value}"))
         .collect();
@@ -317,7 +319,7 @@ fn tasks(values: Vec<String>) -> Result<Vec<String>, String> {
         let word = value.strip_prefix('=');
         let before = found.len();
         match word {
-            Some(word) => found.extend(word.parse::<TaskClass>().ok()),
+            Some(word) => found.extend(word.to_lowercase().parse::<TaskClass>().ok()),
             None => found.extend(TaskClass::ALL.into_iter().filter(|class| holds(class.name(), &value))),
         }
         if found.len() == before {
@@ -337,8 +339,8 @@ fn listed(key: &str, rest: &str, text: &str) -> Result<Test, String> {
         };
         let mut all = Vec::new();
         for value in values(rest).ok_or_else(hint)? {
-            let value = value.trim_start_matches('=');
-            match (value, Status::from_name(value)) {
+            let value = value.trim_start_matches('=').to_lowercase();
+            match (value.as_str(), Status::from_name(&value)) {
                 (_, Some(status)) => all.push(status),
                 ("limited", _) => all.push(Status::RateLimited),
                 ("server", _) => all.push(Status::ServerError),
@@ -355,7 +357,7 @@ fn listed(key: &str, rest: &str, text: &str) -> Result<Test, String> {
         || format!("`{}`: write source: with recorded, classified, text, measures or none", brief(text));
     let mut all = Vec::new();
     for value in values(rest).ok_or_else(hint)? {
-        let word = value.trim_start_matches('=');
+        let word = value.trim_start_matches('=').to_lowercase();
         let (_, sources) = SOURCES.iter().find(|(known, _)| *known == word).ok_or_else(hint)?;
         all.extend_from_slice(sources);
     }
@@ -415,10 +417,10 @@ fn scaled(number: &str, units: &[(&str, i128)], grouped: &str) -> Result<i128, (
     if pico % Pico::USD.0 == 0 { Ok(pico / Pico::USD.0) } else { Err(()) }
 }
 
-/// Says whether a text holds another (given in lower case), in any case; after `=` it must be the other.
+/// Says whether a text holds another (given in lower case), in any case; after `=` it must be the other to the letter.
 pub(super) fn holds(text: &str, lower: &str) -> bool {
     if let Some(whole) = lower.strip_prefix('=') {
-        return text.to_lowercase() == whole;
+        return text == whole;
     }
     if !text.is_ascii() {
         return text.to_lowercase().contains(lower);
@@ -490,8 +492,10 @@ mod tests {
         assert_eq!(figure("cost>=$0.05"), (Figure::Cost, Compare::AtLeast(50_000_000_000)));
         assert_eq!(figure("conf:none"), (Figure::Confidence, Compare::Unknown));
         let teams = |texts: &[&str]| Test::Named(Name::Team, texts.iter().map(|&text| text.into()).collect());
-        assert_eq!(one("!team:\"data lab\",Ads"), Term { not: true, test: teams(&["=data lab", "=ads"]) });
+        assert_eq!(one("!team:\"data lab\",Ads"), Term { not: true, test: teams(&["=data lab", "=Ads"]) });
         assert_eq!(one("team~ads,\"x,y\"").test, teams(&["ads", "x,y"]), "a comma in quotes parts nothing");
+        assert_eq!(one("team:\" ads \"").test, teams(&["= ads "]), "blanks in quotes are the name's");
+        assert_eq!(one("status:OK").test, one("status:ok").test);
         assert_eq!(one("team=-").test, teams(&["=-"]), "no name at all");
         assert_eq!(one("team~-").test, teams(&["-"]), "names that hold a hyphen");
         assert_eq!(
@@ -514,11 +518,8 @@ mod tests {
         #[test]
         fn looking_for_a_text_ignores_case_everywhere(text in "[a-cA-C\u{e9}\u{c9}]{0,12}", part in "[a-cA-C\u{e9}\u{c9}]{0,3}") {
             let lower = part.to_lowercase();
-            let brute = match lower.strip_prefix('=') {
-                Some(whole) => text.to_lowercase() == whole,
-                None => text.to_lowercase().contains(&lower),
-            };
-            prop_assert_eq!(holds(&text, &lower), brute);
+            prop_assert_eq!(holds(&text, &lower), text.to_lowercase().contains(&lower));
+            prop_assert_eq!(holds(&text, &format!("={part}")), text == part);
         }
 
         #[test]

@@ -174,12 +174,16 @@ pub fn nothing_called(filter: &Filter, snapshot: &Snapshot) -> Option<String> {
         if all.len() > LOOKED_AT || all.iter().any(|name| wanted.iter().any(|text| holds(name, text))) {
             return None;
         }
-        let held = pick(all.iter().copied(), whole);
+        if whole == "-" {
+            return Some(format!("every request names its {key}"));
+        }
+        let lower = whole.to_lowercase();
+        let held = pick(all.iter().copied(), &lower);
         let said = brief(whole);
         let short = format!("no {key} is called `{said}`");
         match held.as_slice() {
             [] => {
-                let near = all.iter().map(|name| (strsim::jaro_winkler(whole, &name.to_lowercase()), *name));
+                let near = all.iter().map(|name| (strsim::jaro_winkler(&lower, &name.to_lowercase()), *name));
                 let near = near.filter(|(likeness, name)| *likeness > 0.8 && *name != "-");
                 let near = near.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| clean(name).into_owned());
                 Some(

@@ -163,7 +163,7 @@ impl Event<'_> {
             What::Certificate(route, rung, Turn::Withdrawn(why)) => {
                 format!("{route} · {rung}: certificate withdrawn, {}", why.reason())
             }
-            What::Failed(1, _) => "1 fault: a request with a failed call".to_owned(),
+            What::Failed(1, _) => "1 fault: a failed call or request".to_owned(),
             What::Failed(count, from) => {
                 let count = format::count(count as u64);
                 // Two moments of one line: where their days differ both have theirs.
@@ -173,7 +173,7 @@ impl Event<'_> {
                 } else {
                     format!("{} ", from.date().get(5..).unwrap_or_default())
                 };
-                format!("{count} faults since {day}{}: requests with a failed call", from.clock())
+                format!("{count} faults since {day}{}: failed calls or requests", from.clock())
             }
         })
     }

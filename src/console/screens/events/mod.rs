@@ -90,12 +90,12 @@ impl State {
     }
 
     fn deed(&self, snapshot: &Snapshot, deed: impl FnOnce(&Alert) -> (AlertDeed, String)) -> Asks {
-        let Some(Event { what: What::Alert(alert) | What::Over(alert), .. }) = self.chosen(snapshot) else {
-            return vec![Ask::Refuse("choose an alert first".to_owned())];
-        };
         if snapshot.live.is_none() {
             return vec![Ask::Refuse("a replay tells nobody; this works beside a gateway".to_owned())];
         }
+        let Some(Event { what: What::Alert(alert) | What::Over(alert), .. }) = self.chosen(snapshot) else {
+            return vec![Ask::Refuse("choose an alert first".to_owned())];
+        };
         let (deed, words) = deed(alert);
         vec![Ask::Send(Command::Alert(deed)), Ask::Say(words)]
     }

@@ -40,7 +40,7 @@ pub struct State {
     pub route: usize,
     /// The chosen rung.
     pub rung: usize,
-    /// Digits typed so far.
+    /// What was typed of a number so far.
     pub typed: String,
     /// Whether the mouse holds the marker.
     pub dragging: bool,
@@ -178,12 +178,19 @@ impl State {
     }
 
     fn commit(&mut self, snapshot: &Snapshot) -> Asks {
-        let typed = std::mem::take(&mut self.typed);
         let (route, rung) = self.chosen(&snapshot.policy);
-        match typed.parse::<u16>().ok().and_then(PerMille::new) {
-            Some(value) => vec![Ask::Send(Command::SetThreshold(route, rung, value))],
-            None => vec![Ask::Refuse(format!("{typed} is outside 0 to 1000"))],
-        }
+        let set = |value| Ask::Send(Command::SetThreshold(route, rung, value));
+        let ask = self.threshold().map_or_else(Ask::Refuse, set);
+        self.typed.clear();
+        vec![ask]
+    }
+
+    /// What is typed is a threshold as a whole or not at all.
+    fn threshold(&self) -> Result<PerMille, String> {
+        let typed = &self.typed;
+        let words =
+            || format!("{typed} is no threshold, 0 to 1000; Esc clears it; a aims: -20%, $900, q .97");
+        typed.parse().ok().and_then(PerMille::new).ok_or_else(words)
     }
 
     /// Goes along all thresholds of all routes, so that one key reaches every one of them.
@@ -368,25 +375,13 @@ impl Screen for State {
         if view.read_only {
             return vec![Ask::Refuse(REFUSED.to_owned())];
         }
-        // What is typed is taken whole or not at all: signs of an aim begin one, others are told.
-        if !digit.is_ascii_digit() {
-            return match (self.typed.is_empty(), digit) {
-                (true, '-' | '+' | '$') => vec![Ask::Aim(digit.to_string())],
-                (true, _) => Asks::new(),
-                (false, _) => {
-                    let typed = std::mem::take(&mut self.typed);
-                    let words =
-                        format!("{typed}{digit} is no threshold, 0 to 1000; a aims: -20%, $900, q .97");
-                    vec![Ask::Refuse(words)]
-                }
-            };
+        // Signs of an aim begin one; within a number every sign stays, so that Enter takes no part of what was typed.
+        match digit {
+            '-' | '+' | '$' if self.typed.is_empty() => return vec![Ask::Aim(digit.to_string())],
+            sign if self.typed.is_empty() && !sign.is_ascii_digit() => return Asks::new(),
+            sign => self.typed.push(sign),
         }
-        // A digit that cannot be taken is told at once; it would be missing from what is refused later.
-        if self.typed.len() >= 4 {
-            return vec![Ask::Refuse(format!("{}{digit} is outside 0 to 1000; Esc clears it", self.typed))];
-        }
-        self.typed.push(digit);
-        Asks::new()
+        self.threshold().err().map(Ask::Refuse).into_iter().collect()
     }
 
     /// The curve drawn here is of the threshold chosen here.

@@ -103,7 +103,13 @@ impl<'a> Comparison<'a> {
             let day = |at: Instant| {
                 if is_same { String::new() } else { format!("{} ", at.date().get(5..).unwrap_or_default()) }
             };
-            all.heading(&format!("otherwise {}{} to {}{}", day(from), from.clock(), day(to), to.clock()));
+            all.heading(&format!(
+                "world otherwise {}{} to {}{}",
+                day(from),
+                from.clock(),
+                day(to),
+                to.clock()
+            ));
             all.sums(|run| (&run.found.inside, run.found.refused.1, run.apart.inside));
             all.heading("all of the log");
         }

@@ -12,7 +12,7 @@ use crate::record::foreign::fields::{
 use crate::record::foreign::tagged::{self, Tags, TagsOf};
 use crate::record::foreign::{beside, calls};
 use crate::record::json::{Measure, Num};
-use crate::record::known::{Told, answer_key, id_of};
+use crate::record::known::{Told, answer_key};
 use crate::record::skip::Refusal;
 use crate::record::usage::{Counted, OpenAiUsage};
 use crate::record::value::{FromValue, Object, Value};
@@ -226,7 +226,7 @@ pub(super) fn record(mut row: Row<'_>) -> Result<Told, Refusal> {
     let tags = [&row.request_tags, &metadata.logged, &metadata.requested];
     let tags = tagged::words(&tags, &["project"]);
     let id = first(&[&row.request_id, &row.id]);
-    let keys = [id_of(&[&id]), answer.or_else(|| answer_key(&id))];
+    let answer = answer.or_else(|| answer_key(&id));
     let record = Record {
         id,
         at: began(at, end),
@@ -245,7 +245,7 @@ pub(super) fn record(mut row: Row<'_>) -> Result<Told, Refusal> {
         claimed_usd: claim.map(|claim| owned(claim)),
         ..Record::default()
     };
-    Ok(Told::new(record, keys))
+    Ok(Told::of_row(record, answer))
 }
 
 /// Returns the code, the class or the words of what went wrong.

@@ -100,6 +100,8 @@ pub(super) const ASKED: &[&str] = &[
     "gen_ai.request.model",
     "llm.request.model",
     "llm.model_name",
+    "embedding.model_name",
+    "reranker.model_name",
     "ai.model.id",
     "ai.model_id",
     "langfuse.observation.model.name",
