@@ -5,6 +5,7 @@
 use super::edits::{Edits, member};
 use super::scan::{Member, is_named, name_of};
 use crate::wire::Dialect;
+use crate::wire::gemini::names::ELSEWHERE;
 use crate::wire::json::Value;
 use crate::wire::known::{Change, place};
 use crate::wire::prompt::Reader;
@@ -15,10 +16,6 @@ struct Holder {
     members: Vec<Member>,
     removed: Vec<usize>,
 }
-
-/// The members by which clients of Vertex have it choose another model.
-pub(super) const ELSEWHERE: [&str; 2] =
-    ["generationConfig.routingConfig", "generationConfig.modelSelectionConfig"];
 
 /// Makes the changes.
 pub(super) fn leave_out(edits: &mut Edits<'_>, reader: Reader<'_>) {
