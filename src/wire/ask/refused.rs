@@ -34,12 +34,11 @@ pub(super) fn leave_out(edits: &mut Edits<'_>, reader: Reader<'_>) {
             match (&found, change.instead) {
                 (Some(_), None) => {
                     let all = members.iter().enumerate().filter(|(_, at)| named(at)).map(|(at, _)| at);
-                    match holders.iter_mut().find(|holder| holder.path == outer) {
-                        Some(holder) => holder.removed.extend(all),
-                        None => {
-                            let removed = all.collect();
-                            holders.push(Holder { path: outer.to_owned(), members, removed });
-                        }
+                    if let Some(holder) = holders.iter_mut().find(|holder| holder.path == outer) {
+                        holder.removed.extend(all);
+                    } else {
+                        let removed = all.collect();
+                        holders.push(Holder { path: outer.to_owned(), members, removed });
                     }
                 }
                 (Some(value), Some(json)) => edits.replace(value.clone(), json),
