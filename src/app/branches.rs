@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
-use super::found::WORLDS;
+use super::found::{WORLDS, is_toml};
 use super::{created, policies_text};
 use crate::budget::StandingRow;
 use crate::config::{self, policy, world};
@@ -35,10 +35,6 @@ pub fn read_world(name: &str) -> anyhow::Result<World> {
     let shown = path.display().to_string();
     let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {shown}"))?;
     Ok(world::parse(&text, &shown)?)
-}
-
-pub(super) fn is_toml(path: &Path) -> bool {
-    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("toml"))
 }
 
 /// Reads what is tried beside a world: a policy file, or thresholds with commas between them.

@@ -1,6 +1,7 @@
 //! What the configuration folder has for the console: plans of rollouts, and worlds.
 
-use super::branches::is_toml;
+use std::path::Path;
+
 use crate::config::{self, rollouts, world};
 use crate::console::screens::rollout::Plans;
 use crate::console::screens::worlds::OwnWorld;
@@ -38,4 +39,8 @@ pub(super) fn worlds() -> Vec<OwnWorld> {
         OwnWorld { name, about }
     };
     paths.into_iter().map(read).collect()
+}
+
+pub(super) fn is_toml(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("toml"))
 }

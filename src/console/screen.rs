@@ -6,11 +6,48 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::action::{Action, Context};
-use super::app::Do;
 use super::ordered::Ordered;
 use super::paint::Look;
 use crate::session::{Command, Snapshot};
 use crate::units::{Instant, ModelId};
+
+/// What the loop around the console is to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Do {
+    /// Send a command to the session.
+    Send(Command),
+    /// Leave.
+    Quit,
+    /// Give the terminal to the shell.
+    Suspend,
+    /// Draw every cell again.
+    Repaint,
+    /// Put a text on the clipboard.
+    Copy(String),
+    /// Take the mouse or give it back.
+    Mouse(bool),
+    /// Read settings, keys and themes again.
+    Reload,
+    /// Use the next theme.
+    NextTheme,
+    /// Write the policy in force to a file.
+    SavePolicy,
+    /// Write the listed requests to a file with this ending: `csv`, `json` or `md`.
+    Export(&'static str),
+    /// Put the listed requests on the clipboard as a table.
+    CopyList,
+    /// Look which plans and worlds the configuration folder has.
+    Find,
+    /// Read a world and what is tried beside it, and have it tried.
+    Branch {
+        /// The world's name, or its file.
+        world: String,
+        /// Policies and thresholds.
+        beside: Vec<String>,
+    },
+    /// Write branches side by side to a file: as a page, or as Markdown.
+    SaveBranches(bool),
+}
 
 macro_rules! screens {
     ($($(#[$attribute:meta])* $name:ident,)*) => {

@@ -10,6 +10,7 @@
 
 mod answers;
 mod cited;
+mod flaws;
 mod grammar;
 mod habits;
 mod inbound;

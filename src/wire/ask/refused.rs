@@ -5,6 +5,7 @@
 use super::edits::{Edits, member};
 use super::scan::{Member, is_named, name_of};
 use crate::wire::Dialect;
+use crate::wire::gemini::names::ELSEWHERE;
 use crate::wire::json::Value;
 use crate::wire::known::{Change, place};
 use crate::wire::prompt::Reader;
@@ -15,10 +16,6 @@ struct Holder {
     members: Vec<Member>,
     removed: Vec<usize>,
 }
-
-/// The members by which clients of Vertex have it choose another model.
-pub(super) const ELSEWHERE: [&str; 2] =
-    ["generationConfig.routingConfig", "generationConfig.modelSelectionConfig"];
 
 /// Makes the changes.
 pub(super) fn leave_out(edits: &mut Edits<'_>, reader: Reader<'_>) {
@@ -37,12 +34,11 @@ pub(super) fn leave_out(edits: &mut Edits<'_>, reader: Reader<'_>) {
             match (&found, change.instead) {
                 (Some(_), None) => {
                     let all = members.iter().enumerate().filter(|(_, at)| named(at)).map(|(at, _)| at);
-                    match holders.iter_mut().find(|holder| holder.path == outer) {
-                        Some(holder) => holder.removed.extend(all),
-                        None => {
-                            let removed = all.collect();
-                            holders.push(Holder { path: outer.to_owned(), members, removed });
-                        }
+                    if let Some(holder) = holders.iter_mut().find(|holder| holder.path == outer) {
+                        holder.removed.extend(all);
+                    } else {
+                        let removed = all.collect();
+                        holders.push(Holder { path: outer.to_owned(), members, removed });
                     }
                 }
                 (Some(value), Some(json)) => edits.replace(value.clone(), json),

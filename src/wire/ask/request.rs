@@ -8,10 +8,9 @@ use bytes::Bytes;
 use memchr::memmem;
 
 use super::measures::AskMeasures;
-use super::refused;
 use super::scan::{self, Scan, is_named, name_of};
 use crate::wire::Dialect;
-use crate::wire::gemini::names::member;
+use crate::wire::gemini::names::{ELSEWHERE, member};
 use crate::wire::gemini::read_schema::Schemas;
 use crate::wire::json::{Value, spliced, written};
 use crate::wire::sending::Accent;
@@ -163,7 +162,7 @@ impl Ask {
             config.is_some_and(|config| member(config, name).is_some())
         };
         let found = MEMBERS.into_iter().find(says);
-        let found = found.or_else(|| refused::ELSEWHERE.into_iter().find(is_there));
+        let found = found.or_else(|| ELSEWHERE.into_iter().find(is_there));
         // A stored prompt brings tools of its own.
         let is_stored = |prompt: Value<'_>| prompt.is_object() && self.dialect == Dialect::OpenAiResponses;
         let found = found.or_else(|| root.get("prompt").is_some_and(is_stored).then_some("prompt"));

@@ -4,6 +4,10 @@ use std::borrow::Cow;
 
 use crate::wire::json::Value;
 
+/// The members by which clients of Vertex have it choose another model.
+pub(in crate::wire) const ELSEWHERE: [&str; 2] =
+    ["generationConfig.routingConfig", "generationConfig.modelSelectionConfig"];
+
 /// Returns a name in the manner that Google documents.
 pub(in crate::wire) fn camel(name: &str) -> Cow<'_, str> {
     if !name.contains('_') {

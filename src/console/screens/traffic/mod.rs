@@ -15,10 +15,9 @@ pub use columns::{status_role, status_word};
 use columns::{Cells, Clock, columns, sorted_column};
 
 use crate::console::action::Action;
-use crate::console::app::Do;
 use crate::console::glyphs::{GlyphSet, Glyphs};
 use crate::console::paint::{self, Look};
-use crate::console::screen::{Ask, Asks, FiguresOf, Pointer, Scene, Screen, View};
+use crate::console::screen::{Ask, Asks, Do, FiguresOf, Pointer, Scene, Screen, View};
 use crate::console::screens::{figures, welcome};
 use crate::console::theme::Role;
 use crate::console::widgets::panel::Panel;

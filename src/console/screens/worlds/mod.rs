@@ -23,9 +23,8 @@ pub use self::list::OwnWorld;
 
 use self::compare::Comparison;
 use crate::console::action::Action;
-use crate::console::app::Do;
 use crate::console::paint;
-use crate::console::screen::{Ask, Asks, FiguresOf, Pointer, Scene, Screen, View};
+use crate::console::screen::{Ask, Asks, Do, FiguresOf, Pointer, Scene, Screen, View};
 use crate::console::widgets::panel::Panel;
 use crate::console::widgets::table::TableState;
 use crate::session::{BranchState, Command, Snapshot};
