@@ -55,7 +55,7 @@ fn rows_of_another_moment_and_another_prompt_are_other_calls_whatever_their_id()
 #[test]
 fn names_for_nothing_are_none_in_every_format() {
     let log = r#"{"request_id":"r-1","call_type":"acompletion","api_key":"k","startTime":"2026-05-01T10:00:00Z","model":"gpt-4.1","spend":0.1,"prompt_tokens":1000,"completion_tokens":100,"session_id":"None","end_user":"null","team_id":"00000000-0000-0000-0000-000000000000"}"#;
-    let read = open(&Input::bytes("log", log.as_bytes().to_vec()), &ReadOptions::default()).unwrap();
+    let mut read = open(&Input::bytes("log", log.as_bytes().to_vec()), &ReadOptions::default()).unwrap();
     read.for_each(|_, _, entry| {
         let Ok(Entry::Request(record)) = entry else { panic!("{log}") };
         assert_eq!([&*record.team, &*record.user, &*record.session], ["", "", ""]);
