@@ -15,14 +15,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 
-use self::form::{own_book, shown, table, usd};
+use self::form::{doubt, own_book, shown, table, usd};
 use super::args::Shape;
 use super::output;
 use crate::config::prices::{self, Import};
 use crate::config::{user_dir, write_whole};
 use crate::pricing::{ModelPrices, PriceBook, PriceRow, Rates, Tier, as_factor};
 use crate::report::count;
-use crate::units::{Instant, PicoPerMillion, counted};
+use crate::units::{Instant, counted};
 
 /// Lists, shows and imports prices.
 #[derive(Args, Debug)]
@@ -405,22 +405,6 @@ fn report(import: &Import, target: &Path, each: bool, out: &mut impl Write) -> a
         table(&["refused", "reason"], lines, out)?;
     }
     Ok(())
-}
-
-/// Says what of a row looks as if it were of another unit: it is taken all the same.
-fn doubt(row: &PriceRow) -> Option<String> {
-    /// In dollars for a million tokens; the dearest that anybody lists takes 600 for an answer.
-    const DEAR: i64 = 1000;
-    let Tier { input, output, cache_read, .. } = row.standard.base;
-    let is_dear = |price: PicoPerMillion| price.0 / 1_000_000_000_000 >= DEAR;
-    if let Some(dear) = [input, output].into_iter().find(|price| is_dear(*price)) {
-        return Some(format!(
-            "{} for a million tokens is far above all that is listed: is it for a thousand?",
-            dear.dollars()
-        ));
-    }
-    let read = cache_read.filter(|read| *read > input)?;
-    Some(format!("what is read from a cache costs {}, more than what is not", read.dollars()))
 }
 
 fn report_json(import: &Import, target: &Path, each: bool, out: &mut impl Write) -> anyhow::Result<()> {

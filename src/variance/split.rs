@@ -257,7 +257,7 @@ impl<'a> Pair<'a> {
             });
             left -= self.place(*place, paths, &levels, &mut split.parts);
         }
-        *split.parts.largest() += left;
+        *split.parts.largest() -= left;
         split
     }
 

@@ -10,7 +10,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table};
 
-use super::form::{own_book, shown, table, usd};
+use super::form::{doubt, own_book, shown, table, usd};
 use crate::cli::args::time;
 use crate::cli::output;
 use crate::config::prices;
@@ -93,7 +93,7 @@ pub(super) fn run(set: &Set, user_dir: Option<&Path>, out: &mut impl Write) -> a
     if let Some(hours) = row.hours_text() {
         writeln!(out, "its hours stay: {}", shown(&hours))?;
     }
-    if let Some(doubt) = super::doubt(&row) {
+    if let Some(doubt) = doubt(&row) {
         writeln!(out, "{doubt}")?;
     }
     if !set.yes && !agreed(&format!("write this to {}", path.display()), out)? {
