@@ -129,8 +129,9 @@ fn passes(filter: &Filter, snapshot: &Snapshot, index: usize) -> bool {
             all.into_iter().any(|of| name(of) != "-" && name(of).to_lowercase().contains(word.as_str()))
         }
         Test::Named(of, wanted) => wanted.iter().any(|text| {
-            let name = name(*of).to_lowercase();
-            text.strip_prefix('=').map_or_else(|| name.contains(text.as_str()), |whole| name == whole)
+            let name = name(*of);
+            let part = || name.to_lowercase().contains(text.as_str());
+            text.strip_prefix('=').map_or_else(part, |whole| name == whole)
         }),
         Test::Status(list) => list.contains(&outcome.status),
         Test::Source(list) => list.contains(&operation.source),
@@ -184,7 +185,7 @@ fn every_term_lists_the_requests_it_names() {
             "search",
             "req-0001",
             "team:search",
-            "TEAM:\"Data Lab\"",
+            "TEAM:\"data lab\"",
             "team:-",
             "project:ads-1,payments-2",
             "task:extraction",

@@ -93,7 +93,7 @@ impl Told {
 struct Turn {
     at: Instant,
     session: Option<u64>,
-    turn: Option<u32>,
+    nth: Option<u32>,
     confidence: Option<PerMille>,
     prefix: Vec<u64>,
     /// The model billed, the one called, and tokens.
@@ -116,10 +116,10 @@ impl Turn {
         Self {
             at: record.at,
             session,
-            turn: record.turn,
+            nth: record.turn,
             confidence: record.confidence,
-            calls: calls.collect(),
             prefix: record.prefix.clone(),
+            calls: calls.collect(),
             told,
         }
     }
@@ -325,7 +325,7 @@ impl Pass<'_> {
             confidence.get() >= SURE
         } else {
             self.found.drawn += 1;
-            drawn(session, turn.at, turn.turn) < self.options.easy.get()
+            drawn(session, turn.at, turn.nth) < self.options.easy.get()
         };
         let offer = |model, rates| Offer { model, known_as: model, rates: Some(rates) };
         let cheap = self.prices.identity(cheap);

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 
-use self::form::{own_book, shown, table, usd};
+use self::form::{doubt, own_book, shown, table, usd};
 use super::args::Shape;
 use super::output;
 use crate::config::prices::{self, Import};

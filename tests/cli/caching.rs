@@ -64,7 +64,7 @@ fn the_order_of_lines_changes_no_figure() {
     let lines: Vec<String> = (0..20).map(line).collect();
     sandbox.write("a.jsonl", lines.concat());
     sandbox.write("b.jsonl", lines.iter().rev().map(String::as_str).collect::<String>());
-    let found = |file: &str| sandbox.good(&format!("cache {file} --format csv"));
+    let found = |file: &str| sandbox.run(&format!("cache {file} --format csv")).out;
     assert_eq!(found("a.jsonl"), found("b.jsonl"));
 }
 

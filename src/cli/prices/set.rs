@@ -10,7 +10,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table};
 
-use super::form::{own_book, shown, table, usd};
+use super::form::{doubt, own_book, shown, table, usd};
 use crate::cli::args::time;
 use crate::cli::output;
 use crate::config::prices;
