@@ -387,7 +387,7 @@ fn report(import: &Import, target: &Path, each: bool, out: &mut impl Write) -> a
         without_batch.len(),
     )?;
     for (model, prices) in &book.models {
-        if let Some(doubt) = prices.rows.iter().find_map(set::doubt) {
+        if let Some(doubt) = prices.rows.iter().find_map(doubt) {
             writeln!(out, "{}: {doubt}", shown(model))?;
         }
     }

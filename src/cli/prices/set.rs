@@ -249,22 +249,6 @@ pub(in crate::cli) fn agreed(what: &str, out: &mut impl Write) -> anyhow::Result
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
-/// Says what of a row looks as if it were of another unit: it is taken all the same.
-pub(super) fn doubt(row: &PriceRow) -> Option<String> {
-    /// In dollars for a million tokens; the dearest that anybody lists takes 600 for an answer.
-    const DEAR: i64 = 1000;
-    let Tier { input, output, cache_read, .. } = row.standard.base;
-    let is_dear = |price: PicoPerMillion| price.0 / 1_000_000_000_000 >= DEAR;
-    if let Some(dear) = [input, output].into_iter().find(|price| is_dear(*price)) {
-        return Some(format!(
-            "{} for a million tokens is far above all that is listed: is it for a thousand?",
-            dear.dollars()
-        ));
-    }
-    let read = cache_read.filter(|read| *read > input)?;
-    Some(format!("what is read from a cache costs {}, more than what is not", read.dollars()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
