@@ -271,16 +271,16 @@ fn thousand(row: &Row<'_>) -> Option<Pico> {
 }
 
 /// Returns a share in parts of a million; none of nothing is none.
-fn share(part: i128, whole: i128) -> Option<i128> {
-    Some(part.saturating_mul(1_000_000).checked_div(whole).unwrap_or(0))
+fn share(row: &Row<'_>, part: i128, whole: i128) -> Option<i128> {
+    row.cell.map(|_| part.saturating_mul(1_000_000).checked_div(whole).unwrap_or(0))
 }
 
 fn error_share(row: &Row<'_>) -> Option<i128> {
-    share(row.count(|cell| cell.errors), row.count(|cell| cell.attempts))
+    share(row, row.count(|cell| cell.errors), row.count(|cell| cell.attempts))
 }
 
 fn cache_share(row: &Row<'_>) -> Option<i128> {
-    share(row.count(|cell| cell.tokens.cache_read), row.count(|cell| cell.tokens.prompt()))
+    share(row, row.count(|cell| cell.tokens.cache_read), row.count(|cell| cell.tokens.prompt()))
 }
 
 /// The colour that stands for a model everywhere.
