@@ -69,7 +69,7 @@ fn sixty_four_clients_at_once_never_spend_more_than_there_is_and_are_told_what_t
     assert!(usd(&error["spent"]) + usd(&error["held"]) <= usd(&error["limit"]), "{error}");
     assert_eq!(error["resets_at"], Value::Null);
     assert!(
-        error["message"].as_str().unwrap().contains("budget all/lifetime: $0.08 may be spent"),
+        error["message"].as_str().unwrap().contains("budget all/lifetime: $0.080000 may be spent"),
         "{error}"
     );
     assert_eq!(refused[0].header("x-should-retry"), Some("false"));
