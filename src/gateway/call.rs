@@ -319,8 +319,9 @@ pub(super) async fn attempt(
             }
             // An answer that failed on the way is billed for what it says it took.
             let prompt = measures.estimated_prompt_tokens;
+            let unseen = estimate::cut_off(&operation.ask, &dispatch.model, (0, 0));
             let told =
-                wire::used(dialect, &bytes).map(|counted| estimate::complete(Some(counted), prompt, None));
+                wire::used(dialect, &bytes).map(|counted| estimate::complete(Some(counted), prompt, unseen));
             let told =
                 told.or_else(|| refused_within(&error)).map(|took| attempt.unanswered(operation, took));
             failed(operation, &attempt, permit, status, api, told)

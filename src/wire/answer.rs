@@ -248,7 +248,8 @@ pub fn used(from: Dialect, body: &[u8]) -> Option<Counted> {
     source.usage()
 }
 
-/// Returns what the beginning of an answer says it took, where the account is in it.
+/// Returns what the beginning of an answer, or one that cannot be read, says it took, where the account is in it; zeros are not
+/// believed, as nobody saw all that stands beside them.
 pub fn used_in_part(from: Dialect, part: &[u8]) -> Option<Counted> {
     let key = if from == Dialect::Gemini { "usageMetadata" } else { "usage" };
     let quoted = format!("\"{key}\"");
@@ -268,7 +269,7 @@ pub fn used_in_part(from: Dialect, part: &[u8]) -> Option<Counted> {
     let told = format!("{{\"{key}\":{account}}}");
     let mut source = translate::source(from);
     let _ = source.whole(check(told.as_bytes()).ok()?, &mut |_| {});
-    source.usage()
+    source.usage().map(|counted| counted.believed(part.len() as u64))
 }
 
 /// Says whether a body with an error in it holds an answer all the same.

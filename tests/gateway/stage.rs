@@ -233,11 +233,12 @@ fn paired<'t>(rows: &[&'t Row], served: &'t [Served]) -> Option<Vec<(&'t Row, &'
     matched.or_else(|| may_be_sent_again.then(|| paired(rows, rest)).flatten())
 }
 
-/// Says whether an attempt may have been this call, by how they ended.
+/// Says whether an attempt may have been this call, by its model and how they ended.
 fn fits(row: &Row, served: &Served) -> bool {
     let code = row.error.split(':').next().and_then(|code| code.parse::<u16>().ok());
     let is_answer = served.status == Some(200);
-    (row.status != "ok" || (served.finished && is_answer))
+    row.model == served.call.model
+        && (row.status != "ok" || (served.finished && is_answer))
         && code == served.status.filter(|_| !is_answer && code.is_some())
         && (is_answer || served.status.is_none() || code.is_some())
 }

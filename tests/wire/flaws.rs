@@ -85,6 +85,12 @@ fn one_flaw_costs_nobody_the_answer_or_its_bill() {
         assert!(answer(OpenAiChat, &asked(OpenAiChat, false), broken.clone()).is_err());
         let told = pointsman::wire::used(OpenAiChat, &broken).unwrap().usage;
         assert_eq!((told.prompt(), told.output.get()), (Some(11), Some(2)));
+        let zeros = String::from_utf8_lossy(&broken)
+            .replace(":11,", ":0,")
+            .replace(":13", ":0")
+            .replace(":2,", ":0,");
+        let told = pointsman::wire::used(OpenAiChat, zeros.as_bytes()).unwrap().usage;
+        assert_eq!((told.prompt(), told.output.get()), (None, None), "{zeros}");
     }
     let stream = chunks(&[says(json!({"content": "h\u{e9}"})), ends("stop")]) + "data: [DONE]\n\n";
     let at = stream.find('\u{e9}').unwrap();
