@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::sync_channel;
 
 use super::ahead::{self, Ahead};
 use super::block::{Block, Body, Shared};
@@ -16,9 +15,6 @@ use super::native::Header;
 use super::skip::Refusal;
 use super::summary::Summary;
 use super::{Entry, Error, Input, InputFormat, Skip};
-
-/// Blocks that are read while another is looked at.
-const AHEAD: usize = 2;
 
 /// How far the reading has come, in bytes as stored (packed); to be watched from another thread.
 #[derive(Clone, Debug, Default)]
@@ -156,30 +152,6 @@ impl Source {
         Ok(summary)
     }
 
-    /// Takes all blocks in order, with what entries before them told; the next ones are read and unpacked meanwhile.
-    ///
-    /// # Errors
-    /// The first that `take` returns; nothing more is read then.
-    pub fn each_block<E>(
-        &mut self,
-        mut take: impl FnMut(Result<Block, Error>, &mut Known) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let mut known = std::mem::take(&mut self.known);
-        let (send, blocks) = sync_channel(AHEAD);
-        let source = &mut *self;
-        let taken = std::thread::scope(|scope| {
-            scope.spawn(move || {
-                while let Some(block) = source.next_block()
-                    && send.send(block).is_ok()
-                {}
-            });
-            // Whoever stops early hangs up, which ends the other thread.
-            blocks.into_iter().try_for_each(|block| take(block, &mut known))
-        });
-        self.known = known;
-        taken
-    }
-
     /// Returns the next block, or the error that ends a file; after that the next call goes on with the next file.
     pub fn next_block(&mut self) -> Option<Result<Block, Error>> {
         if self.ahead.is_none() {
@@ -291,36 +263,3 @@ impl Source {
 const NO_LOG: &str = "a file of a folder that is in no known log format";
 /// How many of those are told by name.
 const NAMED: usize = 8;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn whoever_stops_early_is_let_go() {
-        let line =
-            r#"{"at":"2026-05-01T00:00:00Z","id":"op-%","model":"gpt-4.1","in":10,"out":5,"status":"ok"}"#;
-        let text: Vec<String> = (0..200_000).map(|n| line.replace('%', &n.to_string())).collect();
-        let input = Input::bytes("log", text.join("\n").into_bytes());
-        let count = |stop_after: usize| {
-            let mut source = open(&input, &ReadOptions::default()).unwrap();
-            let (mut blocks, mut requests) = (0, 0);
-            let ended = source.each_block(|block, known| {
-                let block = block.unwrap();
-                let _ = block.for_each_new(known, |_, entry| {
-                    requests += usize::from(matches!(entry, Ok(Entry::Request(_))));
-                    ControlFlow::Continue(())
-                });
-                blocks += 1;
-                if blocks == stop_after { Err(()) } else { Ok(()) }
-            });
-            (ended, blocks, requests)
-        };
-        let (ended, blocks, requests) = count(0);
-        assert_eq!((ended, requests), (Ok(()), text.len()));
-        assert!(blocks > 2 * AHEAD, "{blocks} blocks would not fill what is read ahead");
-        let (ended, blocks, requests) = count(1);
-        assert_eq!((ended, blocks), (Err(()), 1));
-        assert!((1..text.len()).contains(&requests));
-    }
-}

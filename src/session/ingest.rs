@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::mem::take;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
@@ -69,6 +70,8 @@ pub struct Ingest {
     pub caching: Arc<Rules>,
     /// Whether calls beside the traffic are taken for requests, too: whoever bills knows no difference.
     pub counts_beside: bool,
+    /// How many threads read what is loaded; as many as there are cores where not said. What comes out is the same.
+    pub threads: Option<usize>,
     leasts: Leasts,
     second_leasts: Leasts,
 }
@@ -95,6 +98,7 @@ impl Ingest {
             meters: BTreeMap::new(),
             caching: Arc::default(),
             counts_beside: false,
+            threads: None,
             leasts: Leasts::default(),
             second_leasts: Leasts::default(),
         }
@@ -106,9 +110,9 @@ impl Ingest {
         Self { caching: Arc::new(rules), ..self }
     }
 
-    /// Returns the names and circumstances met so far, and forgets them.
-    pub(super) fn part(&mut self) -> (Names, Circumstances) {
-        (std::mem::take(&mut self.names), std::mem::take(&mut self.circumstances))
+    /// Returns the names and circumstances met so far, and whose opinion was told, and forgets them.
+    pub(super) fn part(&mut self) -> Met {
+        Met::new(take(&mut self.names), take(&mut self.circumstances), take(&mut self.tried))
     }
 
     /// Returns one that reads the same and has met nothing yet.
@@ -117,6 +121,7 @@ impl Ingest {
         Self {
             names,
             circumstances,
+            tried: Vec::new(),
             meters: BTreeMap::new(),
             leasts: Leasts::default(),
             second_leasts: Leasts::default(),
@@ -152,6 +157,7 @@ impl Ingest {
                 label.model = met.model(label.model, names);
             }
         }
+        met.tried().for_each(|classifier| self.know_tried(classifier));
         self.count(timing, operation, extra.as_deref());
     }
 

@@ -1,23 +1,18 @@
 //! A log held in memory, with all that its replay rests on: names, prices, profiles, policy.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::ingest::{Ingest, id_of};
 use super::inserts::Inserts;
-use super::news::News;
-use super::notes::{LogNote, NoteKind, meter_text, recharge_text};
+use super::notes::LogNote;
 use super::shadowed::Shadowed;
-use super::written::policy_text;
-use crate::bandit::key_of;
 use crate::classifier::Classifier;
-use crate::outcome::{History, ModelLabel, Outlook, ProfileFit, Profiles, recharge};
+use crate::outcome::{History, Outlook, Profiles, recharge};
 use crate::pricing::{PriceBook, PriceTable, Recharge};
 use crate::prompt_cache::Rules;
-use crate::record::{self, BudgetFiles, Correction, Entry, Skip, SkipKind, Timing};
+use crate::record::{self, BudgetFiles, Skip, SkipKind, Timing};
 use crate::routing::{Circumstances, Policy};
-use crate::units::{Instant, ModelId, Names, PerMille, Span, counted};
+use crate::units::{Instant, ModelId, Names, PerMille, Span};
 
 /// Profiles are fitted on this many operations from the start, so that a stream and a loaded log rest on the same.
 pub(super) const PROFILED: usize = 65_536;
@@ -272,197 +267,6 @@ impl Log {
         self.history.bounds()
     }
 
-    /// Reads sources whole. `tick` hears of the operations read so far and may cancel by answering false.
-    ///
-    /// # Errors
-    /// Where a source cannot be read, has nothing in it, or `tick` cancels.
-    pub fn load(
-        title: String,
-        mut source: record::Source,
-        mut ingest: Ingest,
-        policy: Arc<Policy>,
-        book: &PriceBook,
-        mut tick: impl FnMut(usize) -> bool,
-    ) -> Result<Self, LoadError> {
-        let mut history = History::default();
-        let mut notes = Vec::new();
-        let mut skipped = Skipped::default();
-        let mut changes = Vec::new();
-        let mut policies: Vec<(Instant, Arc<Policy>)> = Vec::new();
-        let mut fit = ProfileFit::default();
-        let mut labels: Vec<(Instant, String, ModelLabel)> = Vec::new();
-        let mut corrections: Vec<Correction<'static>> = Vec::new();
-        let (mut classified, mut shadowed) = (0, Shadowed::default());
-        let is_strict = source.is_strict();
-        source.each_block(|block, known| {
-            let Some(block) = skipped.keep_going(block, is_strict)? else { return Ok(()) };
-            let file: Arc<str> = block.file().into();
-            let mut stop = None;
-            let _ = block.for_each_new(known, |line, entry| {
-                match entry {
-                    Ok(Entry::Request(record)) if !ingest.wants(record.at) || shadowed.take(&record) => {}
-                    Ok(Entry::Request(record)) => {
-                        let (mut operation, extra) = ingest.take(&record);
-                        ingest.go_on(&mut operation);
-                        classified += usize::from(!operation.source.is_told());
-                        history.push(&id_of(&record, line), operation, extra);
-                    }
-                    Ok(Entry::Price(change)) => {
-                        notes.push(LogNote::price(&change, Instant::default()));
-                        changes.push((ingest.names.intern_model(&change.model), change.row.clone()));
-                    }
-                    Ok(Entry::Policy(change)) => {
-                        notes.push(LogNote::new(change.at, NoteKind::Policy, policy_text(&change)));
-                        match ingest.policy(&change) {
-                            Ok(policy) => policies.extend(policy.map(|policy| (change.at, policy))),
-                            Err(error) => {
-                                skipped.damaged.push(format!("policy version {}: {error}", change.version));
-                            }
-                        }
-                    }
-                    Ok(Entry::Label(late)) => {
-                        labels.push((late.at, late.id.to_string(), ingest.label(&late.label)));
-                    }
-                    Ok(Entry::Correction(correction)) => corrections.push(correction.into_owned()),
-                    Ok(Entry::Signal(signal)) => notes.push(LogNote::signal(&signal)),
-                    Ok(Entry::Note { at, text, simulated }) => {
-                        notes.push(LogNote::told(at, text, simulated));
-                    }
-                    Err(skip) => {
-                        stop = block.strict_error(&skip);
-                        if stop.is_some() {
-                            return ControlFlow::Break(());
-                        }
-                        skipped.add(&file, skip);
-                    }
-                }
-                ControlFlow::Continue(())
-            });
-            if let Some(error) = stop {
-                return Err(error.into());
-            }
-            if tick(history.len()) { Ok(()) } else { Err(LoadError::Cancelled) }
-        })?;
-        if history.is_empty() && ingest.is_windowed() {
-            return Err(LoadError::Empty(title, super::Stretch::EMPTY.to_owned()));
-        }
-        if history.is_empty() {
-            let hint = skipped.first.first().map_or_else(
-                || {
-                    if !labels.is_empty() {
-                        let labels = counted(labels.len() as u64, "label");
-                        return format!("it holds {labels} and no requests: pointsman certify LOG --labels FILE");
-                    }
-                    skipped.nothing_of_it().unwrap_or_else(|| {
-                        "the file is empty; give a request log (see `pointsman import --help` for the formats)"
-                            .to_owned()
-                    })
-                },
-                |first| {
-                    let (line, reason) = (first.line, &first.reason);
-                    let format = if source.is_told_how() { "" } else { " (name the format with --input-format)" };
-                    format!("line {line}: {reason}{format}")
-                },
-            );
-            return Err(LoadError::Empty(title, hint));
-        }
-        // Of several the latest counts, in whatever order files are read.
-        crate::units::sort_by_key(&mut labels, |(at, ..)| *at);
-        let verdict = |(at, id, label): &(Instant, String, ModelLabel)| {
-            Some(Judged { at: *at, id: key_of(id), model: label.model, quality: label.quality? })
-        };
-        let verdicts = labels.iter().filter_map(verdict).collect();
-        let judged = history.find_all(&labels.iter().map(|(_, id, _)| id.as_str()).collect());
-        for (_, id, label) in &labels {
-            if let Some(&index) = judged.get(id) {
-                history.judge(index, *label);
-            }
-        }
-        crate::units::sort_by_key(&mut corrections, |correction| correction.at);
-        let corrected = history.find_all(&corrections.iter().map(|correction| &*correction.id).collect());
-        let mut unmet = 0;
-        for Correction { id, call, charged, .. } in &corrections {
-            let fits = corrected.get(&**id).is_some_and(|&index| history.correct(index, *call, *charged));
-            unmet += usize::from(!fits);
-        }
-        if !ingest.is_windowed() {
-            skipped.unmet(unmet);
-        }
-        history.shrink();
-        let reprices = ingest.options.reprice;
-        let mut prices = PriceTable::new(book, &ingest.names).repricing(reprices);
-        for (model, row) in changes {
-            prices.change(model, row);
-        }
-        // Before sorting: a stream, which cannot sort, fits on the same operations.
-        for (_, recalled) in history.range(0, PROFILED) {
-            let evidence = recalled.evidence();
-            fit.add(&evidence, &prices);
-        }
-        let reordered = history.sort();
-        crate::units::sort_by_key(&mut notes, |note| note.at);
-        let unknown_meters = ingest.unknown_meters(book);
-        let (classifier, judge) = (ingest.classifier_tag(), Some(ingest.classifier()));
-        let second = ingest.second_tag();
-        let (budgets, caching) = (source.header().budgets.clone(), Arc::clone(&ingest.caching));
-        let (timing, undated, looked_at) =
-            (ingest.timing, ingest.undated(), ingest.options.stretch.looked_at());
-        let (names, circumstances) = (ingest.names, Arc::new(ingest.circumstances));
-        let brings_policies = !policies.is_empty();
-        crate::units::sort_by_key(&mut policies, |(at, policy)| (*at, policy.version));
-        let mut spans: Vec<PolicySpan> = Vec::new();
-        for (at, policy) in policies {
-            let from = history.first_at(at);
-            // Of several that decided nothing in between, the last one counts.
-            spans.retain(|span| span.from < from);
-            spans.push(PolicySpan { from, policy });
-        }
-        let policy = match spans.first() {
-            Some(first) if first.from == 0 => spans.remove(0).policy,
-            _ => policy,
-        };
-        let log = Self::from_parts(title, history, names, prices, fit.finish(), policy, skipped);
-        let shown_book = format!("{} {}", book.name, book.dated);
-        let at = log.bounds().unwrap_or_default().0;
-        let place = notes.partition_point(|note| note.at <= at);
-        let remarks = recharge_text(&log.recharge, &shown_book, reprices).into_iter();
-        let remarks = remarks.chain(unknown_meters.iter().map(|(meter, calls)| meter_text(meter, *calls)));
-        let remark = |kind| move |text: String| LogNote::new(at, kind, text);
-        let undated = undated.map(remark(NoteKind::Note));
-        notes.splice(place..place, remarks.map(remark(NoteKind::Price)).chain(undated));
-        // A gateway has told of them already.
-        let is_new = |text: &String| notes.iter().all(|note| note.text != *text);
-        let told = told_by(&log, book).into_iter().filter(|(_, text)| is_new(text));
-        let told: Vec<LogNote> = told.map(|(at, text)| LogNote::new(at, NoteKind::Price, text)).collect();
-        notes.extend(told);
-        crate::units::sort_by_key(&mut notes, |note| note.at);
-        let loaded = Self {
-            policies: spans,
-            circumstances,
-            book: shown_book,
-            catalog: Arc::new(book.clone()),
-            classifier,
-            judge,
-            second,
-            notes,
-            reordered,
-            classified,
-            timing,
-            looked_at,
-            shadowed,
-            budgets,
-            caching,
-            verdicts: Arc::new(verdicts),
-            ..log
-        };
-        // A log with its policies says how things stood; another is run under the policy given.
-        let only = [PolicySpan { from: 0, policy: Arc::clone(&loaded.policy) }];
-        if brings_policies || !loaded.remembers(&only) {
-            return Ok(loaded);
-        }
-        Ok(loaded.anew(&only, 0))
-    }
-
     /// Puts a log together from operations in order of time.
     pub fn from_parts(
         title: String,
@@ -563,15 +367,4 @@ impl Log {
         let bounds = || self.bounds().map_or(Span::ZERO, |(first, last)| last - first);
         self.looked_at.unwrap_or_else(bounds)
     }
-}
-
-/// Lists the models of a log that answer for others, and those whose end is near.
-fn told_by(log: &Log, book: &PriceBook) -> Vec<(Instant, String)> {
-    let mut news = News::default();
-    news.know(book, &log.names);
-    for (_, recalled) in log.history.range(log.history.start(), log.len()) {
-        let evidence = recalled.evidence();
-        news.see(&evidence);
-    }
-    news.told(book, &log.prices, &log.names)
 }

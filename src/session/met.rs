@@ -18,6 +18,8 @@ pub(super) struct Met {
     keys: Vec<Option<KeyId>>,
     sessions: Vec<Option<SessionId>>,
     places: Vec<Option<CircumstanceId>>,
+    /// The starts of the hashes of classifiers whose opinion was told.
+    tried: Vec<u32>,
 }
 
 /// Returns what is known at a place, or finds it out.
@@ -42,8 +44,18 @@ macro_rules! names {
 }
 
 impl Met {
-    pub(super) fn new(names: Names, circumstances: Circumstances) -> Self {
-        Self { names, circumstances, ..Self::default() }
+    pub(super) fn new(names: Names, circumstances: Circumstances, tried: Vec<u32>) -> Self {
+        Self { names, circumstances, tried, ..Self::default() }
+    }
+
+    /// Says whether so many names were met that one may stand for several.
+    pub(super) fn is_full(&self) -> bool {
+        self.names.is_full()
+    }
+
+    /// Tells, once, whose opinion was told besides.
+    pub(super) fn tried(&mut self) -> impl Iterator<Item = u32> + use<> {
+        std::mem::take(&mut self.tried).into_iter()
     }
 
     names! {

@@ -7,15 +7,16 @@ use std::sync::mpsc::{Receiver, SyncSender};
 
 use super::events::LogEvents;
 use super::ingest::{Ingest, id_of};
-use super::log::LoadError;
+use super::log::{LoadError, Skipped};
 use super::met::Met;
-use super::portion::{Portion, Row, Taken};
+use super::portion::Taken;
 use super::readers::Readers;
 use super::streamed::StreamResult;
+use super::turns::{Takes, Turns};
 use super::wanted::Wanted;
 use crate::outcome::{Extra, Operation};
 use crate::pricing::{PriceBook, PriceRow};
-use crate::record::{self, Block, Entry, Known, Skip};
+use crate::record::{self, Entry};
 use crate::routing::{Circumstance, Policy};
 use crate::units::{Instant, ModelId};
 
@@ -79,13 +80,13 @@ pub(super) fn parse(
     outlet: Outlet,
     tick: &mut dyn FnMut(u64) -> bool,
 ) -> Result<StreamResult, LoadError> {
-    let (mut known, is_strict) = (std::mem::take(source.known()), source.is_strict());
-    let mut parse = Parse { is_strict, ..Parse::new(ingest, parsing, outlet) };
+    let mut turns = Turns::of(&mut source);
+    let mut parse = Parse::new(ingest, parsing, outlet);
     let (threads, events) = (parsing.threads, parsing.events.cloned());
     let (wanted, has_ids) = (parsing.wanted.cloned(), Arc::clone(&parse.constrains));
     let mut portions = Readers::start(threads, source, &parse.ingest, events, wanted, has_ids);
     while let Some(portion) = portions.next() {
-        if parse.portion(portion, &mut known)?.is_break() || !tick(parse.count) {
+        if turns.take(portion, &mut parse)?.is_break() || !tick(parse.count) {
             return Err(LoadError::Cancelled);
         }
     }
@@ -107,7 +108,6 @@ struct Parse<'a> {
     constrains: Arc<AtomicBool>,
     /// The last moment of what went to whoever decides.
     sent_to: Option<Instant>,
-    is_strict: bool,
     count: u64,
     found: StreamResult,
 }
@@ -135,96 +135,9 @@ impl<'a> Parse<'a> {
             are_late: false,
             constrains: Arc::new(AtomicBool::new(constrains)),
             sent_to: None,
-            is_strict: false,
             count: 0,
             found: StreamResult::default(),
         }
-    }
-
-    fn portion(&mut self, portion: Portion, known: &mut Known) -> Result<ControlFlow<()>, LoadError> {
-        let Portion { block, rows, mut extras, mut met } = portion;
-        let Some(block) = self.found.skipped.keep_going(block, self.is_strict)? else {
-            return Ok(ControlFlow::Continue(()));
-        };
-        let mut at = At { block: &block, file: block.file().into(), stop: None };
-        let flow = match rows {
-            None => block.for_each_new(known, |line, result| self.entry(&mut at, line, result)),
-            Some(rows) => rows.into_iter().try_for_each(|row| match row {
-                Row::Taken(taken) if known.is_new(taken.key) => {
-                    let needs_id = taken.id.is_none() && self.constrains.load(Ordering::Relaxed);
-                    if needs_id || self.wanted == Some(&Wanted::Read(self.count)) {
-                        // More is asked for than when it was read.
-                        let known = &mut Known::default();
-                        let read = |line, result| self.entry(&mut at, line, result);
-                        return block.at_turn(taken.line, known, read);
-                    }
-                    let extra = extras.get_mut(taken.operation.extra as usize).map(std::mem::take);
-                    self.taken(taken, extra, &mut met)
-                }
-                Row::Taken(taken) => self.entry(&mut at, 0, Err(taken.line.repeated())),
-                Row::Foreign(line, foreign) => block
-                    .foreign_at_turn(line, foreign, known, |line, result| self.entry(&mut at, line, result)),
-                Row::Waits(line) => {
-                    block.at_turn(line, known, |line, result| self.entry(&mut at, line, result))
-                }
-            }),
-        };
-        at.stop.map_or(Ok(flow), |error| Err(error.into()))
-    }
-
-    /// Takes in what was read at its turn.
-    fn entry(&mut self, at: &mut At<'_>, line: u64, entry: Result<Entry<'_>, Skip>) -> ControlFlow<()> {
-        match entry {
-            Ok(Entry::Request(mut record)) => {
-                if (record.is_beside() && !self.ingest.counts_beside) || !self.ingest.wants(record.at) {
-                    return ControlFlow::Continue(());
-                }
-                if let Some(events) = self.given {
-                    events.judge(&mut record);
-                }
-                let (mut operation, extra) = self.ingest.take(&record);
-                let is_wanted =
-                    |wanted: &&Wanted| **wanted == Wanted::Read(self.count) || wanted.is_named(&record, line);
-                if self.wanted.as_ref().is_some_and(is_wanted) {
-                    operation.session = self.ingest.names.intern_session(&record.session);
-                    self.batch.wanted.push((self.batch.operations.len(), id_of(&record, line).into()));
-                }
-                let is_asked = self.constrains.load(Ordering::Relaxed) || !record.needs.require.is_empty();
-                return self.operation(operation, extra, is_asked.then(|| record.id.as_ref().into()));
-            }
-            Ok(Entry::Price(_) | Entry::Policy(_) | Entry::Label(_) | Entry::Correction(_))
-                if self.given.is_some() => {}
-            Ok(Entry::Price(change)) => {
-                let is_late = |sent| change.row.from.is_none_or(|from| from <= sent);
-                self.are_late |= self.sent_to.is_some_and(is_late);
-                self.events.prices.push((change.model.to_string(), change.row.clone()));
-                self.batch.changes.push((self.ingest.names.intern_model(&change.model), change.row));
-            }
-            Ok(Entry::Policy(change)) => match self.ingest.policy(&change) {
-                Ok(policy) => self.policy(change.at, policy),
-                Err(error) => {
-                    self.found.skipped.damaged.push(format!("policy version {}: {error}", change.version));
-                }
-            },
-            Ok(Entry::Label(late)) => {
-                // What is judged has been told already.
-                self.are_late = true;
-                self.events.label(*late);
-            }
-            Ok(Entry::Correction(correction)) => {
-                self.are_late = true;
-                self.events.correct(*correction);
-            }
-            Ok(Entry::Signal(_) | Entry::Note { .. }) => {}
-            Err(skip) => {
-                at.stop = at.block.strict_error(&skip);
-                if at.stop.is_some() {
-                    return ControlFlow::Break(());
-                }
-                self.found.skipped.add(&at.file, skip);
-            }
-        }
-        ControlFlow::Continue(())
     }
 
     fn policy(&mut self, at: Instant, policy: Option<Arc<Policy>>) {
@@ -236,16 +149,6 @@ impl<'a> Parse<'a> {
         self.are_late |= told.is_some_and(|told| at <= told);
         self.events.policies.push((at, Arc::clone(&policy)));
         self.batch.policies.push((at, policy));
-    }
-
-    /// Takes in a request that was read by itself.
-    fn taken(&mut self, taken: Taken, mut extra: Option<Extra>, met: &mut Met) -> ControlFlow<()> {
-        let Taken { timing, mut operation, id, .. } = taken;
-        if !self.ingest.wants(operation.at) {
-            return ControlFlow::Continue(());
-        }
-        self.ingest.adopt(timing, &mut operation, extra.as_mut(), met);
-        self.operation(operation, extra, id)
     }
 
     fn operation(
@@ -305,10 +208,69 @@ impl<'a> Parse<'a> {
     }
 }
 
-/// The block being taken in.
-struct At<'b> {
-    block: &'b Block,
-    file: Arc<str>,
-    /// The error that ends strict parsing.
-    stop: Option<record::Error>,
+impl Takes for Parse<'_> {
+    fn entry(&mut self, line: u64, entry: Entry<'_>) -> ControlFlow<()> {
+        match entry {
+            Entry::Request(mut record) => {
+                if (record.is_beside() && !self.ingest.counts_beside) || !self.ingest.wants(record.at) {
+                    return ControlFlow::Continue(());
+                }
+                if let Some(events) = self.given {
+                    events.judge(&mut record);
+                }
+                let (mut operation, extra) = self.ingest.take(&record);
+                let is_wanted =
+                    |wanted: &&Wanted| **wanted == Wanted::Read(self.count) || wanted.is_named(&record, line);
+                if self.wanted.as_ref().is_some_and(is_wanted) {
+                    operation.session = self.ingest.names.intern_session(&record.session);
+                    self.batch.wanted.push((self.batch.operations.len(), id_of(&record, line).into()));
+                }
+                let is_asked = self.constrains.load(Ordering::Relaxed) || !record.needs.require.is_empty();
+                return self.operation(operation, extra, is_asked.then(|| record.id.as_ref().into()));
+            }
+            Entry::Price(_) | Entry::Policy(_) | Entry::Label(_) | Entry::Correction(_)
+                if self.given.is_some() => {}
+            Entry::Price(change) => {
+                let is_late = |sent| change.row.from.is_none_or(|from| from <= sent);
+                self.are_late |= self.sent_to.is_some_and(is_late);
+                self.events.prices.push((change.model.to_string(), change.row.clone()));
+                self.batch.changes.push((self.ingest.names.intern_model(&change.model), change.row));
+            }
+            Entry::Policy(change) => match self.ingest.policy(&change) {
+                Ok(policy) => self.policy(change.at, policy),
+                Err(error) => {
+                    self.found.skipped.damaged.push(format!("policy version {}: {error}", change.version));
+                }
+            },
+            Entry::Label(late) => {
+                // What is judged has been told already.
+                self.are_late = true;
+                self.events.label(*late);
+            }
+            Entry::Correction(correction) => {
+                self.are_late = true;
+                self.events.correct(*correction);
+            }
+            Entry::Signal(_) | Entry::Note { .. } => {}
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn taken(&mut self, taken: Taken, mut extra: Option<Extra>, met: &mut Met) -> ControlFlow<()> {
+        let Taken { timing, mut operation, id, .. } = taken;
+        if !self.ingest.wants(operation.at) {
+            return ControlFlow::Continue(());
+        }
+        self.ingest.adopt(timing, &mut operation, extra.as_mut(), met);
+        self.operation(operation, extra, id)
+    }
+
+    fn lacks(&self, taken: &Taken) -> bool {
+        let needs_id = taken.id.is_none() && self.constrains.load(Ordering::Relaxed);
+        needs_id || self.wanted == Some(&Wanted::Read(self.count))
+    }
+
+    fn skipped(&mut self) -> &mut Skipped {
+        &mut self.found.skipped
+    }
 }

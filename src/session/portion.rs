@@ -76,11 +76,10 @@ impl Portion {
                 }
             });
         });
-        let (names, circumstances) = ingest.part();
+        let met = ingest.part();
         // Names that may stand for several leave it to be read at its turn.
-        if !names.is_full() {
-            portion.met = Met::new(names, circumstances);
-            (portion.rows, portion.extras) = (Some(rows), extras);
+        if !met.is_full() {
+            (portion.met, portion.rows, portion.extras) = (met, Some(rows), extras);
         }
         portion
     }

@@ -12,7 +12,7 @@ use super::events::LogEvents;
 use super::ingest::Ingest;
 use super::portion::Portion;
 use super::wanted::Wanted;
-use crate::record::{self, Block};
+use crate::record::{self, Block, Header};
 
 /// Threads that read, at most.
 const MOST: usize = 8;
@@ -128,6 +128,11 @@ impl Readers {
         };
         let threads = (0..threads).filter(start).count();
         Self { feed, portions, early: BTreeMap::new(), next: 0, permit, how, threads }
+    }
+
+    /// Returns the header of the last file in our own format that was begun; empty where there was none.
+    pub(super) fn header(&self) -> Header {
+        self.feed.lock().map(|feed| feed.source.header().clone()).unwrap_or_default()
     }
 
     /// Returns the next portion; `None` at the end.

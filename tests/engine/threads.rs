@@ -7,7 +7,7 @@ use pointsman::classifier::Classifier;
 use pointsman::config::{policy, prices};
 use pointsman::record::{self, Input, ReadOptions};
 use pointsman::session::{
-    Asks, Ingest, IngestOptions, Reading, StreamOptions, StreamResult, Stretch, Trial, stream,
+    Asks, Ingest, IngestOptions, LoadError, Log, Reading, StreamOptions, StreamResult, Stretch, Trial, stream,
 };
 use pointsman::telemetry::{Dimension, SpendOptions};
 use pointsman::units::{Names, When};
@@ -67,6 +67,10 @@ fn lines(seed: u64) -> Vec<u8> {
             13 | 14 => {
                 writeln!(out, r#"{start},{plain},"tags":["env=e{}","n=n{n}"],"down":["m1"]}}"#, next(3))
             }
+            word @ (15 | 16) => {
+                let classifier = ["0badcafe", "0badf00d"][word as usize - 15];
+                writeln!(out, r#"{start},{plain},"down":["tried:{classifier}:code:{}"]}}"#, next(1001))
+            }
             8 => writeln!(out, "{start},{plain}"),
             9 => writeln!(out, "\n  \n{{\"event\":\"note\",\"at\":\"{at}\",\"text\":\"n\"}}"),
             10 => writeln!(out, r#"{{"event":"signal","at":"{at}","model":"{model}"}}"#),
@@ -119,8 +123,8 @@ fn told(found: &StreamResult) -> String {
     )
 }
 
-#[test]
-fn any_number_of_threads_finds_the_same() {
+/// Two drawn logs, and between them one in every format that is kept here.
+fn mixed() -> Input {
     let mut input = Input::bytes("one", lines(1));
     let mut foreign: Vec<_> =
         std::fs::read_dir("tests/records").unwrap().map(|file| file.unwrap().path()).collect();
@@ -129,8 +133,12 @@ fn any_number_of_threads_finds_the_same() {
     for path in &foreign {
         input = input.and(Input::bytes(path.to_str().unwrap(), std::fs::read(path).unwrap()));
     }
-    let input = input.and(Input::bytes("two", lines(2)));
-    let book = prices::builtin("list").unwrap();
+    input.and(Input::bytes("two", lines(2)))
+}
+
+#[test]
+fn any_number_of_threads_finds_the_same() {
+    let (input, book) = (mixed(), prices::builtin("list").unwrap());
     let run = |threads: usize, options: &StreamOptions, from: Option<&str>| {
         let mut names = Names::default();
         let policy = Arc::new(policy::parse(policy::BUILTIN, "policy.toml", &mut names).unwrap());
@@ -169,4 +177,49 @@ fn any_number_of_threads_finds_the_same() {
         rows.iter().map(|row| format!("{:?} {:?} {}", row.applied, row.staged, row.flips)).collect::<Vec<_>>()
     };
     assert_eq!(figures(0), figures(3));
+}
+
+/// Who opens a log in the console sees what its lines say in their order, on whatever machine.
+#[test]
+fn any_number_of_threads_loads_the_same() {
+    let (input, book) = (mixed(), prices::builtin("list").unwrap());
+    let load = |threads, beside: bool, stop_after: usize| {
+        let mut names = Names::default();
+        let policy = Arc::new(policy::parse(policy::BUILTIN, "policy.toml", &mut names).unwrap());
+        let mut ingest = Ingest::new(names, Classifier::builtin(), &IngestOptions::default());
+        if beside {
+            ingest = ingest.beside(Classifier::builtin());
+        }
+        ingest.threads = Some(threads);
+        let source = record::open(&input, &ReadOptions::default()).unwrap();
+        Log::load("log".into(), source, ingest, policy, &book, |read| read < stop_after)
+    };
+    let told = |log: &Log| {
+        let all = log.history.range(0, log.len());
+        let all: Vec<String> =
+            all.map(|(at, one)| format!("{} {:?}", log.history.id(at), one.evidence())).collect();
+        let names = (log.names.models(), log.names.teams(), log.names.projects(), log.names.all_tags());
+        let spans: Vec<_> = log.policies.iter().map(|span| (span.from, span.policy.version)).collect();
+        let Log { notes, skipped, second, shadowed, verdicts, errors, recharge, timing, profiles, .. } = log;
+        let rest = format!(
+            "{notes:?} {skipped:?} {second:?} {shadowed:?} {verdicts:?} {errors:?} {recharge:?} {timing:?} {profiles:?}"
+        );
+        (all, format!("{names:?} {spans:?} {rest} {} {}", log.reordered, log.classified))
+    };
+    for beside in [false, true] {
+        let alone = load(0, beside, usize::MAX).unwrap();
+        let second = alone.second.as_deref().unwrap();
+        assert!(
+            if beside { second.starts_with("builtin ") } else { second == "0badcafe and 0badf00d" },
+            "{second}"
+        );
+        assert!(!alone.verdicts.is_empty() && alone.skipped.count > 0 && alone.policies.len() > 1);
+        for threads in [1, 3] {
+            let loaded = load(threads, beside, usize::MAX).unwrap();
+            assert!(told(&loaded) == told(&alone), "{threads} threads");
+        }
+    }
+    for threads in [0, 1, 3] {
+        assert!(matches!(load(threads, false, 1), Err(LoadError::Cancelled)), "{threads} threads");
+    }
 }

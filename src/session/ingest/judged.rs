@@ -43,14 +43,19 @@ impl Ingest {
         operation.saw = Saw::of(&opinion);
     }
 
+    /// Notes whose opinion the log tells.
+    pub(super) fn know_tried(&mut self, classifier: u32) {
+        if !self.tried.contains(&classifier) && self.tried.len() < TRIED {
+            self.tried.push(classifier);
+        }
+    }
+
     /// Asks the second classifier, where it has what the first one had: the text, or no more than measures for either. Without one
     /// the log's own word counts.
     pub(super) fn second_opinion(&mut self, record: &Record<'_>, operation: &Operation) -> Option<Second> {
         let Some(second) = &self.second else {
             let (classifier, opinion) = told(&record.needs.down, Second::parse)?;
-            if !self.tried.contains(&classifier) && self.tried.len() < TRIED {
-                self.tried.push(classifier);
-            }
+            self.know_tried(classifier);
             return Some(opinion);
         };
         if record.prompt.is_none() && operation.source != ConfidenceSource::Measures {
