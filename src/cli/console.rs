@@ -106,10 +106,13 @@ fn open_beside(logs: &[PathBuf], engine: &EngineArgs, second: Option<&Path>) -> 
     load_log(&input(logs), logs, setup, &engine.read(), None)
 }
 
-/// Starts a player where there is most to see: a log of one's own at its end, the sample shortly before its incident.
+/// Starts a player at the beginning of a log; on the sample with a window of an hour.
 pub(super) fn start(log: Arc<Log>, reading: Reading, is_sample: bool) -> Player {
-    let window = if is_sample { Some(Span::hours(1)) } else { None };
-    let mut player = Player::new(log, reading, window);
+    Player::new(log, reading, is_sample.then(|| Span::hours(1)))
+}
+
+/// Goes where there is most to see: to the end of a log of one's own, shortly before the sample's incident.
+pub(super) fn arrive(player: &mut Player, is_sample: bool) {
     if is_sample {
         player.handle(Command::SetSpeed(Speed::Tenths(600)));
         if let Some(share) = PerMille::new(330) {
@@ -119,7 +122,6 @@ pub(super) fn start(log: Arc<Log>, reading: Reading, is_sample: bool) -> Player 
     } else {
         player.handle(Command::Follow);
     }
-    player
 }
 
 /// Says whether stdout is a terminal that can be drawn on.
@@ -167,6 +169,7 @@ pub fn run(args: &ConsoleArgs) -> anyhow::Result<()> {
         let watching = scope.spawn(|| would_trip_at_once(&log, &rules));
         let mut player = start(Arc::clone(&log), args.read_as, logs.is_empty());
         let played = brought::play(&mut player, args.gateway.budgets.as_deref(), logs.is_empty());
+        arrive(&mut player, logs.is_empty());
         (played.map(|()| player), watching.join().unwrap_or_default())
     });
     // The player has it to itself again, and need not copy it to note what was found.

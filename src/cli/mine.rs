@@ -60,7 +60,9 @@ pub fn run(args: &MineArgs) -> anyhow::Result<()> {
         });
     }
     let log = console::open(&paths, &args.engine)?;
-    run_console(console::start(Arc::new(log), Reading::Recorded, false), &args.look.options())
+    let mut player = console::start(Arc::new(log), Reading::Recorded, false);
+    console::arrive(&mut player, false);
+    run_console(player, &args.look.options())
 }
 
 fn report(found: &[AgentLogs], paths: &[PathBuf], engine: &EngineArgs) -> anyhow::Result<MineReport> {

@@ -68,6 +68,17 @@ impl Player {
         self.budgets = Some(Box::new(played));
     }
 
+    /// Goes to `to` as `go` does; where that is far, budgets and alerts are counted meanwhile.
+    pub(super) fn beside_budgets(&mut self, to: usize, go: impl FnOnce(&mut Self)) {
+        let Some(mut played) = self.budgets.take_if(|played| played.is_far(to)) else { return go(self) };
+        let (log, policies, clock) = (Arc::clone(&self.log), self.policies.clone(), self.clock);
+        std::thread::scope(|scope| {
+            scope.spawn(|| played.views(&log, &policies, to, clock));
+            go(self);
+        });
+        self.budgets = Some(played);
+    }
+
     /// Returns how budgets stand at the head, and which alerts there are.
     pub(super) fn spending_and_alerts(&mut self) -> (Arc<BudgetsView>, Arc<AlertsView>) {
         let Self { budgets, log, policies, head, clock, .. } = self;

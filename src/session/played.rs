@@ -66,6 +66,11 @@ impl Played {
         self.alerts = Some(Alerted::new(rules, limits, log));
     }
 
+    /// Says whether so much lies between here and there that it is better counted beside other work.
+    pub(super) fn is_far(&self, head: usize) -> bool {
+        head.abs_diff(self.at) >= FEW
+    }
+
     /// Returns how budgets stand and which alerts there are at a moment, once `head` operations have been counted.
     pub(super) fn views(
         &mut self,
@@ -77,14 +82,13 @@ impl Played {
         let Some(mut alerts) = self.alerts.take() else {
             return (self.view(log, policies, head, clock), Arc::default());
         };
-        let views = if head.abs_diff(self.at) < FEW {
-            (self.view(log, policies, head, clock), alerts.view(log, head, clock))
-        } else {
-            // Far from where they stand, both have so much to count that they do it side by side.
+        let views = if self.is_far(head) {
             std::thread::scope(|scope| {
                 let told = scope.spawn(|| alerts.view(log, head, clock));
                 (self.view(log, policies, head, clock), told.join().unwrap_or_default())
             })
+        } else {
+            (self.view(log, policies, head, clock), alerts.view(log, head, clock))
         };
         self.alerts = Some(alerts);
         views

@@ -446,10 +446,13 @@ impl Player {
                 None => self.restart_engine(),
             }
         }
-        self.forward_engine(to);
-        self.enter_policy();
         // Before the first operation the clock stands at the log's start.
         self.clock = self.log.history.at(to.saturating_sub(1).max(start)).unwrap_or(self.clock);
+        self.beside_budgets(to, |player| {
+            player.forward_engine(to);
+            player.enter_policy();
+            player.slide();
+        });
         if to == self.log.len() {
             if self.play == Play::Playing {
                 self.play = Play::Ended;
@@ -457,7 +460,6 @@ impl Player {
         } else if self.play == Play::Ended {
             self.play = Play::Paused;
         }
-        self.slide();
     }
 
     fn seek_time(&mut self, to: Instant) {
