@@ -179,6 +179,11 @@ const SHALLOW: usize = 512;
 /// Reads one JSON value; an error says what is wrong and under which key.
 pub(crate) fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, String> {
     check_depth(text)?;
+    read_shallow(text)
+}
+
+/// Does the same where the depth is known to be none that is too deep.
+pub(crate) fn read_shallow<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, String> {
     sonic_rs::from_str(text).map_err(|error| explain(text, &error, 0))
 }
 
@@ -192,6 +197,9 @@ pub(super) fn check_depth(text: &str) -> Result<(), String> {
 
 /// Says whether values nest deeper than [`DEEPEST`].
 pub(crate) fn is_too_deep(text: &[u8]) -> bool {
+    if text.len() <= DEEPEST as usize {
+        return false;
+    }
     // Most texts have too few openings to be deep at all, whatever stands in strings.
     if memchr::memchr2_iter(b'[', b'{', text).nth(DEEPEST as usize).is_none() {
         return false;

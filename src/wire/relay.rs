@@ -198,7 +198,7 @@ impl Relay {
     }
 
     fn event(&mut self, raw: &[u8], out: &mut BytesMut) -> Result<()> {
-        let raw = String::from_utf8_lossy(raw.strip_prefix(BYTE_ORDER_MARK).unwrap_or(raw));
+        let raw = answer::readable(raw.strip_prefix(BYTE_ORDER_MARK).unwrap_or(raw));
         let raw = raw.as_bytes();
         let event = sse::parse(raw)?;
         if event.data.is_empty() && raw.trim_ascii_start().first() == Some(&b'{') {
@@ -311,7 +311,7 @@ impl Relay {
 
     /// Reads JSON that came without the frame of an event: an event, a whole answer, or an error.
     fn plain(&mut self, text: &[u8], out: &mut BytesMut) -> Result<()> {
-        let text = String::from_utf8_lossy(text.trim_ascii());
+        let text = answer::readable(text.trim_ascii());
         let text = text.as_bytes();
         if text == b"[DONE]" {
             self.tell(&Event { name: "", data: "[DONE]".into() }, out)?;

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use memchr::memmem;
+
 use crate::record::usage::{Counted, Custom, OpenAiUsage};
 use crate::wire::Dialect::OpenAiChat;
 use crate::wire::WireError;
@@ -109,9 +111,18 @@ impl Source for Chunks {
     }
 
     fn whole(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<()> {
-        let [choices, cited, found] = root.pick(["choices", "citations", "search_results"]);
+        let [choices, cited, found, id, model, usage, groq, tier] = root.pick([
+            "choices",
+            "citations",
+            "search_results",
+            "id",
+            "model",
+            "usage",
+            "x_groq",
+            "service_tier",
+        ]);
         self.rest_on(cited, found);
-        self.begin(root.pick(["id", "model", "usage", "x_groq", "service_tier"]), tell);
+        self.begin([id, model, usage, groq, tier], tell);
         let mut outcome = Ok(());
         for (nth, choice) in (0..).zip(choices.into_iter().flat_map(Value::items)) {
             // What came of the others is told as well: it was written.
@@ -364,6 +375,10 @@ impl Chunks {
 /// Puts contents that are lists of parts, as Mistral's models that think answer with them, into the form that clients of chat know:
 /// a text, and beside it what was thought and drawn. Kinds that have no place are noted.
 pub(in crate::wire) fn flattened(data: &str, left_out: &mut LeftOut) -> Option<String> {
+    // Nearly all contents are texts, and this is asked of every event of a stream.
+    if !may_list_content(data) {
+        return None;
+    }
     let mut spans: Vec<(Range<usize>, String)> = Vec::new();
     for choice in Value::of(data).list("choices") {
         let Some(message) = choice.get("delta").or_else(|| choice.get("message")) else { continue };
@@ -387,6 +402,16 @@ pub(in crate::wire) fn flattened(data: &str, left_out: &mut LeftOut) -> Option<S
         spans.push((content.span_in(data.as_bytes()), text));
     }
     if spans.is_empty() { None } else { String::from_utf8(spliced(data.as_bytes(), spans)).ok() }
+}
+
+/// Says whether a member of that name may be a list; nobody writes the name with escapes.
+fn may_list_content(data: &str) -> bool {
+    const NAME: &[u8] = b"\"content\"";
+    let data = data.as_bytes();
+    memmem::find_iter(data, NAME).any(|at| {
+        let said = data.get(at + NAME.len()..).unwrap_or_default().trim_ascii_start().strip_prefix(b":");
+        said.is_some_and(|said| said.trim_ascii_start().starts_with(b"["))
+    })
 }
 
 /// Tells a picture, as OpenRouter and others give it; one that is given by its address lies elsewhere.

@@ -16,7 +16,7 @@ pub(in crate::wire) fn check(body: &[u8]) -> Result<Value<'_>> {
     if json::is_too_deep(body) {
         return Err(WireError::TooDeep);
     }
-    json::read::<IgnoredAny>(text).map_err(WireError::NotJson)?;
+    json::read_shallow::<IgnoredAny>(text).map_err(WireError::NotJson)?;
     Ok(Value(text.trim_matches(is_space)))
 }
 
@@ -133,6 +133,7 @@ impl<'a> Value<'a> {
     pub(in crate::wire) fn pick<const N: usize>(self, names: [&str; N]) -> [Option<Value<'a>>; N] {
         let mut found = [None; N];
         for (key, value) in self.members() {
+            let key = &*key;
             for (name, slot) in names.iter().zip(&mut found) {
                 if *name == key {
                     *slot = Some(value).filter(|value| !value.is_null());
@@ -211,9 +212,13 @@ impl<'a> Iterator for Members<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let start = next_start(self.text, self.at)?;
-        let key_end = skip(self.text, start)?;
+        if self.text.as_bytes().get(start) != Some(&b'"') {
+            return None;
+        }
+        let (key_end, has_escapes) = skip_text(self.text.as_bytes(), start)?;
         self.key = Value(self.text.get(start..key_end)?);
-        let key = self.key.text()?;
+        let plain = || self.text.get(start + 1..key_end - 1).map(Cow::Borrowed);
+        let key = if has_escapes { self.key.text() } else { plain() }?;
         let colon = next_start(self.text, key_end)?;
         let end = skip(self.text, colon)?;
         self.at = end;
@@ -249,7 +254,7 @@ fn next_start(text: &str, at: usize) -> Option<usize> {
 fn skip(text: &str, at: usize) -> Option<usize> {
     let bytes = text.as_bytes();
     match bytes.get(at)? {
-        b'"' => skip_text(bytes, at),
+        b'"' => skip_text(bytes, at).map(|(end, _)| end),
         b'{' | b'[' => skip_nested(bytes, at),
         _ => {
             let rest = bytes.get(at..)?;
@@ -259,15 +264,37 @@ fn skip(text: &str, at: usize) -> Option<usize> {
     }
 }
 
-fn skip_text(bytes: &[u8], at: usize) -> Option<usize> {
+/// Finds the end of the text that starts at `at`, and says whether it has escapes.
+fn skip_text(bytes: &[u8], at: usize) -> Option<(usize, bool)> {
     let mut at = at + 1;
+    let mut has_escapes = false;
     loop {
-        at += memchr2(b'"', b'\\', bytes.get(at..)?)?;
+        at = quote_or_escape(bytes, at)?;
         if bytes.get(at) == Some(&b'"') {
-            return Some(at + 1);
+            return Some((at + 1, has_escapes));
         }
+        has_escapes = true;
         at += 2;
     }
+}
+
+/// Finds the next quote or backslash. Names and most texts are so short that eight bytes at a time are faster than a search that
+/// has to be started; what is longer is searched.
+fn quote_or_escape(bytes: &[u8], mut at: usize) -> Option<usize> {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGH: u64 = ONES << 7;
+    // The lowest bit that is set marks the first byte that is zero.
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
+    for _ in 0..4 {
+        let Some(eight) = bytes.get(at..).and_then(<[u8]>::first_chunk) else { break };
+        let word = u64::from_le_bytes(*eight);
+        let found = zeros(word ^ (ONES * u64::from(b'"'))) | zeros(word ^ (ONES * u64::from(b'\\')));
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    Some(at + memchr2(b'"', b'\\', bytes.get(at..)?)?)
 }
 
 fn skip_nested(bytes: &[u8], at: usize) -> Option<usize> {
@@ -275,7 +302,7 @@ fn skip_nested(bytes: &[u8], at: usize) -> Option<usize> {
     loop {
         match bytes.get(at)? {
             b'"' => {
-                at = skip_text(bytes, at)?;
+                at = skip_text(bytes, at)?.0;
                 continue;
             }
             b'{' | b'[' => depth += 1,
