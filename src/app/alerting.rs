@@ -7,7 +7,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::sync::{Arc, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -61,6 +61,24 @@ pub(super) struct Basis {
     pub(super) ledger: Option<PathBuf>,
 }
 
+/// Whoever watches, and acts on what it sees, until it is stopped.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Watch {
+    /// Whether it is over; held for as long as a turn takes.
+    is_over: Arc<Mutex<bool>>,
+}
+
+impl Watch {
+    /// Waits until the turn under way is done, and lets none follow: what it does is written down before the ledger is closed.
+    pub(super) fn stop(&self) {
+        *self.turn() = true;
+    }
+
+    fn turn(&self) -> MutexGuard<'_, bool> {
+        self.is_over.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Starts to watch and to tell. A file that is named has to be there.
 ///
 /// # Errors
@@ -70,7 +88,7 @@ pub(super) fn start(
     runtime: &tokio::runtime::Handle,
     named: Option<PathBuf>,
     basis: Basis,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Watch> {
     let usual = || config::user_dir().map(|dir| dir.join(alerts::FILE));
     let is_named = named.is_some();
     let path = named.or_else(usual);
@@ -100,12 +118,14 @@ pub(super) fn start(
     }
     let feed = AlertFeed::new(rules, &limits, (basis.ingest, basis.policy, basis.book))
         .telling(Arc::clone(gateway.rollouts()), Arc::clone(gateway.automations()));
-    let watching = Arc::downgrade(gateway);
-    let watch =
-        move || Watching { gateway: watching, feed, file, limits: Vec::new(), fresh: None }.run(past, &lines);
-    std::thread::Builder::new().name("alerts".to_owned()).spawn(watch).context("no thread for alerts")?;
+    let (watching, watch) = (Arc::downgrade(gateway), Watch::default());
+    let turns = watch.clone();
+    let run = move || {
+        Watching { gateway: watching, feed, file, limits: Vec::new(), fresh: None }.run(past, &lines, &turns);
+    };
+    std::thread::Builder::new().name("alerts".to_owned()).spawn(run).context("no thread for alerts")?;
     runtime.spawn(FutureExt::boxed(Arc::clone(notifier).deliver()));
-    Ok(())
+    Ok(watch)
 }
 
 struct Watching {
@@ -118,12 +138,12 @@ struct Watching {
 }
 
 impl Watching {
-    fn run(mut self, past: Option<(PathBuf, Range)>, lines: &Receiver<Arc<str>>) {
+    fn run(mut self, past: Option<(PathBuf, Range)>, lines: &Receiver<Arc<str>>, turns: &Watch) {
         if let Some((path, range)) = past {
-            self.catch_up(&path, &range);
-            if let Some(gateway) = self.gateway.upgrade() {
-                gateway.end_orphans(&path);
-            }
+            self.catch_up(&path, &range, turns);
+            let turn = turns.turn();
+            let Some(gateway) = self.gateway.upgrade().filter(|_| !*turn) else { return };
+            gateway.end_orphans(&path);
         }
         loop {
             match lines.recv_timeout(LOOK) {
@@ -135,7 +155,8 @@ impl Watching {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            let Some(gateway) = self.gateway.upgrade() else { return };
+            let turn = turns.turn();
+            let Some(gateway) = self.gateway.upgrade().filter(|_| !*turn) else { return };
             self.raise(&gateway, lines);
             let changes = self.feed.pass(now());
             gateway.alerts().take(changes, Instant(i64::MIN));
@@ -150,7 +171,7 @@ impl Watching {
     }
 
     /// Folds what the ledger holds, so that budgets, figures and what fires stand as they stood.
-    fn catch_up(&mut self, path: &Path, range: &Range) {
+    fn catch_up(&mut self, path: &Path, range: &Range, turns: &Watch) {
         let mut lines = Lines { feed: &mut self.feed, waiting: Vec::new() };
         let options = ExportOptions::default();
         let read =
@@ -160,7 +181,8 @@ impl Watching {
             return;
         }
         let changes = self.feed.finish();
-        let Some(gateway) = self.gateway.upgrade() else { return };
+        let turn = turns.turn();
+        let Some(gateway) = self.gateway.upgrade().filter(|_| !*turn) else { return };
         let since = self.feed.last().map_or(Instant(i64::MAX), |last| last - UNTOLD);
         gateway.alerts().take(changes, since);
         let changes = self.feed.pass(now());

@@ -71,6 +71,7 @@ pub struct Serving {
     pub book: PriceBook,
     /// Whether a ledger is wanted.
     keeps: bool,
+    watch: alerting::Watch,
     stop: watch::Sender<bool>,
     done: JoinHandle<usize>,
     runtime: Runtime,
@@ -261,7 +262,7 @@ pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
         book: book.clone(),
         ledger: (!options.no_ledger).then_some(ledger_options.path),
     };
-    alerting::start(&gateway, runtime.handle(), options.alerts.clone(), basis)?;
+    let watch = alerting::start(&gateway, runtime.handle(), options.alerts.clone(), basis)?;
     let (stop, stopped) = watch::channel(false);
     let done = runtime.spawn(FutureExt::boxed(server.run(stopped)));
     if let Some(reports) = reports {
@@ -274,6 +275,7 @@ pub fn serve(setup: Setup, options: &ServeOptions) -> anyhow::Result<Serving> {
         policy: Arc::new(policy),
         ingest: Some(ingest),
         book,
+        watch,
         keeps: !options.no_ledger,
         stop,
         done,
@@ -524,10 +526,11 @@ impl Serving {
 
     /// Turns new requests away, lets those in flight finish, and closes the ledger.
     pub fn end(self) -> Ended {
-        let Self { gateway, stop, done, runtime, keeps, .. } = self;
+        let Self { gateway, watch, stop, done, runtime, keeps, .. } = self;
         gateway.drain();
         let _ = stop.send(true);
         let unfinished = runtime.block_on(done).unwrap_or(0);
+        watch.stop();
         runtime.shutdown_timeout(std::time::Duration::from_secs(1));
         let ledger = gateway.ledger().clone();
         drop(gateway);
