@@ -93,17 +93,20 @@ pub struct Steps {
     lost: Vec<PerMille>,
     /// Losses that so many labels allow; none where they are too few for any.
     allowed: Option<u64>,
+    /// The least confidence of which answers are judged: nothing can be lost in sight of nobody.
+    judged_from: PerMille,
 }
 
 impl Steps {
     /// Starts with no evidence.
     pub fn new(epsilon: f64, delta: f64) -> Self {
-        Self { epsilon, delta, n: 0, lost: Vec::new(), allowed: None }
+        Self { epsilon, delta, n: 0, lost: Vec::new(), allowed: None, judged_from: PerMille::ONE }
     }
 
-    /// Takes a label: the confidence of its request, and whether serving it cheaply loses it.
-    pub fn observe(&mut self, confidence: PerMille, is_lost: bool) {
+    /// Takes a label: the confidence of its request and from which on answers are judged, and whether serving it cheaply loses it.
+    pub fn observe(&mut self, (confidence, judged_from): (PerMille, PerMille), is_lost: bool) {
         self.n += 1;
+        self.judged_from = self.judged_from.min(judged_from);
         if is_lost {
             let at = self.lost.partition_point(|known| *known >= confidence);
             self.lost.insert(at, confidence);
@@ -119,16 +122,19 @@ impl Steps {
     /// Returns the lowest threshold that the evidence certifies now, and the losses it lets through.
     pub fn certified(&self) -> Option<(PerMille, u64)> {
         let allowed = usize::try_from(self.allowed?).unwrap_or(usize::MAX);
-        let Some(first_out) = self.lost.get(allowed) else {
-            return Some((PerMille::ZERO, self.lost.len() as u64));
-        };
-        let threshold = PerMille::new(first_out.get() + 1)?;
+        let last = self.lost.get(allowed).map_or(0, |first_out| first_out.get() + 1);
+        let threshold = PerMille::new(last)?.max(self.judged_from);
         Some((threshold, self.losses_from(threshold)))
     }
 
     /// Counts the losses at or above a threshold.
     pub fn losses_from(&self, threshold: PerMille) -> u64 {
         self.lost.partition_point(|lost| *lost >= threshold) as u64
+    }
+
+    /// Returns the least confidence of which answers are judged; no threshold below it is certified.
+    pub fn judged_from(&self) -> PerMille {
+        self.judged_from
     }
 
     /// Counts the labels.

@@ -13,6 +13,15 @@ pub struct Label {
     pub cheap: PerMille,
     /// The quality of the strong answer.
     pub strong: PerMille,
+    /// The least confidence of which answers are judged as this one was; below it nothing is known of any.
+    pub judged_from: PerMille,
+}
+
+impl Label {
+    /// Takes a label of a sample in which every confidence had its chance.
+    pub fn fair(confidence: PerMille, cheap: PerMille, strong: PerMille) -> Self {
+        Self { confidence, cheap, strong, judged_from: PerMille::ZERO }
+    }
 }
 
 /// What is lost where the cheap model serves.
@@ -52,7 +61,7 @@ impl Loss {
 }
 
 impl From<Pair> for Label {
-    fn from(Pair { confidence, cheap, strong }: Pair) -> Self {
-        Self { confidence, cheap, strong }
+    fn from(Pair { confidence, cheap, strong, judged_from }: Pair) -> Self {
+        Self { confidence, cheap, strong, judged_from }
     }
 }

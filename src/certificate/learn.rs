@@ -36,8 +36,8 @@ pub struct Promise {
 }
 
 impl Promise {
-    /// Returns the loss that labels may show, and the chance that is left for them.
-    fn budget(&self) -> (f64, f64) {
+    /// Returns the loss that labels may show, and the chance that is left for them: what a p-value is held to.
+    pub fn budget(&self) -> (f64, f64) {
         self.judge.map_or((self.epsilon, self.delta), |judge| {
             (self.epsilon - judge.hides(self.delta / 2.0), self.delta / 2.0)
         })
@@ -57,7 +57,7 @@ pub struct Test {
     pub loss: u64,
     /// The chance of so little loss by luck.
     pub p_value: f64,
-    /// What the true loss stays below, but for a chance of delta.
+    /// What the true loss stays below, but for a chance of delta; what the judge may hide is in it.
     pub bound: f64,
     /// Labels more for it to pass, none of which may fail; `None` where no number would do.
     pub needed: Option<u64>,
@@ -186,11 +186,12 @@ impl<'a> Grid<'a> {
             failures,
             loss: above.loss,
             p_value,
-            bound: if is_whole {
+            bound: (if is_whole {
                 clopper_pearson(failures, n, delta)
             } else {
                 betting_bound(&self.losses(threshold), n, delta)
-            },
+            } + (self.promise.epsilon - epsilon))
+                .min(1.0),
             needed: missing(&|| {
                 if is_whole {
                     needed(failures, n, epsilon, delta)
@@ -227,7 +228,9 @@ pub fn certify(labels: &[Label], promise: &Promise) -> Finding {
     let from = promise.from.unwrap_or(PerMille::ONE);
     let (mut above, mut last) = (Above::default(), None::<(Above, f64)>);
     let mut passed: Option<(PerMille, Above)> = None;
-    for threshold in (0..=1000u16).rev().filter_map(PerMille::new) {
+    // Below the least confidence whose answers are judged nothing is known, and nothing is tested.
+    let until = labels.iter().map(|label| label.judged_from).min().unwrap_or_default();
+    for threshold in (until.get()..=1000).rev().filter_map(PerMille::new) {
         let bin = threshold.bin();
         above.n += grid.n[bin];
         above.failures += grid.failures[bin];
@@ -235,7 +238,7 @@ pub fn certify(labels: &[Label], promise: &Promise) -> Finding {
         if threshold > from {
             continue;
         }
-        let is_last = threshold == PerMille::ZERO;
+        let is_last = threshold == until;
         if promise.from.is_none() && passed.is_none() && above.n < fewest && !is_last {
             continue;
         }

@@ -49,11 +49,8 @@ fn draw(draws: &mut Draws, n: usize) -> Vec<Label> {
     let one = |draws: &mut Draws| {
         let confidence = usize::try_from(draws.next() % 1001).unwrap_or(0);
         let is_lost = draws.chance() < loss_at(confidence);
-        Label {
-            confidence: PerMille::clamped(i64::try_from(confidence).unwrap_or(0)),
-            cheap: if is_lost { PerMille::ZERO } else { PerMille::ONE },
-            strong: PerMille::ONE,
-        }
+        let confidence = PerMille::clamped(i64::try_from(confidence).unwrap_or(0));
+        Label::fair(confidence, if is_lost { PerMille::ZERO } else { PerMille::ONE }, PerMille::ONE)
     };
     (0..n).map(|_| one(draws)).collect()
 }
@@ -172,7 +169,7 @@ fn evidence_holds_however_often_it_is_looked_at() {
         let (mut failures, mut has_peeked, mut is_certified) = (0, false, false);
         for n in 1..=400 {
             let is_lost = draws.chance() < 0.05;
-            steps.observe(PerMille::ZERO, is_lost);
+            steps.observe((PerMille::ZERO, PerMille::ZERO), is_lost);
             is_certified |= steps.certified().is_some_and(|(threshold, _)| threshold == PerMille::ZERO);
             failures += u64::from(is_lost);
             // A test for a number fixed ahead, looked at all along.
@@ -346,7 +343,7 @@ fn a_certificate_is_seldom_withdrawn_for_nothing() {
                 watch.arrive(moment, confidence);
                 let is_lost = draws.chance() < 0.1 * loss_at(confidence.bin());
                 let cheap = if is_lost { PerMille::ZERO } else { PerMille::ONE };
-                watch.judge(moment, &Label { confidence, cheap, strong: PerMille::ONE });
+                watch.judge(moment, &Label::fair(confidence, cheap, PerMille::ONE));
             }
             given += u64::from(watch.turns().iter().any(|(_, turn)| matches!(turn, Turn::Given(_))));
             for (why, count) in Withdrawn::ALL.iter().zip(&mut withdrawn) {

@@ -7,6 +7,8 @@ pub enum Withdrawn {
     Classifier,
     /// One of the models is another.
     Model,
+    /// One of the models is asked otherwise.
+    Parameters,
     /// Prices have changed.
     Prices,
     /// It is too old.
@@ -21,14 +23,23 @@ pub enum Withdrawn {
 
 impl Withdrawn {
     /// All reasons.
-    pub const ALL: [Self; 7] =
-        [Self::Classifier, Self::Model, Self::Prices, Self::Age, Self::Alarm, Self::Drift, Self::Calibration];
+    pub const ALL: [Self; 8] = [
+        Self::Classifier,
+        Self::Model,
+        Self::Parameters,
+        Self::Prices,
+        Self::Age,
+        Self::Alarm,
+        Self::Drift,
+        Self::Calibration,
+    ];
 
     /// Says it in a word, as it is kept.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Classifier => "classifier",
             Self::Model => "model",
+            Self::Parameters => "parameters",
             Self::Prices => "prices",
             Self::Age => "age",
             Self::Alarm => "alarm",
@@ -42,6 +53,7 @@ impl Withdrawn {
         match self {
             Self::Classifier => "the classifier is another",
             Self::Model => "a model is another",
+            Self::Parameters => "a model is asked otherwise",
             Self::Prices => "prices changed",
             Self::Age => "it is too old",
             Self::Alarm => "losses rose above it",

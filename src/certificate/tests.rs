@@ -31,11 +31,8 @@ fn promise(epsilon: f64) -> Promise {
 
 /// So many labels of a confidence, of which some fail.
 fn group(confidence: u16, n: u16, failures: u16) -> impl Iterator<Item = Label> {
-    (0..n).map(move |at| Label {
-        confidence: per_mille(confidence),
-        cheap: if at < failures { PerMille::ZERO } else { PerMille::ONE },
-        strong: PerMille::ONE,
-    })
+    let cheap = move |at| if at < failures { PerMille::ZERO } else { PerMille::ONE };
+    (0..n).map(move |at| Label::fair(per_mille(confidence), cheap(at), PerMille::ONE))
 }
 
 #[test]
@@ -94,11 +91,7 @@ fn all_traffic_is_certified_where_nothing_fails() {
 
 #[test]
 fn a_loss_needs_an_acceptable_strong_answer() {
-    let label = |cheap, strong| Label {
-        confidence: PerMille::ONE,
-        cheap: per_mille(cheap),
-        strong: per_mille(strong),
-    };
+    let label = |cheap, strong| Label::fair(PerMille::ONE, per_mille(cheap), per_mille(strong));
     let loss = Loss::Acceptable(per_mille(500));
     assert_eq!(loss.of(&label(0, 1000)), PerMille::ONE);
     assert_eq!(loss.of(&label(499, 500)), PerMille::ONE);
@@ -125,8 +118,8 @@ fn graded_losses_have_the_published_chances() {
 /// Bets are won or lost in an order, and a file that has its bad answers at the end was certified for what came before them.
 #[test]
 fn graded_promises_do_not_depend_on_how_a_file_is_sorted() {
-    let worse = Label { confidence: per_mille(700), cheap: per_mille(200), strong: PerMille::ONE };
-    let good = Label { confidence: per_mille(700), cheap: PerMille::ONE, strong: PerMille::ONE };
+    let worse = Label::fair(per_mille(700), per_mille(200), PerMille::ONE);
+    let good = Label::fair(per_mille(700), PerMille::ONE, PerMille::ONE);
     let graded = Promise { loss: Loss::Graded, ..promise(0.02) };
     let good_first = [vec![good; 400], vec![worse; 100]].concat();
     let good_last = [vec![worse; 100], vec![good; 400]].concat();
@@ -167,7 +160,7 @@ fn what_a_judge_may_hide_is_taken_off_the_promise() {
 #[test]
 fn evidence_and_alarm_are_the_mixtures() {
     let mut steps = Steps::new(0.05, 0.05);
-    (0..200).for_each(|at| steps.observe(PerMille::ONE, at == 50 || at == 120));
+    (0..200).for_each(|at| steps.observe((PerMille::ONE, PerMille::ZERO), at == 50 || at == 120));
     assert!(near(-steps.p_value(PerMille::ONE).ln(), 3.938_844_708_900_978));
     assert_eq!((steps.n(), steps.certified()), (200, Some((PerMille::ZERO, 2))));
     let mut alarm = Alarm::new(0.05);
@@ -288,7 +281,7 @@ fn evidence_for_all_thresholds_is_that_of_each_alone() {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         let confidence = per_mille(u16::try_from((state >> 16) % 1001).unwrap_or(0));
         let is_lost = (state >> 8) % 1000 < 300 - u32::from(confidence.get()) * 3 / 10;
-        steps.observe(confidence, is_lost);
+        steps.observe((confidence, PerMille::ZERO), is_lost);
         for (threshold, wealths) in (0u16..).zip(&mut each) {
             let loss = if is_lost && confidence.get() >= threshold { 1.0 } else { 0.0 };
             wealths.iter_mut().zip(stakes).for_each(|(wealth, stake)| *wealth *= 1.0 + stake * (0.05 - loss));
@@ -311,7 +304,7 @@ fn certified() -> (Watch, i64) {
         let confidence = per_mille(at.wrapping_mul(7) % 1000);
         watch.arrive(Instant::from_secs(second), confidence);
         if at % 2 == 0 {
-            let label = Label { confidence, cheap: PerMille::ONE, strong: PerMille::ONE };
+            let label = Label::fair(confidence, PerMille::ONE, PerMille::ONE);
             watch.judge(Instant::from_secs(second), &label);
         }
     }
@@ -335,16 +328,16 @@ fn what_a_certificate_proved_is_not_unsaid_while_it_stands() {
     let (mut watch, second) = certified();
     let mut now = Steps::new(0.02, 0.05);
     for _ in 0..500 {
-        now.observe(per_mille(900), false);
+        now.observe((per_mille(900), PerMille::ZERO), false);
     }
-    let lost = Label { confidence: per_mille(900), cheap: PerMille::ZERO, strong: PerMille::ONE };
+    let lost = Label::fair(per_mille(900), PerMille::ZERO, PerMille::ONE);
     let mut passed = false;
-    let kept = Label { confidence: per_mille(900), cheap: PerMille::ONE, strong: PerMille::ONE };
+    let kept = Label::fair(per_mille(900), PerMille::ONE, PerMille::ONE);
     // One in sixty is lost: less than what is promised, and too much to prove that anew.
     for nth in 1..3000 {
         let is_lost = nth % 60 == 0;
         watch.judge(Instant::from_secs(second + nth), if is_lost { &lost } else { &kept });
-        now.observe(per_mille(900), is_lost);
+        now.observe((per_mille(900), PerMille::ZERO), is_lost);
         let standing = watch.standing();
         let Some(given) = standing.given else { break };
         passed |= now.bound(given.threshold) > 0.02;
@@ -357,7 +350,7 @@ fn what_a_certificate_proved_is_not_unsaid_while_it_stands() {
 
 #[test]
 fn a_certificate_dies_of_losses_drift_age_and_what_it_rests_on() {
-    let lost = Label { confidence: per_mille(900), cheap: PerMille::ZERO, strong: PerMille::ONE };
+    let lost = Label::fair(per_mille(900), PerMille::ZERO, PerMille::ONE);
     let (mut watch, second) = certified();
     let mut losses = 0;
     while watch.standing().withdrawn.is_none() && losses < 100 {

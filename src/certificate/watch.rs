@@ -163,7 +163,7 @@ impl Watch {
         } else {
             self.told.note(label.confidence, is_lost);
         }
-        self.steps.observe(label.confidence, is_lost);
+        self.steps.observe((label.confidence, label.judged_from), is_lost);
         let Some((threshold, _)) = self.steps.certified().filter(|_| self.may_lose) else { return };
         if let Some(given) = &mut self.given {
             given.threshold = given.threshold.min(threshold);

@@ -13,6 +13,7 @@ use crate::certificate::{Finding, Judge, Label, Loss, Promise, Scope, Test, cert
 use crate::record::Judgements;
 use crate::report::{Format, Sheet, count, render};
 use crate::session::Trial;
+use crate::telemetry::Pair;
 use crate::units::{PerMille, counted, members};
 
 /// Finds the lowest thresholds that labels prove safe.
@@ -143,6 +144,12 @@ members! {
         graded_loss: Option<f64> = (promise.loss == Loss::Graded)
             .then(|| told.map_or(0.0, |test| test.loss as f64 / 1000.0 / test.n.max(1) as f64)),
         p_value: f64 = told.map_or(1.0, |test| test.p_value),
+        /// What it is held to, where a part of delta goes to the judge.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        p_value_at_most: Option<f64> = promise.judge.map(|_| promise.budget().1),
+        /// The least confidence of which answers were judged, where nobody judged any below.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        judged_from: Option<u16> = labels.iter().map(|label| label.judged_from.get()).min().filter(|from| *from > 0),
         /// What the true loss stays below, but for a chance of delta.
         bound: f64 = told.map_or(1.0, |test| test.bound),
         /// Labels more, none of which may fail, until anything is certified; `null` where no number would do.
@@ -307,7 +314,7 @@ fn of_lines(judged: &Judgements, promise: &Promise) -> anyhow::Result<Found> {
     for line in &judged.lines {
         match (line.confidence, line.cheap, line.strong) {
             (Some(confidence), Some(cheap), Some(strong)) => {
-                labels.push(Label { confidence, cheap, strong });
+                labels.push(Label::fair(confidence, cheap, strong));
             }
             (None, Some(_), Some(_)) => unsure += 1,
             _ => halves += 1,
@@ -353,7 +360,12 @@ fn of_log(trial: &Trial, promise: &Promise, only: Option<&str>) -> anyhow::Resul
             if pairs.is_empty() && pairs.halves() == 0 {
                 continue;
             }
-            let labels: Vec<Label> = pairs.shuffled().into_iter().map(Label::from).collect();
+            // Of the requests that it serves, those that the rung above takes are none.
+            let above =
+                route.movable().filter(|above| *above < at).last().and_then(|at| route.ladder.get(at));
+            let above = above.map(|rung| rung.threshold).filter(|_| promise.scope == Scope::Served);
+            let is_its_own = |pair: &Pair| above.is_none_or(|above| pair.confidence < above);
+            let labels = pairs.shuffled().into_iter().filter(is_its_own).map(Label::from).collect::<Vec<_>>();
             all.push(Found {
                 route: Some(route.name.to_string()),
                 rung: Some(rung.name.to_string()),
@@ -410,6 +422,13 @@ fn labels_text(needed: Option<u64>, never: &str) -> String {
     needed.map_or_else(|| never.to_owned(), |needed| format!("{} more", count(needed)))
 }
 
+/// Says how many labels are missing where losses go on as they were.
+fn at_rate(found: &Found, needed: Option<u64>) -> String {
+    let never =
+        if found.graded_loss.is_some() { "a number that was not worked out" } else { "no number is enough" };
+    needed.map_or_else(|| never.to_owned(), count)
+}
+
 fn sheet(report: &Report<'_>, found: &Found) -> Sheet {
     let about = match (&found.route, &found.rung, &found.cheap, &found.strong) {
         (Some(route), Some(rung), Some(cheap), Some(strong)) => {
@@ -430,14 +449,17 @@ fn sheet(report: &Report<'_>, found: &Found) -> Sheet {
         (Some(threshold), _) => row(
             "certified from",
             format!("{threshold}‰"),
-            format!("{} of the labels lie there", percent(found.served_share)),
+            match found.judged_from {
+                Some(from) if from == threshold => "no answer below it was judged".to_owned(),
+                _ => format!("{} of the labels lie there", percent(found.served_share)),
+            },
         ),
         (None, Some(needed)) => row(
             "not certifiable",
             format!("{} more labels", count(needed)),
             format!(
                 "if none of them fails; {} at the rate seen",
-                found.needed_labels_at_rate.map_or_else(|| "no number is enough".to_owned(), count)
+                at_rate(found, found.needed_labels_at_rate)
             ),
         ),
         (None, None) => row("not certifiable", "-".into(), "no number of labels is enough".into()),
@@ -449,16 +471,17 @@ fn sheet(report: &Report<'_>, found: &Found) -> Sheet {
     }
     row("labels", count(found.n), format!("what is lost: {}", report.loss));
     row("failures", count(found.failures), String::new());
-    row("chance of so few by luck", format!("{:.4}", found.p_value), format!("at most {}", report.delta));
+    row(
+        "chance of so few by luck",
+        format!("{:.4}", found.p_value),
+        format!("at most {}", found.p_value_at_most.unwrap_or(report.delta)),
+    );
     row("loss is at most", percent(found.bound), format!("but for a chance of {}", percent(report.delta)));
     if let Some(next) = &found.next {
         row(
             &format!("to certify {}‰", next.threshold),
             labels_text(next.needed_labels, "never"),
-            format!(
-                "if none of them fails; {} at the rate seen",
-                next.needed_labels_at_rate.map_or_else(|| "no number is enough".to_owned(), count)
-            ),
+            format!("if none of them fails; {} at the rate seen", at_rate(found, next.needed_labels_at_rate)),
         );
     }
     row("loss of serving all cheaply", percent(found.base_loss), String::new());

@@ -553,6 +553,15 @@ impl Route {
         }
     }
 
+    /// Says whether what is told of a rung's model is told of this rung, at a confidence: where several rungs are one model,
+    /// asked in several ways, it is told of the one that serves.
+    pub fn answers_alone(&self, rung: usize, confidence: PerMille) -> bool {
+        let Some(model) = self.ladder.get(rung).map(|rung| rung.known_as) else { return false };
+        let others =
+            self.ladder.iter().enumerate().filter(|(at, other)| *at != rung && other.known_as == model);
+        others.count() == 0 || self.rung_for(Some(confidence)) == rung
+    }
+
     /// Says whether the client's own model serves a request that names one, and nothing else is asked of the ladder.
     /// Embeddings of different models do not compare, so that is so for them in every mode.
     pub fn pins(&self, class: TaskClass) -> bool {

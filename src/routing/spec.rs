@@ -183,6 +183,12 @@ impl Parameters {
         Ok(())
     }
 
+    /// Returns what of them an answer goes by: who asks for another tier, or how likely words were, gets the same answers.
+    #[must_use]
+    pub fn of_answers(&self) -> Self {
+        Self { service_tier: None, logprobs: false, ..self.clone() }
+    }
+
     /// Says whether nothing is written.
     pub fn is_none(&self) -> bool {
         *self == Self::default()

@@ -169,7 +169,7 @@ pub fn advise(log: &Log, asked: &Asked) -> Advice {
             labelled.insert(other);
             let (pairs, lost) = uses.entry(served).or_default().beside.entry(other).or_default();
             *pairs += 1;
-            let label = Label { confidence: PerMille::ONE, cheap, strong };
+            let label = Label::fair(PerMille::ONE, cheap, strong);
             *lost += u64::from(asked.loss.of(&label) > PerMille::ZERO);
         }
     }

@@ -74,7 +74,7 @@ pub fn drifted(log: &Log, (from, to): (Instant, Instant), loss: Loss) -> Vec<Dri
                 seen.spread.note(confidence);
             }
             if let (Some(strong), Some(cheap)) = (strong, strong.and_then(|_| quality(rung.model))) {
-                let judged = loss.judged(&Label { confidence, cheap, strong });
+                let judged = loss.judged(&Label::fair(confidence, cheap, strong));
                 seen.judged[usize::from(is_later)].push(judged);
             }
         }

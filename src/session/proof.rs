@@ -11,7 +11,7 @@ use crate::calibration::{Agreement, Diagram, Judged, wilson};
 use crate::certificate::{Label, Loss, Standing, Terms, Turn, Watch, Withdrawn};
 use crate::outcome::{Evidence, LabelSource, ModelLabel};
 use crate::pricing::PriceTable;
-use crate::routing::{Policy, Route, RouteId, match_route};
+use crate::routing::{Parameters, Policy, Route, RouteId, match_route};
 use crate::telemetry::{Pair, Pairs, Sign};
 use crate::units::{Instant, ModelId, PerMille, RouteTag};
 
@@ -19,6 +19,8 @@ use crate::units::{Instant, ModelId, PerMille, RouteTag};
 #[derive(Clone, Debug)]
 struct Rung {
     models: (ModelId, ModelId),
+    /// What is written into the requests of both that answers go by.
+    with: [Parameters; 2],
     /// Whether it is a fallback: how good its answers are is told, but no confidence leads to it, so there is nothing to certify.
     is_fallback: bool,
     /// From when the prices of both hold.
@@ -158,6 +160,15 @@ pub(super) struct Rungs {
     turned: Vec<Turned>,
 }
 
+/// How a request came to a rung.
+struct Asked {
+    confidence: PerMille,
+    /// The rung's threshold then.
+    threshold: PerMille,
+    /// Whether what is told of its model is told of it, and of the last rung's model of that.
+    own: [bool; 2],
+}
+
 /// The fold over a log.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Proof {
@@ -251,7 +262,7 @@ impl Rungs {
             self.enter(policy, at);
         }
         let acceptable = self.terms.acceptable;
-        self.each(policy, evidence, |rung, confidence| {
+        self.each(policy, evidence, |rung, asked| {
             let from = |model| prices.row(model, at).and_then(|row| row.from);
             let dated = (from(rung.models.0), from(rung.models.1));
             if rung.prices != dated {
@@ -261,10 +272,10 @@ impl Rungs {
                 rung.prices = dated;
             }
             if !rung.is_fallback {
-                rung.watch.arrive(at, confidence);
+                rung.watch.arrive(at, asked.confidence);
             }
             if evidence.extra.is_some_and(|extra| !extra.labels.is_empty()) {
-                rung.judge(prices, evidence, (confidence, acceptable), at);
+                rung.judge(prices, evidence, (&asked, acceptable), at);
             }
         });
     }
@@ -278,12 +289,12 @@ impl Rungs {
         at: Instant,
     ) {
         let acceptable = self.terms.acceptable;
-        let judge = |rung: &mut Rung, confidence| rung.judge(prices, evidence, (confidence, acceptable), at);
+        let judge = |rung: &mut Rung, asked: Asked| rung.judge(prices, evidence, (&asked, acceptable), at);
         self.each(policy, evidence, judge);
     }
 
     /// Has each rung of a request's route look at it, and notes what becomes of certificates.
-    fn each(&mut self, policy: &Policy, evidence: &Evidence<'_>, mut look: impl FnMut(&mut Rung, PerMille)) {
+    fn each(&mut self, policy: &Policy, evidence: &Evidence<'_>, mut look: impl FnMut(&mut Rung, Asked)) {
         let operation = evidence.operation;
         let Some(confidence) = operation.confidence() else { return };
         let route = policy.route(match_route(policy, &operation.signals()));
@@ -291,9 +302,11 @@ impl Rungs {
             return;
         }
         let Some(rungs) = self.of.get_mut(&route.tag) else { return };
-        for (rung, step) in rungs.iter_mut().zip(&route.ladder) {
+        let last = route.ladder.len().saturating_sub(1);
+        for (nth, (rung, step)) in rungs.iter_mut().zip(&route.ladder).enumerate() {
             let before = rung.watch.turns().last().copied();
-            look(rung, confidence);
+            let own = [nth, last].map(|at| route.answers_alone(at, confidence));
+            look(rung, Asked { confidence, threshold: step.threshold, own });
             let turn = rung.watch.turns().last().copied().filter(|turn| Some(*turn) != before);
             self.turned.extend(turn.map(|(_, turn)| Turned {
                 route: Arc::clone(&route.name),
@@ -317,9 +330,11 @@ impl Rungs {
             rungs.truncate(upper.len());
             for (place, step) in upper.iter().enumerate() {
                 let (models, is_fallback) = ((step.model, last.model), step.fallback);
+                let with = [step, last].map(|rung| rung.with.of_answers());
                 let Some(known) = rungs.get_mut(place) else {
                     rungs.push(Rung {
                         models,
+                        with,
                         is_fallback,
                         prices: (None, None),
                         watch: Watch::new(self.terms),
@@ -330,17 +345,23 @@ impl Rungs {
                     });
                     continue;
                 };
-                let is_same = known.models == models && known.is_fallback == is_fallback;
-                let why = if is_same { Withdrawn::Classifier } else { Withdrawn::Model };
+                let is_same_model = known.models == models && known.is_fallback == is_fallback;
+                let is_same = is_same_model && known.with == with;
+                let why = match (is_same_model, is_same) {
+                    (false, _) => Withdrawn::Model,
+                    (true, false) => Withdrawn::Parameters,
+                    (true, true) => Withdrawn::Classifier,
+                };
                 if is_same && !is_another {
                     continue;
                 }
                 known.is_fallback = is_fallback;
                 let stood = known.watch.standing().given.is_some();
                 known.watch.withdraw(at, why);
-                if known.models != models {
+                if !is_same {
                     known.quality = Quality::default();
                 }
+                known.with = with;
                 (known.models, known.pairs, known.told) = (models, Pairs::default(), None);
                 known.judged = Default::default();
                 let (route, rung) = (Arc::clone(&route.name), Arc::clone(&step.name));
@@ -364,16 +385,16 @@ impl Rung {
         &mut self,
         prices: &PriceTable,
         evidence: &Evidence<'_>,
-        (confidence, acceptable): (PerMille, PerMille),
+        (asked, acceptable): (&Asked, PerMille),
         at: Instant,
     ) {
-        let (cheap, strong) = self.models;
-        let all = |model| evidence.labels(model, prices);
-        let counts = [cheap, strong].map(|model| evidence.label(model, prices));
-        self.quality.cheap.note(counts[0].as_ref(), all(cheap));
-        self.quality.strong.note(counts[1].as_ref(), all(strong));
+        let of = [(self.models.0, asked.own[0]), (self.models.1, asked.own[1])];
+        let all = |(model, own): (ModelId, bool)| evidence.labels(model, prices).filter(move |_| own);
+        let counts = of.map(|(model, own)| evidence.label(model, prices).filter(|_| own));
+        self.quality.cheap.note(counts[0].as_ref(), all(of[0]));
+        self.quality.strong.note(counts[1].as_ref(), all(of[1]));
         let said = |by: fn(LabelSource) -> bool| {
-            let last = all(cheap).filter(|label| by(label.source)).filter_map(|label| label.quality);
+            let last = all(of[0]).filter(|label| by(label.source)).filter_map(|label| label.quality);
             last.last().map(|quality| quality >= acceptable)
         };
         let both = said(|source| source == LabelSource::Judge).zip(said(LabelSource::is_person));
@@ -385,9 +406,10 @@ impl Rung {
             return;
         }
         let [cheap, strong] = counts.map(|label| label.and_then(|label| label.quality));
-        self.pairs.apply(confidence, cheap, strong, Sign::Plus);
+        let placed = (asked.confidence, asked.threshold);
+        self.pairs.apply(placed, cheap, strong, Sign::Plus);
         if let (Some(cheap), Some(strong)) = (cheap, strong) {
-            let label = Label { confidence, cheap, strong };
+            let label = Label::from(Pair::new(placed, cheap, strong));
             if self.watch.labels() == 0 {
                 // Evidence begins anew.
                 self.judged = Default::default();

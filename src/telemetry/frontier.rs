@@ -16,7 +16,7 @@ use super::visit::Visit;
 use super::{Cascade, Sign};
 use crate::outcome::{Evidence, Outlook, Settled, Spread};
 use crate::pricing::CostSum;
-use crate::routing::{Explore, Follows, MAX_RUNGS, Next, Reach, Route, WhenFailed, after_attempt};
+use crate::routing::{Explore, Follows, MAX_RUNGS, Next, Reach, Route, Rung, WhenFailed, after_attempt};
 use crate::units::{PerMille, Pico};
 
 /// The frontier of one route.
@@ -235,11 +235,15 @@ impl Frontier {
         if evidence.extra.is_none_or(|extra| extra.labels.is_empty()) {
             return;
         }
-        let quality = |model| evidence.label(model, outlook.prices).and_then(|label| label.quality);
+        let quality = |at: usize, rung: &Rung| {
+            let is_its_own = route.answers_alone(at, confidence);
+            let label = evidence.label(rung.model, outlook.prices).filter(|_| is_its_own)?;
+            label.quality
+        };
         let Some((last, upper)) = route.ladder.split_last() else { return };
-        let strong = quality(last.model);
-        for (pairs, rung) in self.pairs.iter_mut().zip(upper) {
-            pairs.apply(confidence, quality(rung.model), strong, sign);
+        let strong = quality(upper.len(), last);
+        for (at, (pairs, rung)) in self.pairs.iter_mut().zip(upper).enumerate() {
+            pairs.apply((confidence, rung.threshold), quality(at, rung), strong, sign);
         }
     }
 

@@ -16,6 +16,17 @@ pub struct Pair {
     pub cheap: PerMille,
     /// The quality of the strong answer.
     pub strong: PerMille,
+    /// The least confidence of which answers are judged as this one was: the threshold that was in force where the cheap model
+    /// served, and 0 where somebody judged what it did not serve.
+    pub judged_from: PerMille,
+}
+
+impl Pair {
+    /// Takes both answers to a request of a confidence, under the threshold that was in force.
+    pub fn new((confidence, threshold): (PerMille, PerMille), cheap: PerMille, strong: PerMille) -> Self {
+        let judged_from = if confidence >= threshold { threshold } else { PerMille::ZERO };
+        Self { confidence, cheap, strong, judged_from }
+    }
 }
 
 /// Judged requests of one rung beside the last.
@@ -27,21 +38,22 @@ pub struct Pairs {
 }
 
 impl Pairs {
-    /// Adds or takes away what is known of a request.
+    /// Adds or takes away what is known of a request, by its confidence and the threshold that was in force.
     pub fn apply(
         &mut self,
-        confidence: PerMille,
+        (confidence, threshold): (PerMille, PerMille),
         cheap: Option<PerMille>,
         strong: Option<PerMille>,
         sign: Sign,
     ) {
+        let pair = |cheap, strong| Pair::new((confidence, threshold), cheap, strong);
         match (cheap, strong, sign) {
             (None, None, _) => {}
             (Some(cheap), Some(strong), Sign::Plus) => {
-                *self.counts.entry(Pair { confidence, cheap, strong }).or_default() += 1;
+                *self.counts.entry(pair(cheap, strong)).or_default() += 1;
             }
             (Some(cheap), Some(strong), Sign::Minus) => {
-                let pair = Pair { confidence, cheap, strong };
+                let pair = pair(cheap, strong);
                 if let Some(count) = self.counts.get_mut(&pair) {
                     *count -= 1;
                     if *count == 0 {

@@ -208,12 +208,12 @@ fn judged_pairs_are_told_from_halves_and_come_in_an_order_that_says_nothing() {
     let quality = |value| PerMille::new(value).unwrap();
     let mut pairs = Pairs::default();
     for confidence in 0..40 {
-        pairs.apply(quality(confidence), Some(quality(900)), Some(quality(1000)), Sign::Plus);
+        pairs.apply((quality(confidence), quality(0)), Some(quality(900)), Some(quality(1000)), Sign::Plus);
     }
-    pairs.apply(quality(3), Some(quality(900)), Some(quality(1000)), Sign::Plus);
-    pairs.apply(quality(1), Some(quality(1)), None, Sign::Plus);
-    pairs.apply(quality(1), None, Some(quality(1)), Sign::Plus);
-    pairs.apply(quality(1), None, None, Sign::Plus);
+    pairs.apply((quality(3), quality(0)), Some(quality(900)), Some(quality(1000)), Sign::Plus);
+    pairs.apply((quality(1), quality(0)), Some(quality(1)), None, Sign::Plus);
+    pairs.apply((quality(1), quality(0)), None, Some(quality(1)), Sign::Plus);
+    pairs.apply((quality(1), quality(0)), None, None, Sign::Plus);
     assert_eq!((pairs.listed().len(), pairs.halves(), pairs.is_empty()), (41, 2, false));
     let mut shuffled = pairs.shuffled();
     assert_eq!(shuffled, pairs.shuffled(), "a certificate given twice is the same");
@@ -226,10 +226,10 @@ fn judged_pairs_are_told_from_halves_and_come_in_an_order_that_says_nothing() {
     twice.merge(&pairs);
     assert_eq!((twice.listed().len(), twice.halves()), (82, 4));
     for confidence in (0..40).chain([3]) {
-        pairs.apply(quality(confidence), Some(quality(900)), Some(quality(1000)), Sign::Minus);
+        pairs.apply((quality(confidence), quality(0)), Some(quality(900)), Some(quality(1000)), Sign::Minus);
     }
-    pairs.apply(quality(1), Some(quality(1)), None, Sign::Minus);
-    pairs.apply(quality(1), None, Some(quality(1)), Sign::Minus);
+    pairs.apply((quality(1), quality(0)), Some(quality(1)), None, Sign::Minus);
+    pairs.apply((quality(1), quality(0)), None, Some(quality(1)), Sign::Minus);
     assert_eq!(pairs, Pairs::default());
 }
 

@@ -400,3 +400,138 @@ fn where_nothing_could_be_lost_nothing_is_certified() {
     let shown = sandbox.good("snapshot tune --log log.jsonl --size 120x36");
     assert!(!shown.contains("certified from"), "{shown}");
 }
+
+/// A log of one route with two rungs: `cheap` at a threshold of 600 and `strong`, each request with the labels of `judged`.
+fn two_rungs(
+    sandbox: &Sandbox,
+    (cheap, strong): (&str, &str),
+    mut judged: impl FnMut(u32) -> (String, String),
+) {
+    let policy = format!(
+        "name = \"p\"\nbaseline = \"gpt-4.1\"\n[[route]]\nname = \"g\"\nladder = [{cheap}, {strong}]\n"
+    );
+    sandbox.write("p.toml", policy);
+    let mut log = String::new();
+    for at in 0..1000u32 {
+        let (hour, minute, confidence) = (at / 60, at % 60, at * 577 % 1001);
+        let (call, labels) = judged(confidence);
+        writeln!(
+            log,
+            r#"{{"id":"r{at}","at":"2026-05-01T{hour:02}:{minute:02}:00Z","confidence":{confidence},{call},"in":100,"out":50,"labels":[{labels}]}}"#
+        )
+        .expect("a text");
+    }
+    sandbox.write("l.jsonl", log);
+}
+
+fn certified(sandbox: &Sandbox) -> Value {
+    json(&sandbox.good("certify l.jsonl --policy p.toml --epsilon .02 --format json"))
+}
+
+/// An operator would else be told that thresholds may be moved to where no answer was ever looked at.
+#[test]
+fn nothing_is_certified_below_what_was_judged() {
+    let sandbox = Sandbox::new();
+    let rungs = (
+        r#"{ rung = "nano", model = "gpt-4.1-nano", threshold = 600 }"#,
+        r#"{ rung = "big", model = "gpt-4.1" }"#,
+    );
+    let both = r#"{"model":"gpt-4.1-nano","quality":1000},{"model":"gpt-4.1","quality":1000}"#;
+    let call = |confidence: u32| {
+        if confidence >= 600 { r#""model":"gpt-4.1-nano""# } else { r#""model":"gpt-4.1""# }.to_owned()
+    };
+    let labels = |is_judged: bool| if is_judged { both.to_owned() } else { String::new() };
+    // As shadow runs judge: what the cheap model served.
+    two_rungs(&sandbox, rungs, |confidence| (call(confidence), labels(confidence >= 600)));
+    let found = certified(&sandbox);
+    assert_eq!(
+        (&found["certified_threshold"], &found["judged_from"]),
+        (&Value::from(600), &Value::from(600))
+    );
+    let table = sandbox.good("certify l.jsonl --policy p.toml --epsilon .02");
+    assert!(table.contains("no answer below it was judged"), "{table}");
+    let plan = json(&sandbox.good("optimise l.jsonl --policy p.toml --certified --format json"));
+    assert_eq!(plan["routes"][0]["thresholds"][0]["planned_threshold"], 600, "{plan:#}");
+    let screen = sandbox.good("snapshot quality --log l.jsonl --policy p.toml --size 120x36");
+    assert!(screen.contains("certified from                             600"), "{screen}");
+    // A sample of all.
+    two_rungs(&sandbox, rungs, |confidence| (call(confidence), labels(confidence % 3 == 0)));
+    let found = certified(&sandbox);
+    assert_eq!((&found["certified_threshold"], &found["judged_from"]), (&Value::from(0), &Value::Null));
+}
+
+/// Each label would else be the cheap and the strong answer in one, and nothing could ever be lost.
+#[test]
+fn labels_of_one_model_on_two_rungs_are_of_the_rung_that_served() {
+    let sandbox = Sandbox::new();
+    let rungs = (
+        r#"{ rung = "low", model = "gpt-5", threshold = 600, with = { effort = "minimal" } }"#,
+        r#"{ rung = "high", model = "gpt-5", with = { effort = "high" } }"#,
+    );
+    two_rungs(&sandbox, rungs, |confidence| {
+        let quality = if confidence >= 600 && confidence % 3 == 0 { 0 } else { 1000 };
+        let effort = if confidence >= 600 { "minimal" } else { "high" };
+        (
+            format!(r#""model":"gpt-5","effort":"{effort}""#),
+            format!(r#"{{"model":"gpt-5","quality":{quality},"source":"feedback by a"}}"#),
+        )
+    });
+    let found = certified(&sandbox);
+    assert_eq!(
+        (&found["certified_threshold"], &found["labels"], &found["half_labels"]),
+        (&Value::Null, &Value::from(0), &Value::from(1000))
+    );
+}
+
+/// What a model is asked makes other answers as another model does.
+#[test]
+fn a_certificate_goes_with_what_the_model_is_asked() {
+    let sandbox = Sandbox::new();
+    let policy = |version: u32, minute: u32, with: &str| {
+        format!(
+            r#"{{"event":"policy","at":"2026-05-01T{:02}:{:02}:00Z","version":{version},"name":"p","baseline":"gpt-5","routes":[{{"route":"g","ladder":[{{"rung":"nano","model":"gpt-5-nano","threshold":600,"with":{{{with}}}}},{{"rung":"big","model":"gpt-5"}}]}}]}}"#,
+            minute / 60,
+            minute % 60
+        )
+    };
+    for (then, is_withdrawn) in [
+        (r#""effort":"minimal""#, true),
+        (r#""effort":"high","max_output":50"#, true),
+        (r#""effort":"high","service_tier":"flex""#, false),
+    ] {
+        let mut log = policy(1, 0, r#""effort":"high""#);
+        for at in 0..600u32 {
+            if at == 400 {
+                write!(log, "\n{}", policy(2, 400, then)).expect("a text");
+            }
+            write!(
+                log,
+                "\n{{\"id\":\"w{at}\",\"at\":\"2026-05-01T{:02}:{:02}:00Z\",\"confidence\":{},\"model\":\"gpt-5-nano\",\"in\":100,\"out\":50,\
+                 \"labels\":[{{\"model\":\"gpt-5-nano\",\"quality\":1000}},{{\"model\":\"gpt-5\",\"quality\":1000}}]}}",
+                at / 60,
+                at % 60,
+                600 + at % 400
+            )
+            .expect("a text");
+        }
+        sandbox.write("l.jsonl", log + "\n");
+        let events = sandbox.good("snapshot events --log l.jsonl --size 160x40");
+        assert_eq!(events.contains("a model is asked otherwise"), is_withdrawn, "{then}: {events}");
+    }
+}
+
+#[test]
+fn what_a_judge_may_hide_is_within_the_bound() {
+    let sandbox = Sandbox::new();
+    let mut text = String::new();
+    group(&mut text, 800, 1000, 0);
+    sandbox.write("l.jsonl", &text);
+    let found = json(&sandbox.good("certify l.jsonl --epsilon .05 --judge 3/300 --format json"));
+    // SciPy 1.17.1: beta.ppf(.975, 1, 1000) + beta.ppf(.975, 4, 297).
+    let bound = found["bound"].as_f64().unwrap();
+    assert!(
+        (bound - (0.003_682_083_896_865_671 + found["judge_may_hide"].as_f64().unwrap())).abs() < 1e-9,
+        "{found:#}"
+    );
+    assert_eq!(found["p_value_at_most"], 0.025);
+}

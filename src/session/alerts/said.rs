@@ -63,9 +63,11 @@ impl Said {
                 let level = match why {
                     Withdrawn::Alarm => Level::Critical,
                     Withdrawn::Drift | Withdrawn::Calibration => Level::Warning,
-                    Withdrawn::Classifier | Withdrawn::Model | Withdrawn::Prices | Withdrawn::Age => {
-                        Level::Notice
-                    }
+                    Withdrawn::Classifier
+                    | Withdrawn::Model
+                    | Withdrawn::Parameters
+                    | Withdrawn::Prices
+                    | Withdrawn::Age => Level::Notice,
                 };
                 let words =
                     format!("{scope}: the certificate of its threshold is withdrawn: {}", why.reason());
