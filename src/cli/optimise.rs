@@ -201,6 +201,9 @@ members! {
     /// Where a time was wanted: the routes of whose requests nobody knows how long they took, so that nothing is kept there.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     untimed: Vec<String> = plan.untimed.iter().map(ToString::to_string).collect(),
+    /// The rungs of which nobody knows what they cost; their routes are left as they are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unpriced: Vec<String> = plan.unpriced.iter().map(|(route, rung)| format!("{route}.{rung}")).collect(),
     /// What no threshold moves: it is in both costs.
     fixed_usd: String = plan.fixed.total().usd(),
     /// Requests whose cost is not known; what is known of them is counted.
@@ -263,7 +266,7 @@ pub fn run(args: &OptimiseArgs) -> anyhow::Result<()> {
     let keeping = Keeping { floor: &floor, within_ms: args.within };
     let Some(plan) = trial.plan(target, &keeping) else {
         anyhow::bail!(
-            "no threshold moves any request of this log: its routes have one rung, only observe, or took nothing"
+            "no threshold moves any request of this log: its routes have one rung, only observe, took nothing, or have a rung whose model has no price"
         )
     };
     let staged = plan.staged(&now);
@@ -449,6 +452,15 @@ fn sheets(report: &Report) -> Vec<Sheet> {
             String::new(),
             "unknown".into(),
             format!("nobody knows how long requests of {routes} took"),
+        ]);
+    }
+    if !report.unpriced.is_empty() {
+        let rungs = report.unpriced.join(", ");
+        all.push(vec![
+            "left as they are".into(),
+            String::new(),
+            counted(report.unpriced.len() as u64, "route"),
+            format!("nobody knows what {rungs} costs"),
         ]);
     }
     if let Some(nearest) = &report.nearest {

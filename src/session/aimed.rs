@@ -98,13 +98,20 @@ fn words(plan: &Plan, aim: Aim, target: Target) -> String {
         [] => String::new(),
         routes => format!("; nobody knows how long requests of {} took", routes.join(", ")),
     };
+    let unpriced: Vec<_> = plan.unpriced.iter().map(|(route, rung)| format!("{route}.{rung}")).collect();
+    let unpriced = match unpriced.as_slice() {
+        [] => String::new(),
+        rungs => format!("; nobody knows what {} costs, so that is left as it is", rungs.join(", ")),
+    };
     match (plan.is_feasible, target) {
         (true, _) => {
-            format!("staged: ${cost}{near} in the window, quality {quality}{as_good}{basis} ({aim}){untimed}")
+            format!(
+                "staged: ${cost}{near} in the window, quality {quality}{as_good}{basis} ({aim}){untimed}{unpriced}"
+            )
         }
         (false, Target::Quality(_) | Target::Least) => {
-            format!("out of reach; staged what comes nearest: quality {quality}{basis} for ${cost}")
+            format!("out of reach; staged what comes nearest: quality {quality}{basis} for ${cost}{unpriced}")
         }
-        (false, _) => format!("out of reach; staged what comes nearest: ${cost} in the window"),
+        (false, _) => format!("out of reach; staged what comes nearest: ${cost} in the window{unpriced}"),
     }
 }

@@ -60,8 +60,9 @@ impl Setting {
 
     /// Says what thresholds give.
     pub(super) fn at(&mut self, thresholds: &[PerMille]) -> Forecast {
+        let own = self.route.thresholds();
         let (frontier, prefix) = self.parts();
-        frontier.forecast(prefix, thresholds)
+        Forecast { moved: prefix.judged_moved(&own, thresholds), ..frontier.forecast(prefix, thresholds) }
     }
 
     /// Says how far off the cost of what thresholds move may be, where it starts and where it would. A route whose requests went by
@@ -218,7 +219,10 @@ impl Frontiers {
             row.pinned.merge(&setting.pinned);
             let (frontier, prefix) = setting.parts();
             let applied = frontier.forecast(prefix, &own);
-            let changed = (own != then).then(|| frontier.forecast(prefix, &then));
+            let changed = (own != then).then(|| Forecast {
+                moved: prefix.judged_moved(&own, &then),
+                ..frontier.forecast(prefix, &then)
+            });
             // Where nothing is changed, what was in force stands, caps on calls included.
             let unchanged = actual.as_ref().filter(|_| !observes).unwrap_or(&applied);
             let staged = changed.as_ref().unwrap_or(unchanged);

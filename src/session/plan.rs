@@ -73,7 +73,9 @@ impl PlannedRoute {
                 let (low, high) = wilson(mean * one.labelled as f64, one.labelled);
                 (one.requests, Judged { mean, low: low.min(mean), high: high.max(mean) })
             };
-            (self.basis == Basis::Labels).then(|| together(parts.map(of)))
+            let seen = (self.basis == Basis::Labels).then(|| together(parts.map(of)))?;
+            let open = judged(&self.planned).filter(|_| side == 1 && moves_unseen(&self.planned));
+            Some(open.map_or(seen, |open| Judged { low: seen.low.min(open.low), ..seen }))
         })
     }
 
@@ -115,8 +117,38 @@ fn together(kinds: impl Iterator<Item = (u64, Judged)>) -> Judged {
 }
 
 /// Returns the 95% interval of what labels say of quality (Wilson's): it never leaves 0 to 1. None where nobody judged.
+///
+/// Labels speak for requests like those that they were drawn from. Where hardly any is of those that thresholds move, what becomes
+/// of these is open: nobody knows how good an answer is that nobody judged.
 pub fn quality_between(forecast: &Forecast) -> Option<(f64, f64)> {
-    (forecast.labelled > 0).then(|| wilson(forecast.quality as f64 / 1000.0, forecast.labelled))
+    judged(forecast).map(Judged::between)
+}
+
+/// Says whether answers are judged much more rarely, by half, of what thresholds move than of all.
+fn moves_unseen(forecast: &Forecast) -> bool {
+    let Forecast { requests, labelled, moved, .. } = forecast;
+    let share = |labels: u64, of: u64| u128::from(labels) * u128::from(of);
+    2 * share(moved.labelled, *requests) < share(*labelled, moved.requests)
+}
+
+fn judged(forecast: &Forecast) -> Option<Judged> {
+    let of = |(requests, labelled, quality): (u64, u64, u64)| {
+        let mean = quality as f64 / 1000.0 / labelled.max(1) as f64;
+        let (low, high) = if labelled > 0 { wilson(quality as f64 / 1000.0, labelled) } else { (0.0, 1.0) };
+        (requests, Judged { mean, low, high })
+    };
+    let Forecast { requests, labelled, quality, moved, .. } = forecast;
+    let (_, all) = of((*requests, *labelled, *quality));
+    if !moves_unseen(forecast) {
+        return (*labelled > 0).then_some(all);
+    }
+    let stay = (requests - moved.requests, labelled - moved.labelled, quality - moved.quality);
+    let (requests, mut unseen) = of((moved.requests, moved.labelled, moved.quality));
+    if moved.labelled == 0 {
+        unseen.mean = all.mean;
+    }
+    let both = together([of(stay), (requests, unseen)].into_iter().filter(|(requests, _)| *requests > 0));
+    Some(Judged { mean: all.mean, low: both.low.min(all.low), high: both.high.max(all.high) })
 }
 
 /// Returns by how much what labels say of quality differs between two sides, with its 95% interval; none where one was not judged.
@@ -124,11 +156,7 @@ pub fn quality_between(forecast: &Forecast) -> Option<(f64, f64)> {
 /// Of two independent sides it is Newcombe's (1998, method 10): Wilson's intervals of both, added up in squares. Labels that both
 /// sides share make it wider than it need be.
 pub fn quality_change(before: &Forecast, after: &Forecast) -> Option<(f64, (f64, f64))> {
-    let side = |side: &Forecast| {
-        let mean = side.quality as f64 / 1000.0 / side.labelled.max(1) as f64;
-        quality_between(side).map(|(low, high)| Judged { mean, low, high })
-    };
-    let (before, after) = (side(before)?, side(after)?);
+    let (before, after) = (judged(before)?, judged(after)?);
     let change = after.mean - before.mean;
     let less = (after.mean - after.low).hypot(before.high - before.mean);
     let more = (after.high - after.mean).hypot(before.mean - before.low);
@@ -162,6 +190,9 @@ pub struct Plan {
     pub too_slow: Vec<Arc<str>>,
     /// Where a time was wanted: the routes of whose requests nobody knows how long they took.
     pub untimed: Vec<Arc<str>>,
+    /// The routes that are left as they are, each with the rung of which nobody knows what it costs: nothing is cheap because its
+    /// price is unknown.
+    pub unpriced: Vec<(Arc<str>, Arc<str>)>,
 }
 
 impl Plan {
@@ -229,7 +260,7 @@ impl Frontiers {
         let (mut menus, mut grades): (Vec<Menu>, Vec<Grades>) = (Vec::new(), Vec::new());
         let mut routes: Vec<PlannedRoute> = Vec::new();
         let (mut fixed, mut fixed_spread) = (self.kept, Spread::NONE);
-        let mut is_moved = vec![false; self.held.len()];
+        let (mut is_moved, mut unpriced) = (vec![false; self.held.len()], Vec::new());
         for (at, route) in now.routes.iter().enumerate() {
             let Ok(id) = u8::try_from(at).map(RouteId) else { continue };
             if route.mode == Mode::Observe || route.movable().is_empty() {
@@ -244,6 +275,14 @@ impl Frontiers {
             let floors: Thresholds =
                 (0..route.ladder.len() - 1).map(|rung| least(rung).unwrap_or_default()).collect();
             let frontiers: Vec<_> = own.iter().filter_map(|&at| Some(&self.held.get(at)?.frontier)).collect();
+            if let Some(rung) = route.ladder.iter().enumerate().skip(route.movable().start).find(|(at, _)| {
+                let of = frontiers.iter().map(|frontier| frontier.unknown_on(*at));
+                let (all, unknown) = of.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+                all > 0 && all == unknown
+            }) {
+                unpriced.push((Arc::clone(&route.name), Arc::clone(&rung.1.name)));
+                continue;
+            }
             let Some(known) = Grades::of(&frontiers, within_ms) else { continue };
             let menu = Menu::of(&known, floors, route.thresholds());
             let mut applied = Forecast::default();
@@ -342,6 +381,7 @@ impl Frontiers {
             margin: price,
             too_slow,
             untimed,
+            unpriced,
         })
     }
 

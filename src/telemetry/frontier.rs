@@ -11,7 +11,7 @@ use super::latency::{LatencyBuckets, bucket};
 use super::lots::{Exploring, Lots};
 use super::pairs::Pairs;
 use super::sign::Summed as _;
-use super::sums::Sums;
+use super::sums::{Moved, Sums};
 use super::visit::Visit;
 use super::{Cascade, Sign};
 use crate::outcome::{Evidence, Outlook, Settled, Spread};
@@ -65,6 +65,8 @@ pub struct Forecast {
     pub quality: u64,
     /// Operations whose answering model has a label.
     pub labelled: u64,
+    /// Those that start on another rung than they did under the thresholds in force.
+    pub moved: Moved,
     /// Prompt tokens.
     pub input: u64,
     /// Answer tokens.
@@ -267,6 +269,13 @@ impl Frontier {
         (self.rungs, self.no_signal, self.lowest)
     }
 
+    /// Counts the requests that a rung would take, and those of them of which nobody knows what they would cost there.
+    pub fn unknown_on(&self, rung: usize) -> (u64, u64) {
+        self.row(rung)
+            .iter()
+            .fold((0, 0), |(all, unknown), sums| (all + sums.requests, unknown + sums.unknown))
+    }
+
     /// Returns the judged requests of a rung; none of the last one.
     pub fn pairs(&self, rung: usize) -> Option<&Pairs> {
         self.pairs.get(rung)
@@ -403,19 +412,30 @@ impl Prefix {
         all
     }
 
-    /// Says how far off the cost of what starts on another rung may be: where it started, and where it would.
-    pub fn moved(&self, applied: &[PerMille], staged: &[PerMille]) -> [Spread; 2] {
-        let mut moved = [Spread::NONE; 2];
+    /// Adds up what starts on another rung: where it started, and where it would.
+    fn moved_sums(&self, applied: &[PerMille], staged: &[PerMille]) -> [Sums; 2] {
+        let mut moved = [Sums::default(); 2];
         for (was, from, to) in bands(applied, self.rungs) {
             for (will, first, end) in bands(staged, self.rungs).filter(|(will, ..)| *will != was) {
                 let (first, end) = (from.max(first), to.min(end));
                 if first < end {
-                    moved[0].add(self.band(was, first, end).spread);
-                    moved[1].add(self.band(will, first, end).spread);
+                    moved[0].sum(&self.band(was, first, end), Sign::Plus);
+                    moved[1].sum(&self.band(will, first, end), Sign::Plus);
                 }
             }
         }
         moved
+    }
+
+    /// Says how far off the cost of what starts on another rung may be: where it started, and where it would.
+    pub fn moved(&self, applied: &[PerMille], staged: &[PerMille]) -> [Spread; 2] {
+        self.moved_sums(applied, staged).map(|sums| sums.spread)
+    }
+
+    /// Counts what starts on another rung, with what labels say of it there.
+    pub fn judged_moved(&self, applied: &[PerMille], staged: &[PerMille]) -> Moved {
+        let [_, Sums { requests, labelled, quality, .. }] = self.moved_sums(applied, staged);
+        Moved { requests, labelled, quality }
     }
 
     /// Says what thresholds give, without latency.
@@ -433,6 +453,7 @@ impl Prefix {
             errors: all.errors,
             quality: all.quality,
             labelled: all.labelled,
+            moved: Moved::default(),
             input: all.input,
             output: all.output,
             latency: LatencyBuckets::default(),
@@ -510,6 +531,7 @@ impl Forecast {
         self.errors += other.errors;
         self.quality += other.quality;
         self.labelled += other.labelled;
+        self.moved.add(other.moved);
         self.input += other.input;
         self.output += other.output;
         self.exploring.sum(&other.exploring, Sign::Plus);

@@ -35,6 +35,7 @@ pub use spend::{
     Dimension, MeterKey, MeterSum, Metered, Meters, Period, Spend, SpendCell, SpendOptions, SpendTable, Unit,
     UnitCell, Value,
 };
+pub use sums::Moved;
 pub use totals::Totals;
 pub use trend::{Slot, Trend};
 

@@ -69,3 +69,22 @@ impl Sums {
         }
     }
 }
+
+/// Requests that thresholds move, and what labels say of the answers that they then get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Moved {
+    /// How many.
+    pub requests: u64,
+    /// Those whose answer there was judged.
+    pub labelled: u64,
+    /// Their quality in per mille, added up.
+    pub quality: u64,
+}
+
+impl Moved {
+    pub(super) fn add(&mut self, other: Self) {
+        self.requests += other.requests;
+        self.labelled += other.labelled;
+        self.quality += other.quality;
+    }
+}

@@ -451,9 +451,15 @@ fn nothing_is_certified_below_what_was_judged() {
     let table = sandbox.good("certify l.jsonl --policy p.toml --epsilon .02");
     assert!(table.contains("no answer below it was judged"), "{table}");
     let plan = json(&sandbox.good("optimise l.jsonl --policy p.toml --certified --format json"));
-    assert_eq!(plan["routes"][0]["thresholds"][0]["planned_threshold"], 600, "{plan:#}");
+    assert_eq!(plan["routes"][0]["thresholds"][0]["threshold"], 600, "{plan:#}");
     let screen = sandbox.good("snapshot quality --log l.jsonl --policy p.toml --size 120x36");
     assert!(screen.contains("certified from                             600"), "{screen}");
+    // What was judged speaks for itself alone: of what moves below, quality is open.
+    let moved = json(&sandbox.good("whatif l.jsonl --policy p.toml --set g=0 --format json"));
+    let low = moved["staged"]["quality_low"].as_str().unwrap();
+    assert!(low.parse::<f64>().unwrap() < 0.41, "{moved:#}");
+    let plan = json(&sandbox.good("optimise l.jsonl --policy p.toml --quality .9 --format json"));
+    assert!(plan["planned"]["quality_low"].as_str().unwrap() < "0.41", "{plan:#}");
     // A sample of all.
     two_rungs(&sandbox, rungs, |confidence| (call(confidence), labels(confidence % 3 == 0)));
     let found = certified(&sandbox);
@@ -534,4 +540,40 @@ fn what_a_judge_may_hide_is_within_the_bound() {
         "{found:#}"
     );
     assert_eq!(found["p_value_at_most"], 0.025);
+}
+
+/// The best plan would else send everything to the model of which nobody knows what it costs: "-100 %, feasible".
+#[test]
+fn nothing_is_cheap_because_its_price_is_unknown() {
+    let sandbox = Sandbox::new();
+    let rungs = (
+        r#"{ rung = "unk", model = "unknown-y", threshold = 900 }, { rung = "nano", model = "gpt-4.1-nano", threshold = 600 }"#,
+        r#"{ rung = "big", model = "gpt-4.1" }"#,
+    );
+    two_rungs(&sandbox, rungs, |confidence| {
+        let model = if confidence >= 900 {
+            "unknown-y"
+        } else if confidence >= 600 {
+            "gpt-4.1-nano"
+        } else {
+            "gpt-4.1"
+        };
+        let good = |model: &str| format!(r#"{{"model":"{model}","quality":1000}}"#);
+        (format!(r#""model":"{model}""#), ["unknown-y", "gpt-4.1-nano", "gpt-4.1"].map(good).join(","))
+    });
+    let told = sandbox.run("optimise l.jsonl --policy p.toml --quality .9").err;
+    assert!(told.contains("no price"), "{told}");
+    let priced = "[[route]]\nname = \"code\"\nmatch.task = [\"code\"]\nladder = [{ rung = \"nano\", model = \"gpt-4.1-nano\", threshold = 600 }, { rung = \"big\", model = \"gpt-4.1\" }]\n[[route]]\nname = \"g\"";
+    let policy = sandbox.read("p.toml").replacen("[[route]]\nname = \"g\"", priced, 1);
+    sandbox.write("p.toml", policy);
+    let log = sandbox.read("l.jsonl");
+    let coded = log
+        .lines()
+        .take(200)
+        .map(|line| line.replace("\"id\":\"r", "\"task\":\"code\",\"id\":\"c") + "\n")
+        .collect::<String>();
+    sandbox.write("l.jsonl", log.clone() + &coded);
+    let plan = json(&sandbox.run("optimise l.jsonl --policy p.toml --quality .9 --format json").out);
+    assert_eq!(plan["unpriced"], Value::from(vec!["g.unk"]), "{plan:#}");
+    assert_eq!(plan["routes"].as_array().map(Vec::len), Some(1));
 }
