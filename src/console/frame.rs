@@ -132,7 +132,7 @@ fn live_words(live: &LiveView) -> Vec<(String, Role)> {
     }
     if is_heard && status.memory_limit > 0 && status.memory_held > status.memory_limit / 2 {
         let share = u128::from(status.memory_held) * 100 / u128::from(status.memory_limit);
-        words.push((format!("MEMORY {share}%"), if share < 90 { Role::Warn } else { Role::Error }));
+        words.push((format!("MEMORY {share} %"), if share < 90 { Role::Warn } else { Role::Error }));
     }
     if live.lost > 0 {
         words.push((format!("{} lost", crate::units::counted(live.lost, "line")), Role::Warn));

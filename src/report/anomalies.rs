@@ -349,7 +349,7 @@ impl IncidentRow {
     fn cause(&self) -> String {
         self.explained_by.first().map_or_else(
             || "-".to_owned(),
-            |cause| format!("{} {} ({:.0}%)", cause.by, cause.name, cause.share_percent),
+            |cause| format!("{} {} ({:.0} %)", cause.by, cause.name, cause.share_percent),
         )
     }
 
