@@ -57,6 +57,13 @@ pub(super) fn known(parameters: &Parameters, provider: &ProviderSpec, upstream: 
             && is_at(&["openai"]),
         older_words: provider.speaks == Speaks::OpenAi && !is_openais,
         is_openais: provider.speaks == Speaks::OpenAi && is_openais,
+        // <https://docs.anthropic.com/en/api/messages>: `metadata`, in clouds too.
+        tags_users_alone: provider.speaks == Speaks::Anthropic
+            && (provider.hosting.platform != Platform::Own || is_at(&["anthropic"])),
+        // <https://ai.google.dev/api/generate-content>: Vertex alone has them.
+        lacks_labels: provider.speaks == Speaks::Gemini
+            && provider.hosting.platform == Platform::Own
+            && is_at(&["google", "generativelanguage"]),
         // <https://github.com/deepseek-ai/DeepSeek-V3/issues/1277>
         plain_users: provider.speaks == Speaks::Anthropic
             && provider.hosting.platform == Platform::Own
