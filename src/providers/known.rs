@@ -203,7 +203,7 @@ mod tests {
         for thinker in ["o3", "openai/o4-mini", "gpt-5", "gpt-5-mini", "gpt-5.6-sol", "gpt-6.2-sol"] {
             assert!(refused(thinker).contains(&"temperature".to_owned()), "{thinker}");
         }
-        for plain in ["gpt-4.1", "gpt-4o", "gpt-5-chat-latest", "gpt-oss-120b", "llama-3", "mistral-small"] {
+        for plain in ["gpt-4.1", "gpt-4o", "gpt-5-chat-latest", "gpt-oss-120b", "llama-3", "qwen3-32b"] {
             assert!(!refused(plain).contains(&"temperature".to_owned()), "{plain}");
         }
         assert!(of_model(&builtin().unwrap(), "claude-opus-4-8").takes_system);

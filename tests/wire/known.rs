@@ -236,6 +236,11 @@ fn no_gemini_is_told_to_think_in_a_way_that_it_refuses() {
         ("gemini-2.5-flash", json!({"thinkingLevel": "low"}), json!({})),
         ("gemini-2.5-flash", json!({"thinkingBudget": 30000}), json!({"thinkingBudget": 24576})),
         ("gemini-2.5-flash", json!({"thinkingBudget": -1}), json!({"thinkingBudget": -1})),
+        (
+            "gemini-2.5-flash",
+            json!({"thinkingBudget": 0, "includeThoughts": true}),
+            json!({"thinkingBudget": 0}),
+        ),
         ("gemini-2.5-pro", json!({"thinkingBudget": 40000}), json!({"thinkingBudget": 32768})),
         ("gemini-2.5-pro", json!({"thinkingBudget": 0}), json!({"thinkingBudget": 128})),
         ("gemini-pro-latest", json!({"thinkingBudget": 0}), json!({"thinkingBudget": 128})),
@@ -262,6 +267,22 @@ fn no_gemini_is_told_to_think_in_a_way_that_it_refuses() {
         let (body, _) = put(AnthropicMessages, &budget, Gemini, model);
         assert_eq!(body["generationConfig"]["thinkingConfig"]["thinkingBudget"], want, "{model}");
     }
+}
+
+#[test]
+fn a_model_of_one_effort_is_told_no_other() {
+    let with = |said: Value| {
+        let mut body = json!({"model": "m", "input": "x"});
+        body.as_object_mut().unwrap().extend(said.as_object().unwrap().clone());
+        put(OpenAiResponses, &body, OpenAiResponses, "gpt-5-pro")
+    };
+    let (body, left_out) = with(json!({"reasoning": {"effort": "low"}}));
+    assert_eq!(
+        (&body["reasoning"], left_out),
+        (&json!({"effort": "high"}), vec!["reasoning.effort".to_owned()])
+    );
+    let (body, left_out) = with(json!({}));
+    assert_eq!((body.get("reasoning"), left_out), (None, vec![]));
 }
 
 /// The page of budgets has clients tag by `metadata` and `labels`: OpenAI, Anthropic and Google refused each such request.
