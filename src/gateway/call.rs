@@ -3,7 +3,6 @@
 //! Invariant: whatever happens, an attempt has an account of its tokens: what the provider reports, nothing where it
 //! refused at the door, an estimate where an answer was lost.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant as Moment};
 
@@ -19,19 +18,15 @@ use super::checked::{self, Judged};
 use super::large::{self, LARGE};
 use super::operation::{Attempted, Operation, Outcome, not_made};
 use super::pace::{self, millis};
-use super::refusals::{is_account, is_clients_own, is_content, is_requests, is_sealed, is_too_large, told};
-use super::unquoted::unquoted;
-use super::{arriving, budget, estimate, stream};
+use super::{arriving, budget, declined, estimate, stream};
 use crate::pricing::{Usage, costs_more, is_ordinary};
-use crate::providers::{Call, CallError, Cause, Failure, Permit, Refused, Reply, Target};
+use crate::providers::{Call, CallError, Cause, Permit, Refused, Target};
 use crate::record::WriteTtl;
 use crate::routing::{Check, Parameters, Status};
 use crate::session::{Called, Dispatch};
 use crate::units::counted;
 use crate::wire::{self, ApiError, Dialect, ErrorKind};
 
-/// The largest error body that is read.
-const ERROR_BODY: usize = 256 * 1024;
 /// From this size on an answer is counted while it comes.
 const COUNTED: usize = 4096;
 
@@ -198,7 +193,7 @@ pub(super) async fn attempt(
         Some(Ok(Ok(reply))) => reply,
     };
     if !reply.is_success() {
-        return Box::pin(declined(operation, attempt, permit, reply)).await;
+        return Box::pin(declined::answered(operation, &attempt, permit, reply)).await;
     }
     operation.served_tier = reply.served_tier().map(Arc::from);
     if operation.ask.stream() {
@@ -312,6 +307,10 @@ pub(super) async fn attempt(
             }
         }
         Err(error) => {
+            let counted = wire::used(dialect, &bytes);
+            if let Some(told) = declined::within(&error).filter(|_| counted.is_none()) {
+                return declined::ended(operation, &attempt, permit, told);
+            }
             let mut api = error.to_api();
             let status = unfit(&error);
             if api.status < 400 {
@@ -320,8 +319,7 @@ pub(super) async fn attempt(
             // An answer that failed on the way is billed for what it says it took.
             let prompt = measures.estimated_prompt_tokens;
             let unseen = estimate::cut_off(&operation.ask, &dispatch.model, (0, 0));
-            let told =
-                wire::used(dialect, &bytes).map(|counted| estimate::complete(Some(counted), prompt, unseen));
+            let told = counted.map(|counted| estimate::complete(Some(counted), prompt, unseen));
             let told =
                 told.or_else(|| refused_within(&error)).map(|took| attempt.unanswered(operation, took));
             failed(operation, &attempt, permit, status, api, told)
@@ -398,119 +396,4 @@ fn transport_error(
     let none = || error.is_untouched().then_some((Usage::NONE, WriteTtl::Reported, false));
     let called = used.or_else(none).map(|took| attempt.unanswered(operation, took));
     failed(operation, attempt, permit, error.status(), api, called)
-}
-
-/// Ends a call that the provider answered with an error.
-async fn declined(
-    operation: &mut Operation,
-    attempt: Attempt<'_>,
-    mut permit: Permit,
-    reply: Reply,
-) -> Attempted {
-    let target = attempt.target;
-    let (http, said) = (reply.status, reply.should_retry);
-    let mut retry_after = reply.retry_after;
-    let body = reply.whole(ERROR_BODY, |_| true).await.unwrap_or_default();
-    let mut error = wire::read_error(attempt.dialect, http, &body);
-    error.message = target.redact(&error.message).into_owned();
-    let provider = target.provider();
-    // What the provider thinks of our key or our model name is none of the client's doing: somebody else may serve it.
-    let provider_fault = |message: String| ApiError::new(ErrorKind::Server, message);
-    let (status, should_retry) = match http {
-        300..=399 => {
-            error = provider_fault(format!("{provider} answered with a redirect, which is not followed"));
-            (Status::Failed, Some(false))
-        }
-        // What a prompt says is nobody's doing but its own: no account serves it, and none is left alone for it.
-        403 if is_content(&error) => (told(&error), Some(false)),
-        403 | 404 | 410 if is_clients_own(&error) => (Status::Rejected, Some(false)),
-        _ if is_account(&error) => {
-            error = provider_fault(format!("{provider} refused the gateway's own key: {}", error.message));
-            // Another account may serve, this request too.
-            if target.has_others() {
-                permit.distrust(Moment::now());
-            }
-            (Status::Failed, Some(false))
-        }
-        // What this request demands is not to be had here: another rung may have it, and other requests are served.
-        401 | 403 | 404 if is_requests(&error, target.upstream()) => {
-            if error.code.as_deref() == Some(wire::TOO_LONG) {
-                error = ApiError { status: 400, kind: ErrorKind::InvalidRequest, ..error };
-            } else if http == 401 {
-                // It is not the client's key to this gateway that was refused.
-                error = ApiError { status: 424, kind: ErrorKind::InvalidRequest, ..error };
-            }
-            (Status::Unfit, Some(false))
-        }
-        403 => {
-            let upstream = target.upstream();
-            error = provider_fault(format!("{provider} does not serve {upstream} here: {}", error.message));
-            (Status::Failed, Some(false))
-        }
-        404 | 410 => {
-            let upstream = target.upstream();
-            error = provider_fault(format!("{provider} does not know {upstream}: {}", error.message));
-            (Status::Failed, Some(false))
-        }
-        ..=299 => {
-            error = provider_fault(format!("{provider} answered with status {http}"));
-            (Status::Failed, None)
-        }
-        // However long it waits, it does not become shorter.
-        429 if is_too_large(&error) => {
-            permit.forgive();
-            (retry_after, error.retry_after_ms) = (None, None);
-            error = ApiError { status: 413, kind: ErrorKind::TooLarge, ..error };
-            (Status::Unfit, Some(false))
-        }
-        429 => {
-            retry_after = retry_after.or(error.retry_after_ms.map(Duration::from_millis));
-            let alone = permit.refused(retry_after, Moment::now());
-            if retry_after.is_none() {
-                let upstream = target.upstream();
-                let _ = write!(
-                    error.message,
-                    " ({provider} sent no Retry-After; no call goes to {upstream} for {} ms)",
-                    alone.as_millis()
-                );
-                error.retry_after_ms = Some(u64::from(millis(alone)));
-            }
-            (Status::RateLimited, said)
-        }
-        _ => (told(&error), said),
-    };
-    if let Some(wait) = retry_after {
-        error.retry_after_ms = Some(u64::from(millis(wait)));
-    }
-    let failure = Failure { status, begun: false, retry_after, should_retry };
-    let message = format!("{http}: {}", unquoted(&error.message, operation.ask.body()));
-    report(operation, permit, status, Some(&Usage::NONE), Some(message.clone()));
-    error.message = target.conceal(&error.message).into_owned();
-    // What policy adds to look at the answer costs nobody the answer.
-    let is_ours =
-        status == Status::Unfit && attempt.dispatch.with.logprobs && !operation.ask.wants_logprobs();
-    let asks_less =
-        is_ours && !operation.lacks.logprobs && error.message.to_ascii_lowercase().contains("logprobs");
-    operation.lacks.logprobs |= asks_less;
-    // What one provider's model thought no other can read, nor find by its id.
-    let is_sealed = !operation.lacks.reasoning && is_sealed(&error);
-    // An item that is not kept there may be read all the same: what was thought goes along with it, sealed.
-    let by_id = if is_sealed && http == 404 && !operation.lacks.reasoning_ids {
-        operation.ask.without_reasoning_ids()
-    } else {
-        None
-    };
-    operation.lacks.reasoning_ids |= by_id.is_some();
-    let is_whole = by_id.is_none();
-    let unsealed = by_id.or_else(|| operation.ask.without_reasoning().filter(|_| is_sealed));
-    let asks_less = asks_less || unsealed.is_some();
-    let retry = operation.gateway.providers.retry(target, operation.tries, &failure, Moment::now());
-    if let Some(ask) = unsealed {
-        (operation.ask, operation.lacks.reasoning) = (ask, is_whole);
-    }
-    Attempted {
-        called: Called { status, error: message, ..attempt.took((Usage::NONE, WriteTtl::Reported, false)) },
-        retry: if asks_less { Some(Duration::ZERO) } else { retry },
-        outcome: Outcome::Failed(error),
-    }
 }

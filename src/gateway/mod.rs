@@ -27,6 +27,7 @@ mod cors;
 mod count;
 mod crowd;
 mod deadline;
+mod declined;
 mod estimate;
 mod feed;
 mod feedback;

@@ -18,7 +18,7 @@ use super::budget::Held;
 use super::checked::{self, Judged};
 use super::operation::{Attempted, Operation, Outcome};
 use super::pace::{Pace, too_slow};
-use super::{arriving, estimate, keeper, shadow};
+use super::{arriving, declined, estimate, keeper, shadow};
 use crate::checks::{Says, Verdict};
 use crate::providers::{CallError, Permit, Reply as Upstream};
 use crate::record::usage::Counted;
@@ -188,6 +188,14 @@ pub(super) async fn relay(
     let is_unheard = !stream.told && stream.goes_on.is_none();
     let preface = is_unheard.then(|| stream.relay.preface());
     operation.unheard = preface.map(|preface| preface.id).filter(|id| !id.is_empty());
+    if let Ended::Broke(Break::Wire(error)) = &ended
+        && let Some(told) = declined::within(error)
+        && !stream.told
+        && !stream.relay.has_content()
+        && stream.relay.usage().is_none()
+    {
+        return declined::ended(operation, &stream.attempt, permit, told);
+    }
     let operation = &*operation;
     let may_go_elsewhere =
         || stream.relay.unfit().is_some() || can_escalate(operation, stream.attempt.dispatch);

@@ -18,7 +18,7 @@ use super::error::CallError;
 use super::provider::Slot;
 use super::reply::{Deadlines, Reply};
 use crate::config::providers::{Platform, ProviderSpec, Speaks};
-use crate::wire::{Dialect, Form, betas_for_vertex, is_answered_whole, tier_apart};
+use crate::wire::{Dialect, Form, betas_for_vertex, for_vertex, is_answered_whole};
 
 /// A client's headers that go along to a server of Anthropic's kind.
 const TO_ANTHROPIC: [HeaderName; 2] =
@@ -52,7 +52,7 @@ pub(super) async fn call(slot: &Slot, call: Call) -> Result<Reply, CallError> {
         return Err(CallError::Unsupported(to(), call.dialect.name()));
     };
     let is_gemini = call.dialect == Dialect::Gemini && provider.spec.hosting.platform == Platform::Vertex;
-    let (body, tier) = if is_gemini { tier_apart(call.body) } else { (call.body, None) };
+    let (body, tier) = if is_gemini { for_vertex(call.body) } else { (call.body, None) };
     let client = provider.client()?;
     let openai = call.dialect == Dialect::OpenAiEmbeddings && provider.spec.speaks == Speaks::Gemini;
     let headers = if openai { &provider.openai_headers } else { &provider.headers };

@@ -57,6 +57,13 @@ pub(super) fn known(parameters: &Parameters, provider: &ProviderSpec, upstream: 
             && is_at(&["openai"]),
         older_words: provider.speaks == Speaks::OpenAi && !is_openais,
         is_openais: provider.speaks == Speaks::OpenAi && is_openais,
+        // <https://docs.anthropic.com/en/api/messages>: `metadata`, in clouds too.
+        tags_users_alone: provider.speaks == Speaks::Anthropic
+            && (provider.hosting.platform != Platform::Own || is_at(&["anthropic"])),
+        // <https://ai.google.dev/api/generate-content>: Vertex alone has them.
+        lacks_labels: provider.speaks == Speaks::Gemini
+            && provider.hosting.platform == Platform::Own
+            && is_at(&["google", "generativelanguage"]),
         // <https://github.com/deepseek-ai/DeepSeek-V3/issues/1277>
         plain_users: provider.speaks == Speaks::Anthropic
             && provider.hosting.platform == Platform::Own
@@ -196,7 +203,7 @@ mod tests {
         for thinker in ["o3", "openai/o4-mini", "gpt-5", "gpt-5-mini", "gpt-5.6-sol", "gpt-6.2-sol"] {
             assert!(refused(thinker).contains(&"temperature".to_owned()), "{thinker}");
         }
-        for plain in ["gpt-4.1", "gpt-4o", "gpt-5-chat-latest", "gpt-oss-120b", "llama-3", "mistral-small"] {
+        for plain in ["gpt-4.1", "gpt-4o", "gpt-5-chat-latest", "gpt-oss-120b", "llama-3", "qwen3-32b"] {
             assert!(!refused(plain).contains(&"temperature".to_owned()), "{plain}");
         }
         assert!(of_model(&builtin().unwrap(), "claude-opus-4-8").takes_system);

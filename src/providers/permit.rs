@@ -109,11 +109,14 @@ impl Permit {
         }
     }
 
-    /// Hears from the body of a refusal for quota how long to wait, where the head did not say so. Returns how long no call
-    /// goes to this model.
+    /// Hears from the body of a refusal for quota how long to wait, where the head did not say so, or that it is one at all.
+    /// Returns how long no call goes to this model.
     pub fn refused(&mut self, wait: Option<Duration>, now: Instant) -> Duration {
         let mut state = self.slot.state();
-        if let Some(wait) = wait {
+        if !matches!(self.answer, Some((429, _))) {
+            self.stood = state.quota.blocked_until;
+            state.quota.refused(wait, now);
+        } else if let Some(wait) = wait {
             state.quota.block(wait, false, now);
         }
         state.quota.closed_until(now).map_or(Duration::ZERO, |until| until.saturating_duration_since(now))

@@ -6,11 +6,12 @@ use bytes::Bytes;
 
 use super::error::Result;
 use super::finish::unended;
-use super::json::{BYTE_ORDER_MARK, Value, check, is_json, spliced};
+use super::json::{BYTE_ORDER_MARK, Value, check, is_json, quoted, spliced, written};
 use super::reply::{Call, Choice, Delta, LeftOut, Part, Reply, Source, block, buckets};
 use super::story::Story;
 use super::{
-    Ask, Dialect, Finish, WireError, calls, chat, embeddings, faults, gathered, logprobs, translate,
+    Ask, Dialect, Finish, WireError, assembled, calls, chat, embeddings, faults, gathered, logprobs, replay,
+    translate, usage,
 };
 use crate::checks::{self, Said};
 use crate::record::usage::{Counted, GeminiUsage, OpenAiUsage};
@@ -56,7 +57,7 @@ pub fn answer_and_said(
         return Err(WireError::Unsupported { from: ask.dialect(), to: from });
     }
     let body = sound(body);
-    let is_events = gathered::is_events(&body);
+    let is_events = gathered::is_events(from, &body);
     // What the body says is not quoted in the error, as it may be part of an answer.
     let root = if is_events { Ok(Value::of("{}")) } else { check(&body) };
     let root = root.map_err(|_| WireError::Malformed("it is not JSON".to_owned()))?;
@@ -83,17 +84,20 @@ pub fn answer_and_said(
     if hides {
         reply.choices.iter_mut().for_each(|choice| choice.logprobs = None);
     }
-    let hidden = own_form(from, ask, hides, root.raw(), &mut reply.left_out).map(Bytes::from);
-    let is_written = is_events || ask.is_translated(from);
-    let translated = (is_written && fault.is_none()).then(|| translate::whole(ask, &reply));
     let output_bytes = story.written_bytes();
+    let is_translated = ask.is_translated(from);
+    let put_together = (is_events && !is_translated).then(|| assembled::whole(from, &body));
+    let own = put_together.as_deref().map_or(Ok(root), check)?;
+    let used = (reply.usage, output_bytes);
+    let hidden = own_form(from, ask, hides, own.raw(), used, &mut reply.left_out).map(Bytes::from);
+    let translated = (is_translated && fault.is_none()).then(|| translate::whole(ask, &reply));
     let answer = Answer {
         usage: reply.usage.map(|counted| counted.believed(output_bytes)),
         check: if fault.is_some() { Check::Failed } else { story.check(&ask.required_keys()) },
         finish: reply.choices.first().map(|choice| choice.finish).unwrap_or_default(),
         left_out: reply.left_out.0,
         output_bytes,
-        body: translated.or(hidden).unwrap_or(body),
+        body: translated.or(hidden).or(put_together.map(Bytes::from)).unwrap_or(body),
         model: reply.model,
         fault,
     };
@@ -101,20 +105,22 @@ pub fn answer_and_said(
 }
 
 /// Returns an answer, or an event of one, that goes to a client of the provider's dialect, where it does not go as it came: without
-/// what the client did not ask for, in chat with text alone for content, and with an estimate of a prompt that a message begins
-/// without a count of.
+/// what the client did not ask for, in chat with text alone for content, and with an estimate of what a message is told to have
+/// used without a count. `used` is what is known of that so far, and how many bytes were written.
 pub(super) fn own_form(
     from: Dialect,
     ask: &Ask,
     hides_logprobs: bool,
     data: &str,
+    used: (Option<Counted>, u64),
     left_out: &mut LeftOut,
 ) -> Option<String> {
     if ask.is_translated(from) {
         return None;
     }
     if from == Dialect::AnthropicMessages {
-        return with_estimate(ask, data);
+        let named = with_own_names(ask, data);
+        return with_estimate(ask, named.as_deref().unwrap_or(data), used).or(named);
     }
     let hidden = if hides_logprobs { logprobs::without(data) } else { None };
     let is_chat = from == Dialect::OpenAiChat;
@@ -123,11 +129,18 @@ pub(super) fn own_form(
     flat.or(hidden)
 }
 
-/// Returns the event that begins a message with an estimate of its prompt, where its provider counts that at the end alone.
-fn with_estimate(ask: &Ask, data: &str) -> Option<String> {
+/// Returns a message, or an event of one, with an estimate of what its provider does not count, and clients count on: of the prompt
+/// where it begins, of all where it is whole or ends.
+fn with_estimate(ask: &Ask, data: &str, (counted, bytes): (Option<Counted>, u64)) -> Option<String> {
     let root = Value::of(data);
-    if root.text_of("type").as_deref() != Some("message_start") {
-        return None;
+    match root.text_of("type").as_deref() {
+        Some("message_start") => {}
+        Some("message" | "message_delta") if !root.get("usage").is_some_and(Value::is_object) => {
+            let counted = usage::filled(counted, ask.measures().estimated_prompt_tokens, bytes);
+            let used = written(|o| usage::messages(o, &counted));
+            return Some(written(|o| replay::with(o, root, &[("usage", &used)])));
+        }
+        _ => return None,
     }
     let said = root.get("message")?.get("usage")?;
     let counts = said
@@ -136,6 +149,18 @@ fn with_estimate(ask: &Ask, data: &str) -> Option<String> {
     let at = said.get("input_tokens").filter(|_| counts.iter().flatten().all(|count| *count == 0))?;
     let estimate = ask.measures().estimated_prompt_tokens.to_string();
     String::from_utf8(spliced(data.as_bytes(), vec![(at.span_in(data.as_bytes()), estimate)])).ok()
+}
+
+/// Returns a message, or an event of one, whose calls bear the client's own names of tools, where those are not what was sent.
+fn with_own_names(ask: &Ask, data: &str) -> Option<String> {
+    let root = Value::of(data);
+    let named = |block: Value<'_>| {
+        let name = block.get("name").filter(|_| block.text_of("type").as_deref() == Some("tool_use"))?;
+        Some((name.span_in(data.as_bytes()), quoted(&ask.own_name(&name.text()?)?)))
+    };
+    let blocks = root.get("content_block").into_iter().chain(root.list("content"));
+    let changes: Vec<_> = blocks.filter_map(named).collect();
+    if changes.is_empty() { None } else { String::from_utf8(spliced(data.as_bytes(), changes)).ok() }
 }
 
 /// Takes a byte order mark off, which is no JSON, and puts a sign in the place of a character that was cut.
@@ -154,7 +179,7 @@ pub(super) fn readable(text: &[u8]) -> Cow<'_, str> {
 
 /// Does the same as [`read`] with an answer that came as events.
 fn read_events(from: Dialect, ask: &Ask, body: &[u8]) -> Result<(Reply, Option<WireError>)> {
-    settled(from, ask, |source, reply| gathered::read(source, body, reply))
+    settled(from, ask, |source, reply| gathered::read(from, source, body, reply))
 }
 
 /// Reads an answer, and says why it is none where it is none; a report of an error in its place is an error.
@@ -249,7 +274,9 @@ pub fn used(from: Dialect, body: &[u8]) -> Option<Counted> {
     let mut source = translate::source(from);
     let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
     // Whatever else is wrong with it, the account may be sound.
-    let Ok(root) = check(body) else { return used_in_part(from, body) };
+    let Some(root) = check(body).ok().filter(|root| root.is_object()) else {
+        return used_in_part(from, body);
+    };
     let _ = source.whole(root, &mut |_| {});
     source.usage()
 }

@@ -82,7 +82,9 @@ pub(super) fn claude_word(model: &str, effort: Effort) -> &'static str {
 
 /// Says whether a Gemini model cannot be told not to think.
 pub(super) fn gemini_always_thinks(model: &str) -> bool {
-    model.contains("gemini-2.5-pro") || (model.contains("gemini-3") && model.contains("pro"))
+    model.contains("gemini-2.5-pro")
+        || model.contains("gemini-pro-latest")
+        || (model.contains("gemini-3") && model.contains("pro"))
 }
 
 /// Returns the budget of thinking next to `budget` that a Gemini model takes.
@@ -181,6 +183,7 @@ mod tests {
             ("gemini-2.5-flash", [0, 100, 24_576, 24_576]),
             ("gemini-2.5-flash-lite", [0, 512, 24_576, 24_576]),
             ("gemini-2.5-pro", [128, 128, 30_000, 32_768]),
+            ("gemini-pro-latest", [128, 128, 30_000, 32_768]),
             ("gemini-3-pro-preview", [128, 128, 30_000, 32_768]),
         ] {
             assert_eq!([0, 100, 30_000, 60_000].map(|budget| gemini_budget(model, budget)), want, "{model}");

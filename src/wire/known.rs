@@ -44,6 +44,10 @@ pub struct Known {
     /// Whether it is OpenAI's own, or at a server of theirs, which takes no ids of calls longer than 40 characters and no more than
     /// 128 tools.
     pub is_openais: bool,
+    /// Whether its server takes Anthropic's messages, and of what a request is tagged with the name of its user alone.
+    pub tags_users_alone: bool,
+    /// Whether its server is Google's own Gemini API, which knows no labels.
+    pub lacks_labels: bool,
     /// Whether its server takes Anthropic's messages, and of an end user's name short words alone.
     pub plain_users: bool,
 }

@@ -6,6 +6,7 @@
 
 mod answer;
 mod ask;
+mod assembled;
 mod branches;
 mod calls;
 mod chat;
@@ -55,7 +56,7 @@ pub use error::{ApiError, ErrorKind, Halted, SpentBudget, WireError};
 pub use faults::{NO_MODEL_MAY_SERVE, TOO_LONG, error_body, read_error};
 pub use finish::Finish;
 pub use gemini::listed::Listed;
-pub use hosted::{Form, Unframed, betas_for_vertex, conversed, framed, is_answered_whole, tier_apart};
+pub use hosted::{Form, Unframed, betas_for_vertex, conversed, for_vertex, framed, is_answered_whole};
 pub use known::{Known, Rule, WithEffort};
 pub use marks::{keyed, marked};
 pub use models::{ModelEntry, model_body, models_body, read_models};

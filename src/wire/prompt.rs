@@ -248,14 +248,34 @@ impl<'a> Piece<'a> {
 impl<'a> Data<'a> {
     /// Reads an address that may carry the bytes itself.
     pub(super) fn of_url(url: Cow<'a, str>) -> Self {
-        let parsed = url.strip_prefix("data:").and_then(|rest| rest.split_once(','));
+        let is_data = url.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:"));
+        let parsed = url.get(5..).filter(|_| is_data).and_then(|rest| rest.split_once(','));
         match parsed {
-            Some((head, bytes)) if head.ends_with(";base64") => {
+            Some((head, bytes)) if head.to_ascii_lowercase().ends_with(";base64") => {
                 let kind = head.split(';').next().unwrap_or_default().to_owned();
-                Self::Base64 { kind: kind.into(), bytes: bytes.to_owned().into() }
+                Self::bytes(kind.into(), bytes.to_owned().into())
             }
             _ => Self::Url(url),
         }
+    }
+
+    /// Reads a file: an address that carries it, or its bytes alone.
+    pub(super) fn of_file(file: Cow<'a, str>) -> Self {
+        if file.contains(':') { Self::of_url(file) } else { Self::bytes("".into(), file) }
+    }
+
+    /// Takes bytes in base64 with what they are said to be. Pictures, and what is said to be nothing, are what their bytes are.
+    pub(super) fn bytes(kind: Cow<'a, str>, bytes: Cow<'a, str>) -> Self {
+        let said = kind.trim().to_ascii_lowercase();
+        let is_picture = said.starts_with("image/");
+        let is_unsaid = matches!(&*said, "" | "application/octet-stream");
+        let seen = signature(&bytes).filter(|seen| is_unsaid || (is_picture && seen.starts_with("image/")));
+        let kind = match seen {
+            Some(seen) => Cow::Borrowed(seen),
+            None if said == "image/jpg" => Cow::Borrowed("image/jpeg"),
+            None => Cow::Owned(said),
+        };
+        Self::Base64 { kind, bytes }
     }
 
     /// Returns one address, with the bytes in it where they are not elsewhere.
@@ -409,6 +429,14 @@ impl<'a> Prompt<'a> {
             self.passed.retain(|(field, _)| *field != "temperature");
             reader.leave_out(place(reader.from, "temperature"));
         }
+        let is_kept = self.get("store").and_then(Value::flag) == Some(true);
+        if reader.to == Dialect::OpenAiChat && reader.sending.known.is_openais && !is_kept {
+            let before = self.passed.len();
+            self.passed.retain(|(field, _)| *field != "metadata");
+            if self.passed.len() < before {
+                reader.leave_out("metadata");
+            }
+        }
         for change in reader.sending.known.changes(reader.to, &|name| self.said(name)) {
             if let Some(told) = self.change(change, reader) {
                 reader.leave_out(told);
@@ -469,6 +497,21 @@ impl<'a> Prompt<'a> {
         called.read(&self.turns);
         called
     }
+}
+
+/// The pictures that everybody takes.
+pub(super) const PICTURES: [&str; 4] = ["image/png", "image/jpeg", "image/gif", "image/webp"];
+
+/// Returns the type of a picture or a document by its first bytes, as base64 has them.
+fn signature(bytes: &str) -> Option<&'static str> {
+    const SIGNATURES: [(&str, &str); 5] = [
+        ("iVBORw0KGgo", "image/png"),
+        ("/9j/", "image/jpeg"),
+        ("R0lGOD", "image/gif"),
+        ("UklGR", "image/webp"),
+        ("JVBERi0", "application/pdf"),
+    ];
+    SIGNATURES.iter().find(|(begin, _)| bytes.starts_with(begin)).map(|(_, kind)| *kind)
 }
 
 /// Reads one text or a list of texts.

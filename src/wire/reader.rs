@@ -61,6 +61,12 @@ pub(super) struct Reader<'n> {
     pub(super) notes: &'n Notes,
 }
 
+fn is_address(url: &str) -> bool {
+    ["http://", "https://"]
+        .iter()
+        .any(|scheme| url.get(..scheme.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(scheme)))
+}
+
 /// Reads content: a text, or a list of parts, some of which may be left out.
 pub(super) fn pieces<'a>(
     content: Value<'a>,
@@ -172,6 +178,11 @@ impl Reader<'_> {
     pub(super) fn data<'a>(self, data: Data<'a>, is_file: bool, place: &str) -> Result<Data<'a>> {
         let is_taken = match (&data, self.to) {
             (Data::Url(_), Dialect::Gemini) => false,
+            (Data::Url(url), _) if !is_address(url) => false,
+            // It takes no bytes that it is not told what they are.
+            (Data::Base64 { kind, .. }, Dialect::Gemini) => {
+                !matches!(&**kind, "" | "application/octet-stream")
+            }
             (Data::Url(_), Dialect::OpenAiChat) => !is_file || self.sending.accent == Accent::Mistral,
             (Data::Base64 { kind, .. }, Dialect::AnthropicMessages) => !is_file || kind == "application/pdf",
             _ => true,

@@ -16,7 +16,7 @@ use super::json::{BYTE_ORDER_MARK, Value, check};
 use super::plain::{Form, is_event};
 use super::preface::{self, Preface};
 use super::replay;
-use super::reply::{Delta, LeftOut, Seen, Source};
+use super::reply::{Choice, Delta, LeftOut, Seen, Source};
 use super::sse::{self, Event, Splitter};
 use super::story::Story;
 use super::translate::{Translation, source};
@@ -212,8 +212,10 @@ impl Relay {
             self.is_early = false;
             return Ok(());
         }
-        let left_out = &mut self.left_out;
-        let hidden = answer::own_form(self.from, &self.ask, self.hides_logprobs, &event.data, left_out);
+        let is_counted = self.translation.is_none() && self.from == Dialect::AnthropicMessages;
+        let used = if is_counted { (self.usage(), self.written_bytes()) } else { (None, 0) };
+        let (left_out, hides) = (&mut self.left_out, self.hides_logprobs);
+        let hidden = answer::own_form(self.from, &self.ask, hides, &event.data, used, left_out);
         let numbered = self.source.numbered(hidden.as_deref().unwrap_or(&event.data));
         let hidden = numbered.filter(|_| self.translation.is_none()).or(hidden);
         let framed = hidden.as_ref().map(|data| {
@@ -366,6 +368,7 @@ impl Relay {
         let ask = &self.ask;
         let (mut reply, fault) = answer::read(self.from, ask, root)?;
         self.usage = reply.usage;
+        let used = (reply.usage, reply.choices.iter().map(Choice::bytes).sum());
         self.left_out = std::mem::take(&mut reply.left_out);
         match fault {
             Some(fault) if fault.is_models() => self.unfit = Some(fault),
@@ -375,7 +378,7 @@ impl Relay {
         let (story, translation) = (&mut self.story, &mut self.translation);
         let hides_logprobs = self.hides_logprobs;
         let is_hidden = |delta: &Delta<'_>| hides_logprobs && matches!(delta, Delta::Logprobs(_));
-        let hidden = answer::own_form(self.from, ask, hides_logprobs, root.raw(), &mut self.left_out);
+        let hidden = answer::own_form(self.from, ask, hides_logprobs, root.raw(), used, &mut self.left_out);
         let root = hidden.as_deref().map_or(root, Value::of);
         let mut tell = |delta: Delta<'_>| {
             story.note(&delta);

@@ -343,3 +343,34 @@ fn a_429_about_one_requests_size_keeps_nobody_waiting_and_is_told_as_too_large()
     }
     front.stop();
 }
+
+/// A client took the gateway's key for its own, and an account at its limit was not left for the next.
+#[test]
+fn what_is_said_in_the_place_of_an_answer_is_judged_as_a_status_is() {
+    for (kind, status) in [("rate_limit_error", "rate_limited"), ("authentication_error", "failed")] {
+        for stream in [false, true] {
+            let cloud = Cloud::start(0, move |came| match account(came).as_str() {
+                "main" => whole(&json!({ "type": "error", "error": { "type": kind, "message": "full" } })),
+                _ => answer(""),
+            });
+            let (setup, sandbox) = setup(&cloud, "");
+            let front = sandbox.serve(&setup);
+            let said = messages("claude-opus-4-6", stream).send(front.address());
+            assert!(said.status() == 200 && said.text().contains("Tomorrow."), "{kind}: {}", said.text());
+            let called: Vec<String> = cloud.seen("/v1/messages").iter().map(account).collect();
+            assert_eq!(called, ["main", "spare"], "{kind} {stream}");
+            front.stop();
+            let rows = sandbox.ledger();
+            let attempts: Vec<&str> = rows.iter().map(|row| row.status.as_str()).collect();
+            assert_eq!(attempts, [status, "ok"], "{kind} {stream}");
+        }
+    }
+    let cloud = Cloud::start(0, |_| {
+        whole(&json!({ "type": "error", "error": { "type": "authentication_error", "message": "no" } }))
+    });
+    let (setup, sandbox) = setup(&cloud, "");
+    let front = sandbox.serve(&setup);
+    let said = messages("claude-opus-4-6", false).send(front.address());
+    assert!(said.status() == 502 && said.text().contains("the gateway's own key"), "{}", said.text());
+    front.stop();
+}

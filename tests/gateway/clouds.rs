@@ -270,19 +270,20 @@ fn an_exception_in_bedrocks_stream_and_a_broken_frame_are_failures() {
         let body = json!({ "model": "claude-opus-4-6", "stream": true, "messages": [{ "role": "user", "content": word }] });
         Ask::post("/v1/chat/completions", &body).send(front.address())
     };
-    let throttled = ask("throttle");
-    assert_eq!(throttled.status(), 429, "{}", throttled.text());
-    assert!(throttled.text().contains("Too many tokens"), "{}", throttled.text());
     let late = ask("late");
     assert!(late.text().contains("it broke") && !late.text().contains("[DONE]"), "{}", late.text());
     let broken = ask("broken");
     // Which other rung could have been asked: the client had nothing of it.
     assert_eq!(broken.status(), 502, "{}", broken.text());
-    let rows = ended(&sandbox, front, &[&throttled, &late, &broken]);
+    // Last, as the model is left alone for it, as it is for a status.
+    let throttled = ask("throttle");
+    assert_eq!(throttled.status(), 429, "{}", throttled.text());
+    assert!(throttled.text().contains("Too many tokens"), "{}", throttled.text());
+    let rows = ended(&sandbox, front, &[&late, &broken, &throttled]);
     let statuses: Vec<&str> = rows.iter().map(|row| row.status.as_str()).collect();
-    assert_eq!(statuses, ["rate_limited", "cut", "server_error"], "{rows:#?}");
-    assert!(rows[1].kind == "estimated" && rows[1].amount.is_some_and(|cost| cost > 0), "{rows:#?}");
-    assert_eq!(rows[2].kind, "unknown", "nobody saw what it came to: {rows:#?}");
+    assert_eq!(statuses, ["cut", "server_error", "rate_limited"], "{rows:#?}");
+    assert!(rows[0].kind == "estimated" && rows[0].amount.is_some_and(|cost| cost > 0), "{rows:#?}");
+    assert_eq!(rows[1].kind, "unknown", "nobody saw what it came to: {rows:#?}");
 }
 
 #[test]

@@ -295,6 +295,17 @@ fn what_hands_a_conversation_on_is_known_in_every_dialects_words() {
             json!({"contents": [], "tools": [{"retrieval": {"externalApi": {"endpoint": "https://e"}}}]}),
             "tools",
         ),
+        (Gemini, json!({"contents": [], "tools": [{"parallelAiSearch": {"apiKey": "k"}}]}), "tools"),
+        (
+            OpenAiChat,
+            json!({"model": "m", "messages": [], "tools": [{"type": "openrouter:web_search", "parameters": {"engine": "exa"}}]}),
+            "tools",
+        ),
+        (
+            OpenAiChat,
+            json!({"model": "m", "messages": [], "tools": [{"type": "painter", "parameters": {"model": "another"}}]}),
+            "tools",
+        ),
         (
             AnthropicMessages,
             json!({"model": "m", "messages": [], "tools": [{"type": "mcp_toolset"}]}),

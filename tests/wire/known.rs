@@ -6,7 +6,7 @@ use bytes::Bytes;
 use pointsman::config::providers::{KeySource, parse};
 use pointsman::providers::{FoundKey, KeyError, Providers, Target};
 use pointsman::wire::Dialect::{AnthropicMessages, Gemini, OpenAiChat, OpenAiResponses};
-use pointsman::wire::{Ask, Dialect, Sending, Sent};
+use pointsman::wire::{Ask, Dialect, Known, Sending, Sent};
 use serde_json::{Value, json};
 
 use super::ask;
@@ -236,8 +236,14 @@ fn no_gemini_is_told_to_think_in_a_way_that_it_refuses() {
         ("gemini-2.5-flash", json!({"thinkingLevel": "low"}), json!({})),
         ("gemini-2.5-flash", json!({"thinkingBudget": 30000}), json!({"thinkingBudget": 24576})),
         ("gemini-2.5-flash", json!({"thinkingBudget": -1}), json!({"thinkingBudget": -1})),
+        (
+            "gemini-2.5-flash",
+            json!({"thinkingBudget": 0, "includeThoughts": true}),
+            json!({"thinkingBudget": 0}),
+        ),
         ("gemini-2.5-pro", json!({"thinkingBudget": 40000}), json!({"thinkingBudget": 32768})),
         ("gemini-2.5-pro", json!({"thinkingBudget": 0}), json!({"thinkingBudget": 128})),
+        ("gemini-pro-latest", json!({"thinkingBudget": 0}), json!({"thinkingBudget": 128})),
         ("gemini-3-pro-preview", json!({"thinkingLevel": "minimal"}), json!({"thinkingLevel": "low"})),
         ("gemini-3-flash", json!({"thinkingLevel": "minimal"}), json!({"thinkingLevel": "minimal"})),
         (
@@ -260,6 +266,54 @@ fn no_gemini_is_told_to_think_in_a_way_that_it_refuses() {
     for (model, want) in [("gemini-2.5-flash", 24_576), ("gemini-2.5-pro", 31_999)] {
         let (body, _) = put(AnthropicMessages, &budget, Gemini, model);
         assert_eq!(body["generationConfig"]["thinkingConfig"]["thinkingBudget"], want, "{model}");
+    }
+}
+
+#[test]
+fn a_model_of_one_effort_is_told_no_other() {
+    let with = |said: Value| {
+        let mut body = json!({"model": "m", "input": "x"});
+        body.as_object_mut().unwrap().extend(said.as_object().unwrap().clone());
+        put(OpenAiResponses, &body, OpenAiResponses, "gpt-5-pro")
+    };
+    let (body, left_out) = with(json!({"reasoning": {"effort": "low"}}));
+    assert_eq!(
+        (&body["reasoning"], left_out),
+        (&json!({"effort": "high"}), vec!["reasoning.effort".to_owned()])
+    );
+    let (body, left_out) = with(json!({}));
+    assert_eq!((body.get("reasoning"), left_out), (None, vec![]));
+}
+
+/// The page of budgets has clients tag by `metadata` and `labels`: OpenAI, Anthropic and Google refused each such request.
+#[test]
+fn tags_reach_no_provider_that_refuses_them() {
+    let tags = json!({"env": "prod"});
+    let chat = |more: Value| {
+        let mut body = chat(&json!({"metadata": tags}));
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        put(OpenAiChat, &body, OpenAiChat, "gpt-4.1")
+    };
+    let (body, left_out) = chat(json!({}));
+    assert_eq!((body.get("metadata"), left_out), (None, vec!["metadata".to_owned()]));
+    let (body, left_out) = chat(json!({"store": true}));
+    assert_eq!((&body["metadata"], left_out), (&tags, vec![]));
+    let said = json!({"model": "m", "input": "x", "metadata": tags});
+    let (body, left_out) = put(OpenAiResponses, &said, OpenAiChat, "gpt-4.1");
+    assert_eq!((body.get("metadata"), left_out), (None, vec!["metadata".to_owned()]));
+    let said = json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}], "metadata": {"env": "prod", "user_id": "u1"}});
+    let (body, left_out) = put(AnthropicMessages, &said, AnthropicMessages, "claude-haiku-4-5");
+    assert_eq!((&body["metadata"], left_out), (&json!({"user_id": "u1"}), vec!["metadata.env".to_owned()]));
+    let target = target("gemini-2.5-flash");
+    for (known, want) in [(target.known().clone(), None), (Known::default(), Some(&tags))] {
+        let sending = Sending { known: &known, ..Sending::default() };
+        let said = json!({"contents": [{"parts": [{"text": "x"}]}], "labels": tags});
+        let sent = named(Gemini, &said).body_for(Gemini, "gemini-2.5-flash", &sending).unwrap();
+        let body: Value = serde_json::from_slice(&sent.body).unwrap();
+        assert_eq!(
+            (body.get("labels"), sent.left_out.contains(&"labels".to_owned())),
+            (want, want.is_none())
+        );
     }
 }
 

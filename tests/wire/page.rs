@@ -17,7 +17,7 @@ the table that the program itself goes by (`src/wire/table/`), and a test goes t
 
 Any other member is left out and told, and so is what stands within one and has no place with the other side (`messages.name`,
 `messages.citations`, `tools.strict`, `detail` of a picture). Between a client and a provider of the same dialect bytes pass as they came, but for
-what a model is known to refuse (`config/parameters.toml`), which is left out and told as well, and for `fallbacks`, `models`, `preset`, `routingConfig` and `modelSelectionConfig`: which models may serve is for policy to say.
+what a model is known to refuse (`config/parameters.toml`), which is left out and told as well (tags too: `metadata` at OpenAI without `store`, all but `user_id` of it at Anthropic, `labels` at Google's Gemini API), and for `fallbacks`, `models`, `preset`, `routingConfig` and `modelSelectionConfig`: which models may serve is for policy to say.
 
 **A system message within the conversation** stays in its place: as a system message to servers that speak chat and to the
 models of Anthropic's that take one (`takes-system` in `config/parameters.toml`), else as text of the user's in
@@ -37,7 +37,7 @@ Those that a chat client gives back itself stay, but for servers that refuse the
 
 **Tools whose schema has a choice at the top** (`anyOf`, `oneOf`, `allOf`, `enum`, `not`) go to Anthropic and OpenAI, which refuse those, with its branches folded into one object, the choice in its description; told as `tools.schema`. What several branches say of one property may all stand there.
 
-**Pictures** that neither their bytes nor their type make PNG, JPEG, GIF or WebP are refused by name towards Anthropic and Converse, which take no others.
+**Pictures** that neither their bytes nor their type make PNG, JPEG, GIF or WebP are refused by name towards Anthropic and Converse, which take no others. What bytes are is decided where they are read, so `image/jpg` goes as `image/jpeg` to everybody; film, sound and vector pictures by their address are refused.
 
 **A request that holds nothing but a system prompt** is put as the user's turn, as many servers want one and all take it.
 

@@ -139,6 +139,69 @@ fn a_request_of_the_providers_own_dialect_is_changed_where_the_rung_says_so_and_
     }
 }
 
+/// A range is the receiver's: 422, on every request of such a client, or of such a rung.
+#[test]
+fn mistral_is_told_no_temperature_above_its_range() {
+    let bodies = [
+        (OpenAiChat, json!({"model":"m","messages":[{"role":"user","content":"x"}],"temperature":1.8})),
+        (OpenAiResponses, json!({"model":"m","input":"x","temperature":2})),
+        (Gemini, json!({"contents":[{"parts":[{"text":"x"}]}],"generationConfig":{"temperature":2.0}})),
+    ];
+    let hot = Parameters { temperature: Some(1_800), ..Parameters::NONE };
+    for (from, body) in &bodies {
+        for (model, with, want) in [
+            ("mistral-large-latest", &Parameters::NONE, None),
+            ("mistral-large-latest", &hot, None),
+            ("gpt-4.1", &hot, Some(1.8)),
+        ] {
+            let got = sent(*from, &body.to_string(), OpenAiChat, model, with);
+            assert_eq!(read(&got)["temperature"].as_f64(), want, "{from} {model}");
+            assert_eq!(
+                got.left_out.iter().any(|name| name.ends_with("temperature")),
+                want.is_none(),
+                "{from} {model}"
+            );
+        }
+    }
+    let mild = json!({"model":"m","messages":[{"role":"user","content":"x"}],"temperature":1.5});
+    let got = sent(OpenAiChat, &mild.to_string(), OpenAiChat, "mistral-large-latest", &Parameters::NONE);
+    assert_eq!(read(&got)["temperature"], 1.5);
+}
+
+/// "`include_thoughts` is only enabled when thinking is enabled": such a rung answered nobody who asked for thoughts.
+#[test]
+fn gemini_tells_no_thoughts_where_it_is_to_have_none() {
+    for (from, body) in [
+        (OpenAiResponses, json!({"model":"m","input":"x","reasoning":{"effort":"high","summary":"auto"}})),
+        (
+            AnthropicMessages,
+            json!({"model":"m","max_tokens":9000,"messages":[{"role":"user","content":"x"}],"thinking":{"type":"enabled","budget_tokens":5000}}),
+        ),
+        (
+            Gemini,
+            json!({"contents":[{"parts":[{"text":"x"}]}],"generationConfig":{"thinkingConfig":{"includeThoughts":true}}}),
+        ),
+    ] {
+        for (with, want) in [
+            (effort(Effort::None), json!({"thinkingBudget":0})),
+            (effort(Effort::Low), json!({"thinkingBudget":Effort::Low.budget(),"includeThoughts":true})),
+        ] {
+            let got = sent(from, &body.to_string(), Gemini, "gemini-2.5-flash", &with);
+            assert_eq!(read(&got)["generationConfig"]["thinkingConfig"], want, "{from}");
+        }
+    }
+    for (from, body) in [
+        (OpenAiResponses, json!({"model":"m","input":"x","reasoning":{"effort":"none","summary":"auto"}})),
+        (
+            AnthropicMessages,
+            json!({"model":"m","max_tokens":99,"messages":[{"role":"user","content":"x"}],"thinking":{"type":"enabled","budget_tokens":0}}),
+        ),
+    ] {
+        let got = sent(from, &body.to_string(), Gemini, "gemini-2.5-flash", &Parameters::NONE);
+        assert_eq!(read(&got)["generationConfig"]["thinkingConfig"], json!({"thinkingBudget":0}), "{from}");
+    }
+}
+
 /// Returns what was left out, but for limits that are the rung's instead of the client's.
 fn told_of(sent: &Sent) -> Vec<&str> {
     sent.left_out.iter().map(String::as_str).filter(|name| !name.contains(" (above ")).collect()

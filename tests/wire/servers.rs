@@ -143,6 +143,86 @@ fn pictures_that_claude_and_converse_do_not_take_are_refused_by_name() {
     assert!(told.contains("media_type"), "{told}");
 }
 
+/// "Unsupported MIME type: image/jpg", and a document whose address is the document.
+#[test]
+fn what_bytes_are_is_decided_where_they_are_read() {
+    let of = |to: Dialect, from: Dialect, part: Value| {
+        let turn = json!([{"role": "user", "content": [part]}]);
+        let body = match from {
+            Gemini => json!({"contents": [{"parts": [part]}]}),
+            AnthropicMessages => json!({"model": "m", "max_tokens": 9, "messages": turn}),
+            _ => json!({"model": "m", "messages": turn}),
+        };
+        let ask = Ask::read_for(from, Bytes::from(body.to_string()), Some("m")).unwrap();
+        let model = if to == Gemini { "gemini-2.5-flash" } else { "m" };
+        let sending = Sending {
+            accent: if to == OpenAiChat { Accent::Mistral } else { Accent::OpenAi },
+            ..Sending::default()
+        };
+        ask.body_for(to, model, &sending)
+            .map(|sent| String::from_utf8(sent.body.to_vec()).unwrap())
+            .map_err(|error| error.to_string())
+    };
+    let (jpeg, png, pdf) = ("/9j/4AAQSkZJRg==", "iVBORw0KGgo=", "JVBERi0xLjQK");
+    let image = |url: String| json!({"type": "image_url", "image_url": {"url": url}});
+    let block =
+        |kind: &str| json!({"type": "image", "source": {"type": "base64", "media_type": kind, "data": jpeg}});
+    let file = |data: &str| json!({"type": "file", "file": {"file_data": data, "filename": "a.pdf"}});
+    let inline = |kind: &str| json!({"inlineData": {"mimeType": kind, "data": jpeg}});
+    for (to, from, part, want) in [
+        (Gemini, OpenAiChat, image(format!("data:image/jpg;base64,{jpeg}")), "\"mimeType\":\"image/jpeg\""),
+        (Gemini, OpenAiChat, image("data:image/jpg;base64,AAAA".to_owned()), "\"mimeType\":\"image/jpeg\""),
+        (Gemini, OpenAiChat, image(format!("data:;base64,{png}")), "\"mimeType\":\"image/png\""),
+        (
+            Gemini,
+            OpenAiChat,
+            image(format!("data:application/octet-stream;base64,{png}")),
+            "\"mimeType\":\"image/png\"",
+        ),
+        (Gemini, AnthropicMessages, block("image/jpg"), "\"mimeType\":\"image/jpeg\""),
+        (
+            AnthropicMessages,
+            OpenAiChat,
+            image(format!("DATA:image/png;base64,{png}")),
+            "\"media_type\":\"image/png\"",
+        ),
+        (AnthropicMessages, OpenAiChat, file(pdf), "\"media_type\":\"application/pdf\""),
+        (AnthropicMessages, Gemini, inline("image/jpg"), "\"media_type\":\"image/jpeg\""),
+        (OpenAiChat, Gemini, inline("image/jpg"), "data:image/jpeg;base64,/9j"),
+        (OpenAiChat, AnthropicMessages, block("image/jpg"), "data:image/jpeg;base64,/9j"),
+    ] {
+        let got = of(to, from, part.clone()).unwrap();
+        assert!(got.contains(want), "{from} to {to}, {part}: {got}");
+    }
+    let by = |kind: Option<&str>, uri: &str| {
+        let mut data = json!({"fileUri": uri});
+        if let Some(kind) = kind {
+            data["mimeType"] = json!(kind);
+        }
+        json!({"fileData": data})
+    };
+    for (part, place) in [
+        (by(None, "https://www.youtube.com/watch?v=9hE5-98ZeCg"), "fileData.mimeType"),
+        (by(Some("audio/mpeg"), "https://a/v.mp3"), "fileData.mimeType"),
+        (by(Some("video/mp4"), "https://a/v.mp4"), "fileData.mimeType"),
+        (by(Some("image/svg+xml"), "https://a/p.svg"), "fileData.mimeType"),
+    ] {
+        for to in [AnthropicMessages, OpenAiChat] {
+            let told = of(to, Gemini, part.clone()).unwrap_err();
+            assert!(told.contains(place), "{to} {part}: {told}");
+        }
+    }
+    assert!(
+        of(AnthropicMessages, Gemini, by(Some("application/pdf"), "https://a/p.pdf"))
+            .unwrap()
+            .contains("\"url\":\"https://a/p.pdf\"")
+    );
+    for part in [image("iVBORw0KGgo=".to_owned()), file("not:an address")] {
+        assert!(of(AnthropicMessages, OpenAiChat, part).is_err(), "what is no address is not sent as one");
+    }
+    assert!(of(Gemini, OpenAiChat, image("data:;base64,AAAA".to_owned())).is_err());
+}
+
 #[test]
 fn llama_is_asked_whole_at_converse_where_tools_are_offered() {
     let with = |tools: Value| {

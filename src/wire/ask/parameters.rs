@@ -229,8 +229,11 @@ fn gemini(ask: &Ask, reader: Reader<'_>, into: &mut Vec<Setting<'_>>) {
     }
     // Thoughts count against the limit of output; half of it is left for the answer.
     let room = sending.limit(ask.scan.measures.max_output).map_or(u64::MAX, |limit| limit / 2);
-    let budget = gemini_budget(model, effort.budget().min(room)).to_string();
-    into.push(("generationConfig.thinkingConfig.thinkingBudget", Some(budget.into())));
+    let budget = gemini_budget(model, effort.budget().min(room));
+    if budget == 0 {
+        into.push(("generationConfig.thinkingConfig.includeThoughts", None));
+    }
+    into.push(("generationConfig.thinkingConfig.thinkingBudget", Some(budget.to_string().into())));
     into.push(("generationConfig.thinkingConfig.thinkingLevel", None));
 }
 

@@ -6,7 +6,7 @@ use super::edits::{Edits, member};
 use super::scan::{Member, is_named, name_of};
 use crate::wire::Dialect;
 use crate::wire::gemini::names::ELSEWHERE;
-use crate::wire::json::Value;
+use crate::wire::json::{Value, written};
 use crate::wire::known::{Change, place};
 use crate::wire::prompt::Reader;
 
@@ -21,8 +21,20 @@ struct Holder {
 pub(super) fn leave_out(edits: &mut Edits<'_>, reader: Reader<'_>) {
     let (to, body) = (reader.to, &edits.ask.body);
     let mut holders: Vec<Holder> = Vec::new();
-    let known = reader.sending.known.changes(to, &|name| edits.at(place(to, name)));
-    let elsewhere = ELSEWHERE.iter().filter(|_| to == Dialect::Gemini);
+    let server = reader.sending.known;
+    if to == Dialect::AnthropicMessages && server.tags_users_alone {
+        keep_user(edits, reader);
+    }
+    let known = server.changes(to, &|name| edits.at(place(to, name)));
+    let unknown = match to {
+        // "The 'metadata' parameter is only allowed when 'store' is enabled."
+        Dialect::OpenAiChat if server.is_openais && edits.at("store").and_then(Value::flag) != Some(true) => {
+            edits.at("metadata").filter(|tags| tags.members().next().is_some()).map(|_| "metadata")
+        }
+        Dialect::Gemini if server.lacks_labels => Some("labels"),
+        _ => None,
+    };
+    let elsewhere = ELSEWHERE.iter().filter(|_| to == Dialect::Gemini).copied().chain(unknown);
     let elsewhere = elsewhere.map(|member| Change { member, instead: None });
     for change in known.into_iter().chain(elsewhere) {
         let path = place(to, change.member);
@@ -72,6 +84,18 @@ pub(super) fn leave_out(edits: &mut Edits<'_>, reader: Reader<'_>) {
     for holder in holders {
         edits.remove_from(&holder.members, holder.removed);
     }
+}
+
+/// Leaves of a request's tags what names its user: "metadata.team: Extra inputs are not permitted".
+fn keep_user(edits: &mut Edits<'_>, reader: Reader<'_>) {
+    let Some(tags) = edits.at("metadata").filter(|tags| tags.is_object()) else { return };
+    let others: Vec<_> = tags.members().map(|(key, _)| key).filter(|key| key != "user_id").collect();
+    if others.is_empty() {
+        return;
+    }
+    others.iter().for_each(|key| reader.leave_out(&format!("metadata.{key}")));
+    let kept = written(|o| o.copy(tags, |key| key == "user_id"));
+    edits.replace(tags.span_in(&edits.ask.body), kept);
 }
 
 /// Returns the places of an object's members.

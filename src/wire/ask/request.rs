@@ -352,7 +352,10 @@ impl Ask {
 fn has_server(tool: Value<'_>) -> bool {
     // As Gemini has them.
     let is_asked = |retrieval: Value<'_>| retrieval.get("externalApi").is_some();
-    if ["mcpServers", "mcp_servers"].iter().any(|name| tool.get(name).is_some())
+    // What others search, with a key of the client's own.
+    if ["mcpServers", "mcp_servers", "parallelAiSearch", "parallel_ai_search"]
+        .iter()
+        .any(|name| tool.get(name).is_some())
         || tool.get("retrieval").is_some_and(is_asked)
     {
         return true;
@@ -361,7 +364,9 @@ fn has_server(tool: Value<'_>) -> bool {
         // What paints is a model of its own, whether it is named or not.
         Some("mcp" | "mcp_toolset" | "image_generation") => true,
         Some("namespace") => tool.list("tools").any(has_server),
-        _ => tools::names_model(tool),
+        // OpenRouter's own servers hand them on, but for the clock.
+        Some(kind) if kind.starts_with("openrouter:") => kind != "openrouter:datetime",
+        _ => tools::names_model(tool) || tool.get("parameters").is_some_and(tools::names_model),
     }
 }
 

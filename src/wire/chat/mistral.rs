@@ -42,10 +42,15 @@ pub(in crate::wire) fn write(ask: &Ask, reader: Reader<'_>) -> Result<Vec<u8>> {
         begins: said.into_iter().flat_map(Value::items).take_while(|said| is_system(*said)).count(),
         last: said.map_or(0, |said| said.items().count()).saturating_sub(1),
     };
+    let refused = reader.sending.known.changes(reader.to, &|name| root.get(name));
     try_body(root.raw().len() + 64, |o| {
         put!(o, "model": reader.upstream);
         for (key, value) in root.members() {
             let Some(row) = reader.takes(&key, value)? else { continue };
+            if refused.iter().any(|change| change.member == row.field && change.instead.is_none()) {
+                reader.leave_out(row.field);
+                continue;
+            }
             match row.field {
                 "model" | "max_tokens" | "max_completion_tokens" => {}
                 "messages" => o.array("messages", |a| {

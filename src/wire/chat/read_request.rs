@@ -176,7 +176,7 @@ fn piece<'a>(part: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Piece<'
             let audio = within("input_audio")?;
             let place = format!("{place}.input_audio");
             let kind = format!("audio/{}", audio.need("format", &place)?).into();
-            let data = Data::Base64 { kind, bytes: audio.need("data", &place)? };
+            let data = Data::bytes(kind, audio.need("data", &place)?);
             Ok(Piece::File { data: reader.data(data, true, &place)?, name: None, cache })
         }
         Some("file") => {
@@ -186,7 +186,7 @@ fn piece<'a>(part: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Piece<'
                 return reader.refuse(format!("{place}.file.file_id"));
             };
             let place = format!("{place}.file.file_data");
-            reader.file(Data::of_url(data), file.text_of("filename"), cache, &place)
+            reader.file(Data::of_file(data), file.text_of("filename"), cache, &place)
         }
         _ => reader.refuse(format!("{place}.type")),
     }

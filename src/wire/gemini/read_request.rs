@@ -11,7 +11,9 @@ use super::read_schema::Schemas;
 use crate::wire::chat::write_request::audio_format;
 use crate::wire::error::Result;
 use crate::wire::json::Value;
-use crate::wire::prompt::{Data, Format, Piece, Prompt, Reader, Text, Tool, ToolChoice, ToolResult, texts};
+use crate::wire::prompt::{
+    Data, Format, PICTURES, Piece, Prompt, Reader, Text, Tool, ToolChoice, ToolResult, texts,
+};
 use crate::wire::table::{Fate, kinds};
 use crate::wire::{Dialect, WireError};
 
@@ -141,9 +143,8 @@ impl<'a> Reading<'_, 'a> {
                 "inlineData" => {
                     let kind = text_of(value, "mimeType").unwrap_or_default();
                     let bytes = text_of(value, "data").unwrap_or_default();
-                    let data = Data::Base64 { kind: kind.clone(), bytes };
                     let name = text_of(value, "displayName");
-                    self.bytes(data, &kind, name, &format!("{place}.inlineData"))?
+                    self.bytes(Data::bytes(kind.clone(), bytes), &kind, name, &format!("{place}.inlineData"))?
                 }
                 "fileData" => {
                     let kind = text_of(value, "mimeType").unwrap_or_default();
@@ -152,6 +153,13 @@ impl<'a> Reading<'_, 'a> {
                     let is_googles = url.starts_with("https://generativelanguage.googleapis.com/");
                     if !url.starts_with("https://") || is_googles {
                         return reader.refuse(format!("{place}.fileData.fileUri"));
+                    }
+                    // Film and sound are nowhere taken by their address, and a page of films has no type at all.
+                    let is_taken = PICTURES.contains(&&*kind)
+                        || matches!(&*kind, "image/jpg" | "application/pdf")
+                        || (reader.to == Dialect::OpenAiChat && kind.starts_with("application/"));
+                    if !is_taken {
+                        return reader.refuse(format!("{place}.fileData.mimeType"));
                     }
                     self.bytes(Data::Url(url), &kind, None, &format!("{place}.fileData"))?
                 }
@@ -192,6 +200,7 @@ impl<'a> Reading<'_, 'a> {
         place: &str,
     ) -> Result<Piece<'a>> {
         let reader = self.reader;
+        let kind = if let Data::Base64 { kind, .. } = &data { &**kind } else { kind };
         let is_image = kind.starts_with("image/");
         let is_heard = reader.to == Dialect::OpenAiChat && audio_format(kind).is_some();
         if kind.starts_with("video/") || (kind.starts_with("audio/") && !is_heard) {

@@ -184,7 +184,8 @@ fn settings(o: &mut Object<'_>, prompt: &Prompt<'_>, reader: Reader<'_>) {
     let room = limit.map_or(u64::MAX, |limit| limit / 2);
     let asked = prompt.effort.map(|effort| prompt.budget.unwrap_or(effort.budget()));
     let budget = asked.map(|budget| gemini_budget(model, budget.min(room)));
-    let thoughts = prompt.wants_thoughts.then_some(true);
+    // Thoughts are told only where there are any.
+    let thoughts = (prompt.wants_thoughts && budget != Some(0)).then_some(true);
     if budget.is_some() || thoughts.is_some() {
         put!(o, "thinkingConfig": { "thinkingBudget"?: budget, "includeThoughts"?: thoughts });
     }

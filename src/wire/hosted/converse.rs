@@ -4,13 +4,16 @@
 //! otherwise.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use memchr::memmem;
 
 use crate::wire::WireError;
 use crate::wire::error::Result;
-use crate::wire::json::{Array, Put, Raw, Value, array, put, try_body};
+use crate::wire::json::{Array, Object, Put, Raw, Value, array, is_json, put, try_body};
+use crate::wire::prompt::safe_id;
+use crate::wire::tools::{custom_arguments, sent_name};
 
 /// Members that Claude alone takes, beside what Converse knows.
 const CLAUDES: [&str; 5] = ["top_k", "thinking", "output_config", "context_management", "speed"];
@@ -26,6 +29,31 @@ pub fn is_answered_whole(model: &str, body: &[u8]) -> bool {
     model.contains("llama") && memmem::find(body, b"\"toolConfig\":{").is_some()
 }
 
+/// Whom a request goes to.
+#[derive(Clone, Copy)]
+struct To<'n> {
+    is_claude: bool,
+    /// Whether it takes marks for caches here.
+    is_marked: bool,
+    /// What is left out within the members.
+    notes: &'n RefCell<BTreeSet<String>>,
+}
+
+impl To<'_> {
+    fn leave_out(self, name: impl Into<String>) {
+        self.notes.borrow_mut().insert(name.into());
+    }
+}
+
+fn is_claude(model: &str) -> bool {
+    model.contains("claude") || model.contains("anthropic")
+}
+
+/// Says whether a model takes marks for caches. Nova caches what is said, not tools; others refuse any mark.
+pub(super) fn is_marked(model: &str) -> bool {
+    is_claude(model) || model.contains("nova")
+}
+
 /// Writes a request.
 pub(super) fn request(
     root: Value<'_>,
@@ -33,13 +61,13 @@ pub(super) fn request(
     betas: &[Cow<'_, str>],
     left_out: &mut Vec<String>,
 ) -> Result<Vec<u8>> {
-    let is_claude = model.contains("claude") || model.contains("anthropic");
-    // Nova caches what is said, not tools; others refuse any mark.
-    let is_marked = is_claude || model.contains("nova");
-    try_body(root.raw().len() + 256, |o| {
-        o.array("messages", |a| messages(a, root, is_marked))?;
+    let (is_claude, is_marked) = (is_claude(model), is_marked(model));
+    let notes = RefCell::default();
+    let to = To { is_claude, is_marked, notes: &notes };
+    let sent = try_body(root.raw().len() + 256, |o| {
+        o.array("messages", |a| messages(a, root, to))?;
         if let Some(system) = root.get("system") {
-            o.array("system", |a| blocks(a, system, "system", is_marked, &mut Has::default()))?;
+            o.array("system", |a| blocks(a, system, "system", to, &mut Has::default()))?;
         }
         // "This model doesn't support the stopSequences field."
         let takes_stops = !["gpt-oss", "qwen"].iter().any(|one| model.contains(one));
@@ -55,6 +83,11 @@ pub(super) fn request(
         }
         let choice = root.get("tool_choice");
         let kind = choice.and_then(|choice| choice.text_of("type"));
+        if choice.and_then(|choice| choice.get("disable_parallel_tool_use")).and_then(Value::flag)
+            == Some(true)
+        {
+            to.leave_out("tool_choice.disable_parallel_tool_use");
+        }
         let tools = || root.list("tools");
         // There is no word for "none"; where calls stand in the conversation, its tools have to be told all the same.
         let is_none = kind.as_deref() == Some("none");
@@ -73,14 +106,14 @@ pub(super) fn request(
                     if tools().next().is_none() {
                         called(a, root);
                     }
-                    tools().try_for_each(|tool| offer(a, tool, is_claude))
+                    tools().try_for_each(|tool| offer(a, tool, to))
                 })?;
                 match kind.as_deref() {
                     Some("auto") => put!(o, "toolChoice": { "auto": {} }),
                     Some("any") => put!(o, "toolChoice": { "any": {} }),
                     Some("tool") => {
                         let name = choice.and_then(|choice| choice.text_of("name")).unwrap_or_default();
-                        put!(o, "toolChoice": { "tool": { "name": name } });
+                        put!(o, "toolChoice": { "tool": { "name": &sent_name(None, &name) } });
                     }
                     _ => {}
                 }
@@ -116,7 +149,11 @@ pub(super) fn request(
         let rest = root.members().filter(|(key, value)| !known(key) && !value.is_null());
         left_out.extend(rest.map(|(key, _)| key.into_owned()));
         Ok(())
-    })
+    })?;
+    let notes = notes.into_inner().into_iter().filter(|name| !left_out.contains(name));
+    let notes: Vec<String> = notes.collect();
+    left_out.extend(notes);
+    Ok(sent)
 }
 
 /// Says whether calls of tools, or what they gave, stand in the conversation.
@@ -141,7 +178,7 @@ fn called(a: &mut Array<'_>, root: Value<'_>) {
         let schema = "{\"type\":\"object\"}";
         a.object(|o| {
             put!(o, "toolSpec": {
-                "name": name, "description": "No longer offered: do not call it.", "inputSchema": { "json": Raw(schema) },
+                "name": &sent_name(None, &name), "description": "No longer offered: do not call it.", "inputSchema": { "json": Raw(schema) },
             });
         });
     }
@@ -163,7 +200,7 @@ impl Put for Stops<'_> {
 }
 
 /// Writes the conversation. Turns of one side that follow each other are one: Anthropic joins them, Converse refuses them.
-fn messages(a: &mut Array<'_>, root: Value<'_>, is_marked: bool) -> Result<()> {
+fn messages(a: &mut Array<'_>, root: Value<'_>, to: To<'_>) -> Result<()> {
     let all: Vec<Value<'_>> = root.list("messages").collect();
     // The user has the first word.
     if all.first().is_some_and(|first| role(first) == "assistant") {
@@ -173,7 +210,7 @@ fn messages(a: &mut Array<'_>, root: Value<'_>, is_marked: bool) -> Result<()> {
     for turns in all.chunk_by(|one, other| role(one) == role(other)) {
         a.object(|o| {
             put!(o, "role": turns.first().map(role).unwrap_or_default());
-            o.array("content", |a| turn(a, turns, at, is_marked))
+            o.array("content", |a| turn(a, turns, at, to))
         })?;
         at += turns.len();
     }
@@ -185,11 +222,11 @@ fn role<'a>(message: &Value<'a>) -> Cow<'a, str> {
 }
 
 /// Writes what one side says; `first` is its place in the request.
-fn turn(a: &mut Array<'_>, turns: &[Value<'_>], first: usize, is_marked: bool) -> Result<()> {
+fn turn(a: &mut Array<'_>, turns: &[Value<'_>], first: usize, to: To<'_>) -> Result<()> {
     let mut has = Has::default();
     for (nth, message) in turns.iter().enumerate() {
         let content = message.get("content").unwrap_or(Value::of("\"\""));
-        blocks(a, content, &format!("messages[{}].content", first + nth), is_marked, &mut has)?;
+        blocks(a, content, &format!("messages[{}].content", first + nth), to, &mut has)?;
     }
     if has.document && !has.text {
         // Documents are taken beside a text alone.
@@ -209,7 +246,7 @@ struct Has {
 }
 
 /// Writes content: a text, or a list of blocks. A text of nothing is refused there.
-fn blocks(a: &mut Array<'_>, content: Value<'_>, place: &str, is_marked: bool, has: &mut Has) -> Result<()> {
+fn blocks(a: &mut Array<'_>, content: Value<'_>, place: &str, to: To<'_>, has: &mut Has) -> Result<()> {
     if let Some(text) = content.text().filter(|text| !text.trim().is_empty()) {
         a.object(|o| put!(o, "text": &text));
         (has.text, has.any) = (true, true);
@@ -217,29 +254,34 @@ fn blocks(a: &mut Array<'_>, content: Value<'_>, place: &str, is_marked: bool, h
     for (at, block) in content.items().enumerate() {
         let kind = block.text_of("type").unwrap_or_default();
         let is_blank = kind == "text" && block.text_of("text").is_none_or(|text| text.trim().is_empty());
-        if !is_blank {
-            write(a, block, &format!("{place}[{at}]"))?;
+        if !to.is_claude && matches!(&*kind, "thinking" | "redacted_thinking") {
+            // "User messages cannot contain reasoning content."
+            to.leave_out(format!("messages ({kind})"));
+        } else if !is_blank {
+            write(a, block, &format!("{place}[{at}]"), to)?;
             has.any = true;
             has.text |= kind == "text";
             has.document |= kind == "document";
         }
-        if is_marked {
-            point(a, block);
-        }
+        point(a, block, to);
     }
     Ok(())
 }
 
 /// Writes where the provider is to keep the prompt so far.
-fn point(a: &mut Array<'_>, block: Value<'_>) {
+fn point(a: &mut Array<'_>, block: Value<'_>, to: To<'_>) {
     if let Some(control) = block.get("cache_control").filter(|control| control.is_object()) {
+        if !to.is_marked {
+            return to.leave_out("cache_control");
+        }
         let ttl = control.text_of("ttl");
         a.object(|o| put!(o, "cachePoint": { "type": "default", "ttl"?: ttl }));
     }
 }
 
-fn write(a: &mut Array<'_>, block: Value<'_>, place: &str) -> Result<()> {
+fn write(a: &mut Array<'_>, block: Value<'_>, place: &str, to: To<'_>) -> Result<()> {
     let text = |name| block.text_of(name).unwrap_or_default();
+    let id = |name| made_id(&text(name)).into_owned();
     match &*text("type") {
         "text" => a.object(|o| put!(o, "text": text("text"))),
         kind @ ("image" | "document") => {
@@ -255,23 +297,35 @@ fn write(a: &mut Array<'_>, block: Value<'_>, place: &str) -> Result<()> {
                         put!(o, "name": &document_name(place));
                     }
                     put!(o, "source": { "bytes": &bytes });
+                    if kind == "document" {
+                        besides(o, block, to);
+                    }
                 });
             });
         }
         "tool_use" => a.object(|o| {
-            let input = block.get("input").filter(|input| input.is_object());
-            let input = input.unwrap_or(Value::of("{}"));
-            put!(o, "toolUse": { "toolUseId": text("id"), "name": text("name"), "input": input });
+            let input = block.get("input").map(Value::told).unwrap_or_default();
+            let input = match input.trim() {
+                "" | "null" => Cow::Borrowed("{}"),
+                object if object.starts_with('{') && is_json(object) => Cow::Borrowed(object),
+                other => {
+                    to.leave_out(format!("{place}.input"));
+                    Cow::Owned(custom_arguments(other))
+                }
+            };
+            put!(o, "toolUse": {
+                "toolUseId": &id("id"), "name": &sent_name(None, &text("name")), "input": Raw(&input),
+            });
         }),
         "tool_result" => {
             let content = block.get("content").unwrap_or(Value::of("\"\""));
             let is_error = block.get("is_error").and_then(Value::flag) == Some(true);
             a.object(|o| {
                 o.object("toolResult", |o| {
-                    put!(o, "toolUseId": text("tool_use_id"));
+                    put!(o, "toolUseId": &id("tool_use_id"));
                     let mut has = Has::default();
                     let written = o.array("content", |a| {
-                        blocks(a, content, &format!("{place}.content"), false, &mut has)?;
+                        blocks(a, content, &format!("{place}.content"), To { is_marked: false, ..to }, &mut has)?;
                         if !has.any {
                             a.object(|o| put!(o, "text": "(no output)"));
                         }
@@ -292,6 +346,31 @@ fn write(a: &mut Array<'_>, block: Value<'_>, place: &str) -> Result<()> {
         _ => return Err(untranslatable(place)),
     }
     Ok(())
+}
+
+/// Writes what is said of a document: only Claude cites.
+fn besides(o: &mut Object<'_>, block: Value<'_>, to: To<'_>) {
+    let cites =
+        block.get("citations").and_then(|said| said.get("enabled")).and_then(Value::flag) == Some(true);
+    let context = block.text_of("context");
+    if to.is_claude {
+        put!(o, "context"?: &context);
+        if cites {
+            put!(o, "citations": { "enabled": true });
+        }
+    }
+    let title = block.text_of("title").is_some_and(|title| !title.is_empty());
+    let (has_context, cites) = (context.is_some() && !to.is_claude, cites && !to.is_claude);
+    for (name, is_left_out) in [("title", title), ("context", has_context), ("citations", cites)] {
+        if is_left_out {
+            to.leave_out(format!("messages.{name}"));
+        }
+    }
+}
+
+/// Returns the id of a call as Converse takes it: letters, digits, `_` and `-`, 64 at most.
+fn made_id(id: &str) -> Cow<'_, str> {
+    if id.len() > 64 { Cow::Owned(sent_name(None, id)) } else { safe_id(id) }
 }
 
 fn untranslatable(place: &str) -> WireError {
@@ -335,7 +414,7 @@ fn source<'a>(block: Value<'a>, place: &str) -> Result<(Cow<'static, str>, Cow<'
 }
 
 /// Writes a tool that is offered.
-fn offer(a: &mut Array<'_>, tool: Value<'_>, is_marked: bool) -> Result<()> {
+fn offer(a: &mut Array<'_>, tool: Value<'_>, to: To<'_>) -> Result<()> {
     let kind = tool.text_of("type").filter(|kind| kind != "custom");
     let name = tool.text_of("name").unwrap_or_default();
     if let Some(kind) = kind {
@@ -344,13 +423,14 @@ fn offer(a: &mut Array<'_>, tool: Value<'_>, is_marked: bool) -> Result<()> {
     let schema = tool.get("input_schema").map_or("{\"type\":\"object\"}", Value::raw);
     a.object(|o| {
         put!(o, "toolSpec": {
-            "name": name,
+            "name": &sent_name(None, &name),
             "description"?: tool.text_of("description").filter(|said| !said.is_empty()),
             "inputSchema": { "json": Raw(schema) },
         });
     });
-    if is_marked {
-        point(a, tool);
+    if tool.get("strict").and_then(Value::flag) == Some(true) {
+        to.leave_out("tools.strict");
     }
+    point(a, tool, To { is_marked: to.is_claude, ..to });
     Ok(())
 }

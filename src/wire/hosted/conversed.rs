@@ -9,8 +9,9 @@ use bytes::{Bytes, BytesMut};
 use crate::wire::WireError;
 use crate::wire::error::Result;
 use crate::wire::json::{self, Array, Object, Value, check, put, written};
-use crate::wire::messages::{block_delta, block_start, block_stop, event};
+use crate::wire::messages::{SIGNATURE, block_delta, block_start, block_stop, event};
 use crate::wire::order::HELD;
+use crate::wire::sse::LONGEST;
 
 /// Puts a whole answer of the model `model` into Anthropic's form; what is none is left as it is.
 pub fn conversed(body: &Bytes, id: &str, model: &str) -> Bytes {
@@ -21,7 +22,8 @@ pub fn conversed(body: &Bytes, id: &str, model: &str) -> Bytes {
     json::body(body.len() + 128, |o| {
         head(o, id, model);
         o.array("content", |a| message.list("content").for_each(|block| whole(a, block)));
-        stopped(o, root.text_of("stopReason"), root.get("additionalModelResponseFields"));
+        let has_calls = message.list("content").filter_map(|block| block.get("toolUse")).any(is_clients);
+        stopped(o, root, has_calls);
         if let Some(usage) = root.get("usage") {
             o.object("usage", |o| counted(o, usage, root));
         }
@@ -61,14 +63,21 @@ fn whole(a: &mut Array<'_>, block: Value<'_>) {
         });
     } else if let Some(bytes) = image.and_then(|image| image.get("source")?.text_of("bytes")) {
         let kind = image.and_then(|image| image.text_of("format")).unwrap_or_default();
-        a.object(|o| {
-            put!(o, "type": "image", "source": {
-                "type": "base64", "media_type": &format!("image/{kind}"), "data": &bytes,
-            });
-        });
+        a.object(|o| picture(o, &kind, &bytes));
     } else {
         block.members().take(1).for_each(|(kind, _)| a.object(|o| put!(o, "type": &kind)));
     }
+}
+
+/// Says whether a call is the client's to answer.
+fn is_clients(call: Value<'_>) -> bool {
+    call.text_of("type").as_deref() != Some("server_tool_use")
+}
+
+fn picture(o: &mut Object<'_>, format: &str, bytes: &str) {
+    put!(o, "type": "image", "source": {
+        "type": "base64", "media_type": &format!("image/{format}"), "data": bytes,
+    });
 }
 
 /// Writes what a text rests on as Anthropic cites: a page, else a document.
@@ -79,14 +88,18 @@ fn citation(o: &mut Object<'_>, told: Value<'_>) {
     let page = location.and_then(|location| location.get("web")?.text_of("url"));
     let kind = if page.is_some() { "web_search_result_location" } else { "search_result_location" };
     put!(o, "type": kind, "cited_text": &quote, "title": title, "source"?: source, "url"?: page.as_deref());
+    put!(o, "encrypted_index"?: page.is_some().then_some(SIGNATURE));
 }
 
-/// Writes why it ended. A word that is none of Anthropic's stays, so that it is known for a failure.
-fn stopped(o: &mut Object<'_>, reason: Option<Cow<'_, str>>, besides: Option<Value<'_>>) {
-    let reason = reason.map(|reason| match &*reason {
+/// Writes why it ended: where calls wait for their results, for them. A word that is none of Anthropic's stays, so that it is known
+/// for a failure.
+fn stopped(o: &mut Object<'_>, told: Value<'_>, has_calls: bool) {
+    let reason = told.text_of("stopReason").map(|reason| match &*reason {
         "guardrail_intervened" | "content_filtered" => Cow::Borrowed("refusal"),
+        "end_turn" if has_calls => Cow::Borrowed("tool_use"),
         _ => reason,
     });
+    let besides = told.get("additionalModelResponseFields");
     put!(o, "stop_reason": reason);
     put!(o, "stop_sequence": besides.and_then(|besides| besides.text_of("stop_sequence")));
 }
@@ -123,8 +136,13 @@ pub(super) struct Events {
     id: String,
     model: String,
     has_begun: bool,
-    /// The block that is being told.
-    open: Option<u64>,
+    /// The block that is being told, and its place in the message: models leave numbers out.
+    open: Option<(u64, u64)>,
+    /// How many blocks have begun.
+    blocks: u64,
+    has_calls: bool,
+    /// Pictures, which are told once they are whole.
+    pictures: Vec<Picture>,
     /// Those that began before its end: one stands behind the other in a message.
     waiting: Vec<Waiting>,
     /// The members of the last event but one, which waits for the tokens.
@@ -134,15 +152,34 @@ pub(super) struct Events {
 /// A block that waits for the end of the one before it.
 struct Waiting {
     at: u64,
+    place: u64,
     /// What has come of it.
     events: BytesMut,
     has_ended: bool,
 }
 
+/// A picture that is coming.
+struct Picture {
+    at: u64,
+    format: String,
+    bytes: String,
+}
+
 impl Events {
     pub(super) fn new(id: &str, model: &str) -> Self {
         let (id, model) = (id.to_owned(), model.to_owned());
-        Self { id, model, has_begun: false, open: None, waiting: Vec::new(), stopped: None }
+        let (waiting, pictures) = (Vec::new(), Vec::new());
+        Self {
+            id,
+            model,
+            has_begun: false,
+            open: None,
+            blocks: 0,
+            has_calls: false,
+            pictures,
+            waiting,
+            stopped: None,
+        }
     }
 
     /// Takes an event.
@@ -155,7 +192,11 @@ impl Events {
             "contentBlockStart" => {
                 self.begin(out);
                 let start = root.get("start");
-                if let Some(call) = start.and_then(|start| start.get("toolUse")) {
+                if let Some(image) = start.and_then(|start| start.get("image")) {
+                    let format = image.text_of("format").unwrap_or_default().into_owned();
+                    self.pictures.push(Picture { at, format, bytes: String::new() });
+                } else if let Some(call) = start.and_then(|start| start.get("toolUse")) {
+                    self.has_calls |= is_clients(call);
                     self.open(at, out, |o| {
                         put!(o, "type": "tool_use", "id": call.text_of("toolUseId").unwrap_or_default());
                         put!(o, "name": call.text_of("name").unwrap_or_default(), "input": {});
@@ -173,18 +214,22 @@ impl Events {
             "contentBlockStop" => self.close(at, out),
             "messageStop" => {
                 self.begin(out);
-                while let Some(at) = self.open {
+                while let Some(at) =
+                    self.pictures.first().map(|picture| picture.at).or(self.open.map(|(at, _)| at))
+                {
                     self.close(at, out);
                 }
-                self.stopped = Some(written(|o| {
-                    stopped(o, root.text_of("stopReason"), root.get("additionalModelResponseFields"));
-                }));
+                self.stopped = Some(written(|o| stopped(o, root, self.has_calls)));
             }
             "metadata" => self.stop(Some(root), out),
             _ => {}
         }
         let held: usize = self.waiting.iter().map(|block| block.events.len()).sum();
-        if held > HELD { Err(WireError::TooMixed(HELD)) } else { Ok(()) }
+        let drawn: usize = self.pictures.iter().map(|picture| picture.bytes.len()).sum();
+        if held > HELD {
+            return Err(WireError::TooMixed(HELD));
+        }
+        if drawn > LONGEST { Err(WireError::TooLong(LONGEST)) } else { Ok(()) }
     }
 
     /// Ends a stream whose tokens never came.
@@ -206,54 +251,65 @@ impl Events {
         });
     }
 
-    /// Begins a block, unless it has begun, and returns where what comes of it is written.
+    /// Begins a block, unless it has begun, and returns where what comes of it is written, and its place.
     fn open<'o>(
         &'o mut self,
         at: u64,
         out: &'o mut BytesMut,
         fill: impl FnOnce(&mut Object<'_>),
-    ) -> &'o mut BytesMut {
-        let known = self.waiting.iter().position(|block| block.at == at);
-        let is_new = self.open != Some(at) && known.is_none();
-        let (open, count) = (*self.open.get_or_insert(at), self.waiting.len());
-        if open != at && known.is_none() {
-            self.waiting.push(Waiting { at, events: BytesMut::new(), has_ended: false });
-        }
-        let waits = self.waiting.get_mut(known.unwrap_or(count)).filter(|block| block.at == at);
-        let place = waits.map_or(out, |block| &mut block.events);
+    ) -> (&'o mut BytesMut, u64) {
+        let known = self.waiting.iter().any(|block| block.at == at);
+        let is_new = !known && self.open.is_none_or(|(open, _)| open != at);
         if is_new {
-            block_start(place, at, fill);
+            let place = self.blocks;
+            self.blocks += 1;
+            if self.open.is_some() {
+                self.waiting.push(Waiting { at, place, events: BytesMut::new(), has_ended: false });
+            }
+            self.open.get_or_insert((at, place));
         }
-        place
+        let waits = self.waiting.iter_mut().find(|block| block.at == at);
+        let open = self.open.map_or(0, |(_, place)| place);
+        let (to, place) = waits.map_or((out, open), |block| (&mut block.events, block.place));
+        if is_new {
+            block_start(to, place, fill);
+        }
+        (to, place)
     }
 
     /// Ends a block, and tells those that waited for it.
     fn close(&mut self, at: u64, out: &mut BytesMut) {
-        if self.open != Some(at) {
+        if let Some(drawn) = self.pictures.iter().position(|picture| picture.at == at) {
+            let drawn = self.pictures.remove(drawn);
+            self.open(at, out, |o| picture(o, &drawn.format, &drawn.bytes));
+        }
+        let Some((_, place)) = self.open.filter(|(open, _)| *open == at) else {
             self.waiting.iter_mut().filter(|block| block.at == at).for_each(|block| block.has_ended = true);
             return;
-        }
-        block_stop(out, at);
+        };
+        block_stop(out, place);
         self.open = None;
         while self.open.is_none() && !self.waiting.is_empty() {
             let next = self.waiting.remove(0);
             out.extend_from_slice(&next.events);
             if next.has_ended {
-                block_stop(out, next.at);
+                block_stop(out, next.place);
             } else {
-                self.open = Some(next.at);
+                self.open = Some((next.at, next.place));
             }
         }
     }
 
     fn delta(&mut self, at: u64, delta: Value<'_>, out: &mut BytesMut) {
-        let [text, call, thought, cited] = delta.pick(["text", "toolUse", "reasoningContent", "citation"]);
+        let [text, call, thought, cited, image] =
+            delta.pick(["text", "toolUse", "reasoningContent", "citation", "image"]);
         // Only calls announce themselves.
         if let Some(text) = text.and_then(Value::text) {
-            let out = self.open(at, out, |o| put!(o, "type": "text", "text": ""));
+            let (out, at) = self.open(at, out, |o| put!(o, "type": "text", "text": ""));
             block_delta(out, at, |o| put!(o, "type": "text_delta", "text": &text));
         } else if let Some(input) = call.and_then(|call| call.text_of("input")) {
-            let out = self.open(at, out, |o| put!(o, "type": "tool_use", "id": "", "name": "", "input": {}));
+            let (out, at) =
+                self.open(at, out, |o| put!(o, "type": "tool_use", "id": "", "name": "", "input": {}));
             block_delta(out, at, |o| put!(o, "type": "input_json_delta", "partial_json": &input));
         } else if let Some(thought) = thought {
             let [text, signature, hidden] = thought.pick(["text", "signature", "redactedContent"]);
@@ -261,17 +317,22 @@ impl Events {
                 self.open(at, out, |o| put!(o, "type": "redacted_thinking", "data": &data));
                 return;
             }
-            let out = self.open(at, out, |o| put!(o, "type": "thinking", "thinking": "", "signature": ""));
+            let (out, at) =
+                self.open(at, out, |o| put!(o, "type": "thinking", "thinking": "", "signature": ""));
             if let Some(text) = text.and_then(Value::text) {
                 block_delta(out, at, |o| put!(o, "type": "thinking_delta", "thinking": &text));
             } else if let Some(signature) = signature.and_then(Value::text) {
                 block_delta(out, at, |o| put!(o, "type": "signature_delta", "signature": &signature));
             }
         } else if let Some(cited) = cited {
-            let out = self.open(at, out, |o| put!(o, "type": "text", "text": ""));
+            let (out, at) = self.open(at, out, |o| put!(o, "type": "text", "text": ""));
             block_delta(out, at, |o| {
                 put!(o, "type": "citations_delta", "citation": |o| citation(o, cited));
             });
+        } else if let Some(bytes) = image.and_then(|image| image.get("source")?.text_of("bytes")) {
+            if let Some(picture) = self.pictures.iter_mut().find(|picture| picture.at == at) {
+                picture.bytes.push_str(&bytes);
+            }
         } else if let Some((kind, _)) = delta.members().next() {
             self.open(at, out, |o| put!(o, "type": &kind));
         }

@@ -62,10 +62,10 @@ pub fn framed(form: Form, body: Bytes, model: &str, betas: &[&str]) -> Result<(B
             flags.push(flag);
         }
     }
-    let body = if form == Form::Converse {
-        body
-    } else {
-        betas::with_mark(betas::without_members(body, &flags, &mut left_out)?)?
+    let body = match form {
+        Form::Converse if converse::is_marked(model) => betas::with_mark(body)?,
+        Form::Converse => body,
+        _ => betas::with_mark(betas::without_members(body, &flags, &mut left_out)?)?,
     };
     let root = check(&body)?;
     if form == Form::Converse {
@@ -115,14 +115,35 @@ pub fn framed(form: Form, body: Bytes, model: &str, betas: &[&str]) -> Result<(B
     Ok((sent.into(), left_out))
 }
 
-/// Takes the service tier out of a request in Gemini's form, as Vertex has it in a header.
-pub fn tier_apart(body: Bytes) -> (Bytes, Option<String>) {
+/// Puts a request in Gemini's form as Vertex has it: the service tier, which stands in a header there, is taken out, and every turn
+/// says whose it is ("Please use a valid role: user, model").
+pub fn for_vertex(body: Bytes) -> (Bytes, Option<String>) {
     let Ok(root) = check(&body) else { return (body, None) };
     let is_tier = |key: &str| matches!(key, "serviceTier" | "service_tier");
-    let Some((_, tier)) = root.members().filter(|(key, _)| is_tier(key)).last() else { return (body, None) };
-    let tier = tier.text().map(|tier| tier.to_ascii_lowercase());
+    let lacks_role = |turn: json::Value<'_>| {
+        matches!(turn.text_of("role").as_deref(), None | Some("" | "function" | "tool"))
+    };
+    let turns = || root.get("contents").into_iter().flat_map(json::Value::each);
+    let tier = root.members().filter(|(key, _)| is_tier(key)).last().map(|(_, tier)| tier);
+    if tier.is_none() && !turns().any(lacks_role) {
+        return (body, None);
+    }
+    let tier = tier.and_then(json::Value::text).map(|tier| tier.to_ascii_lowercase());
     let sent = json::written(|o| {
-        root.members().filter(|(key, _)| !is_tier(key)).for_each(|(key, value)| o.put(&key, value));
+        for (key, value) in root.members().filter(|(key, _)| !is_tier(key)) {
+            if key != "contents" {
+                o.put(&key, value);
+                continue;
+            }
+            o.array("contents", |a| {
+                for turn in turns() {
+                    a.object(|o| {
+                        put!(o, "role"?: lacks_role(turn).then_some("user"));
+                        o.copy(turn, |key| key != "role" || !lacks_role(turn));
+                    });
+                }
+            });
+        }
     });
     (sent.into(), tier.filter(|tier| matches!(&**tier, "flex" | "priority")))
 }

@@ -256,7 +256,8 @@ fn content_of_every_kind_is_told() {
         told["content"],
         json!([
             { "type": "text", "text": "the answer", "citations": [
-                { "type": "web_search_result_location", "cited_text": "q", "title": "T", "url": "https://a" },
+                { "type": "web_search_result_location", "cited_text": "q", "title": "T", "url": "https://a",
+                    "encrypted_index": "cG9pbnRzbWFuOm5vLXNpZ25hdHVyZQ==" },
                 { "type": "search_result_location", "cited_text": "", "title": "D" }] },
             { "type": "image", "source": { "type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo=" } },
             { "type": "video" }
@@ -275,11 +276,12 @@ fn content_of_every_kind_is_told() {
             "contentBlockDelta",
             r#"{"contentBlockIndex":1,"delta":{"image":{"source":{"bytes":"aGk="}}}}"#,
         ),
+        frame("contentBlockStop", r#"{"contentBlockIndex":1}"#),
     ];
     let out = unframed.take(&frames.concat()).unwrap().unwrap();
     let out = String::from_utf8_lossy(&out);
     assert!(out.contains(r#""citation":{"type":"web_search_result_location""#), "{out}");
-    assert!(out.contains(r#""content_block":{"type":"image"}"#), "{out}");
+    assert!(out.contains(r#""content_block":{"type":"image","source":{"type":"base64","media_type":"image/png","data":"aGk="}}"#), "{out}");
 }
 
 #[test]
@@ -294,6 +296,18 @@ fn a_mark_at_the_top_goes_to_the_last_block_in_a_cloud() {
     ] {
         let body = json!({ "max_tokens": 9, "cache_control": mark, "service_tier": "auto",
             "messages": [{ "role": "user", "content": content }] });
+        let converse = |model| {
+            framed(Form::Converse, Bytes::from(body.to_string()), model, &[])
+                .map(|(sent, left_out)| (serde_json::from_slice::<Value>(&sent).unwrap(), left_out))
+                .unwrap()
+        };
+        let (sent, left_out) = converse("claude-opus-4-6");
+        assert_eq!(
+            sent["messages"][0]["content"],
+            json!([{ "text": "q" }, { "cachePoint": { "type": "default" } }])
+        );
+        assert_eq!(left_out, ["service_tier"]);
+        assert_eq!(converse("meta.llama3").1, ["cache_control", "service_tier"]);
         for form in [Form::Vertex, Form::Bedrock] {
             let (sent, left_out) =
                 framed(form, Bytes::from(body.to_string()), "claude-opus-4-6", &[]).unwrap();
@@ -307,8 +321,109 @@ fn a_mark_at_the_top_goes_to_the_last_block_in_a_cloud() {
 
 #[test]
 fn the_tier_of_gemini_stands_in_no_body_at_vertex() {
-    let (sent, tier) = tier_apart(Bytes::from_static(br#"{"contents":[],"service_tier":"FLEX","a":1}"#));
+    let (sent, tier) = for_vertex(Bytes::from_static(br#"{"contents":[],"service_tier":"FLEX","a":1}"#));
     assert_eq!((&sent[..], tier.as_deref()), (&br#"{"contents":[],"a":1}"#[..], Some("flex")));
-    let (sent, tier) = tier_apart(Bytes::from_static(br#"{"contents":[]}"#));
+    let asked = Bytes::from_static(
+        br#"{"contents":[{"parts":[]},{"role":"model","parts":[]},{"role":"function","parts":[]}]}"#,
+    );
+    let told = br#"{"contents":[{"role":"user","parts":[]},{"role":"model","parts":[]},{"role":"user","parts":[]}]}"#;
+    assert_eq!(&for_vertex(asked).0[..], &told[..], "whose turn it is has to be said there");
+    let (sent, tier) = for_vertex(Bytes::from_static(br#"{"contents":[]}"#));
     assert_eq!((&sent[..], tier), (&br#"{"contents":[]}"#[..], None));
+}
+
+/// A call without its input did something else than was said, and other makers' models refuse the thoughts of Claude's: every
+/// conversation that Claude began ended there.
+#[test]
+fn what_an_earlier_turn_holds_goes_to_converse_as_it_takes_it() {
+    let call = |input: Value| {
+        let body = json!({ "max_tokens": 9, "messages": [{ "role": "user", "content": "x" },
+            { "role": "assistant", "content": [{ "type": "tool_use", "id": "functions.f:0", "name": "f", "input": input }] },
+            { "role": "user", "content": [{ "type": "tool_result", "tool_use_id": "functions.f:0", "content": "r" }] }] });
+        let (sent, left_out) = asked(&body, "amazon.nova-pro-v1:0").unwrap();
+        let id = sent["messages"][1]["content"][0]["toolUse"]["toolUseId"].as_str().unwrap().to_owned();
+        assert!(id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)), "{id}");
+        assert_eq!(sent["messages"][2]["content"][0]["toolResult"]["toolUseId"], json!(id));
+        (sent["messages"][1]["content"][0]["toolUse"]["input"].clone(), left_out)
+    };
+    let told = vec!["messages[1].content[0].input".to_owned()];
+    assert_eq!(call(json!("{\"a\":1}")), (json!({ "a": 1 }), vec![]));
+    assert_eq!(call(json!({ "a": 1 })), (json!({ "a": 1 }), vec![]));
+    assert_eq!(call(json!("abc")), (json!({ "input": "abc" }), told.clone()));
+    assert_eq!(call(json!([1])), (json!({ "input": "[1]" }), told));
+    let thought = |model: &str, thoughts: Value| {
+        let body = json!({ "max_tokens": 9, "messages": [{ "role": "user", "content": "x" },
+            { "role": "assistant", "content": thoughts }, { "role": "user", "content": "y" }] });
+        let (sent, left_out) = asked(&body, model).unwrap();
+        (sent["messages"][1]["content"].clone(), left_out)
+    };
+    let thoughts = json!([{ "type": "thinking", "thinking": "t", "signature": "s" }, { "type": "redacted_thinking", "data": "d" }]);
+    for model in ["amazon.nova-pro-v1:0", "meta.llama3-70b", "deepseek.r1"] {
+        let (content, left_out) = thought(model, thoughts.clone());
+        assert_eq!(content, json!([{ "text": "..." }]), "{model}");
+        assert_eq!(left_out, ["messages (redacted_thinking)", "messages (thinking)"]);
+    }
+    let (content, left_out) = thought("anthropic.claude-sonnet-4-5", thoughts);
+    assert_eq!(
+        (content[0]["reasoningContent"]["reasoningText"]["signature"].clone(), left_out),
+        (json!("s"), vec![])
+    );
+}
+
+#[test]
+fn what_converse_takes_otherwise_is_told_or_named_as_it_takes_it() {
+    let name = "mcp__a_server_of_a_long_name__and_a_tool_whose_name_is_even_longer_than_that";
+    let body = json!({ "max_tokens": 9, "tools": [{ "name": name, "input_schema": { "type": "object" } }],
+        "tool_choice": { "type": "tool", "name": name, "disable_parallel_tool_use": true },
+        "messages": [{ "role": "user", "content": [{ "type": "document", "title": "T", "context": "C", "citations": { "enabled": true },
+            "source": { "type": "text", "media_type": "text/plain", "data": "x" } }] }] });
+    let (sent, left_out) = asked(&body, "anthropic.claude-sonnet-4-5").unwrap();
+    let made = sent["toolConfig"]["tools"][0]["toolSpec"]["name"].as_str().unwrap();
+    assert!(made.len() <= 64 && sent["toolConfig"]["toolChoice"]["tool"]["name"] == made, "{sent}");
+    let document = &sent["messages"][0]["content"][0]["document"];
+    assert_eq!((&document["context"], &document["citations"]), (&json!("C"), &json!({ "enabled": true })));
+    assert_eq!(left_out, ["messages.title", "tool_choice.disable_parallel_tool_use"]);
+    let (_, left_out) = asked(&body, "amazon.nova-pro-v1:0").unwrap();
+    let all =
+        ["messages.citations", "messages.context", "messages.title", "tool_choice.disable_parallel_tool_use"];
+    assert_eq!(left_out, all);
+    // The client hears its own name.
+    let ask = crate::wire::Ask::read(
+        Dialect::AnthropicMessages,
+        Bytes::from({
+            let mut body = body.clone();
+            body["model"] = json!("auto");
+            body.to_string()
+        }),
+    );
+    let told = json!({ "output": { "message": { "content": [{ "toolUse": { "toolUseId": "t", "name": made, "input": {} } }] } },
+        "stopReason": "end_turn", "usage": { "inputTokens": 9, "outputTokens": 5 } });
+    let whole = conversed(&Bytes::from(told.to_string()), "r", "m");
+    let read = crate::wire::answer(Dialect::AnthropicMessages, &ask.unwrap(), whole).unwrap();
+    let read: Value = serde_json::from_slice(&read.body).unwrap();
+    assert_eq!((&read["content"][0]["name"], &read["stop_reason"]), (&json!(name), &json!("tool_use")));
+}
+
+/// Anthropic's package counts blocks from nothing, and loops go on by the word `tool_use` alone.
+#[test]
+fn blocks_are_counted_by_whoever_writes_them_and_a_call_ends_as_one() {
+    let frames = [
+        frame("contentBlockDelta", r#"{"contentBlockIndex":3,"delta":{"text":"x"}}"#),
+        frame("contentBlockStop", r#"{"contentBlockIndex":3}"#),
+        frame(
+            "contentBlockStart",
+            r#"{"contentBlockIndex":7,"start":{"toolUse":{"toolUseId":"t","name":"f"}}}"#,
+        ),
+        frame("contentBlockStop", r#"{"contentBlockIndex":7}"#),
+        frame("messageStop", r#"{"stopReason":"end_turn"}"#),
+    ];
+    let mut unframed = Unframed::new(Form::Converse, "r", "m");
+    let mut out = unframed.take(&frames.concat()).unwrap().unwrap().to_vec();
+    out.extend(unframed.end().unwrap());
+    let out = String::from_utf8(out).unwrap();
+    let events =
+        out.lines().filter_map(|line| serde_json::from_str::<Value>(line.strip_prefix("data: ")?).ok());
+    let places: Vec<u64> = events.filter_map(|event| event["index"].as_u64()).collect();
+    assert_eq!(places, [0, 0, 0, 1, 1]);
+    assert!(out.contains(r#""stop_reason":"tool_use""#), "{out}");
 }

@@ -28,7 +28,8 @@ pub(in crate::wire) fn whole(ask: &Ask, reply: &Reply) -> Vec<u8> {
         put!(o, "id": &own_id(PREFIX, &reply.id, ask), "type": "message", "role": "assistant");
         put!(o, "model": reply.model.as_deref().unwrap_or(ask.model()));
         o.array("content", |a| {
-            for (part, home) in choice.parts.iter().zip(choice.homes()) {
+            let told = choice.parts.iter().zip(choice.homes());
+            for (part, home) in told.filter(|(part, _)| !matches!(part, Part::Other(_))) {
                 a.object(|o| match part {
                     Part::Picture { mime, data } => picture(o, mime, data),
                     Part::Other(_) => {}

@@ -13,8 +13,8 @@ use crate::wire::effort::{
 use crate::wire::error::Result;
 use crate::wire::json::{Array, Object, Raw, Value, put, try_body};
 use crate::wire::prompt::{
-    Data, Format, Piece, Prompt, Reader, Text, Tool, ToolChoice, ToolResult, Turn, arguments, reminder,
-    safe_id,
+    Data, Format, PICTURES, Piece, Prompt, Reader, Text, Tool, ToolChoice, ToolResult, Turn, arguments,
+    reminder, safe_id,
 };
 
 /// Writes a request.
@@ -148,7 +148,7 @@ fn block(a: &mut Array<'_>, piece: &Piece<'_>, reader: Reader<'_>) -> Result<()>
         Piece::Text(said) | Piece::System(said) if !is_said(said) => {}
         Piece::Text(said) => text(a, said),
         Piece::System(said) => text(a, &Text { text: reminder(&said.text).into(), cache: said.cache }),
-        Piece::Image { data: Data::Base64 { kind, bytes }, .. } if !is_picture(kind, bytes) => {
+        Piece::Image { data: Data::Base64 { kind, .. }, .. } if !PICTURES.contains(&&**kind) => {
             return reader.refuse(format!("a picture of type {kind}"));
         }
         Piece::Image { data, detail, cache } => {
@@ -183,33 +183,10 @@ fn tool_result(a: &mut Array<'_>, result: &ToolResult<'_>, reader: Reader<'_>) -
     })
 }
 
-/// Returns the type of a picture by its first bytes, as base64 has them.
-fn picture(bytes: &str) -> Option<&'static str> {
-    const SIGNATURES: [(&str, &str); 4] = [
-        ("iVBORw0KGgo", "image/png"),
-        ("/9j/", "image/jpeg"),
-        ("R0lGOD", "image/gif"),
-        ("UklGR", "image/webp"),
-    ];
-    SIGNATURES.iter().find(|(begin, _)| bytes.starts_with(begin)).map(|(_, kind)| *kind)
-}
-
-/// Says whether it is a picture of a kind that Anthropic takes: by its bytes, or by what it is said to be.
-fn is_picture(kind: &str, bytes: &str) -> bool {
-    let kind = kind.to_ascii_lowercase();
-    picture(bytes).is_some()
-        || matches!(&*kind, "image/png" | "image/jpeg" | "image/jpg" | "image/gif" | "image/webp")
-}
-
 fn source(o: &mut Object<'_>, data: &Data<'_>) {
     match data {
         Data::Url(url) => put!(o, "type": "url", "url": url),
-        Data::Base64 { kind, bytes } => {
-            // It knows each by one name, and looks at the bytes.
-            let kind = kind.to_ascii_lowercase();
-            let kind = if kind == "image/jpg" { "image/jpeg" } else { &*kind };
-            put!(o, "type": "base64", "media_type": picture(bytes).unwrap_or(kind), "data": bytes);
-        }
+        Data::Base64 { kind, bytes } => put!(o, "type": "base64", "media_type": kind, "data": bytes),
     }
 }
 

@@ -256,7 +256,7 @@ fn piece<'a>(part: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Piece<'
             Ok(Piece::Image { data, detail: part.text_of("detail"), cache: None })
         }
         Some("input_file") => match (part.text_of("file_data"), part.text_of("file_url")) {
-            (Some(data), _) => file(Data::of_url(data), "file_data"),
+            (Some(data), _) => file(Data::of_file(data), "file_data"),
             (None, Some(url)) => file(Data::Url(url), "file_url"),
             (None, None) => reader.refuse(format!("{place}.file_id")),
         },
