@@ -370,6 +370,11 @@ impl<'a> Evidence<'a> {
         label::together(self.labels(model, prices))
     }
 
+    /// Returns how hard a model was to think where it was called last; none where it was not called, or nobody said.
+    pub fn effort_of(&self, model: ModelId, prices: &PriceTable) -> Option<Effort> {
+        self.attempts().filter(|call| prices.same(call.model, model)).last()?.effort
+    }
+
     /// Lists what everybody said of a model's answer, under whichever of its names.
     pub fn labels(
         &self,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arrayvec::ArrayVec;
 
 use super::{
-    Adapt, Caching, Canary, Explore, Facts, Labels, MAX_RUNGS, Matcher, Mode, Parameters, PolicyError,
-    PolicySpec, RouteSpec, RungSpec, Rungs, Signals, StreamLimits, WhenFailed, WhenFull,
+    Adapt, Caching, Canary, Effort, Explore, Facts, Labels, MAX_RUNGS, Matcher, Mode, Parameters,
+    PolicyError, PolicySpec, RouteSpec, RungSpec, Rungs, Signals, StreamLimits, WhenFailed, WhenFull,
     adapt::Beside,
     canary::inherit,
     drawn::{capped, held_out},
@@ -553,13 +553,20 @@ impl Route {
         }
     }
 
-    /// Says whether what is told of a rung's model is told of this rung, at a confidence: where several rungs are one model,
-    /// asked in several ways, it is told of the one that serves.
-    pub fn answers_alone(&self, rung: usize, confidence: PerMille) -> bool {
-        let Some(model) = self.ladder.get(rung).map(|rung| rung.known_as) else { return false };
-        let others =
-            self.ladder.iter().enumerate().filter(|(at, other)| *at != rung && other.known_as == model);
-        others.count() == 0 || self.rung_for(Some(confidence)) == rung
+    /// Says whether what is told of a rung's model is told of this rung. Where several rungs are one model, asked in several ways, it
+    /// is told of the one that served: by the effort of the call where that is known, else by the confidence.
+    pub fn answers_alone(&self, rung: usize, confidence: PerMille, effort: Option<Effort>) -> bool {
+        let Some(own) = self.ladder.get(rung) else { return false };
+        let others = self.ladder.iter().enumerate();
+        let mut others =
+            others.filter(|(at, other)| *at != rung && other.known_as == own.known_as).peekable();
+        if others.peek().is_none() {
+            return true;
+        }
+        if effort.is_some() && others.all(|(_, other)| other.with.effort != own.with.effort) {
+            return own.with.effort == effort;
+        }
+        self.rung_for(Some(confidence)) == rung
     }
 
     /// Says whether the client's own model serves a request that names one, and nothing else is asked of the ladder.

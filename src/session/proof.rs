@@ -262,7 +262,7 @@ impl Rungs {
             self.enter(policy, at);
         }
         let acceptable = self.terms.acceptable;
-        self.each(policy, evidence, |rung, asked| {
+        self.each(prices, policy, evidence, |rung, asked| {
             let from = |model| prices.row(model, at).and_then(|row| row.from);
             let dated = (from(rung.models.0), from(rung.models.1));
             if rung.prices != dated {
@@ -290,11 +290,17 @@ impl Rungs {
     ) {
         let acceptable = self.terms.acceptable;
         let judge = |rung: &mut Rung, asked: Asked| rung.judge(prices, evidence, (&asked, acceptable), at);
-        self.each(policy, evidence, judge);
+        self.each(prices, policy, evidence, judge);
     }
 
     /// Has each rung of a request's route look at it, and notes what becomes of certificates.
-    fn each(&mut self, policy: &Policy, evidence: &Evidence<'_>, mut look: impl FnMut(&mut Rung, Asked)) {
+    fn each(
+        &mut self,
+        prices: &PriceTable,
+        policy: &Policy,
+        evidence: &Evidence<'_>,
+        mut look: impl FnMut(&mut Rung, Asked),
+    ) {
         let operation = evidence.operation;
         let Some(confidence) = operation.confidence() else { return };
         let route = policy.route(match_route(policy, &operation.signals()));
@@ -305,7 +311,8 @@ impl Rungs {
         let last = route.ladder.len().saturating_sub(1);
         for (nth, (rung, step)) in rungs.iter_mut().zip(&route.ladder).enumerate() {
             let before = rung.watch.turns().last().copied();
-            let own = [nth, last].map(|at| route.answers_alone(at, confidence));
+            let is_own = |(at, model)| route.answers_alone(at, confidence, evidence.effort_of(model, prices));
+            let own = [(nth, rung.models.0), (last, rung.models.1)].map(is_own);
             look(rung, Asked { confidence, threshold: step.threshold, own });
             let turn = rung.watch.turns().last().copied().filter(|turn| Some(*turn) != before);
             self.turned.extend(turn.map(|(_, turn)| Turned {

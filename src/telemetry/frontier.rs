@@ -149,8 +149,14 @@ impl Frontier {
         let is_unsure = operation.least.is_some_and(|least| least.is_unsure() && by.is_some());
         let floor = if is_unsure { self.no_signal } else { 0 };
         let bin = by.map_or(NONE, PerMille::bin);
-        let visits: arrayvec::ArrayVec<Visit, MAX_RUNGS> =
+        let mut visits: arrayvec::ArrayVec<Visit, MAX_RUNGS> =
             route.ladder.iter().map(|rung| Visit::new(evidence, rung.into(), outlook)).collect();
+        for ((at, visit), rung) in visits.iter_mut().enumerate().zip(&route.ladder) {
+            visit.quality = visit.quality.filter(|_| {
+                let effort = evidence.effort_of(rung.model, outlook.prices);
+                operation.confidence().is_none_or(|by| route.answers_alone(at, by, effort))
+            });
+        }
         let open = route.open(circumstance);
         let reserve = route.in_reserve(circumstance, open);
         sign.one(&mut self.counts[bin]);
@@ -238,7 +244,8 @@ impl Frontier {
             return;
         }
         let quality = |at: usize, rung: &Rung| {
-            let is_its_own = route.answers_alone(at, confidence);
+            let effort = evidence.effort_of(rung.model, outlook.prices);
+            let is_its_own = route.answers_alone(at, confidence, effort);
             let label = evidence.label(rung.model, outlook.prices).filter(|_| is_its_own)?;
             label.quality
         };
