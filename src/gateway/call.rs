@@ -230,7 +230,8 @@ pub(super) async fn attempt(
             let came = if is_ours { part.length.div_ceil(4) } else { 0 };
             // Nobody bills more than was asked for.
             let longest = arriving::longest(&gateway, measures, &dispatch.model);
-            let came = came.min(longest.unwrap_or(gateway.settings.max_output_default));
+            let most = arriving::most_output(measures, gateway.settings.max_output_default);
+            let came = came.min(longest.unwrap_or(most)).min(most);
             let written = estimate::cut_off(&operation.ask, &dispatch.model, (came, 0));
             let (usage, write_ttl, _) = estimate::complete(told, measures.estimated_prompt_tokens, written);
             let used = (usage, write_ttl, true);

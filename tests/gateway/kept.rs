@@ -372,7 +372,7 @@ fn a_conversation_belongs_to_the_team_that_spoke_in_it_first_also_after_a_restar
 /// Whoever has seen the id of an item would have the model repeat it.
 #[test]
 fn items_of_an_answer_belong_to_the_team_that_paid_for_it_also_after_a_restart() {
-    let upstream = Upstream::with(keeps);
+    let upstream = Upstream::start();
     let setup = setup(&upstream);
     let sandbox = Sandbox::new(&setup);
     let [ours, theirs, _] = keys(&sandbox);
@@ -393,7 +393,22 @@ fn items_of_an_answer_belong_to_the_team_that_paid_for_it_also_after_a_restart()
         assert_eq!(naming(&ours, named).status(), 200);
     }
     assert_eq!(naming(&theirs, json!({"type": "item_reference", "id": "msg_unknown"})).status(), 200);
-    // So does what was asked: by the ids that its client gave, and by those that it was told of it.
+    front.stop();
+}
+
+/// By the ids that its client gave, and by those that it was told of it.
+#[test]
+fn items_of_what_was_asked_belong_to_the_team_that_asked() {
+    let upstream = Upstream::with(keeps);
+    let setup = setup(&upstream);
+    let sandbox = Sandbox::new(&setup);
+    let [ours, theirs, _] = keys(&sandbox);
+    let front = sandbox.serve(&setup);
+    let naming = |key: &str, item: Value| {
+        ask("gpt-4.1", &json!({"input": [item, {"role": "user", "content": "Repeat it."}]}))
+            .header("authorization", key)
+            .send(front.address())
+    };
     let said =
         json!({"input": [{"type": "message", "id": "msg_named", "role": "user", "content": "secret"}]});
     let asked = ask("gpt-4.1", &said).header("authorization", &ours).send(front.address());
