@@ -37,14 +37,15 @@ pub(super) async fn run(
     let is_stored = !ask.keeps_nothing();
     let waits = ask.wants_background() && !ask.stream();
     let conversation = ask.conversation().filter(|id| is_id(id)).map(Cow::into_owned);
-    let asked = ask.body().clone();
+    // What it names of others' is not its own.
+    let asked = (is_stored && ask.kept_items().is_empty()).then(|| ask.body().clone());
     let operation = run::run(gateway, ask, pinned, headers, caller, place);
     let mut response = if waits { background::run(operation).await? } else { operation.await? };
     if response.status() == StatusCode::OK
         && let Some(watch) = Watch::over(gateway, response.headers(), (&team, &caller.name), is_stored)
     {
         // What was asked is kept by its items, too.
-        if is_stored {
+        if let Some(asked) = asked {
             watch.clone().items(&asked);
         }
         // Whoever speaks in a conversation first is whose it is.
