@@ -366,9 +366,7 @@ impl Operation {
     fn give_up(&mut self) {
         let prompt = self.ask.measures().estimated_prompt_tokens;
         let (dispatch, provider, told) = if let Some((dispatch, provider)) = self.underway.take() {
-            let longest = super::arriving::longest(&self.gateway, self.ask.measures(), &dispatch.model);
-            let delivered = self.delivered.min(longest.unwrap_or(u64::MAX));
-            let written = super::estimate::cut_off(&self.ask, &dispatch.model, (delivered, 0));
+            let written = super::estimate::cut_off(&self.ask, &dispatch.model, (self.delivered, 0));
             (dispatch, provider, super::estimate::complete(None, prompt, written))
         } else {
             let dispatch = self.placed.send.clone().unwrap_or_else(|_| Dispatch::nowhere());
