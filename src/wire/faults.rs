@@ -174,9 +174,9 @@ pub(super) fn reports_error(root: Value<'_>) -> bool {
 
 fn status_of(kind: &str) -> u16 {
     match kind {
-        "invalid_request_error" => 400,
-        // What OpenAI's failed responses say of their requests.
-        "invalid_prompt"
+        // What OpenAI's failed responses say of their requests is behind it.
+        "invalid_request_error"
+        | "invalid_prompt"
         | "invalid_image"
         | "invalid_image_format"
         | "invalid_base64_image"
