@@ -80,16 +80,8 @@ pub struct Drawn<'a> {
     pub payer: super::Payer<'a>,
     /// What it cost.
     pub cost: Cost,
-    /// The tokens of its prompt and of its answer at most, should its cost be unknown.
-    pub at_most: (u64, u64),
     /// The model billed, where it may be another than was called; empty where nobody says.
     pub billed: &'a str,
-    /// Whether part of its prompt lay elsewhere.
-    pub is_elsewhere: bool,
-    /// Whether a service tier was asked for that has no price.
-    pub any_tier: bool,
-    /// Whether other models were billed besides.
-    pub other_models: bool,
 }
 
 fn source(limit: &super::Limit, member: &str) -> String {

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use crate::budget::{Budgets, Draws, Mode, Over, OverLimit, Payer};
 use crate::outcome::Operation;
 use crate::pricing::{PriceRow, PriceTable, costs_more, may_cost_more, prices_dearer, worst};
-use crate::routing::{AtMost, Bar, Decision, NO_RUNG, Needs, Policy, Route, Short, Step, match_route};
+use crate::routing::{AtMost, Bar, Decision, Facts, NO_RUNG, Needs, Policy, Route, Short, Step, match_route};
 use crate::units::{Instant, ModelId, Names, Pico};
 
 /// One model's claim.
@@ -67,15 +67,12 @@ impl Claims {
             if draws.is_empty() {
                 continue;
             }
+            let written = Written { is_open: needs.output == 0, by_rungs: pinned.is_none() };
+            let whom = (policy, Some(route), model);
             // A client's tier that has no price is not sent.
             let at_most = AtMost { dearer_tier: false, ..needs.at_most };
-            let at_most = as_given(at_most, gives(policy, route, prices, model));
-            // Where the client leaves the length open, a rung's own limit is the most.
-            let is_open = needs.output == 0;
-            let at_most = if pinned.is_some() { at_most } else { as_written(at_most, is_open, route, model) };
-            let context = context(policy, Some(route), prices, model);
-            let (amount, is_unpriced) = held(prices, model, operation.at, at_most, context);
-            let wish = (amount, is_unpriced);
+            let wish = held(prices, whom, operation.at, at_most, written);
+            let (amount, is_unpriced) = wish;
             let over = budgets.turning_away(&draws, wish, operation.at, turn).map(Box::new);
             claims.0.push(Claim { model, amount, draws, is_unpriced, over });
         }
@@ -115,6 +112,11 @@ impl Claims {
         self.find(model).map(|claim| Granted { amount: claim.amount, draws: &claim.draws })
     }
 
+    /// Says whether no budget is about the request.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Asks anew whether hard limits have room for a call to a model.
     pub(super) fn ask(&self, budgets: &mut Budgets, model: ModelId, at: Instant) -> Option<Over> {
         let claim = self.find(model)?;
@@ -130,17 +132,18 @@ impl Claims {
 const LARGEST: u32 = 1 << 20;
 
 /// Returns how long a prompt a model takes at most, as policy says, or else the price book; none where neither does.
-pub fn context(policy: &Policy, route: Option<&Route>, prices: &PriceTable, model: ModelId) -> Option<u32> {
+fn context(policy: &Policy, route: Option<&Route>, prices: &PriceTable, model: ModelId) -> Option<u32> {
+    facts(policy, route, prices, model).context.or_else(|| prices.longest(model))
+}
+
+fn facts(policy: &Policy, route: Option<&Route>, prices: &PriceTable, model: ModelId) -> Facts {
     let rung = route.and_then(|route| route.ladder.iter().find(|rung| rung.model == model));
-    let facts = rung.map_or_else(|| policy.facts(prices.identity(model)), |rung| rung.facts);
-    facts.context.or_else(|| prices.longest(model))
+    rung.map_or_else(|| policy.facts(prices.identity(model)), |rung| rung.facts)
 }
 
 /// Returns how many tokens a model writes at most, as policy says, or else the price book; none where neither does.
-fn gives(policy: &Policy, route: &Route, prices: &PriceTable, model: ModelId) -> Option<u32> {
-    let rung = route.ladder.iter().find(|rung| rung.model == model).map(|rung| rung.facts);
-    let facts = rung.unwrap_or_else(|| policy.facts(prices.identity(model)));
-    facts.max_output.or_else(|| prices.most_output(model))
+fn gives(policy: &Policy, route: Option<&Route>, prices: &PriceTable, model: ModelId) -> Option<u32> {
+    facts(policy, route, prices, model).max_output.or_else(|| prices.most_output(model))
 }
 
 /// Bounds an answer by how long each of those that were asked for may be.
@@ -151,9 +154,39 @@ fn as_given(at_most: AtMost, each: Option<u32>) -> AtMost {
     AtMost { output: at_most.output.min(most), ..at_most }
 }
 
-/// Returns what is held for a call to a model that takes a prompt of so many tokens at most, where that is known: the most that it
-/// can cost, and where it has no price, the most that one to any model can. Says which it was.
+/// What is written into a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Written {
+    /// Whether its client leaves the length of an answer open: a rung's own limit is then the most.
+    pub is_open: bool,
+    /// Whether rungs write into it.
+    pub by_rungs: bool,
+}
+
+/// Returns what is held for a call to a model: the most that it can cost by what it takes and gives and by what is written into the
+/// request, and where it has no price, the most that one to any model can. Says which it was.
 pub fn held(
+    prices: &PriceTable,
+    (policy, route, model): (&Policy, Option<&Route>, ModelId),
+    at: Instant,
+    at_most: AtMost,
+    written: Written,
+) -> (Pico, bool) {
+    let at_most = as_given(at_most, gives(policy, route, prices, model));
+    let at_most = match route.filter(|_| written.by_rungs) {
+        Some(route) => as_written(at_most, written.is_open, route, model),
+        None => at_most,
+    };
+    within(prices, model, at, at_most, context(policy, route, prices, model))
+}
+
+/// The same by what the price book alone says of a model.
+pub fn held_by_book(prices: &PriceTable, model: ModelId, at: Instant, at_most: AtMost) -> (Pico, bool) {
+    let at_most = as_given(at_most, prices.most_output(model));
+    within(prices, model, at, at_most, prices.longest(model))
+}
+
+fn within(
     prices: &PriceTable,
     model: ModelId,
     at: Instant,

@@ -14,7 +14,7 @@ mod warmth;
 use std::sync::Arc;
 
 pub use adapting::{advice, learn};
-pub use claims::{Claims, context, held, most, of_any, short};
+pub use claims::{Claims, Written, held, held_by_book, most, of_any, short};
 pub use decider::{Closed, Course, Decider, UnknownOperation};
 pub use event::{Arrival, Effect, Effects, Event, OperationKey};
 pub use loops::{Loops, Moved, is_answered};

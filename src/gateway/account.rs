@@ -186,10 +186,10 @@ pub(super) fn client_gone(
     }
 }
 
-/// Returns what a call came to that its provider refused under a good status: nothing, as where the status says so.
+/// Returns what a call came to of which nothing came but its provider's word that it failed, under a good status: nothing, as
+/// where the status says so.
 pub(super) fn refused(error: &WireError) -> Option<Took> {
-    let WireError::Upstream(told) = error else { return None };
-    matches!(told.status, 400..500 | 503 | 529).then_some((Usage::NONE, WriteTtl::Reported, false))
+    matches!(error, WireError::Upstream(_)).then_some((Usage::NONE, WriteTtl::Reported, false))
 }
 
 /// Ends a call that failed before the client had anything.

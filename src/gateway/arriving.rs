@@ -1,7 +1,7 @@
 //! A request is taken in: what the engine hears of it, what the ledger keeps.
 
 use std::sync::{Arc, LazyLock};
-use std::time::Instant as Moment;
+use std::time::{Duration, Instant as Moment};
 
 use http::HeaderMap;
 
@@ -19,6 +19,9 @@ use crate::routing::{AskId, AtMost, ConfidenceSource, up_to_grid};
 use crate::session::{Arriving, Wants};
 use crate::units::Span;
 use crate::wire::{ApiError, Ask, AskMeasures, Dialect, prefix_ends};
+
+/// How late a request may be said to have arrived: where clocks step back further, that is taken for the time.
+const LATE: Duration = Duration::from_millis(1_800);
 
 /// Hashes of a prompt.
 pub(super) struct Hashes {
@@ -68,12 +71,17 @@ pub(super) async fn open(
         arriving.blocked = gateway.providers.blocked_accounts(Moment::now()).into();
     }
     go_on(gateway, &ask, &mut arriving);
+    let mut waited = Duration::ZERO;
     if !gateway.settings.second.is_empty() {
+        let began = Moment::now();
         // In a box of its own: few wait, and all would carry it about.
         Box::pin(second::ask(gateway, &mut arriving)).await;
+        waited = began.elapsed();
     }
     let (asked, measures) = (Arc::clone(&arriving.asked), arriving.measures);
-    let at = now();
+    // It had arrived before that was asked; what arrived meanwhile stays before it, and so far back nobody looks.
+    let before = Span(i64::try_from(waited.min(LATE).as_micros()).unwrap_or(0));
+    let at = now() + Span(-before.0);
     let placed = gateway.take_in(arriving, at).await?;
     if !placed.trips.is_empty() {
         gateway.record_trips(&placed.trips, placed.send.as_ref().err().and_then(|why| why.stop.as_deref()));
@@ -139,7 +147,11 @@ pub(super) async fn open(
     }
     let ask = ask.received_as(Arc::clone(&id), u64::try_from(at.0 / 1_000_000).unwrap_or(0));
     let whose = (tags.team, Arc::clone(&caller.name));
-    Ok(Operation::new(gateway, (ask, headers, id), placed, (hashes.prefix, turns), whose, place))
+    let mut operation =
+        Operation::new(gateway, (ask, headers, id), placed, (hashes.prefix, turns), whose, place);
+    // What it waited for is in its latency.
+    operation.began = operation.began.checked_sub(waited).unwrap_or(operation.began);
+    Ok(operation)
 }
 
 /// Where what tools returned comes alone, behind an answer that a provider keeps, the ask is not there to be read: it is what it was
@@ -233,6 +245,16 @@ fn tie(ask: &Ask) -> Option<Tie> {
 pub(super) fn most_output(found: AskMeasures, most: u64) -> u64 {
     let each = found.max_output.unwrap_or(most).saturating_mul(u64::from(found.choices.max(1)));
     each.saturating_add(unlimited_thoughts(found, most))
+}
+
+/// Returns how long an answer by a model may be at most, by what was asked for and by what it gives; none where neither says.
+pub(super) fn longest(gateway: &Gateway, found: AskMeasures, model: &str) -> Option<u64> {
+    let book = gateway.live.book();
+    let gives = book.find_named(model).and_then(|(_, prices)| prices.max_output);
+    let gives = gives.map(|each| each.saturating_mul(u64::from(found.choices.max(1))));
+    let asked = found.max_output.map(|each| most_output(found, each));
+    let least = gives.into_iter().chain(asked).min()?;
+    Some(least.saturating_add(found.predicted))
 }
 
 /// Returns how long thoughts may be that the limit of an answer does not bound: those with a budget above it, or one beside it.

@@ -10,10 +10,10 @@ use super::{Gateway, now};
 use crate::config::gateway::Durability;
 use crate::ledger::{AttemptEnded, AttemptStarted, Closed, Entry, Opened};
 use crate::outcome::SIMULATED;
-use crate::pricing::{Cost, PriceRow, Terms, worst};
+use crate::pricing::{Cost, PriceBook, PriceRow, Terms, worst};
 use crate::providers::Target;
 use crate::record::WriteTtl;
-use crate::routing::Parameters;
+use crate::routing::{AtMost, Parameters};
 use crate::session::{Aside, Called};
 use crate::units::{Count, Pico, SHADOW, Span};
 use crate::wire::Ask;
@@ -31,6 +31,19 @@ pub(super) struct Asked<'a> {
     pub(super) why: &'static str,
     /// How log and ledger say that, where they tell it apart.
     pub(super) word: Option<&'static str>,
+    /// The most tokens that it can come to, which a restart is to know of one whose cost nobody told.
+    pub(super) at_most: AtMost,
+}
+
+impl Asked<'_> {
+    fn words(&self) -> Vec<Arc<str>> {
+        self.word.map(Arc::from).into_iter().chain([self.at_most.word().into()]).collect()
+    }
+}
+
+/// Bounds a call by the tokens of its prompt and of its answer.
+pub(super) fn at_most(prompt: u64, output: u32) -> AtMost {
+    AtMost { prompt: u32::try_from(prompt).unwrap_or(u32::MAX), output, ..AtMost::default() }
 }
 
 /// What came of it.
@@ -48,12 +61,11 @@ impl Came {
 }
 
 /// Returns the most that a call costs with so many tokens at most; nothing where its model has no price.
-pub(super) fn most(gateway: &Gateway, model: &str, prompt: u64, output: u32) -> Option<Pico> {
-    let book = gateway.live.book();
+pub(super) fn most(book: &PriceBook, model: &str, at_most: AtMost) -> Option<Pico> {
     let (_, prices) = book.find_named(model)?;
     // It may begin in an hour that costs more.
     let row = PriceRow::highest(prices.dated(now())?);
-    Some(worst(row, (prompt, output.into()), false))
+    Some(worst(row, (at_most.prompt.into(), at_most.output.into()), false))
 }
 
 /// Makes the call.
@@ -94,7 +106,7 @@ fn opened(gateway: &Gateway, asked: &Asked<'_>, target: &Target, (aside, id): (&
         route: Arc::clone(asked.route),
         policy_version: aside.policy,
         reason: format!("{} of {}", asked.why, asked.of).into(),
-        down: asked.word.into_iter().map(Arc::from).collect(),
+        down: asked.words().into(),
         simulated: if target.simulated() { SIMULATED.into() } else { "".into() },
         ..Opened::default()
     })));
@@ -119,7 +131,7 @@ fn ended(gateway: &Gateway, asked: &Asked<'_>, called: Called, (aside, id): (&As
     let entry = ended_entry(gateway, &called, (aside.seq, 0, aside.at));
     let estimated = entry.estimated || called.write_ttl == WriteTtl::Assumed;
     let (status, seq) = (called.status, aside.seq);
-    let cost = gateway.live.beside_ended(aside, (id, asked.of, asked.word), called);
+    let cost = gateway.live.beside_ended(aside, (id, asked.of, &asked.words()), called);
     gateway.ledger.record_quietly(Entry::AttemptEnded(Box::new(AttemptEnded { estimated, cost, ..entry })));
     let at = aside.at + Span(latency.saturating_mul(1000));
     gateway.ledger.record(Entry::Closed(Closed { seq, status, at, down: None }));

@@ -223,6 +223,10 @@ pub(super) async fn attempt(
             // What was not read to its end here was written to it.
             let is_ours = matches!(part.error, CallError::NoRoom(..) | CallError::TooLarge { .. });
             let came = if is_ours { part.length.div_ceil(4) } else { 0 };
+            // Nobody bills more than was asked for.
+            let longest = arriving::longest(&gateway, measures, &dispatch.model);
+            let most = arriving::most_output(measures, gateway.settings.max_output_default);
+            let came = came.min(longest.unwrap_or(most)).min(most);
             let written = estimate::cut_off(&operation.ask, &dispatch.model, (came, 0));
             let (usage, write_ttl, _) = estimate::complete(told, measures.estimated_prompt_tokens, written);
             let used = (usage, write_ttl, true);
@@ -265,7 +269,9 @@ pub(super) async fn attempt(
     match answer {
         Ok((answer, said)) => {
             let prompt = measures.estimated_prompt_tokens;
-            let took = estimate::complete(answer.usage, prompt, Some(answer.output_bytes.div_ceil(4)));
+            let longest = arriving::longest(&gateway, measures, &dispatch.model).unwrap_or(u64::MAX);
+            let written = answer.output_bytes.div_ceil(4).min(longest);
+            let took = estimate::complete(answer.usage, prompt, Some(written));
             let called = attempt.billed(operation, took, answer.usage, answer.model.as_deref());
             operation.left_out.extend(answer.left_out.iter().map(|name| name.as_str().into()));
             match &answer.fault {

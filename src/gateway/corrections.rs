@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::Response;
+use rustc_hash::FxHashMap;
 use serde_json::{Map, Value, json};
 
 use super::body::Reply;
@@ -35,12 +36,13 @@ pub(super) async fn take(
     let told = read(text, now()).map_err(ApiError::invalid)?;
     let ids: Vec<String> = told.iter().map(|one| one.id.to_string()).collect();
     let known = calls(gateway, ids).await;
-    let mut all = Vec::with_capacity(told.len());
+    let (mut all, mut latest) = (Vec::with_capacity(told.len()), FxHashMap::default());
     for (line, (correction, known)) in (1..).zip(told.into_iter().zip(known)) {
-        all.push(
-            placed(gateway, correction, known)
-                .map_err(|error| ApiError { message: format!("line {line}: {}", error.message), ..error })?,
-        );
+        let mut one = placed(gateway, correction, known)
+            .map_err(|error| ApiError { message: format!("line {line}: {}", error.message), ..error })?;
+        // What the same body corrected stood there last.
+        one.before = latest.insert((one.seq, one.told.call), one.cost).or(one.before);
+        all.push(one);
     }
     let mut corrected = Vec::with_capacity(all.len());
     for one in all {
@@ -95,7 +97,7 @@ struct Placed {
     told: Correction<'static>,
     seq: u64,
     cost: Cost,
-    /// What was charged at first; none where the ledger does not say.
+    /// What was charged before it; none where the ledger does not say.
     before: Option<Cost>,
 }
 

@@ -111,9 +111,22 @@ impl Watch {
         self.seen.len() < SEARCHED
     }
 
+    /// Begins to watch what is told later of an answer that is kept.
+    pub(super) fn of(gateway: &Arc<Gateway>, kept: Kept) -> Self {
+        Self {
+            gateway: Arc::clone(gateway),
+            kept,
+            lasts: true,
+            operation: "".into(),
+            seen: Vec::new(),
+            is_noted: true,
+            room: MOST,
+        }
+    }
+
     /// Notes the items in what was seen, which others may name as well. What is known of one already stays: a request can have its
     /// answer repeat an id.
-    fn items(&mut self, piece: &[u8]) -> bool {
+    pub(super) fn items(&mut self, piece: &[u8]) -> bool {
         if self.kept.provider.is_none() {
             return false;
         }

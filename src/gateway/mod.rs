@@ -180,7 +180,7 @@ members! {
         let tagged = tagged::Tagged::new(&settings.tags, settings.limits.names);
         let shadows = purse::Shadows::new();
         if keeps_ledger && !(settings.shadow.is_empty() && settings.second.is_empty()) {
-            let read = LedgerFile::open(&ledger.state().path).and_then(|file| shadows.learn(&file));
+            let read = LedgerFile::open(&ledger.state().path).and_then(|file| shadows.learn(&file, &live.book()));
             if let Err(error) = read {
                 tracing::warn!(%error, "what shadow runs and second stages spent today cannot be read from the ledger; they begin at nothing");
             }

@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Semaphore;
 
+use super::aside;
 use crate::ledger::{LedgerError, LedgerFile, Range, now};
+use crate::pricing::PriceBook;
 use crate::units::{Instant, Pico, SHADOW};
 
 /// Runs at a time; one more is passed over.
@@ -41,13 +43,15 @@ impl Shadows {
         }
     }
 
-    /// Learns from the ledger what was spent today before the program started.
-    pub(super) fn learn(&self, file: &LedgerFile) -> Result<(), LedgerError> {
+    /// Learns from the ledger what was spent today before the program started; what nobody told the cost of may have cost the most.
+    pub(super) fn learn(&self, file: &LedgerFile, book: &PriceBook) -> Result<(), LedgerError> {
         let day = now().day_start();
         let range = Range { from: Some(day), ..Range::default() };
         file.spent(&range, |call| {
             if call.key == SHADOW {
-                let amount = call.cost.amount().unwrap_or(Pico::ZERO);
+                let most = || aside::most(book, &call.model, call.at_most?);
+                let told = call.cost.known().or_else(most).or(call.cost.amount());
+                let amount = told.unwrap_or(Pico::ZERO);
                 self.with(&call.route.as_str().into(), day, |purse| purse.spent += amount);
             }
         })

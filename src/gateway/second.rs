@@ -93,7 +93,8 @@ async fn asked(
         return Err("its model has no key, and what it said would be made up");
     }
     let question = question(&model, &arriving.prompt).ok_or("the question cannot be written")?;
-    let most = aside::most(gateway, &model, judge::reads(&question), answer_tokens(&model));
+    let at_most = aside::at_most(judge::reads(&question), answer_tokens(&model));
+    let most = aside::most(&gateway.live.book(), &model, at_most);
     let most = most.ok_or("its model has no price")?;
     let place = Arc::clone(&gateway.shadows.seconds).try_acquire_owned().map_err(|_| "too many are asked")?;
     let counted = InFlight::take(gateway).ok_or("too much is under way")?;
@@ -117,10 +118,11 @@ async fn asked(
             of: &of,
             why: "second stage",
             word: Some(SECOND_STAGE),
+            at_most,
         };
         let came = aside::call(&gateway, asked).await;
-        // What nobody can say the cost of may have cost the most.
-        gateway.shadows.settle(&purse, most, came.cost.amount().unwrap_or(most.max(Pico::ZERO)));
+        // What nobody told the cost of may have cost the most.
+        gateway.shadows.settle(&purse, most, came.cost.known().unwrap_or(most.max(Pico::ZERO)));
         let _ = tell.send(came.text);
     }));
     let text = timeout(deadline, told).await.map_err(|_| "it did not answer in time")?;

@@ -20,7 +20,7 @@ use super::{Gateway, now};
 use crate::config::ShadowSettings;
 use crate::ledger::Label;
 use crate::pricing::Cost;
-use crate::routing::Parameters;
+use crate::routing::{AtMost, Parameters};
 use crate::runaway::Whose;
 use crate::session::Dispatch;
 use crate::units::{PerMille, Pico};
@@ -140,45 +140,47 @@ impl Run {
         // The judge reads the request and both answers.
         let strong = (output as usize).saturating_mul(BYTES_A_TOKEN).min(LONGEST) as u64;
         let read = judge::reads(&judge::question(&judge, &conversation, &cheap, "")?) + strong;
-        let most = [self.most(&model, prompt, output)?, self.most(&judge, read, VERDICT_TOKENS)?];
+        let bounds = [aside::at_most(prompt, output), aside::at_most(read, VERDICT_TOKENS)];
+        let most = [self.most(&model, bounds[0])?, self.most(&judge, bounds[1])?];
         let held = most[0] + most[1];
         let what = format!("shadow run of route {}", self.route);
         if !self.gateway.sets_aside(&self.route, (&what, held), self.settings.max_spend_per_day) {
             return Err("what is left of today's money is not enough".to_owned());
         }
         let mut spent = Pico::ZERO;
-        // What nobody can say the cost of may have cost the most.
-        let mut charge = |nth: usize, cost: Cost| spent += cost.amount().unwrap_or(most[nth]);
-        let verdict = self
-            .compare((&again, &conversation), (&cheap, output), (&model, &judge, read), &mut charge)
-            .await;
+        // What nobody told the cost of may have cost the most.
+        let mut charge = |nth: usize, cost: Cost| spent += cost.known().unwrap_or(most[nth]);
+        let verdict =
+            self.compare((&again, &conversation), &cheap, (&model, &judge), bounds, &mut charge).await;
         self.gateway.shadows.settle(&self.route, held, spent);
         verdict
     }
 
-    /// Returns the most that a call costs whose prompt has so many tokens at most.
-    fn most(&self, model: &str, prompt: u64, output: u32) -> Result<Pico, String> {
-        let most = aside::most(&self.gateway, model, prompt, output);
+    /// Returns the most that a call costs that has so many tokens at most.
+    fn most(&self, model: &str, at_most: AtMost) -> Result<Pico, String> {
+        let most = aside::most(&self.gateway.live.book(), model, at_most);
         most.ok_or_else(|| format!("{model} has no price, so nobody can say what it would spend"))
     }
 
     async fn compare(
         &self,
         (again, conversation): (&Ask, &str),
-        (cheap, output): (&str, u32),
-        (model, judge, read): (&Arc<str>, &Arc<str>, u64),
+        cheap: &str,
+        (model, judge): (&Arc<str>, &Arc<str>),
+        [asking, reading]: [AtMost; 2],
         charge: &mut impl FnMut(usize, Cost),
     ) -> Result<(), String> {
-        let asked = |ask, model, why, most| Asked {
+        let asked = |ask, model, why, at_most: AtMost| Asked {
             ask,
             model,
-            with: Parameters { max_output: Some(most), ..Parameters::NONE },
+            with: Parameters { max_output: Some(at_most.output), ..Parameters::NONE },
             route: &self.route,
             of: &self.id,
             why,
             word: None,
+            at_most,
         };
-        let strong = aside::call(&self.gateway, asked(again, model, "shadow", output)).await;
+        let strong = aside::call(&self.gateway, asked(again, model, "shadow", asking)).await;
         charge(0, strong.cost);
         if self.gateway.live.stop_of(&self.whose).is_some() {
             return Err("who asked was stopped meanwhile".to_owned());
@@ -191,12 +193,12 @@ impl Run {
         let is_cheap_first = drawn(&self.id, "order") & 1 == 0;
         let (first, second) = if is_cheap_first { (cheap, &*text) } else { (&*text, cheap) };
         let question = judge::question(judge, conversation, first, second)?;
-        if judge::reads(&question) > read {
+        if judge::reads(&question) > reading.prompt.into() {
             return Err(format!("what {judge} would read is longer than what was set aside for it"));
         }
         let judging = Asked {
             with: judge::briefly(judge, VERDICT_TOKENS),
-            ..asked(&question, judge, "judgement", VERDICT_TOKENS)
+            ..asked(&question, judge, "judgement", reading)
         };
         let came = aside::call(&self.gateway, judging).await;
         charge(1, came.cost);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant as Moment};
 use http::HeaderMap;
 use tokio::time::{Instant as Clock, timeout};
 
-use super::account::{accent, billed, written};
+use super::account::{accent, billed, refused, written};
 use super::estimate;
 use super::pace::millis;
 use super::unquoted::unquoted;
@@ -121,7 +121,10 @@ impl<'a> Ready<'a> {
                             .ok_or_else(|| "the answer has no text".to_owned())
                     }
                     Err(error) => {
-                        account(wire::used(dialect, &body), None);
+                        let used = wire::used(dialect, &body);
+                        if used.is_some() || refused(&error).is_none() {
+                            account(used, None);
+                        }
                         called.status = Status::ServerError;
                         Err(error.to_string())
                     }

@@ -11,6 +11,7 @@ use rustc_hash::FxHashSet;
 use super::estimate::TEMPLATE;
 use super::{Gateway, now};
 use crate::budget::{Drawn, Payer};
+use crate::engine::Written;
 use crate::ledger::{LedgerError, LedgerFile, Range, SpentCall};
 use crate::outcome::ALL_SIMULATED;
 use crate::pricing::{Cost, Unpriced};
@@ -48,7 +49,7 @@ fn spent(
     Ok(calls)
 }
 
-fn drawn(call: &SpentCall) -> Drawn<'_> {
+fn drawn(call: &SpentCall) -> (Drawn<'_>, AtMost, Written) {
     let payer = Payer {
         team: &call.team,
         project: &call.project,
@@ -61,7 +62,7 @@ fn drawn(call: &SpentCall) -> Drawn<'_> {
         tags: &call.tags,
         ..Payer::default()
     };
-    // Where nobody told: no prompt has more tokens than bytes, and the estimate is a quarter of those.
+    // Of a call that no limit was about when it was made: no prompt has more tokens than bytes, and the estimate is a quarter of those.
     let prompt = call.prompt.unwrap_or(0).saturating_mul(4).saturating_add(TEMPLATE);
     let reckoned = AtMost {
         prompt: up_to_grid(prompt),
@@ -69,16 +70,10 @@ fn drawn(call: &SpentCall) -> Drawn<'_> {
         ..AtMost::default()
     };
     let told = call.at_most.unwrap_or(reckoned);
-    Drawn {
-        at: call.at,
-        payer,
-        cost: call.cost,
-        at_most: (told.prompt.into(), told.output.into()),
-        billed: &call.billed,
-        is_elsewhere: told.is_elsewhere,
-        other_models: told.other_models,
-        any_tier: told.any_tier || call.cost == Cost::Unknown(Unpriced::NoTier),
-    }
+    let any_tier = told.any_tier || call.cost == Cost::Unknown(Unpriced::NoTier);
+    let written = Written { is_open: call.output.unwrap_or(0) == 0, by_rungs: call.on_rung };
+    let drawn = Drawn { at: call.at, payer, cost: call.cost, billed: &call.billed };
+    (drawn, AtMost { any_tier, ..told }, written)
 }
 
 /// How long after a request arrived it may still be open when a limit comes into force, before its calls are looked for anew.

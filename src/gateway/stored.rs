@@ -37,11 +37,17 @@ pub(super) async fn run(
     let is_stored = !ask.keeps_nothing();
     let waits = ask.wants_background() && !ask.stream();
     let conversation = ask.conversation().filter(|id| is_id(id)).map(Cow::into_owned);
+    // What it names of others' is not its own.
+    let asked = (is_stored && ask.kept_items().is_empty()).then(|| ask.body().clone());
     let operation = run::run(gateway, ask, pinned, headers, caller, place);
     let mut response = if waits { background::run(operation).await? } else { operation.await? };
     if response.status() == StatusCode::OK
         && let Some(watch) = Watch::over(gateway, response.headers(), (&team, &caller.name), is_stored)
     {
+        // What was asked is kept by its items, too.
+        if let Some(asked) = asked {
+            watch.clone().items(&asked);
+        }
         // Whoever speaks in a conversation first is whose it is.
         if let Some(id) = conversation
             && keeper::find(gateway, &id).await.is_none()
@@ -159,7 +165,15 @@ pub(super) async fn answer(
         let told = gateway.providers.stored(&provider, method, &id, what, query.as_deref(), hold).await;
         match told.map(|told| Told { body: held.tie(told.body), ..told }) {
             Ok(told) if told.status == 404 => last = Some((provider, told)),
-            Ok(told) => return forward(gateway, &provider, told),
+            Ok(told) => {
+                // Whose an answer is, his are the items that are told of it.
+                if told.status == 200
+                    && let Some(kept) = keeper::find(gateway, &id).await
+                {
+                    Watch::of(gateway, kept).items(&told.body);
+                }
+                return forward(gateway, &provider, told);
+            }
             Err(CallError::NoRoom { .. }) => return Err(gateway.budget.full()),
             Err(error) => {
                 let message = gateway.providers.redact(&provider, &error.to_string());

@@ -498,11 +498,13 @@ impl Stream<'_> {
 async fn account(operation: &Operation, attempt: &Attempt<'_>, relay: &Relay) -> Took {
     let counted: Option<Counted> = relay.usage();
     let told = counted.is_some_and(|counted| counted.usage.output.is_known());
-    let tokens = if told { 0 } else { delivered(attempt.dispatch, relay).await };
+    let model = &attempt.dispatch.model;
+    let longest = arriving::longest(&operation.gateway, operation.ask.measures(), model).unwrap_or(u64::MAX);
+    let tokens = if told { 0 } else { delivered(attempt.dispatch, relay).await.min(longest) };
     let written = if relay.is_complete() && relay.has_content() {
         Some(tokens)
     } else {
-        estimate::cut_off(&operation.ask, &attempt.dispatch.model, (tokens, relay.thought_bytes()))
+        estimate::cut_off(&operation.ask, model, (tokens, relay.thought_bytes()))
     };
     estimate::complete(counted, operation.ask.measures().estimated_prompt_tokens, written)
 }

@@ -50,6 +50,8 @@ members! {
     pub billed: String = text(13)?,
     /// What of its answer was made up, as the log has it.
     pub simulated: String = text(14)?,
+    /// Whether rungs write into it.
+    pub on_rung: bool = row.get::<_, Option<i64>>(16)?.is_some(),
     /// What it cost.
     pub cost: Cost = cost,
     /// The tokens of its prompt, as they were estimated.
@@ -70,7 +72,7 @@ impl LedgerFile {
             .conn
             .prepare(&format!(
                 "SELECT o.seq, o.at, o.team, o.project, o.user, o.session, o.key_name, o.route, o.task, a.asked, a.prompt, \
-                 {output}, a.model, o.simulated, a.n, c.kind, c.why, {} FROM operations o CROSS JOIN charges c ON c.seq = o.seq \
+                 {output}, a.model, o.simulated, a.n, a.rung, c.kind, c.why, {} FROM operations o CROSS JOIN charges c ON c.seq = o.seq \
                  CROSS JOIN attempts a ON a.seq = c.seq AND a.n = c.n WHERE {WITHIN} \
                  AND COALESCE(a.status, '') NOT IN ('refused', 'unavailable') ORDER BY o.seq, c.n",
                 self.amounts()
@@ -79,7 +81,7 @@ impl LedgerFile {
         let mut rows = all.query(self.bounds(range)?).map_err(fault)?;
         while let Some(row) = rows.next().map_err(fault)? {
             let n: i64 = row.get(15).map_err(fault)?;
-            let call = SpentCall::read(row, self.charge(row, 16)?).map_err(fault)?;
+            let call = SpentCall::read(row, self.charge(row, 17)?).map_err(fault)?;
             // What was made up in the place of a provider beside real ones is nobody's money.
             if !is_stand_in(&call.simulated, usize::try_from(n).unwrap_or(usize::MAX)) {
                 take(call);

@@ -58,6 +58,11 @@ impl Cost {
         }
     }
 
+    /// Returns the amount where it was told, no estimate: what caps of money go by.
+    pub fn known(self) -> Option<Pico> {
+        if let Self::Known(amount) = self { Some(amount) } else { None }
+    }
+
     /// Marks a known cost as resting on an assumption.
     #[must_use]
     pub fn as_estimate(self) -> Self {

@@ -52,7 +52,8 @@ pub struct AtMost {
 
 /// How a log writes, among what could not be called, the most tokens that a call can be billed for whose cost may stay unknown:
 /// `most:4096+1024`, with `+context` where part of its prompt lies elsewhere and `+tier` where a dearer tier was asked
-/// for and `+models` where other models are billed besides.
+/// for and `+models` where other models are billed besides, `+answers:8` where so many were asked for, and `+foretold:512` where
+/// so much of it is billed whatever the model writes.
 const MOST: &str = "most:";
 
 impl AtMost {
@@ -61,7 +62,10 @@ impl AtMost {
         let context = if self.is_elsewhere { "+context" } else { "" };
         let tier = if self.any_tier { "+tier" } else { "" };
         let models = if self.other_models { "+models" } else { "" };
-        format!("{MOST}{}+{}{context}{tier}{models}", self.prompt, self.output)
+        let counted = |name, count: u32| if count > 0 { format!("+{name}:{count}") } else { String::new() };
+        let answers = counted("answers", self.choices.saturating_sub(1).min(1) * self.choices);
+        let foretold = counted("foretold", self.predicted);
+        format!("{MOST}{}+{}{context}{tier}{models}{answers}{foretold}", self.prompt, self.output)
     }
 
     /// Reads what a log writes.
@@ -74,6 +78,9 @@ impl AtMost {
             at_most.is_elsewhere |= part == "context";
             at_most.any_tier |= part == "tier";
             at_most.other_models |= part == "models";
+            let count = |name| part.strip_prefix(name)?.parse().ok();
+            at_most.choices = count("answers:").unwrap_or(at_most.choices);
+            at_most.predicted = count("foretold:").unwrap_or(at_most.predicted);
         }
         Some(at_most)
     }

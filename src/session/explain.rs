@@ -105,6 +105,7 @@ pub fn explain(log: &Log, index: usize, policy: &Policy) -> Option<Explanation> 
     }
     let by = match operation.source {
         ConfidenceSource::Text | ConfidenceSource::Measures => format!(" by {}", log.classifier),
+        _ if operation.ask.is_seconded() => ", as a second stage said".to_owned(),
         _ => String::new(),
     };
     let confidence = operation.confidence().map(|known| format!("{known}‰, {}{by}", operation.source.text()));

@@ -5,7 +5,7 @@
 
 use super::whose::payer;
 use crate::budget::{Budgets, Draws, Limit, LimitHistory, Member, Mode, Over, OverLimit, Spreads, Standing};
-use crate::engine::{held, short};
+use crate::engine::{held_by_book, short};
 use crate::outcome::{Attempt, Choice, Evidence, Observed, Outlook, Settled, on_model, recorded};
 use crate::pricing::Cost;
 use crate::routing::{AtMost, Circumstance, Policy, Short, decide, match_route};
@@ -387,5 +387,5 @@ fn bound(
     let is_told = needs.at_most != AtMost::default();
     let at_most =
         if is_told { needs.at_most } else { AtMost { prompt: needs.window, output, ..AtMost::default() } };
-    held(outlook.prices, model, at, at_most, outlook.prices.longest(model))
+    held_by_book(outlook.prices, model, at, at_most)
 }

@@ -60,7 +60,7 @@ pub fn answer_and_said(
     let is_events = gathered::is_events(from, &body);
     // What the body says is not quoted in the error, as it may be part of an answer.
     let root = if is_events { Ok(Value::of("{}")) } else { check(&body) };
-    let root = root.map_err(|_| WireError::Malformed("it is not JSON".to_owned()))?;
+    let root = root.map_err(|_| faults::unreadable(&body, "it is not JSON"))?;
     if matches!(from, Dialect::OpenAiEmbeddings | Dialect::GeminiEmbeddings) {
         let read = embedded(from, root)?;
         let list = root.get(if from == Dialect::GeminiEmbeddings { "embeddings" } else { "data" });

@@ -6,7 +6,7 @@
 use bytes::Bytes;
 
 use super::json::{BYTE_ORDER_MARK, Object, Value, body, check, put};
-use super::{ApiError, Dialect, ErrorKind};
+use super::{ApiError, Dialect, ErrorKind, WireError};
 use crate::units::{Span, is_safe};
 
 /// The most characters of an upstream's message that are kept.
@@ -141,9 +141,19 @@ pub(super) fn read_event(from: Dialect, data: &str) -> ApiError {
         let error = nested.filter(|error| error.is_object()).unwrap_or(root);
         let code = ["code", "status", "status_code"].iter().find_map(|key| error.get(key)?.number());
         let by_code = code.and_then(|code| u16::try_from(code).ok()).filter(|code| (400..600).contains(code));
-        by_code.or_else(|| Some(status_of(&error.text_of("type").or_else(|| error.text_of("code"))?)))
+        let kind = error.text_of("type").filter(|kind| kind != "error");
+        by_code.or_else(|| Some(status_of(&kind.or_else(|| error.text_of("code"))?)))
     });
     read_error(from, status.unwrap_or(502), data.as_bytes())
+}
+
+/// Returns why a body cannot be read: a page, which no model wrote, is the word of what stands before it that there is no answer.
+pub(super) fn unreadable(body: &[u8], why: &str) -> WireError {
+    if body.trim_ascii_start().starts_with(b"<") {
+        let message = "the provider's answer cannot be read: it is a page, not JSON";
+        return WireError::Upstream(ApiError::new(ErrorKind::Server, message));
+    }
+    WireError::Malformed(why.to_owned())
 }
 
 /// Says whether a value under the key `error` reports one; some servers always have the key.
@@ -164,7 +174,23 @@ pub(super) fn reports_error(root: Value<'_>) -> bool {
 
 fn status_of(kind: &str) -> u16 {
     match kind {
-        "invalid_request_error" => 400,
+        // What OpenAI's failed responses say of their requests is behind it.
+        "invalid_request_error"
+        | "invalid_prompt"
+        | "invalid_image"
+        | "invalid_image_format"
+        | "invalid_base64_image"
+        | "invalid_image_url"
+        | "invalid_image_mode"
+        | "image_too_large"
+        | "image_too_small"
+        | "image_parse_error"
+        | "image_content_policy_violation"
+        | "image_file_too_large"
+        | "unsupported_image_media_type"
+        | "empty_image_file"
+        | "failed_to_download_image"
+        | "image_file_not_found" => 400,
         "authentication_error" => 401,
         "permission_error" => 403,
         "not_found_error" => 404,
@@ -339,5 +365,17 @@ mod tests {
         assert_eq!((error.status, error.kind), (529, ErrorKind::Overloaded));
         let event = r#"{"error":{"message":"boom","type":"server_error","code":503}}"#;
         assert_eq!(read_event(Dialect::OpenAiChat, event).status, 503);
+        // One client's flagged prompt was the provider's outage for everybody.
+        for (code, status) in [
+            ("invalid_prompt", 400),
+            ("failed_to_download_image", 400),
+            ("rate_limit_exceeded", 429),
+            ("server_error", 502),
+        ] {
+            let failed = format!(r#"{{"status":"failed","error":{{"code":"{code}","message":"m"}}}}"#);
+            let event = format!(r#"{{"type":"error","code":"{code}","message":"m","param":null}}"#);
+            let told = [failed, event].map(|data| read_event(Dialect::OpenAiResponses, &data).status);
+            assert_eq!(told, [status; 2], "{code}");
+        }
     }
 }

@@ -38,7 +38,8 @@ impl Form {
     pub(super) fn of(chunk: &[u8]) -> Self {
         match chunk.iter().find(|byte| !matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | 0xef | 0xbb | 0xbf)) {
             None => Self::Unknown,
-            Some(b'{' | b'[') => Self::Plain(Plain::default()),
+            // A page is read like JSON that is none.
+            Some(b'{' | b'[' | b'<') => Self::Plain(Plain::default()),
             Some(_) => Self::Events,
         }
     }

@@ -319,7 +319,7 @@ impl Relay {
             self.tell(&Event { name: "", data: "[DONE]".into() }, out)?;
             return self.close(out);
         }
-        let unreadable = |_| WireError::Malformed("it is neither a stream of events nor JSON".to_owned());
+        let unreadable = |_| faults::unreadable(text, "it is neither a stream of events nor JSON");
         let root = check(text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)).map_err(unreadable)?;
         if root.is_array() {
             return root

@@ -52,10 +52,18 @@ fn what_an_operator_corrects_is_what_every_reader_counts() {
     assert_eq!(again.status(), 200, "{}", again.text());
     let again = post(&json!({"id": other, "charged": "0.25"}), &keys[0]).json();
     assert_eq!(again["corrected"][0]["before"], "0.5 estimated");
+    let both = format!(
+        "{}\n{}",
+        json!({"id": other, "charged": "0.1"}),
+        json!({"id": other, "call": 1, "charged": "0.25"})
+    );
+    let both = ask(Ask::bytes(path, both.as_bytes()), &keys[0]).json();
+    let before = [0, 1].map(|at| both["corrected"][at]["before"].clone());
+    assert_eq!(before, [json!("0.25"), json!("0.1")], "also within one body: {both}");
 
     front.settle();
     let log = sandbox.must(&["ledger", "export"]);
-    assert_eq!(log.matches(r#"{"event":"correction""#).count(), 3, "{log}");
+    assert_eq!(log.matches(r#"{"event":"correction""#).count(), 5, "{log}");
     assert!(log.contains(r#""charged":"0.75","source":"bill of May""#), "{log}");
     assert!(log.contains("correction by operate"), "{log}");
     keep(&sandbox, &log);

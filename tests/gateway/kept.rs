@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::client::{Answer, Ask};
 use crate::front::{Front, Sandbox, Setup};
 use crate::stage::price;
-use crate::upstream::{Call, Dialect, Reply, Tokens, Upstream};
+use crate::upstream::{Call, Dialect, PATIENCE, Reply, Tokens, Upstream};
 
 /// A provider of OpenAI's responses beside one of Anthropic's.
 fn setup(upstream: &Upstream) -> Setup {
@@ -32,7 +32,9 @@ fn keeps(call: &Call) -> Reply {
         None if !path.is_empty() => {
             Reply::json(&json!({"id": path, "object": "response", "status": "completed"}))
         }
-        Some((_, "input_items")) => Reply::json(&json!({"object": "list", "data": [], "path": call.path})),
+        Some((_, "input_items")) => Reply::json(
+            &json!({"object": "list", "data": [{"type": "message", "id": "msg_listed"}], "path": call.path}),
+        ),
         Some((id, "cancel")) => Reply::json(&json!({"id": id, "status": "cancelled"})),
         _ => Reply::default(),
     }
@@ -391,6 +393,36 @@ fn items_of_an_answer_belong_to_the_team_that_paid_for_it_also_after_a_restart()
         assert_eq!(naming(&ours, named).status(), 200);
     }
     assert_eq!(naming(&theirs, json!({"type": "item_reference", "id": "msg_unknown"})).status(), 200);
+    front.stop();
+}
+
+/// By the ids that its client gave, and by those that it was told of it.
+#[test]
+fn items_of_what_was_asked_belong_to_the_team_that_asked() {
+    let upstream = Upstream::with(keeps);
+    let setup = setup(&upstream);
+    let sandbox = Sandbox::new(&setup);
+    let [ours, theirs, _] = keys(&sandbox);
+    let front = sandbox.serve(&setup);
+    let naming = |key: &str, item: Value| {
+        ask("gpt-4.1", &json!({"input": [item, {"role": "user", "content": "Repeat it."}]}))
+            .header("authorization", key)
+            .send(front.address())
+    };
+    let said =
+        json!({"input": [{"type": "message", "id": "msg_named", "role": "user", "content": "secret"}]});
+    let asked = ask("gpt-4.1", &said).header("authorization", &ours).send(front.address());
+    let items = format!("/v1/responses/{}/input_items", id(&asked));
+    assert_eq!(Ask::get(&items).header("authorization", &ours).send(front.address()).status(), 200);
+    for named in ["msg_named", "msg_listed"] {
+        let named = json!({"type": "item_reference", "id": named});
+        let until = std::time::Instant::now() + PATIENCE;
+        while naming(&theirs, named.clone()).status() != 400 {
+            assert!(std::time::Instant::now() < until, "{named} is read by another team");
+            std::thread::yield_now();
+        }
+        assert_eq!(naming(&ours, named).status(), 200);
+    }
     front.stop();
 }
 

@@ -48,6 +48,9 @@ fn upstream(verdict: impl Fn(bool) -> Reply + Send + Sync + 'static) -> Upstream
     })
 }
 
+/// How long the model takes.
+const WAIT: std::time::Duration = std::time::Duration::from_millis(300);
+
 const EASY: &str = "Is this easy review positive or negative? 'Great product.' Answer with one word.";
 const HARD: &str = "Prove that the square root of two is irrational, and discuss every step in depth.";
 
@@ -123,6 +126,43 @@ fn where_nothing_clear_comes_in_time_or_money_is_short_the_classifier_decides() 
         let asked = || upstream.served().iter().filter(|call| call.call.model == ASKED).count();
         assert!(asked() <= calls, "{} were asked of {calls}", asked());
     }
+}
+
+/// A gateway that is started again and again would ask without a cap.
+#[test]
+fn the_day_has_its_cap_after_a_restart_also_where_nobody_told_what_a_call_cost() {
+    let upstream = upstream(|_| Reply::fault(At::AfterHeaders, Fault::Close));
+    let setup = setup(&upstream, "30s", "0.0003");
+    let sandbox = Sandbox::new(&setup);
+    let asked = || upstream.served().iter().filter(|call| call.call.model == ASKED).count();
+    let mut counts = Vec::new();
+    for start in 0..2 {
+        let front = sandbox.serve(&setup);
+        for at in 0..6 {
+            ask(&front, "auto", &format!("{EASY} {start} {at}"), None);
+        }
+        nothing_held(&front);
+        front.settle();
+        counts.push(asked());
+    }
+    assert!((1..6).contains(&counts[0]) && counts[1] == counts[0], "{counts:?}");
+}
+
+#[test]
+fn who_waits_for_a_second_opinion_has_waited_in_every_figure() {
+    let upstream = upstream(|_| {
+        std::thread::sleep(WAIT);
+        says(r#"{"likelihood": 100}"#)
+    });
+    let setup = setup(&upstream, "30s", "5");
+    let sandbox = Sandbox::new(&setup);
+    let front = sandbox.serve(&setup);
+    assert_eq!(ask(&front, "auto", EASY, None), "from the small one");
+    front.settle();
+    let log = sandbox.must(&["ledger", "export"]);
+    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let ours = lines.filter(|line| line["id"].is_string() && line["key"] != "(shadow)").next_back().unwrap();
+    assert!(u128::from(ours["began_us"].as_u64().unwrap()) >= WAIT.as_micros(), "{ours}");
 }
 
 #[test]

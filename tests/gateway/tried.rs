@@ -8,6 +8,7 @@ use crate::front::{Sandbox, Setup};
 use crate::replayed::pico;
 use crate::shadowed::says;
 use crate::stage::Speaks;
+use crate::upstream::upstream_script::Report;
 use crate::upstream::{Reply, Tokens, Upstream};
 
 const JUDGE: &str = "mistral-small-2503";
@@ -161,6 +162,22 @@ fn no_more_is_spent_than_was_allowed_and_the_next_run_goes_on() {
     }
     assert_eq!(judged, 12);
     assert_eq!(upstream.served().len(), 36, "nothing was asked twice");
+}
+
+/// A guess from what can be seen of an answer is not what it cost.
+#[test]
+fn a_cap_counts_what_nobody_told_at_its_most() {
+    let upstream = Upstream::with(|call| match call.model.as_str() {
+        JUDGE => says(r#"{"first": 5, "second": 5}"#),
+        _ => Reply { report: Report::Missing, ..Reply::text("an answer") },
+    });
+    let sandbox = Sandbox::new(&Setup::of(&upstream.url()));
+    std::fs::write(sandbox.path().join("log.jsonl"), log(3)).unwrap();
+    let found = report(&trial(&sandbox, "log.jsonl", &["--max-spend", "5", "--yes"]));
+    let (spent, assumed) = (pico(&found["spent_usd"]), pico(&found["assumed_usd"]));
+    // Two models write 8,192 tokens at most, three times over.
+    assert!(assumed >= 3 * 8_192 * (8_000_000 + 400_000) && assumed < spent, "{found}");
+    assert_eq!(found["models"][0]["served_usd"], "0", "no cost of it is known: {found}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::budgets::{sandbox, standings, stands, usd};
 use crate::client::Ask;
 use crate::front::{Sandbox, Setup};
-use crate::stage::{chat, price};
+use crate::stage::{TROUBLE, chat, price};
 use crate::upstream::{At, Dialect, Fault, Framing, Reply, Tokens, Upstream};
 
 /// Works on every response in the background until it is let go on.
@@ -249,21 +249,64 @@ fn an_answer_of_which_nothing_was_seen_counts_as_what_was_held() {
     let upstream = Upstream::start();
     let (setup, sandbox) = sandbox(&upstream, "[budget.all]\nlimit = { day = 10 }\nmode = \"hard\"\n");
     let front = sandbox.serve(&setup);
-    for stream in [false, true] {
+    let foretold = json!({"prediction": {"type": "content", "content": "word ".repeat(9_000)}});
+    for (stream, more) in [(false, json!({})), (true, json!({})), (false, json!({"n": 8})), (false, foretold)]
+    {
         upstream.push(Reply::fault(At::AfterHeaders, Fault::Close));
-        let ask = json!({"model": "gpt-4.1", "messages": [{"role": "user", "content": "Prove it."}],
+        let mut ask = json!({"model": "gpt-4.1", "messages": [{"role": "user", "content": "Prove it."}],
             "max_tokens": 5000, "stream": stream});
+        ask.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let answer = Ask::post("/v1/chat/completions", &ask).send(front.address());
         assert_eq!(answer.status(), 502, "{}", answer.text());
     }
     let found = stands(&front, "they are over", |found| found["open_holds"] == 0);
-    assert!(usd(&found["budgets"][0]["spent"]) >= 2 * MOST, "{found:#}");
-    assert_eq!(found["budgets"][0]["calls"], 2);
+    let held = usd(&found["budgets"][0]["spent"]);
+    assert!(held >= 11 * MOST, "{found:#}");
+    assert_eq!(found["budgets"][0]["calls"], 4);
+    let file = sandbox.path().join("config/budgets.toml");
+    fs::write(&file, "[budget.other]\nlimit = { day = 10 }\nmode = \"hard\"\n").unwrap();
+    let is_other = |found: &Value| found["budgets"].to_string().contains("other");
+    stands(&front, "under another name", |found| {
+        is_other(found) && usd(&found["budgets"][0]["spent"]) == held
+    });
     let rows = front.settle();
     assert!(rows.iter().all(|row| row.kind == "unknown"), "{rows:#?}");
+    let ledger = sandbox.must(&["ledger", "path"]);
+    let shown = sandbox.must(&["budgets", "show", ledger.trim(), "--format", "json"]);
+    assert!(shown.contains(&pointsman::units::Pico(held).usd()), "of its ledger: {shown}");
     let front = sandbox.serve(&setup);
     let found = standings(&front);
-    assert!(usd(&found["budgets"][0]["spent"]) >= 2 * MOST, "after a restart: {found:#}");
+    assert_eq!(usd(&found["budgets"][0]["spent"]), held, "after a restart: {found:#}");
+}
+
+/// A proxy that is down for a minute would use up everybody's day.
+#[test]
+fn what_is_told_as_an_error_is_no_answer_whose_end_nobody_saw() {
+    let upstream = Upstream::start();
+    let (setup, sandbox) = sandbox(&upstream, "[budget.all]\nlimit = { day = 10 }\nmode = \"hard\"\n");
+    let front = sandbox.serve(&setup);
+    let bodies = [
+        r#"{"error":"overloaded"}"#,
+        r#"{"detail":"no GPU"}"#,
+        r#"{"object":"error","message":"m"}"#,
+        r#"{"type":"error","error":{"type":"api_error","message":"m"}}"#,
+        "<!doctype html><p>log in</p>",
+    ];
+    let event = |body: &&str| format!("data: {body}\n\n");
+    let all = bodies.iter().map(|body| (*body).to_owned()).chain(bodies[..4].iter().map(event));
+    for body in all {
+        for stream in [false, true] {
+            upstream.push(Reply { body: Some(body.as_bytes().to_vec()), ..Reply::default() });
+            let ask = json!({"model": "gpt-4.1", "messages": [{"role": "user", "content": "Prove it."}],
+                "max_tokens": 5000, "stream": stream});
+            let answer = Ask::post("/v1/chat/completions", &ask).send(front.address());
+            assert!(TROUBLE.contains(&answer.status()), "{body}: {}", answer.text());
+        }
+    }
+    let found = stands(&front, "they are over", |found| found["open_holds"] == 0);
+    assert_eq!(found["budgets"][0]["spent"], "0", "{found:#}");
+    let rows = front.settle();
+    assert!(rows.iter().all(|row| row.amount == Some(0)), "{rows:#?}");
 }
 
 #[test]

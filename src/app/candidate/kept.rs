@@ -155,7 +155,7 @@ impl Kept {
     ) -> io::Result<()> {
         for (model, came) in came {
             let Ok(text) = came.text else { continue };
-            let mut outcome = ModelOutcome::answered(text, (came.prompt, came.output), came.cost.amount());
+            let mut outcome = ModelOutcome::answered(text, (came.prompt, came.output), came.cost.known());
             outcome.simulated = self.simulates.contains(&*model);
             self.answered.insert((question.id.clone(), model.to_string()), outcome);
         }

@@ -237,7 +237,7 @@ impl Trial<'_> {
     /// Makes a call and books what it cost.
     async fn call(&self, asked: &Asked, hold: Hold) -> Came {
         let came = self.bench.call(asked).await;
-        self.cap.borrow_mut().settle(hold, came.cost.amount());
+        self.cap.borrow_mut().settle(hold, came.cost.known());
         came
     }
 }

@@ -180,8 +180,11 @@ impl Live {
         let ladder = policy.route(decision.route).ladder.iter().map(|rung| rung.model);
         let prices = core.decider.prices();
         let is_unpriced = |model| prices.row(model, operation.at).is_none();
-        let may_stay_unknown =
-            at_most.any_tier || at_most.other_models || ladder.chain([decision.model]).any(is_unpriced);
+        // What was held for it is known after a restart, or of a limit that comes into force later.
+        let may_stay_unknown = !claims.is_empty()
+            || at_most.any_tier
+            || at_most.other_models
+            || ladder.chain([decision.model]).any(is_unpriced);
         let words = [
             circumstance.drawn.map(Drawn::word),
             policy.has_canaries().then(|| operation.lot.word()),

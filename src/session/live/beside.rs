@@ -33,11 +33,11 @@ impl Live {
     }
 
     /// Takes the end of a call beside the traffic: tells readers of the log, and says what it cost. `of` names the request
-    /// that it is about, `word` says among what could not be called what it was for.
+    /// that it is about, `words` say among what could not be called what it was for, and how much it could come to.
     pub fn beside_ended(
         &self,
         beside: &Aside,
-        (id, of, word): (&str, &str, Option<&'static str>),
+        (id, of, words): (&str, &str, &[Arc<str>]),
         call: Called,
     ) -> Cost {
         let cost = lock(&self.core).priced(&call, 0, beside.at, &self.book()).cost;
@@ -50,7 +50,7 @@ impl Live {
             pinned: true,
             unsure: true,
             needs: RecordedNeeds {
-                down: word.into_iter().map(Cow::Borrowed).collect(),
+                down: words.iter().map(|word| Cow::Borrowed(&**word)).collect(),
                 ..RecordedNeeds::default()
             },
             seq: Some(beside.seq),

@@ -8,10 +8,10 @@ use rustc_hash::FxHashSet;
 use super::made_up::MadeUpCosts;
 use super::{Arriving, Called, Core, Live, Ticket, lock};
 use crate::budget::{Drawn, Limit, Payer, Standing};
-use crate::engine::{Claims, context, held};
+use crate::engine::{Claims, Written, held};
 use crate::outcome::Operation;
 use crate::pricing::PriceBook;
-use crate::routing::{AtMost, Bar, Decision, Needs, Short, Step, TAG, up_to_grid};
+use crate::routing::{AtMost, Bar, Decision, Needs, Short, Step, TAG};
 use crate::units::{Instant, ModelId, tag, tag_set};
 
 /// Returns the tags among what a log tells beside a request.
@@ -77,31 +77,23 @@ impl Live {
     }
 
     /// Books what was spent before limits were in force, in the order in which requests arrived: on all, or on those named.
-    pub fn draw(&self, before: &[Drawn<'_>], on: Option<&[u16]>) {
+    pub fn draw(&self, before: &[(Drawn<'_>, AtMost, Written)], on: Option<&[u16]>) {
         let mut core = lock(&self.core);
-        for drawn in before {
+        for (drawn, at_most, written) in before {
             let book = self.book();
             let model = core.model(drawn.payer.model, &book);
             core.price_new_models(&book);
-            let prices = Arc::clone(core.decider.prices());
-            let listed = core.names.model(prices.identity(model)).to_owned();
-            let payer = Payer { listed: &listed, ..drawn.payer };
             let billed = core.billed_instead(drawn.billed, model, &book);
-            let payer = billed.as_ref().map_or(payer, |(model, listed)| Payer { model, listed, ..payer });
-            // As much as would have been held for it, where nobody knows.
+            let (prices, model) = (Arc::clone(core.decider.prices()), billed.unwrap_or(model));
+            let name = |model| core.names.model(model).to_owned();
+            let (listed, billed) = (name(prices.identity(model)), billed.map(name));
+            let named = billed.as_deref().unwrap_or(drawn.payer.model);
+            let payer = Payer { model: named, listed: &listed, ..drawn.payer };
+            // As much as was held for it, where nobody knows.
             let amount = drawn.cost.amount().unwrap_or_else(|| {
-                let (prompt, output) = drawn.at_most;
-                let at_most = AtMost {
-                    prompt: up_to_grid(prompt),
-                    output: up_to_grid(output),
-                    is_elsewhere: drawn.is_elsewhere,
-                    any_tier: drawn.any_tier,
-                    other_models: drawn.other_models,
-                    ..AtMost::default()
-                };
                 let policy = core.decider.policy();
                 let route = policy.routes.iter().find(|route| *route.name == *payer.route);
-                held(&prices, model, drawn.at, at_most, context(policy, route, &prices, model)).0
+                held(&prices, (policy, route, model), drawn.at, *at_most, *written).0
             });
             let budgets = core.decider.budgets_mut();
             let mut draws = budgets.draws(&payer);
@@ -157,21 +149,14 @@ impl Live {
 }
 
 impl Core {
-    /// Names the model that was billed, also as the book lists it, where it is another than was called.
-    fn billed_instead(
-        &mut self,
-        billed: &str,
-        called: ModelId,
-        book: &PriceBook,
-    ) -> Option<(String, String)> {
+    /// Finds the model that was billed, where it is another than was called.
+    fn billed_instead(&mut self, billed: &str, called: ModelId, book: &PriceBook) -> Option<ModelId> {
         if billed.is_empty() {
             return None;
         }
         let model = self.model(billed, book);
         self.price_new_models(book);
-        let prices = Arc::clone(self.decider.prices());
-        let name = |model| self.names.model(model).to_owned();
-        (!prices.same(model, called)).then(|| (name(model), name(prices.identity(model))))
+        (!self.decider.prices().same(model, called)).then_some(model)
     }
 
     /// Has a call that ends booked on the accounts of the model billed, where that is another than was called; one that was made
@@ -201,8 +186,9 @@ impl Core {
             tags: &tags,
         };
         let draws = self.decider.budgets_mut().draws(&payer);
-        let context = context(policy, Some(policy.route(decision.route)), &prices, billed);
-        let (most, _) = held(&prices, billed, operation.at, needs.at_most, context);
+        let whom = (&**policy, Some(policy.route(decision.route)), billed);
+        let written = Written { is_open: needs.output == 0, by_rungs: false };
+        let (most, _) = held(&prices, whom, operation.at, needs.at_most, written);
         self.decider.billed_to(ticket.seq, draws, most);
     }
 

@@ -11,7 +11,7 @@ use crate::wire::WireError;
 use crate::wire::calls::nameless;
 use crate::wire::cited::{Citation, MOST};
 use crate::wire::error::Result;
-use crate::wire::faults::{is_error, read_event};
+use crate::wire::faults::{is_error, read_event, reports_error};
 use crate::wire::finish::{Finish, ended};
 use crate::wire::json::{Progress, Value, quoted, spliced};
 use crate::wire::logprobs::Logprobs;
@@ -90,7 +90,8 @@ impl Source for Chunks {
         self.rest_on(cited, found);
         self.numbers.clear();
         // Some say what went wrong in an event of nothing else.
-        let is_told = message.is_some_and(Value::is_text) && [id, choices, usage].iter().all(Option::is_none);
+        let is_bare = [id, choices, usage].iter().all(Option::is_none);
+        let is_told = is_bare && (message.is_some_and(Value::is_text) || reports_error(root));
         if is_told || error.is_some_and(is_error) {
             return Err(WireError::Upstream(read_event(OpenAiChat, root.raw())));
         }

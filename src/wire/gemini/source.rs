@@ -11,7 +11,7 @@ use crate::wire::WireError;
 use crate::wire::calls::call_id;
 use crate::wire::cited::{Citation, MOST, Spoken};
 use crate::wire::error::Result;
-use crate::wire::faults::{is_error, read_event};
+use crate::wire::faults::{read_event, reports_error};
 use crate::wire::finish::{Finish, ended, ended_empty};
 use crate::wire::json::Value;
 use crate::wire::logprobs::Logprobs;
@@ -47,7 +47,7 @@ struct Candidate {
 
 impl Source for Chunks {
     fn event(&mut self, root: Value<'_>, tell: Tell<'_>) -> Result<Seen> {
-        if root.get("error").is_some_and(is_error) {
+        if reports_error(root) {
             return Err(WireError::Upstream(read_event(Gemini, root.raw())));
         }
         self.read(root, false, tell).map(|()| Seen::Some)

@@ -113,7 +113,7 @@ fn counted(o: &mut Object<'_>, usage: Value<'_>, beside: Value<'_>) {
     let written = number("cacheWriteInputTokens").or_else(|| number("cacheWriteInputTokenCount"));
     let cached = read.unwrap_or(0).saturating_add(written.unwrap_or(0));
     // What was cached stands beside the rest of the prompt; the total tells where a model counts it within.
-    let is_within = cached > 0
+    let is_within = (1..=input.unwrap_or(0)).contains(&cached)
         && number("totalTokens").is_some()
         && number("totalTokens") == input.zip(output).map(|(input, output)| input.saturating_add(output));
     let input = input.map(|input| if is_within { input.saturating_sub(cached) } else { input });

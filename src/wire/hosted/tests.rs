@@ -142,15 +142,16 @@ fn a_stream_says_the_same_wherever_it_is_cut_and_any_broken_byte_is_seen() {
 
 #[test]
 fn tokens_that_a_model_counts_within_the_prompt_are_told_apart() {
-    let usage = |total: u64| {
+    let usage = |total: u64, cached: u64| {
         let body = json!({ "output": { "message": { "content": [{ "text": "hi" }] } }, "stopReason": "end_turn",
-            "usage": { "inputTokens": 100, "outputTokens": 5, "totalTokens": total, "cacheReadInputTokens": 80 } });
+            "usage": { "inputTokens": 100, "outputTokens": 5, "totalTokens": total, "cacheReadInputTokens": cached } });
         let told: Value =
             serde_json::from_slice(&conversed(&Bytes::from(body.to_string()), "r", "m")).unwrap();
         (told["usage"]["input_tokens"].as_u64(), told["usage"]["cache_read_input_tokens"].as_u64())
     };
-    assert_eq!(usage(185), (Some(100), Some(80)));
-    assert_eq!(usage(105), (Some(20), Some(80)));
+    assert_eq!(usage(185, 80), (Some(100), Some(80)));
+    assert_eq!(usage(105, 80), (Some(20), Some(80)));
+    assert_eq!(usage(105, 500), (Some(100), Some(500)), "no more is within it than it has");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::wire::Dialect::AnthropicMessages;
 use crate::wire::WireError;
 use crate::wire::cited::{Citation, MOST};
 use crate::wire::error::Result;
-use crate::wire::faults::{is_error, read_event};
+use crate::wire::faults::{read_event, reports_error};
 use crate::wire::finish::{Finish, ended};
 use crate::wire::json::Value;
 use crate::wire::reply::{Delta, Seen, Source, Tell, block, buckets, said};
@@ -61,7 +61,7 @@ impl Source for Events {
                 return self.done();
             }
             // What stands before such a server may tell its errors in another's words.
-            _ if root.get("error").is_some_and(is_error) => {
+            _ if reports_error(root) => {
                 return Err(WireError::Upstream(read_event(AnthropicMessages, root.raw())));
             }
             _ => {}

@@ -6,7 +6,7 @@ use crate::record::usage::{Counted, Custom, Offered, OpenAiUsage, SESSIONS, Show
 use crate::wire::Dialect::OpenAiResponses;
 use crate::wire::WireError;
 use crate::wire::error::Result;
-use crate::wire::faults::{is_error, read_event};
+use crate::wire::faults::{is_error, read_event, reports_error};
 use crate::wire::finish::{Finish, ended};
 use crate::wire::json::Value;
 use crate::wire::logprobs::Logprobs;
@@ -125,7 +125,7 @@ impl Source for Events {
                 return Ok(Seen::End);
             }
             // What stands before OpenAI may tell its errors in another's words.
-            _ if root.get("error").is_some_and(is_error) => {
+            _ if reports_error(root) => {
                 return Err(WireError::Upstream(read_event(OpenAiResponses, root.raw())));
             }
             _ => {}
