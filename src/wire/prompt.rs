@@ -252,8 +252,7 @@ impl<'a> Data<'a> {
         let parsed = url.get(5..).filter(|_| is_data).and_then(|rest| rest.split_once(','));
         match parsed {
             Some((head, bytes)) if head.to_ascii_lowercase().ends_with(";base64") => {
-                let kind = head.split(';').next().unwrap_or_default().to_owned();
-                Self::bytes(kind.into(), bytes.to_owned().into())
+                Self::bytes(head.split(';').next().unwrap_or_default(), bytes.to_owned().into())
             }
             _ => Self::Url(url),
         }
@@ -261,11 +260,11 @@ impl<'a> Data<'a> {
 
     /// Reads a file: an address that carries it, or its bytes alone.
     pub(super) fn of_file(file: Cow<'a, str>) -> Self {
-        if file.contains(':') { Self::of_url(file) } else { Self::bytes("".into(), file) }
+        if file.contains(':') { Self::of_url(file) } else { Self::bytes("", file) }
     }
 
     /// Takes bytes in base64 with what they are said to be. Pictures, and what is said to be nothing, are what their bytes are.
-    pub(super) fn bytes(kind: Cow<'a, str>, bytes: Cow<'a, str>) -> Self {
+    pub(super) fn bytes(kind: &str, bytes: Cow<'a, str>) -> Self {
         let said = kind.trim().to_ascii_lowercase();
         let is_picture = said.starts_with("image/");
         let is_unsaid = matches!(&*said, "" | "application/octet-stream");

@@ -93,7 +93,9 @@ fn keep_user(edits: &mut Edits<'_>, reader: Reader<'_>) {
     if others.is_empty() {
         return;
     }
-    others.iter().for_each(|key| reader.leave_out(&format!("metadata.{key}")));
+    for key in others {
+        reader.leave_out(&format!("metadata.{key}"));
+    }
     let kept = written(|o| o.copy(tags, |key| key == "user_id"));
     edits.replace(tags.span_in(&edits.ask.body), kept);
 }

@@ -175,8 +175,8 @@ fn piece<'a>(part: Value<'a>, place: &str, reader: Reader<'_>) -> Result<Piece<'
         Some("input_audio") => {
             let audio = within("input_audio")?;
             let place = format!("{place}.input_audio");
-            let kind = format!("audio/{}", audio.need("format", &place)?).into();
-            let data = Data::bytes(kind, audio.need("data", &place)?);
+            let kind = format!("audio/{}", audio.need("format", &place)?);
+            let data = Data::bytes(&kind, audio.need("data", &place)?);
             Ok(Piece::File { data: reader.data(data, true, &place)?, name: None, cache })
         }
         Some("file") => {

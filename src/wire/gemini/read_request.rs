@@ -144,7 +144,7 @@ impl<'a> Reading<'_, 'a> {
                     let kind = text_of(value, "mimeType").unwrap_or_default();
                     let bytes = text_of(value, "data").unwrap_or_default();
                     let name = text_of(value, "displayName");
-                    self.bytes(Data::bytes(kind.clone(), bytes), &kind, name, &format!("{place}.inlineData"))?
+                    self.bytes(Data::bytes(&kind, bytes), &kind, name, &format!("{place}.inlineData"))?
                 }
                 "fileData" => {
                     let kind = text_of(value, "mimeType").unwrap_or_default();

@@ -203,7 +203,7 @@ fn data<'a>(block: Value<'a>, is_file: bool, place: &str, reader: Reader<'_>) ->
     let source = block.get("source").ok_or_else(|| WireError::missing(place, "source"))?;
     let place = format!("{place}.source");
     let data = match source.text_of("type").as_deref() {
-        Some("base64") => Data::bytes(source.need("media_type", &place)?, source.need("data", &place)?),
+        Some("base64") => Data::bytes(&source.need("media_type", &place)?, source.need("data", &place)?),
         Some("url") => Data::Url(source.need("url", &place)?),
         _ => return reader.refuse(format!("{place}.type")),
     };
