@@ -10,7 +10,7 @@ use super::{Gateway, now};
 use crate::config::gateway::Durability;
 use crate::ledger::{AttemptEnded, AttemptStarted, Closed, Entry, Opened};
 use crate::outcome::SIMULATED;
-use crate::pricing::{Cost, PriceBook, PriceRow, Terms, worst};
+use crate::pricing::{Cost, Terms};
 use crate::providers::Target;
 use crate::record::WriteTtl;
 use crate::routing::{AtMost, Parameters};
@@ -58,14 +58,6 @@ impl Came {
     fn nothing(why: String) -> Self {
         Self { text: Err(why), cost: Cost::Known(Pico::ZERO), output: None }
     }
-}
-
-/// Returns the most that a call costs with so many tokens at most; nothing where its model has no price.
-pub(super) fn most(book: &PriceBook, model: &str, at_most: AtMost) -> Option<Pico> {
-    let (_, prices) = book.find_named(model)?;
-    // It may begin in an hour that costs more.
-    let row = PriceRow::highest(prices.dated(now())?);
-    Some(worst(row, (at_most.prompt.into(), at_most.output.into()), false))
 }
 
 /// Makes the call.

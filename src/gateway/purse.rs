@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Semaphore;
 
-use super::aside;
 use crate::ledger::{LedgerError, LedgerFile, Range, now};
-use crate::pricing::PriceBook;
+use crate::pricing::{PriceBook, PriceRow, worst};
+use crate::routing::AtMost;
 use crate::units::{Instant, Pico, SHADOW};
 
 /// Runs at a time; one more is passed over.
@@ -23,6 +23,14 @@ pub(super) struct Shadows {
     /// Where requests are asked about a second time, which are waited for.
     pub(super) seconds: Arc<Semaphore>,
     spent: Mutex<BTreeMap<Arc<str>, Purse>>,
+}
+
+/// Returns the most that a call costs with so many tokens at most; nothing where its model has no price.
+pub(super) fn most(book: &PriceBook, model: &str, at_most: AtMost) -> Option<Pico> {
+    let (_, prices) = book.find_named(model)?;
+    // It may begin in an hour that costs more.
+    let row = PriceRow::highest(prices.dated(now())?);
+    Some(worst(row, (at_most.prompt.into(), at_most.output.into()), false))
 }
 
 /// What a route's runs have spent today, with what those under way may cost.
@@ -49,7 +57,7 @@ impl Shadows {
         let range = Range { from: Some(day), ..Range::default() };
         file.spent(&range, |call| {
             if call.key == SHADOW {
-                let most = || aside::most(book, &call.model, call.at_most?);
+                let most = || most(book, &call.model, call.at_most?);
                 let told = call.cost.known().or_else(most).or(call.cost.amount());
                 let amount = told.unwrap_or(Pico::ZERO);
                 self.with(&call.route.as_str().into(), day, |purse| purse.spent += amount);

@@ -18,6 +18,7 @@ use super::Gateway;
 use super::aside::{self, Asked};
 use super::gate::InFlight;
 use super::judge::{self, LONGEST};
+use super::purse;
 use crate::record::SECOND_STAGE;
 use crate::session::{Arriving, Near};
 use crate::units::{PerMille, Pico};
@@ -94,7 +95,7 @@ async fn asked(
     }
     let question = question(&model, &arriving.prompt).ok_or("the question cannot be written")?;
     let at_most = aside::at_most(judge::reads(&question), answer_tokens(&model));
-    let most = aside::most(&gateway.live.book(), &model, at_most);
+    let most = purse::most(&gateway.live.book(), &model, at_most);
     let most = most.ok_or("its model has no price")?;
     let place = Arc::clone(&gateway.shadows.seconds).try_acquire_owned().map_err(|_| "too many are asked")?;
     let counted = InFlight::take(gateway).ok_or("too much is under way")?;

@@ -16,6 +16,7 @@ use super::aside::{self, Asked};
 use super::gate::InFlight;
 use super::judge::{self, LONGEST, TEMPLATE, VERDICT_TOKENS, drawn};
 use super::operation::{Operation, Outcome};
+use super::purse;
 use super::{Gateway, now};
 use crate::config::ShadowSettings;
 use crate::ledger::Label;
@@ -158,7 +159,7 @@ impl Run {
 
     /// Returns the most that a call costs that has so many tokens at most.
     fn most(&self, model: &str, at_most: AtMost) -> Result<Pico, String> {
-        let most = aside::most(&self.gateway.live.book(), model, at_most);
+        let most = purse::most(&self.gateway.live.book(), model, at_most);
         most.ok_or_else(|| format!("{model} has no price, so nobody can say what it would spend"))
     }
 

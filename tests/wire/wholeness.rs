@@ -505,7 +505,7 @@ fn an_error_in_place_of_a_stream_keeps_its_status() {
         }
     }
     let (_, why, _) = broke(OpenAiChat, OpenAiChat, "<html>502 Bad gateway</html>");
-    assert_eq!(why.as_deref(), Some("cut"));
+    assert!(why.as_deref().is_some_and(|why| why.ends_with("it is a page, not JSON")), "{why:?}");
     let (_, why, _) = broke(OpenAiChat, OpenAiChat, "");
     assert_eq!(why.as_deref(), Some("cut"));
 }
