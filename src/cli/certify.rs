@@ -361,8 +361,7 @@ fn of_log(trial: &Trial, promise: &Promise, only: Option<&str>) -> anyhow::Resul
                 continue;
             }
             // Of the requests that it serves, those that the rung above takes are none.
-            let above =
-                route.movable().filter(|above| *above < at).last().and_then(|at| route.ladder.get(at));
+            let above = route.movable().rfind(|above| *above < at).and_then(|at| route.ladder.get(at));
             let above = above.map(|rung| rung.threshold).filter(|_| promise.scope == Scope::Served);
             let is_its_own = |pair: &Pair| above.is_none_or(|above| pair.confidence < above);
             let labels = pairs.shuffled().into_iter().filter(is_its_own).map(Label::from).collect::<Vec<_>>();

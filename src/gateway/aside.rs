@@ -98,7 +98,7 @@ fn opened(gateway: &Gateway, asked: &Asked<'_>, target: &Target, (aside, id): (&
         route: Arc::clone(asked.route),
         policy_version: aside.policy,
         reason: format!("{} of {}", asked.why, asked.of).into(),
-        down: asked.words().into(),
+        down: asked.words(),
         simulated: if target.simulated() { SIMULATED.into() } else { "".into() },
         ..Opened::default()
     })));

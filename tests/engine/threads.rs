@@ -68,7 +68,7 @@ fn lines(seed: u64) -> Vec<u8> {
                 writeln!(out, r#"{start},{plain},"tags":["env=e{}","n=n{n}"],"down":["m1"]}}"#, next(3))
             }
             word @ (15 | 16) => {
-                let classifier = ["0badcafe", "0badf00d"][word as usize - 15];
+                let classifier = if word == 15 { "0badcafe" } else { "0badf00d" };
                 writeln!(out, r#"{start},{plain},"down":["tried:{classifier}:code:{}"]}}"#, next(1001))
             }
             8 => writeln!(out, "{start},{plain}"),

@@ -160,8 +160,8 @@ fn who_waits_for_a_second_opinion_has_waited_in_every_figure() {
     assert_eq!(ask(&front, "auto", EASY, None), "from the small one");
     front.settle();
     let log = sandbox.must(&["ledger", "export"]);
-    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let ours = lines.filter(|line| line["id"].is_string() && line["key"] != "(shadow)").next_back().unwrap();
+    let mut lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let ours = lines.rfind(|line| line["id"].is_string() && line["key"] != "(shadow)").unwrap();
     assert!(u128::from(ours["began_us"].as_u64().unwrap()) >= WAIT.as_micros(), "{ours}");
 }
 

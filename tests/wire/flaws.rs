@@ -52,7 +52,10 @@ fn whole_asked(dialect: Dialect) -> Ask {
 #[test]
 fn events_of_the_clients_own_dialect_are_put_together_as_they_came() {
     let whole = |from, events: &[Value]| {
-        let stream: String = events.iter().map(|event| format!("data: {event}\n\n")).collect();
+        let mut stream = String::new();
+        for event in events {
+            write!(stream, "data: {event}\n\n").unwrap();
+        }
         let read = answer(from, &whole_asked(from), Bytes::from(stream)).unwrap();
         assert_eq!((read.fault, read.left_out, read.usage.is_some()), (None, vec![], true), "{from}");
         serde_json::from_slice::<Value>(&read.body).unwrap()
