@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::client::Ask;
 use crate::front::{Sandbox, Setup};
-use crate::stage::{MODELS, Sees, Speaks, TROUBLE, all_lawful, chat, hold, nothing_held, price};
+use crate::stage::{MODELS, Sees, Speaks, TROUBLE, all_lawful, chat, ends_well, hold, nothing_held, price};
 use crate::upstream::upstream_script::{Report, RetryAfter};
 use crate::upstream::{At, End, Fault, Framing, Pace, Refusing, Reply, Tokens, Told, Upstream};
 
@@ -338,7 +338,9 @@ fn an_answer_without_end_is_cut_off_and_memory_stays_small() {
     for stream in [false, true] {
         upstream.push(Reply::fault(At::Frame(1), Fault::Flood).framed(Framing::UntilClose));
         let answer = chat("gpt-4.1", stream).send(front.address());
-        assert!(TROUBLE.contains(&answer.status()), "{} {}", answer.status(), answer.body.len());
+        // Where the flood lasts long enough, the client of a stream was kept waiting with signs of life first.
+        let is_broken = stream && answer.status() == 200 && !ends_well(&answer);
+        assert!(TROUBLE.contains(&answer.status()) || is_broken, "{} {}", answer.status(), answer.body.len());
     }
     upstream.wait("the gateway hung up", |state| state.busy() == 0);
     assert!(front.memory() < before + (160 << 10), "{before} KiB became {} KiB", front.memory());
