@@ -3,6 +3,7 @@
 //! Invariant: what is known of an id is what was noted last, whatever was restarted in between.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use http::{HeaderMap, Method};
 
@@ -44,6 +45,22 @@ pub(super) async fn find(gateway: &Arc<Gateway>, id: &str) -> Option<Kept> {
     let kept = gateway.look_up("who keeps an answer", move |file| file.kept(&wanted)).await??;
     gateway.stored.note(&kept.id, kept.clone());
     Some(kept)
+}
+
+/// Something being noted, which a gateway that ends waits for.
+struct Noting(Arc<Gateway>);
+
+impl Noting {
+    fn begin(gateway: &Arc<Gateway>) -> Self {
+        gateway.noting.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(gateway))
+    }
+}
+
+impl Drop for Noting {
+    fn drop(&mut self) {
+        self.0.noting.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Watches an answer on its way to the client for its id, which it bears near its beginning.
@@ -138,11 +155,12 @@ impl Watch {
             let ids = found.filter_map(|at| id_in(self.seen.get(at..)?)).filter(is_item);
             for id in ids.filter(|id| self.gateway.stored.find(id).is_none()).take(self.room) {
                 self.room -= 1;
-                let (gateway, id) = (Arc::clone(&self.gateway), id.to_owned());
+                let (noting, id) = (Noting::begin(&self.gateway), id.to_owned());
                 let (kept, lasts) = (self.kept.clone(), self.lasts);
                 tokio::spawn(async move {
-                    if find(&gateway, &id).await.is_none() {
-                        note(&gateway, &id, kept, lasts);
+                    let Noting(gateway) = &noting;
+                    if find(gateway, &id).await.is_none() {
+                        note(gateway, &id, kept, lasts);
                     }
                 });
             }

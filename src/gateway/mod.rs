@@ -205,6 +205,8 @@ members! {
     ids: AtomicU64 = AtomicU64::new(0),
     in_flight: AtomicUsize = AtomicUsize::new(0),
     draining: AtomicBool = AtomicBool::new(false),
+    /// What is still being noted of answers that clients have.
+    noting: AtomicUsize = AtomicUsize::new(0),
     served: remembered::Remembered<remembered::Judged> = remembered::Remembered::default(),
     /// What a second stage said of turns; nothing where it said nothing clear.
     seconded: remembered::Remembered<Option<PerMille>> = remembered::Remembered::default(),
@@ -325,6 +327,11 @@ impl Gateway {
     /// Counts the requests in flight.
     pub fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Says whether something is still being noted of answers that clients have.
+    fn is_noting(&self) -> bool {
+        self.noting.load(Ordering::Relaxed) > 0
     }
 
     /// Counts the bytes that wait for readers and for the ledger.

@@ -301,7 +301,7 @@ impl Server {
     }
 
     async fn all_answered(gateway: &Gateway) {
-        while gateway.in_flight() > 0 {
+        while gateway.in_flight() > 0 || gateway.is_noting() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
